@@ -1,0 +1,1 @@
+"""The job: its options and its graph, on one screen."""

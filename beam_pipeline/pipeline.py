@@ -1,0 +1,62 @@
+"""The graph, from message to record. Assembly only: what runs it is in `__main__` and in `launch/`."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+from apache_beam.io.gcp.pubsub import PubsubMessage
+from apache_beam.ml.inference.base import PredictionResult, RunInference
+from apache_beam.transforms.window import GlobalWindows
+
+from beam_pipeline.options import JobOptions
+from models.events import ModelEvent
+from transforms.inference import HotSwapModelHandler
+from transforms.messages import ParseMessages
+from transforms.reading import ReadImages
+from transforms.records import DeadLetter, DecodedImage, ImageRequest
+from transforms.results import FormatResults
+from transforms.sinks import WriteJson
+from transforms.watching import WatchFilePattern
+from transforms.windowing import SideInputMode, WindowForModels
+
+
+def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mode: SideInputMode) -> None:
+    """Adds the job to `pipeline`.
+
+    Args:
+        pipeline: an empty one.
+        source: yields `PubsubMessage`s, unbounded.
+        job: its checked options.
+        mode: how the runner must be given side inputs.
+    """
+    serving = job.serving
+
+    messages: beam.PCollection[PubsubMessage] = pipeline | "ReadMessages" >> source | WindowForModels(mode)
+    models = messages | "WatchModels" >> WatchFilePattern(
+        job.model_pattern, job.poll_seconds, config=serving, mode=mode
+    )
+
+    parsed = messages | "ParseMessages" >> ParseMessages()
+    requests: beam.PCollection[ImageRequest] = parsed.requests
+
+    read = requests | "ReadImages" >> ReadImages(
+        job.image_prefixes, job.decode_limits, job.needed_size, job.exact_decode
+    )
+    images: beam.PCollection[DecodedImage] = read.images
+
+    handler = HotSwapModelHandler(serving, job.max_batch_wait_ms)
+    predictions: beam.PCollection[PredictionResult] = images | RunInference(
+        handler, model_metadata_pcoll=models.metadata
+    )
+    formatted = predictions | "FormatResults" >> FormatResults(serving)
+
+    dead_letters: beam.PCollection[DeadLetter] = (
+        parsed.dead_letters,
+        read.dead_letters,
+        formatted.dead_letters,
+    ) | "DeadLetters" >> beam.Flatten()
+    worker_events = formatted.model_events | "GlobalWindow" >> beam.WindowInto(GlobalWindows())
+    events: beam.PCollection[ModelEvent] = (models.events, worker_events) | "ModelEvents" >> beam.Flatten()
+
+    _ = formatted.results | "WriteResults" >> WriteJson(job.output_topic, job.output_path)
+    _ = dead_letters | "WriteDeadLetters" >> WriteJson(job.dead_letter_topic, job.dead_letter_path)
+    _ = events | "WriteModelEvents" >> WriteJson(job.model_events_topic, job.model_events_path)

@@ -1,0 +1,54 @@
+"""How every command of this project ends: an exit code, and at most one line that says what was wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+OK = 0
+FAILED = 1
+USAGE_ERROR = 2
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+class LaunchError(typer.TyperException):
+    """A command that cannot begin, for a reason its user can mend: `run` prints it and answers code 2."""
+
+    exit_code = USAGE_ERROR
+
+
+class LaunchFailed(typer.TyperException):
+    """A command that began and could not go on: `run` prints it and answers code 1."""
+
+    exit_code = FAILED
+
+
+def run(app: typer.Typer, argv: Sequence[str] | None = None) -> int:
+    """Run the command of `app` that `argv` asks for, and answer the exit code of the process.
+
+    An unknown option, a bad value or a `LaunchError` is one line on standard error, `error: ...`, and exit
+    code 2: no usage text, no traceback. A command that returns an integer or raises `typer.Exit` chooses its
+    own code. An interrupt that the command does not handle answers 130. Any other exception is a fault of the
+    program and passes through.
+
+    Args:
+        app: the commands.
+        argv: the arguments without the program's name; those of this process where None.
+    """
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
+    except typer.TyperException as error:
+        # Called without a command, a program of several has shown its help, and has nothing more to say.
+        message = _one_line(error.format_message()) or "name a command"
+        print(f"error: {message}", file=sys.stderr)
+        return error.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    return result if isinstance(result, int) else OK
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,172 @@
+"""Compiled models on this machine's disk, kept by the digest of the bytes that they were compiled from."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from models.card import Card, InputSpec
+from models.errors import ModelFault, ModelRejected
+
+EngineName = Literal["tensorflow", "onnx"]
+EngineChoice = Literal["auto", "tensorflow", "onnx"]
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+ONNX_FILE = "model.onnx"
+SAVED_MODEL = "saved_model"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What vetting found out about a model, beside its compiled form.
+
+    Attributes:
+        sha256: all 64 hexadecimal digits, of the file's bytes.
+        engine: what executes the compiled form.
+        engine_reason: why this engine, in a few words for the `accepted` event.
+        card: how the model wants its images and what its outputs mean.
+        input_shape: the model's own input shape without the batch, e.g. (28, 28, 1) or (28, 28).
+        input_dtype: NumPy's name of the dtype that the model takes.
+        outputs: numbers a prediction has.
+        seconds: how long vetting took.
+    """
+
+    sha256: str
+    engine: EngineName
+    engine_reason: str
+    card: Card
+    input_shape: tuple[int, ...]
+    input_dtype: str
+    outputs: int
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, as `from_json` takes them."""
+        return {"format": FORMAT} | asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Manifest:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError: it did not.
+        """
+        if value.pop("format") != FORMAT:
+            raise ValueError("written by another version")
+        card = value.pop("card")
+        spec = card.pop("input")
+        spec |= {"mean": tuple(spec["mean"]), "std": tuple(spec["std"])}
+        card |= {"labels": tuple(card["labels"]), "tags": tuple(card["tags"]), "input": InputSpec(**spec)}
+        return cls(**value | {"card": Card(**card), "input_shape": tuple(value["input_shape"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A compiled model: `folder` holds its manifest and `model.onnx` or `saved_model/`."""
+
+    folder: Path
+    manifest: Manifest
+
+
+class ArtefactCache:
+    """A folder of artefacts, safe to share between processes of one user.
+
+    An artefact appears by one rename and is never changed afterwards, so whoever finds one finds it whole.
+
+    Args:
+        folder: where artefacts are kept; made private to the user where it does not exist.
+        keep: how many artefacts remain after `store`; the longest unused go first.
+    """
+
+    def __init__(self, folder: Path, keep: int = 32) -> None:
+        self.folder = folder
+        self._keep = keep
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def find(self, sha256: str, choice: EngineChoice) -> Artefact | None:
+        """The artefact of these bytes under this choice of engine, if one is here."""
+        folder = self._place(sha256, choice)
+        try:
+            manifest = Manifest.from_json(json.loads((folder / MANIFEST).read_text()))
+            os.utime(folder)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return Artefact(folder, manifest) if manifest.sha256 == sha256 else None
+
+    def find_by_digest(self, digest: str, choice: EngineChoice) -> Artefact | None:
+        """Like `find`, from the first digits of the SHA-256."""
+        for folder in self.folder.glob(f"{digest}*-{choice}"):
+            if found := self.find(folder.name.rpartition("-")[0], choice):
+                return found
+        return None
+
+    def store(self, built: Path, manifest: Manifest, choice: EngineChoice) -> Artefact:
+        """Moves a compiled form in; where another process was first, its artefact is taken.
+
+        Raises:
+            ModelRejected: `crashed`; there is no compiled form in `built`.
+        """
+        place = self._place(manifest.sha256, choice)
+        if built.is_dir() and self.find(manifest.sha256, choice) is None:
+            (built / MANIFEST).write_text(json.dumps(manifest.to_json()))
+            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                built.rename(place)
+        shutil.rmtree(built, ignore_errors=True)
+        self._prune(but=place)
+        found = self.find(manifest.sha256, choice)
+        if found is None:
+            raise ModelRejected(ModelFault.CRASHED, "vetting left no usable compiled model")
+        return found
+
+    @contextlib.contextmanager
+    def workspace(self) -> Iterator[Path]:
+        """A private folder on the cache's disk, gone afterwards."""
+        with tempfile.TemporaryDirectory(prefix=f".work-{os.getpid()}-", dir=self.folder) as folder:
+            yield Path(folder)
+
+    def sweep(self) -> None:
+        """Removes the workspaces of processes that were killed before they could."""
+        for folder in self.folder.glob(".work-*"):
+            owner = folder.name.split("-")[1]
+            if owner.isdigit() and not _is_alive(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _place(self, sha256: str, choice: EngineChoice) -> Path:
+        return self.folder / f"{sha256}-{choice}"
+
+    def _prune(self, but: Path) -> None:
+        artefacts = [entry for entry in self.folder.iterdir() if not entry.name.startswith(".") and entry != but]
+        with contextlib.suppress(OSError):
+            artefacts.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
+            for folder in artefacts[self._keep - 1 :]:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def default_cache_folder() -> Path:
+    """`$HOTSWAP_CACHE`, else `hotswap/` in the user's cache folder."""
+    if chosen := os.environ.get("HOTSWAP_CACHE"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "hotswap"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"hotswap-{os.getuid()}"
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

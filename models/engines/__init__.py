@@ -1,0 +1,25 @@
+"""What executes a compiled model: one small interface, one file an engine."""
+
+from __future__ import annotations
+
+from models.artefacts import Artefact
+from models.engines.engine import Engine
+
+
+def load_engine(artefact: Artefact, threads: int) -> Engine:
+    """The engine of an artefact, loaded.
+
+    Args:
+        artefact: what vetting compiled.
+        threads: CPU threads that one prediction may use.
+    """
+    if artefact.manifest.engine == "onnx":
+        from models.engines.onnx_engine import OnnxEngine
+
+        return OnnxEngine(artefact, threads)
+    from models.engines.tensorflow_engine import TensorFlowEngine
+
+    return TensorFlowEngine(artefact, threads)
+
+
+__all__ = ["Engine", "load_engine"]

@@ -1,0 +1,26 @@
+"""TensorFlow, on the SavedModel that vetting exported: a compiled graph, never Keras called eagerly."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from models.artefacts import SAVED_MODEL, Artefact
+
+
+class TensorFlowEngine:
+    """A model as a TensorFlow function, on a GPU where TensorFlow sees one."""
+
+    def __init__(self, artefact: Artefact, threads: int) -> None:
+        with contextlib.suppress(RuntimeError):  # a process sets its threads once, with its first model
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        self._model = tf.saved_model.load(str(artefact.folder / SAVED_MODEL))
+        self._serve = self._model.serve
+
+    def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """See `Engine.predict`."""
+        return np.asarray(self._serve(tf.constant(batch)))

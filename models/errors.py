@@ -1,0 +1,85 @@
+"""The stable words by which this project says no, and the exceptions that carry them.
+
+Users filter, count and alert on these words: they never change their meaning. Each is explained, with cause
+and remedy, in `docs/operations.md`.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ImageFault(StrEnum):
+    """Why an input has no result: the `error` of a dead letter."""
+
+    NOT_UTF8 = "not_utf8"
+    EMPTY_PATH = "empty_path"
+    PATH_TOO_LONG = "path_too_long"
+    INVALID_PATH = "invalid_path"
+    UNSUPPORTED_SCHEME = "unsupported_scheme"
+    FORBIDDEN_PATH = "forbidden_path"
+    NOT_FOUND = "not_found"
+    NOT_A_FILE = "not_a_file"
+    PERMISSION_DENIED = "permission_denied"
+    UNAVAILABLE = "unavailable"
+    EMPTY_FILE = "empty_file"
+    TOO_LARGE = "too_large"
+    NOT_AN_IMAGE = "not_an_image"
+    UNSUPPORTED_FORMAT = "unsupported_format"
+    TRUNCATED = "truncated"
+    CORRUPT = "corrupt"
+    NON_FINITE_OUTPUT = "non_finite_output"
+    PREDICTION_FAILED = "prediction_failed"
+
+
+class ModelFault(StrEnum):
+    """Why a model file is not served: the first word of a rejection's `reason`."""
+
+    NOT_A_MODEL = "not_a_model"
+    TRUNCATED = "truncated"
+    UNSAFE_CODE = "unsafe_code"
+    UNSUPPORTED_LAYER = "unsupported_layer"
+    BAD_CARD = "bad_card"
+    NON_FINITE_OUTPUT = "non_finite_output"
+    UNSTABLE_OUTPUT = "unstable_output"
+    WRONG_INPUT = "wrong_input"
+    WRONG_OUTPUT = "wrong_output"
+    LABELS_MISMATCH = "labels_mismatch"
+    TOO_LARGE = "too_large"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+    CHANGED_WHILE_READING = "changed_while_reading"
+
+
+class ImageError(Exception):
+    """One input that cannot be predicted; it becomes one dead letter.
+
+    Attributes:
+        fault: the stable word.
+        detail: one line for a person, safe to print.
+    """
+
+    def __init__(self, fault: ImageFault, detail: str) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
+
+
+class ModelRejected(Exception):  # noqa: N818 - a verdict on a file, not a failure of the program
+    """One model file that must not be served.
+
+    Attributes:
+        fault: the stable word.
+        detail: one line for a person, safe to print.
+        model_id: of the rejected bytes; None where they could not be read whole.
+    """
+
+    def __init__(self, fault: ModelFault, detail: str, model_id: str | None = None) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
+        self.model_id = model_id
+
+
+class StorageUnavailable(Exception):  # noqa: N818 - named for the state it reports
+    """The storage could not be asked, or gave no answer; nothing is known about the file."""

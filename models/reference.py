@@ -1,0 +1,65 @@
+"""Names for exact model bytes, and the statement of which of them should be live."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+DIGEST_DIGITS = 12
+_STATED = re.compile(r"(?P<uri>.+)@sha256:(?P<digest>[0-9a-f]{12})(?:;since=(?P<since>\d+))?", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """The exact bytes of one model file.
+
+    Attributes:
+        uri: where the bytes were found, e.g. `gs://bucket/models/digits.h5`.
+        digest: the first 12 hexadecimal digits of the file's SHA-256.
+    """
+
+    uri: str
+    digest: str
+
+    @property
+    def model_id(self) -> str:
+        """`URI@sha256:HHHHHHHHHHHH`: the tag that results bear."""
+        return f"{self.uri}@sha256:{self.digest}"
+
+    @property
+    def file_name(self) -> str:
+        """The file's name without folder and extension: the model's name unless its card has one."""
+        return PurePosixPath(self.uri).stem
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """The watcher's fact: `reference` is the newest valid model, and has been since `since`.
+
+    Side inputs reach bundles late and out of order. `since` gives statements an order, so that a late old one
+    is told from a rollback to an old model.
+
+    Attributes:
+        reference: the model that should be live.
+        since: microseconds since the epoch at which this became so; greater means newer.
+    """
+
+    reference: ModelReference
+    since: int
+
+    def encode(self) -> str:
+        """One line, as it travels in `ModelMetadata.model_id`: the model's id, then `;since=MICROSECONDS`."""
+        return f"{self.reference.model_id};since={self.since}"
+
+    @classmethod
+    def decode(cls, text: str) -> Statement:
+        """Reads what `encode` wrote; a bare model id is the oldest statement there is.
+
+        Raises:
+            ValueError: `text` is not a model id.
+        """
+        match = _STATED.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not a model id (URI@sha256:HHHHHHHHHHHH): {text!r}")
+        return cls(ModelReference(match["uri"], match["digest"]), int(match["since"] or 0))

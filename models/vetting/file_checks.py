@@ -1,0 +1,178 @@
+"""What can be told of a model file before any framework looks at it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import h5py
+
+from models.errors import ModelFault, ModelRejected
+
+FileKind = Literal["hdf5", "keras", "onnx"]
+
+CARD = "model_card"
+CARD_MEMBER = "model_card.json"
+
+_HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+_ZIP_SIGNATURE = b"PK\x03\x04"
+_ONNX_FIRST_BYTES = b"\x08"  # protobuf field 1, a varint: ModelProto.ir_version, which every exporter writes first
+_MAX_NODES = 200_000
+_TRUSTED_MODULES = ("keras", "builtins")
+
+
+def identify(path: Path) -> FileKind:
+    """What the file's first bytes say it is, whatever its name says.
+
+    Raises:
+        ModelRejected: `not_a_model` or `truncated`.
+    """
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start == _HDF5_SIGNATURE:
+        return "hdf5"
+    if start[:4] == _ZIP_SIGNATURE:
+        return "keras"
+    if start[:1] == _ONNX_FIRST_BYTES and path.suffix == ".onnx":
+        return "onnx"
+    if not start:
+        raise ModelRejected(ModelFault.NOT_A_MODEL, "the file is empty")
+    if _HDF5_SIGNATURE.startswith(start) or _ZIP_SIGNATURE.startswith(start):
+        raise ModelRejected(ModelFault.TRUNCATED, f"the file ends after {len(start)} bytes")
+    raise ModelRejected(ModelFault.NOT_A_MODEL, "neither HDF5 (.h5), nor a Keras archive (.keras), nor ONNX")
+
+
+def check_hdf5(path: Path, max_bytes: int) -> str | bytes | None:
+    """Refuses an HDF5 file that reaches outside itself or unpacks to more than `max_bytes`.
+
+    Returns:
+        The text of its card, if it has one.
+
+    Raises:
+        ModelRejected: `truncated`, `not_a_model`, `unsafe_code`, `unsupported_layer`, `too_large` or `bad_card`.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except (OSError, RuntimeError) as error:
+        if "truncated" in str(error):
+            raise ModelRejected(ModelFault.TRUNCATED, "the file ends before its HDF5 content does") from error
+        raise ModelRejected(ModelFault.NOT_A_MODEL, f"HDF5 cannot open it: {one_line(error)}") from error
+    try:
+        with file:
+            _check_datasets(file, max_bytes)
+            config = file.attrs.get("model_config")
+            if config is None:
+                raise ModelRejected(
+                    ModelFault.NOT_A_MODEL,
+                    "an HDF5 file without a model in it (weights alone? use model.save)",
+                )
+            check_config(config)
+            card = file.attrs.get(CARD)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ModelRejected(ModelFault.TRUNCATED, f"HDF5 cannot read it: {one_line(error)}") from error
+    if card is not None and not isinstance(card, str | bytes):
+        raise ModelRejected(ModelFault.BAD_CARD, f"the attribute {CARD} is not a text")
+    return card
+
+
+def check_keras_archive(path: Path, max_bytes: int) -> str | bytes | None:
+    """Like `check_hdf5`, for the zip archive of a `.keras` file; its card is the member `model_card.json`."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {member.filename: member for member in archive.infolist()}
+            unpacked = sum(member.file_size for member in members.values())
+            if unpacked > max_bytes or len(members) > _MAX_NODES:
+                raise ModelRejected(ModelFault.TOO_LARGE, f"unpacks to {unpacked:,} bytes")
+            if "config.json" not in members:
+                raise ModelRejected(ModelFault.NOT_A_MODEL, "a zip archive without a Keras model in it")
+            check_config(archive.read("config.json"))
+            weights = members.get("model.weights.h5")
+            card = archive.read(CARD_MEMBER) if CARD_MEMBER in members else None
+            if weights is not None:
+                extracted = Path(archive.extract(weights, path.parent / "archive"))
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ModelRejected(ModelFault.TRUNCATED, f"the archive is incomplete: {one_line(error)}") from error
+    except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise ModelRejected(ModelFault.NOT_A_MODEL, f"the archive cannot be read: {one_line(error)}") from error
+    if weights is not None:
+        try:
+            with h5py.File(extracted, "r") as file:
+                _check_datasets(file, max_bytes)
+        except OSError as error:
+            raise ModelRejected(ModelFault.NOT_A_MODEL, f"its weights cannot be read: {one_line(error)}") from error
+        finally:
+            extracted.unlink()
+    return card
+
+
+def _check_datasets(file: h5py.File, max_bytes: int) -> None:
+    total = 0
+    for node, dataset in enumerate(_datasets(file)):
+        if dataset.external or dataset.is_virtual:
+            raise ModelRejected(ModelFault.UNSAFE_CODE, f"{dataset.name} takes its data from another file")
+        total += dataset.nbytes
+        if total > max_bytes or node > _MAX_NODES:
+            raise ModelRejected(ModelFault.TOO_LARGE, f"holds over {total:,} bytes of data once unpacked")
+
+
+def _datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
+    """Every dataset below `group`, each once; an external link is refused before it is followed."""
+    seen: set[Any] = set()
+    waiting = [group]
+    while waiting:
+        current = waiting.pop()
+        for name in current:
+            link = current.get(name, getlink=True)
+            if isinstance(link, h5py.ExternalLink):
+                raise ModelRejected(ModelFault.UNSAFE_CODE, f"{name!r} is a link to another file, {link.filename!r}")
+            if isinstance(link, h5py.SoftLink):
+                continue
+            item = current[name]
+            if isinstance(item, h5py.Dataset):
+                yield item
+            elif isinstance(item, h5py.Group) and item.id not in seen:
+                seen.add(item.id)
+                if len(seen) > _MAX_NODES:
+                    raise ModelRejected(ModelFault.TOO_LARGE, f"has more than {_MAX_NODES:,} groups")
+                waiting.append(item)
+
+
+def check_config(text: str | bytes) -> None:
+    """Refuses a Keras configuration that names code or files outside Keras.
+
+    Keras' own `safe_mode` refuses Lambdas as it loads; this looks first, so that nothing is imported by name.
+
+    Raises:
+        ModelRejected: `not_a_model`, `unsafe_code` or `unsupported_layer`.
+    """
+    try:
+        waiting: list[Any] = [json.loads(text)]
+    except (ValueError, RecursionError) as error:
+        raise ModelRejected(ModelFault.NOT_A_MODEL, f"its configuration is not JSON: {one_line(error)}") from error
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(value)
+        elif isinstance(value, dict):
+            _check_object(value)
+            waiting.extend(value.values())
+
+
+def _check_object(value: dict[str, Any]) -> None:
+    name = value.get("class_name")
+    if name in ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer"):
+        raise ModelRejected(ModelFault.UNSAFE_CODE, f"a layer of kind {name} carries code of its own")
+    module = value.get("module")
+    if isinstance(module, str) and "class_name" in value and module.split(".")[0] not in _TRUSTED_MODULES:
+        raise ModelRejected(ModelFault.UNSUPPORTED_LAYER, f"{name} comes from the module {module}, not from Keras")
+    if isinstance(value.get("vocabulary"), str):
+        raise ModelRejected(ModelFault.UNSAFE_CODE, f"reads its vocabulary from the file {value['vocabulary']!r}")
+
+
+def one_line(error: object, limit: int = 200) -> str:
+    """An error's text as one printable line of at most `limit` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(character if character.isprintable() else "?" for character in text)[:limit]

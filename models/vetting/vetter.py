@@ -1,0 +1,188 @@
+"""From a file in storage to a compiled model on disk, or a reason why not."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.artefacts import Artefact, ArtefactCache, EngineChoice
+from models.errors import ModelFault, ModelRejected
+from models.reference import DIGEST_DIGITS, ModelReference
+from models.storage import Storage
+from models.vetting.child_process import ChildProcess, VettingStopped
+from models.vetting.job import BUILT, Job
+
+_CHUNK_BYTES = 1 << 20
+_SPARE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class VettingLimits:
+    """What one candidate may take.
+
+    Attributes:
+        seconds: of wall time.
+        memory_bytes: resident in the vetting child.
+        file_bytes: size of the file.
+    """
+
+    seconds: float = 180.0
+    memory_bytes: int = 4 << 30
+    file_bytes: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Vetted:
+    """A model that may be served."""
+
+    reference: ModelReference
+    artefact: Artefact
+
+    @property
+    def name(self) -> str:
+        """The card's name, else the file name without its extension."""
+        return self.artefact.manifest.card.name
+
+
+class Vetter:
+    """Vets candidates, each in a child process of its own. Threads may call it side by side.
+
+    Args:
+        storage: where the candidates' bytes are.
+        cache: where compiled models are kept.
+        choice: the engine that the user asked for.
+        largest_batch: the largest batch in use.
+        limits: what one candidate may take.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        cache: ArtefactCache,
+        choice: EngineChoice = "auto",
+        largest_batch: int = 32,
+        limits: VettingLimits = VettingLimits(),
+    ) -> None:
+        self._storage = storage
+        self._cache = cache
+        self._choice = choice
+        self._batch_sizes = tuple(sorted({1, 2, max(1, largest_batch)}))
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._spare: tuple[ChildProcess, float] | None = None
+        self._running: set[ChildProcess] = set()
+        self._closed = False
+
+    def vet(self, uri: str) -> Vetted:
+        """Fetches a file once, digests it on the way, and vets those bytes.
+
+        Raises:
+            ModelRejected: with the reason.
+            FileNotFoundError, StorageUnavailable: from storage; nothing was found out.
+            VettingStopped: `close` was called.
+        """
+        with self._cache.workspace() as workspace:
+            path = workspace / f"candidate{Path(uri).suffix.lower()}"
+            sha256 = self._fetch(uri, path)
+            reference = ModelReference(uri, sha256[:DIGEST_DIGITS])
+            artefact = self._cache.find(sha256, self._choice)
+            if artefact is None:
+                try:
+                    artefact = self._compile(path, sha256, reference.file_name, workspace)
+                except ModelRejected as rejection:
+                    raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
+            return Vetted(reference, artefact)
+
+    def obtain(self, reference: ModelReference) -> Vetted:
+        """The compiled form of a model that was already vetted, here or by another worker.
+
+        Raises:
+            ModelRejected: `changed_while_reading` where the file now holds other bytes, or another reason.
+            FileNotFoundError, StorageUnavailable: from storage; nothing was found out.
+            VettingStopped: `close` was called.
+        """
+        artefact = self._cache.find_by_digest(reference.digest, self._choice)
+        if artefact is not None:
+            return Vetted(reference, artefact)
+        vetted = self.vet(reference.uri)
+        if vetted.reference != reference:
+            raise ModelRejected(
+                ModelFault.CHANGED_WHILE_READING,
+                f"{reference.uri} now holds sha256:{vetted.reference.digest}",
+            )
+        return vetted
+
+    def digest(self, uri: str) -> str:
+        """All 64 hexadecimal digits of the SHA-256 of a file's bytes.
+
+        Raises:
+            FileNotFoundError, StorageUnavailable: from storage.
+        """
+        with self._cache.workspace() as workspace:
+            return self._fetch(uri, workspace / "bytes")
+
+    def prepare(self, keras: bool = True) -> None:
+        """Starts a child now, since a candidate is about to be vetted; it gives up after a minute unused."""
+        with self._lock:
+            if self._spare is None and not self._closed:
+                self._spare = (ChildProcess(keras), time.monotonic())
+
+    def tidy(self) -> None:
+        """Ends a child that was prepared in vain, and removes what killed processes left behind."""
+        with self._lock:
+            if self._spare is None or time.monotonic() - self._spare[1] < _SPARE_SECONDS:
+                return
+            child, self._spare = self._spare[0], None
+        child.close()
+
+    def close(self) -> None:
+        """Ends every child; vetting under way raises `VettingStopped`."""
+        with self._lock:
+            self._closed = True
+            children = list(self._running)
+            if self._spare is not None:
+                self._spare[0].close()
+                self._spare = None
+        for child in children:
+            child.stop()
+
+    def _fetch(self, uri: str, path: Path) -> str:
+        sha256 = hashlib.sha256()
+        size = 0
+        with contextlib.closing(self._storage.open(uri)) as source, path.open("wb") as target:
+            while chunk := source.read(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > self._limits.file_bytes:
+                    raise ModelRejected(ModelFault.TOO_LARGE, f"larger than {self._limits.file_bytes >> 20} MiB")
+                if self._closed:
+                    raise VettingStopped
+                sha256.update(chunk)
+                target.write(chunk)
+        return sha256.hexdigest()
+
+    def _compile(self, path: Path, sha256: str, name: str, workspace: Path) -> Artefact:
+        job = Job(str(path), sha256, name, self._choice, self._batch_sizes, self._limits.memory_bytes)
+        child = self._take_child(keras=path.suffix != ".onnx")
+        try:
+            manifest = child.vet(job, workspace, self._limits.seconds)
+        finally:
+            with self._lock:
+                self._running.discard(child)
+            child.close()
+        return self._cache.store(workspace / BUILT, manifest, self._choice)
+
+    def _take_child(self, keras: bool) -> ChildProcess:
+        with self._lock:
+            if self._closed:
+                raise VettingStopped
+            child = None
+            if self._spare is not None and (self._spare[0].keras or not keras):
+                child, self._spare = self._spare[0], None
+            if child is None:
+                child = ChildProcess(keras)
+            self._running.add(child)
+            return child

@@ -1,0 +1,37 @@
+"""Packages the job for installation, and for Dataflow's workers (`--setup_file`)."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+VERSION = "0.1.0"
+
+setup(
+    name="hotswap-inference",
+    version=VERSION,
+    description="Streaming image inference on Apache Beam whose model is replaced while it runs",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=[f"{name}*" for name in ("models", "transforms", "beam_pipeline", "launch")]),
+    package_data={"launch": ["flex_template/*.json", "container/*"]},
+    install_requires=[
+        "apache-beam[gcp]>=2.77,<2.78",
+        "tensorflow>=2.19,<3",
+        "keras>=3.13,<4",
+        "tf2onnx>=1.16,<2",
+        "onnx>=1.18,<2",
+        "onnxruntime>=1.20,<2",
+        "h5py>=3.12,<4",
+        "pillow>=11,<13",
+        "numpy>=2,<3",
+        "google-cloud-pubsub>=2.28,<3",
+        "google-cloud-storage>=2.18,<4",
+        "psutil>=6,<8",
+        "rich>=13,<16",
+        "typer>=0.15,<1",
+    ],
+    extras_require={"demo": ["scikit-learn>=1.5,<2"]},
+    entry_points={"console_scripts": ["hotswap = launch.cli:main"]},
+)

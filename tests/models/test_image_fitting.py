@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from models.image_decoding import DecodeLimits, decode_image
+from models.image_fitting import fit_image
+from tests import sample_images as samples
+
+
+def rgb(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("RGB"))
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "cmyk.jpg", "palette.png", "alpha.png", "animated.gif"])
+def test_stretching_an_image_that_was_not_reduced_equals_plain_pillow(name: str) -> None:
+    data = samples.valid_files()[name]
+    ours = fit_image(decode_image(data, limits=DecodeLimits()), 224, 160, "stretch", 3)
+    plain = Image.open(io.BytesIO(data)).convert("RGB").resize((160, 224))
+    np.testing.assert_array_equal(ours, np.asarray(plain))
+
+
+@pytest.mark.parametrize("name", ["grey.jpg", "digit.png", "photo.png"])
+def test_one_channel_equals_plain_pillow_in_grey(name: str) -> None:
+    data = samples.valid_files()[name]
+    ours = fit_image(decode_image(data, limits=DecodeLimits()), 28, 30, "stretch", 1)
+    plain = Image.open(io.BytesIO(data)).convert("L").resize((30, 28))
+    np.testing.assert_array_equal(ours[:, :, 0], np.asarray(plain))
+
+
+@pytest.mark.parametrize("size", [(224, 224), (100, 300), (300, 100)])
+def test_cropping_keeps_the_proportions_and_the_middle(size: tuple[int, int]) -> None:
+    image = samples.photo()
+    plain = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BICUBIC)
+    difference = np.abs(fit_image(rgb(image), *size, "crop", 3).astype(int) - np.asarray(plain))
+    assert difference.max() <= 1
+
+
+@pytest.mark.parametrize("size", [(224, 224), (100, 300), (300, 100)])
+def test_padding_keeps_the_proportions_and_adds_black_evenly(size: tuple[int, int]) -> None:
+    image = samples.photo()
+    plain = ImageOps.pad(image, (size[1], size[0]), Image.Resampling.BICUBIC)
+    ours = fit_image(rgb(image), *size, "pad", 3)
+    np.testing.assert_array_equal(ours, np.asarray(plain))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30_000), (30_000, 1), (8, 8), (427, 640)])
+def test_every_shape_fits_every_way(fit, channels, shape: tuple[int, int]) -> None:
+    pixels = np.full((*shape, 3), 200, np.uint8)
+    fitted = fit_image(pixels, 32, 48, fit, channels)
+    assert fitted.shape == (32, 48, channels)
+    assert fitted.dtype == np.uint8
+    assert fitted.flags.c_contiguous
+    assert fitted.max() == 200
+
+
+def test_an_unknown_fit_or_other_pixels_are_a_programming_error() -> None:
+    with pytest.raises(ValueError, match="unknown fit"):
+        fit_image(np.zeros((2, 2, 3), np.uint8), 2, 2, "zoom", 3)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="RGB uint8"):
+        fit_image(np.zeros((2, 2), np.uint8), 2, 2, "crop", 3)

@@ -1,0 +1,96 @@
+"""The model handler that stock RunInference is given: it answers with whatever model is live, and says which."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from apache_beam.ml.inference.base import ModelHandler, PredictionResult
+from numpy.typing import NDArray
+
+from models.errors import ImageError, ImageFault
+from models.live import LiveModel, LiveModels
+from models.prediction import interpret
+from models.reference import Statement
+from models.vetting.file_checks import one_line
+from transforms import metrics
+from transforms.records import Answer, DecodedImage, rfc3339
+from transforms.serving import ServingConfig, serving
+
+
+class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModels]):
+    """Hands RunInference one process-wide holder of live models.
+
+    A batch takes the live model and its reference together, as one value, and that reference goes on each result of
+    the batch. Nothing reads an id from the path that the side input last named, so a result cannot be tagged with a
+    model that did not make it.
+
+    Args:
+        config: which models are served, and how.
+        max_batch_wait_ms: how long a batch may wait for more images across bundles; 0 sends each bundle's at once.
+    """
+
+    def __init__(self, config: ServingConfig, max_batch_wait_ms: int = 0) -> None:
+        super().__init__(
+            min_batch_size=config.max_batch_size,
+            max_batch_size=config.max_batch_size,
+            max_batch_duration_secs=max_batch_wait_ms / 1000 if max_batch_wait_ms else None,
+        )
+        self._config = config
+
+    def load_model(self) -> LiveModels:
+        """The holder; loading is its own affair and holds up nobody but the very first batch."""
+        return serving(self._config).live
+
+    def update_model_path(self, model_path: str | None = None) -> None:
+        """Passes on which model should be live. A window without a statement changes nothing."""
+        if model_path:
+            serving(self._config).live.state(Statement.decode(model_path))
+
+    def run_inference(
+        self, batch: Sequence[DecodedImage], model: LiveModels, inference_args: dict[str, Any] | None = None
+    ) -> Iterable[PredictionResult]:
+        """One `PredictionResult` for each image: its request, an `Answer`, and the id of the model that answered."""
+        live = model.current()
+        started = time.monotonic()
+        answered = list(_answers(live, batch))
+        metrics.observe(metrics.BATCH_SIZE, len(batch))
+        metrics.observe(metrics.PREDICT_MS, (time.monotonic() - started) * 1000)
+        now = rfc3339(datetime.now(UTC))
+        return [
+            PredictionResult(image.request, Answer(outcome, live.card.name, now), live.reference.model_id)
+            for image, outcome in zip(batch, answered, strict=True)
+        ]
+
+    def get_num_bytes(self, batch: Sequence[DecodedImage]) -> int:
+        """Bytes of pixels, without pickling the batch to count them."""
+        return sum(image.pixels.nbytes for image in batch)
+
+    def get_metrics_namespace(self) -> str:
+        """Where RunInference's own metrics go, beside this project's."""
+        return "RunInference"
+
+
+def _answers(live: LiveModel, batch: Sequence[DecodedImage]) -> Iterator[Any]:
+    """A `Prediction` or an `ImageError` for each image, in order; one that the model chokes on costs no other."""
+    for row in _rows(live, [image.pixels for image in batch]):
+        if isinstance(row, ImageError):
+            yield row
+            continue
+        try:
+            yield interpret(row, live.card)
+        except ImageError as error:
+            yield error
+
+
+def _rows(live: LiveModel, images: list[NDArray[np.uint8]]) -> list[NDArray[Any] | ImageError]:
+    try:
+        return list(live.predict(images))
+    except Exception as error:  # engines raise errors of their own kinds; halving finds the image at fault
+        if len(images) == 1:
+            return [ImageError(ImageFault.PREDICTION_FAILED, f"{type(error).__name__}: {one_line(error)}")]
+        middle = len(images) // 2
+        return _rows(live, images[:middle]) + _rows(live, images[middle:])

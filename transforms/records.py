@@ -1,0 +1,92 @@
+"""What walks through the pipeline: one small immutable record for each step."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ImageError, ImageFault
+from models.prediction import Prediction
+
+Stage = Literal["message", "read", "decode", "predict"]
+
+
+class Origin(NamedTuple):
+    """The message that an image came with.
+
+    Attributes:
+        message_id: the id that Pub/Sub gave it; "" where unknown.
+        publish_time: RFC 3339, UTC, microseconds; "" where unknown.
+        attributes: the message's own attributes, untouched.
+    """
+
+    message_id: str
+    publish_time: str
+    attributes: Mapping[str, str]
+
+
+class ImageRequest(NamedTuple):
+    """An image to predict: its path as the message gave it, and that message."""
+
+    image: str
+    origin: Origin
+
+
+class DecodedImage(NamedTuple):
+    """An image ready for any model: `pixels` is RGB, uint8, shape (height, width, 3), of bounded size."""
+
+    request: ImageRequest
+    pixels: NDArray[np.uint8]
+
+
+class Answer(NamedTuple):
+    """What a model said to one image, or why it has no answer.
+
+    Attributes:
+        outcome: the answer, or the fault of this image alone.
+        model_name: of the model that answered.
+        predict_time: RFC 3339, UTC, microseconds.
+    """
+
+    outcome: Prediction | ImageError
+    model_name: str
+    predict_time: str
+
+
+class DeadLetter(NamedTuple):
+    """An input that has no result, and why."""
+
+    image: str | None
+    payload: bytes | None
+    stage: Stage
+    error: ImageFault
+    detail: str
+    origin: Origin
+    model_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The dead letter as users read it: the contract's fields, in the contract's order."""
+        subject: dict[str, Any] = (
+            {"image": self.image}
+            if self.image is not None
+            else {"payload": base64.b64encode(self.payload or b"").decode("ascii")}
+        )
+        record = subject | {
+            "stage": self.stage,
+            "error": str(self.error),
+            "detail": self.detail,
+            "message_id": self.origin.message_id,
+            "publish_time": self.origin.publish_time,
+            "attributes": dict(self.origin.attributes),
+        }
+        return record if self.model_id is None else record | {"model_id": self.model_id}
+
+
+def rfc3339(moment: datetime) -> str:
+    """`moment` as RFC 3339 in UTC with microseconds, e.g. `2026-01-02T03:04:05.000006Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,182 @@
+"""Watching a pattern of model files: which model should be live, as a side input for RunInference."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import apache_beam as beam
+from apache_beam.coders import StrUtf8Coder
+from apache_beam.ml.inference.base import ModelMetadata
+from apache_beam.transforms import window
+from apache_beam.transforms.combiners import Latest
+from apache_beam.transforms.periodicsequence import PeriodicImpulse
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
+
+from models.events import ModelEvent
+from models.reference import Statement
+from transforms import metrics
+from transforms.serving import ServingConfig, serving
+from transforms.windowing import SideInputMode, latest_pane
+
+MODEL_EVENTS = "model_events"
+
+
+class WatchedModels(NamedTuple):
+    """What watching yields.
+
+    Attributes:
+        metadata: `ModelMetadata` of the model that should be live, one at a time, fit for `AsSingleton`. Its
+            `model_id` is a `models.reference.Statement`.
+        events: `ModelEvent`s of the process that watches.
+    """
+
+    metadata: beam.PCollection
+    events: beam.PCollection
+
+
+class WatchFilePattern(beam.PTransform):
+    """States the newest valid file of a pattern, again and again.
+
+    Takes what Beam's own `WatchFilePattern` takes, and is right where that one is not: files are compared over the
+    whole pattern, those older than the job count, overwriting and deleting count, several files in one poll are fine,
+    and a pattern that matches nothing yet is waited for. A poll never waits for a model to be vetted.
+
+    Args:
+        file_pattern: glob of model files, anywhere Beam's FileSystems read.
+        interval: seconds between two looks at the pattern.
+        stop_timestamp: after which no more looks are taken.
+        config: how candidates are vetted and served; its pattern and interval are replaced by those given here.
+        mode: how the runner must be given side inputs.
+
+    Applied to the windowed elements that will be predicted: on the DirectRunner they are also its clock.
+    """
+
+    def __init__(
+        self,
+        file_pattern: str,
+        interval: float = 30.0,
+        stop_timestamp: Timestamp = MAX_TIMESTAMP,
+        *,
+        config: ServingConfig | None = None,
+        mode: SideInputMode = SideInputMode.TRIGGERED,
+    ) -> None:
+        super().__init__()
+        base = config or ServingConfig(file_pattern)
+        self._config = ServingConfig(file_pattern, interval, base.engine, base.max_batch_size, base.cache_folder)
+        self._interval = interval
+        self._stop_timestamp = stop_timestamp
+        self._mode = mode
+
+    def expand(self, elements: beam.PCollection) -> WatchedModels:
+        if self._mode is SideInputMode.WINDOWED:
+            return self._on_the_direct_runner(elements)
+        stated = (
+            elements.pipeline
+            | "EveryInterval" >> PeriodicImpulse(Timestamp.now(), self._stop_timestamp, fire_interval=self._interval)
+            | "StateNewest" >> beam.ParDo(_StateNewest(self._config)).with_outputs(MODEL_EVENTS, main="metadata")
+        )
+        metadata = stated.metadata | "LatestPane" >> latest_pane() | "Latest" >> Latest.Globally().without_defaults()
+        return WatchedModels(metadata, stated[MODEL_EVENTS])
+
+    def _on_the_direct_runner(self, elements: beam.PCollection) -> WatchedModels:
+        """States the model for each window that has elements, and looks after the models while there are none.
+
+        Element and statement come from the same bundle with the same timestamp, so no window with elements lacks its
+        statement. The idle clock is an event-time timer on the watermark of the elements' source, since the
+        bundle-based runner runs no splittable DoFn and ends pipelines that have processing-time timers only.
+        """
+        metadata = (
+            elements
+            | "StateForWindow" >> beam.ParDo(_StateForWindow(self._config)).with_output_types(ModelMetadata)
+            | "LatestOfWindow" >> Latest.Globally().without_defaults()
+        )
+        never = (
+            elements
+            | "OnlyTheWatermark" >> beam.FlatMap(_nothing).with_output_types(tuple[str, str])
+            | "GlobalWindow" >> beam.WindowInto(window.GlobalWindows())
+        )
+        seed = elements.pipeline | "Seed" >> beam.Create([("", "")]).with_output_types(tuple[str, str])
+        events = (seed, never) | "Clock" >> beam.Flatten() | "LookAfterModels" >> beam.ParDo(_Upkeep(self._config))
+        return WatchedModels(metadata, events)
+
+
+def drain_events(config: ServingConfig) -> Iterator[ModelEvent]:
+    """This process' model events since the last drain, counted."""
+    for event in serving(config).events.drain():
+        metrics.count_model_event(event)
+        yield event
+
+
+class _StateNewest(beam.DoFn):
+    """For each look: the newest valid model, if there is one, and what happened to models since the last look."""
+
+    def __init__(self, config: ServingConfig) -> None:
+        self._config = config
+
+    def process(self, element: Any) -> Iterable[Any]:
+        statement = serving(self._config).watch.statement
+        if statement is not None:
+            yield _metadata(statement)
+        for event in drain_events(self._config):
+            yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
+
+
+class _StateForWindow(beam.DoFn):
+    """One statement for each window in a bundle; waits until there is any model at all."""
+
+    def __init__(self, config: ServingConfig) -> None:
+        self._config = config
+
+    def start_bundle(self) -> None:
+        self._windows: dict[Any, Any] = {}
+
+    def process(
+        self, element: Any, timestamp: Any = beam.DoFn.TimestampParam, its_window: Any = beam.DoFn.WindowParam
+    ) -> None:
+        self._windows[its_window] = timestamp
+
+    def finish_bundle(self) -> Iterable[WindowedValue]:
+        if not self._windows:
+            return
+        statement = serving(self._config).watch.wait_for_statement()
+        if statement is None:
+            raise RuntimeError("the watch was closed while images still arrive")
+        for its_window, timestamp in self._windows.items():
+            yield WindowedValue(_metadata(statement), timestamp, (its_window,))
+
+
+class _Upkeep(beam.DoFn):
+    """Ticks with the source's watermark: tells the live models what is stated, and yields their events."""
+
+    TICK = TimerSpec("tick", TimeDomain.WATERMARK)
+    STARTED = ReadModifyWriteStateSpec("started", StrUtf8Coder())
+    SECONDS = 0.5
+
+    def __init__(self, config: ServingConfig) -> None:
+        self._config = config
+
+    def process(self, element: tuple[str, str], tick: Any = beam.DoFn.TimerParam(TICK)) -> None:
+        serving(self._config).watch  # noqa: B018 - starts it
+        tick.set(Timestamp.of(time.time()))
+
+    @on_timer(TICK)
+    def look(self, tick: Any = beam.DoFn.TimerParam(TICK)) -> Iterable[ModelEvent]:
+        tick.set(Timestamp.of(time.time() + self.SECONDS))
+        here = serving(self._config)
+        statement = here.watch.statement
+        if statement is not None:
+            here.live.state(statement)
+        yield from drain_events(self._config)
+
+
+def _nothing(element: Any) -> Iterable[tuple[str, str]]:
+    return ()
+
+
+def _metadata(statement: Statement) -> ModelMetadata:
+    return ModelMetadata(model_id=statement.encode(), model_name=statement.reference.file_name)
