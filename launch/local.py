@@ -172,13 +172,13 @@ def _file(output: str) -> str:
 
 
 def _log_to(console: Console) -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=console, show_time=False, show_path=False, show_level=False)]
-        if console.is_terminal
-        else None,
-    )
+    if console.is_terminal:
+        handler: logging.Handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
+    else:
+        handler = logging.StreamHandler()
+    # Beam says so with every model, whatever the platform; nothing here depends on it.
+    handler.addFilter(lambda record: not record.getMessage().startswith("Resource module is not available"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     for noisy in ("apache_beam", "google", "absl"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

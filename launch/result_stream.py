@@ -8,10 +8,11 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Pace:
         return float(np.percentile(list(self.latencies), percent)) if self.latencies else 0.0
 
 
-def latency_seconds(record: dict[str, str]) -> float:
+def latency_seconds(record: Mapping[str, Any]) -> float:
     """Seconds from publishing to predicting."""
     if not record["publish_time"]:
         return 0.0

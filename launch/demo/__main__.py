@@ -1,0 +1,180 @@
+"""`python -m launch.demo`: two models, one corrupt file and a running stream, on this machine alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+
+from launch.demo.digits import Digits, load_digits
+from launch.demo.report import Told, judge, print_report
+
+IMAGES_PER_SECOND = 20
+SECOND_MODEL_AT = 120
+CORRUPT_MODEL_AT = 360
+PATIENCE_SECONDS = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The folders and files of one demonstration."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        for folder in (self.images, self.models, self.trained):
+            folder.mkdir()
+
+    @property
+    def images(self) -> Path:
+        return self.root / "images"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def trained(self) -> Path:
+        return self.root / "trained"
+
+    def records(self, name: str) -> list[dict[str, object]]:
+        """The JSON Lines of one of the run's outputs, as far as they are written."""
+        path = self.root / f"{name}.jsonl"
+        whole = path.read_bytes().rpartition(b"\n")[0] if path.is_file() else b""
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+class DemoFailed(Exception):  # noqa: N818 - what happened, and it names no error of the program
+    """The demonstration could not go on; its text says why."""
+
+
+def main() -> int:
+    """Runs the demonstration; 0 when nothing was lost, mis-tagged or wrongly accepted."""
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="hotswap-demo-") as folder:
+        place = Workplace(Path(folder))
+        try:
+            console.print("== training two classifiers on scikit-learn's handwritten digits")
+            _train(place)
+            _, held_out = load_digits()
+            with _local_run(place) as run:
+                landed = _stream(place, held_out, run, console)
+                _finish(run)
+        except DemoFailed as error:
+            console.print(f"error: {error}", style="red")
+            return 1
+        except KeyboardInterrupt:
+            return 130
+        told = Told(place.records("results"), place.records("dead"), place.records("events"), landed)
+        answers = json.loads((place.trained / "answers.json").read_text())
+        verdict = judge(told, held_out.labels.tolist(), answers)
+    print_report(verdict, console)
+    return 0 if verdict.good else 1
+
+
+def _train(place: Workplace) -> None:
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    done = subprocess.run(
+        [sys.executable, "-m", "launch.demo.digits", str(place.trained)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise DemoFailed(f"training failed: {done.stderr.strip().splitlines()[-1:]}")
+
+
+@contextmanager
+def _local_run(place: Workplace) -> Iterator[subprocess.Popen[bytes]]:
+    """The local run on this workplace, its first model in place; ended in any case."""
+    shutil.copy(place.trained / "few.h5", place.models / "few.h5")
+    command = [sys.executable, "-m", "launch.local", "--models", str(place.models / "*.h5")]
+    command += ["--images", str(place.images), "--output", str(place.root / "results.jsonl")]
+    command += ["--dead-letters", str(place.root / "dead.jsonl"), "--model-events", str(place.root / "events.jsonl")]
+    run = subprocess.Popen(command)
+    try:
+        yield run
+    finally:
+        if run.poll() is None:
+            run.send_signal(signal.SIGTERM)
+            try:
+                run.wait(20)
+            except subprocess.TimeoutExpired:
+                run.kill()
+                run.wait()
+
+
+def _stream(place: Workplace, held_out: Digits, run: subprocess.Popen[bytes], console: Console) -> dict[str, float]:
+    """Lets the digits land at a steady rate, and the models at their moments; when each model landed."""
+    landed = {"few": time.time()}
+    _await(lambda: _events(place, "live") >= 1, run, "the first model to go live")
+    console.print(f"== {len(held_out.labels)} held-out digits land, {IMAGES_PER_SECOND} a second")
+    begin = time.monotonic()
+    for number, pixels in enumerate(held_out.pixels):
+        if number == SECOND_MODEL_AT:
+            console.print("== a better model lands under the running stream")
+            _land(place.trained / "all.h5", place.models / "all.h5")
+            landed["all"] = time.time()
+        if number == CORRUPT_MODEL_AT:
+            console.print("== a corrupt .h5 lands")
+            (place.models / "corrupt.h5").write_bytes(b"this is no model\n" * 1000)
+        time.sleep(max(0.0, begin + number / IMAGES_PER_SECOND - time.monotonic()))
+        _write_png(pixels, place.images / f"{number:04d}.png")
+    _await(lambda: _events(place, "rejected") >= 1, run, "the corrupt file to be rejected")
+    _await(lambda: _outcomes(place) >= len(held_out.labels), run, "the last results")
+    return landed
+
+
+def _finish(run: subprocess.Popen[bytes]) -> None:
+    run.send_signal(signal.SIGTERM)
+    if run.wait(60) != 0:
+        raise DemoFailed(f"the local run ended with exit code {run.returncode}")
+
+
+def _land(source: Path, target: Path) -> None:
+    hidden = target.with_name(f".{target.name}")
+    shutil.copy(source, hidden)
+    hidden.rename(target)
+
+
+def _write_png(pixels: NDArray[np.uint8], path: Path) -> None:
+    hidden = path.with_name(f".{path.name}")
+    Image.fromarray(pixels).save(hidden, "PNG")
+    hidden.rename(path)
+
+
+def _events(place: Workplace, kind: str) -> int:
+    return sum(event["event"] == kind for event in place.records("events"))
+
+
+def _outcomes(place: Workplace) -> int:
+    return len(place.records("results")) + len(place.records("dead"))
+
+
+def _await(condition: Callable[[], bool], run: subprocess.Popen[bytes], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if run.poll() is not None:
+            raise DemoFailed(f"the local run ended early with exit code {run.returncode}")
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"waited {PATIENCE_SECONDS:.0f} s for {what}")
+        time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
