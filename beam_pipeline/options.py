@@ -127,7 +127,7 @@ def _refuse_unknown(argv: Sequence[str]) -> None:
     _, unknown = parser.parse_known_args(list(argv))
     if unknown:
         name = unknown[0].partition("=")[0]
-        close = difflib.get_close_matches(name, known, n=1)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         raise OptionError(f"unknown option {name}" + (f"; did you mean {close[0]}?" if close else ""))
 
 

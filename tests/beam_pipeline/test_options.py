@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from apache_beam.options.pipeline_options import DebugOptions, StandardOptions
+
+from beam_pipeline.options import OptionError, parse_options
+from transforms.windowing import SideInputMode
+
+GOOD = ["--input_subscription=projects/p/subscriptions/sub", "--model_pattern=m/*.h5", "--output_path=out"]
+
+
+def refusal(*argv: str) -> str:
+    with pytest.raises(OptionError) as caught:
+        parse_options([*GOOD, *argv])
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_not_said_has_the_contracts_defaults() -> None:
+    _, job, mode = parse_options(GOOD)
+
+    assert (job.poll_seconds, job.engine, job.image_prefixes) == (30.0, "auto", ())
+    assert mode is SideInputMode.WINDOWED
+
+
+def test_an_unknown_option_is_named_and_the_nearest_known_one_told() -> None:
+    assert refusal("--model_patern=x") == "unknown option --model_patern; did you mean --model_pattern?"
+
+
+def test_a_beam_option_that_beam_would_drop_silently_is_refused() -> None:
+    assert "--no_use_public_ip" in refusal("--no_use_public_ip")
+
+
+def test_an_abbreviated_option_is_refused() -> None:
+    assert "--model_poll" in refusal("--model_poll=3")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("--input_subscription=projects/p/subscriptions/sub", "--input_topic=projects/p/topics/topic"),
+        ("--output_path=out", "--output_topic=projects/p/topics/topic"),
+        ("--dead_letter_path=d", "--dead_letter_topic=projects/p/topics/topic"),
+        ("--model_events_path=e", "--model_events_topic=projects/p/topics/topic"),
+    ],
+)
+def test_options_that_exclude_each_other_are_refused_together(one: str, other: str) -> None:
+    message = refusal(one, other)
+
+    assert one.partition("=")[0] in message
+    assert other.partition("=")[0] in message
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "--engine=torch",
+        "--max_batch_size=0",
+        "--max_batch_size=many",
+        "--max_batch_wait_ms=-1",
+        "--model_poll_seconds=0",
+        "--model_poll_seconds=nan",
+        "--max_image_bytes=0",
+        "--max_image_pixels=999999999999",
+        "--dead_letter_topic=my-topic",
+        "--input_subscription=projects/p/topics/t",
+    ],
+)
+def test_a_malformed_value_is_refused_by_the_options_name(bad: str) -> None:
+    assert bad.partition("=")[0] in refusal(bad)
+
+
+@pytest.mark.parametrize("missing", range(3))
+def test_a_missing_option_is_named(missing: int) -> None:
+    argv = [option for number, option in enumerate(GOOD) if number != missing]
+    with pytest.raises(OptionError, match=GOOD[missing].partition("=")[0]):
+        parse_options(argv)
+
+
+def test_runners_with_triggered_side_inputs_get_the_experiment_without_which_swaps_are_missed() -> None:
+    options, _, mode = parse_options([*GOOD, "--runner=DataflowRunner"])
+
+    assert mode is SideInputMode.TRIGGERED
+    assert "disable_global_windowed_args_caching" in options.view_as(DebugOptions).experiments
+    assert options.view_as(StandardOptions).streaming
+
+
+def test_the_program_ends_with_code_2_and_one_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "beam_pipeline", *GOOD, "--nonsense=1"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1] == "error: unknown option --nonsense"
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.artefacts import Manifest
+from models.card import Card, InputSpec
+from models.errors import ImageError, ImageFault
+from models.live import LiveModel
+from models.prediction import Prediction
+from models.reference import ModelReference
+from transforms.inference import HotSwapModelHandler
+from transforms.records import DecodedImage, ImageRequest, Origin
+from transforms.results import result_record
+from transforms.serving import ServingConfig
+
+REFERENCE = ModelReference("gs://b/m.h5", "0123456789ab")
+POISON, NOT_A_NUMBER = 13, 14
+
+
+class Picky:
+    """An engine that answers each image with its brightness, fails on some, and counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
+        self.calls += 1
+        brightness = batch.reshape(len(batch), -1)[:, 0]
+        if POISON in brightness:
+            raise RuntimeError("a kernel choked\non this batch")
+        return np.stack([np.where(brightness == NOT_A_NUMBER, np.nan, brightness), 0 * brightness], axis=1)
+
+
+class Holder:
+    """What RunInference hands back: something with a current model."""
+
+    def __init__(self, engine: Picky) -> None:
+        card = Card("brightness", "1", (), "raw", InputSpec(2, 2, 1))
+        manifest = Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", 2, 0.0)
+        self._live = LiveModel(REFERENCE, manifest, engine)
+
+    def current(self) -> LiveModel:
+        return self._live
+
+
+def image(brightness: int) -> DecodedImage:
+    request = ImageRequest(f"{brightness}.png", Origin("id", "2026-01-01T00:00:00.000000Z", {"k": "v"}))
+    return DecodedImage(request, np.full((4, 4, 3), brightness, np.uint8))
+
+
+def outcomes(*brightness: int) -> tuple[list[Any], Picky]:
+    engine = Picky()
+    handler = HotSwapModelHandler(ServingConfig("none"))
+    results = list(handler.run_inference([image(b) for b in brightness], Holder(engine)))  # type: ignore[arg-type]
+    assert [result.example.image for result in results] == [f"{b}.png" for b in brightness]
+    assert {result.model_id for result in results} == {REFERENCE.model_id}
+    return [result.inference.outcome for result in results], engine
+
+
+def test_every_result_bears_the_id_of_the_model_that_answered_and_no_pixels() -> None:
+    answers, engine = outcomes(1, 2, 3)
+
+    assert [answer.values[0] for answer in answers] == [1, 2, 3]
+    assert engine.calls == 1
+
+
+def test_one_image_that_the_model_chokes_on_is_one_fault_and_its_neighbours_are_answered() -> None:
+    answers, _ = outcomes(1, 2, POISON, 4, 5, 6, 7, 8)
+
+    assert [type(answer) for answer in answers].count(ImageError) == 1
+    assert answers[2].fault is ImageFault.PREDICTION_FAILED
+    assert "\n" not in answers[2].detail
+    assert [answer.values[0] for answer in answers[3:]] == [4, 5, 6, 7, 8]
+
+
+def test_an_answer_that_is_not_a_number_is_a_fault_of_its_image_alone() -> None:
+    answers, engine = outcomes(1, NOT_A_NUMBER, 3)
+
+    assert answers[1].fault is ImageFault.NON_FINITE_OUTPUT
+    assert isinstance(answers[0], Prediction)
+    assert engine.calls == 1
+
+
+def test_a_result_has_the_contracts_fields_in_its_order() -> None:
+    handler = HotSwapModelHandler(ServingConfig("none"))
+    (result,) = handler.run_inference([image(9)], Holder(Picky()))  # type: ignore[arg-type]
+
+    record = result_record(result.example, result.inference, result.model_id)
+
+    assert list(record) == [
+        *("image", "model_id", "model_name", "values", "message_id", "publish_time", "predict_time", "attributes")
+    ]
+    assert record["attributes"] == {"k": "v"}
+
+
+def test_counting_a_batch_does_not_pickle_its_pixels() -> None:
+    assert HotSwapModelHandler(ServingConfig("none")).get_num_bytes([image(1)] * 3) == 3 * 4 * 4 * 3
+
+
+@pytest.mark.parametrize("path", [None, ""])
+def test_a_window_without_a_statement_changes_nothing(path: str | None) -> None:
+    HotSwapModelHandler(ServingConfig("none")).update_model_path(model_path=path)
