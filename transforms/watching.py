@@ -86,15 +86,11 @@ class WatchFilePattern(beam.PTransform):
     def _on_the_direct_runner(self, elements: beam.PCollection) -> WatchedModels:
         """States the model for each window that has elements, and looks after the models while there are none.
 
-        Element and statement come from the same bundle with the same timestamp, so no window with elements lacks its
-        statement. The idle clock is an event-time timer on the watermark of the elements' source, since the
+        Each window is one bundle, and its statement comes from that bundle: no window with elements lacks one, and none
+        has two. The idle clock is an event-time timer on the watermark of the elements' source, since the
         bundle-based runner runs no splittable DoFn and ends pipelines that have processing-time timers only.
         """
-        metadata = (
-            elements
-            | "StateForWindow" >> beam.ParDo(_StateForWindow(self._config)).with_output_types(ModelMetadata)
-            | "LatestOfWindow" >> Latest.Globally().without_defaults()
-        )
+        metadata = elements | "StateForWindow" >> beam.ParDo(_StateForWindow(self._config))
         never = (
             elements
             | "OnlyTheWatermark" >> beam.FlatMap(_nothing).with_output_types(tuple[str, str])
@@ -126,8 +122,9 @@ class _StateNewest(beam.DoFn):
             yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
 
 
+@beam.typehints.with_output_types(ModelMetadata)
 class _StateForWindow(beam.DoFn):
-    """One statement for each window in a bundle; waits until there is any model at all."""
+    """One statement for each window; waits until there is any model at all."""
 
     def __init__(self, config: ServingConfig) -> None:
         self._config = config
@@ -143,11 +140,13 @@ class _StateForWindow(beam.DoFn):
     def finish_bundle(self) -> Iterable[WindowedValue]:
         if not self._windows:
             return
-        statement = serving(self._config).watch.wait_for_statement()
+        here = serving(self._config)
+        statement = here.watch.wait_for_statement()
         if statement is None:
             raise RuntimeError("the watch was closed while images still arrive")
         for its_window, timestamp in self._windows.items():
-            yield WindowedValue(_metadata(statement), timestamp, (its_window,))
+            if here.first_time(its_window):
+                yield WindowedValue(_metadata(statement), timestamp, (its_window,))
 
 
 class _Upkeep(beam.DoFn):
