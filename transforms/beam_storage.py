@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import uuid
+from pathlib import Path
 from typing import Any
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
@@ -9,6 +12,8 @@ from apache_beam.io.filesystems import FileSystems
 
 from models.errors import StorageUnavailable
 from models.storage import LocalStorage, ReadableFile, StoredFile
+
+_CHUNK_BYTES = 1 << 20
 
 
 class BeamStorage:
@@ -45,6 +50,27 @@ class BeamStorage:
             return _Reading(uri, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
         except Exception as error:
             raise _as_storage_error(uri, error) from error
+
+    def write(self, uri: str, source: Path) -> None:
+        """Makes the file `uri` of the bytes of `source`, in one step.
+
+        Raises:
+            StorageUnavailable: it could not.
+        """
+        remote = "://" in uri
+        beside = uri if remote else str(Path(uri).with_name(f".{Path(uri).name}.{uuid.uuid4().hex}"))
+        try:
+            if not remote:
+                Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            with (
+                source.open("rb") as data,
+                FileSystems.create(beside, compression_type=CompressionTypes.UNCOMPRESSED) as target,
+            ):
+                shutil.copyfileobj(data, target, _CHUNK_BYTES)
+            if not remote:  # an object appears when it is whole, a file while it grows
+                Path(beside).rename(uri)
+        except Exception as error:
+            raise StorageUnavailable(f"{uri}: {error}") from error
 
 
 class _Reading:
