@@ -16,7 +16,7 @@ from transforms.records import DeadLetter, DecodedImage, ImageRequest
 from transforms.results import FormatResults
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern
-from transforms.windowing import SideInputMode, WindowForModels
+from transforms.windowing import Gather, SideInputMode, WindowForModels
 
 
 def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mode: SideInputMode) -> None:
@@ -30,10 +30,7 @@ def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mod
     """
     serving = job.serving
 
-    messages: beam.PCollection[PubsubMessage] = pipeline | "ReadMessages" >> source | WindowForModels(mode)
-    models = messages | "WatchModels" >> WatchFilePattern(
-        job.model_pattern, job.poll_seconds, config=serving, mode=mode
-    )
+    messages: beam.PCollection[PubsubMessage] = pipeline | "ReadMessages" >> source | "Gather" >> Gather(mode)
 
     parsed = messages | "ParseMessages" >> ParseMessages()
     requests: beam.PCollection[ImageRequest] = parsed.requests
@@ -43,8 +40,12 @@ def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mod
     )
     images: beam.PCollection[DecodedImage] = read.images
 
+    arrivals = images | "WindowForModels" >> WindowForModels(mode)
+    models = arrivals.moments | "WatchModels" >> WatchFilePattern(
+        job.model_pattern, job.poll_seconds, config=serving, mode=mode
+    )
     handler = HotSwapModelHandler(serving, job.max_batch_wait_ms)
-    predictions: beam.PCollection[PredictionResult] = images | RunInference(
+    predictions: beam.PCollection[PredictionResult] = arrivals.elements | RunInference(
         handler, model_metadata_pcoll=models.metadata
     )
     formatted = predictions | "FormatResults" >> FormatResults(serving)

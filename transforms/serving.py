@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,8 +14,6 @@ from models.live import LiveModels
 from models.vetting import Vetter
 from models.watch import ModelWatch
 from transforms.beam_storage import BeamStorage
-
-_WINDOWS_REMEMBERED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +42,6 @@ class Serving:
         self._config = config
         self._storage = BeamStorage()
         self._watching = threading.Lock()
-        self._stated: deque[object] = deque(maxlen=_WINDOWS_REMEMBERED)
         cache = ArtefactCache(Path(config.cache_folder) if config.cache_folder else default_cache_folder())
         cache.sweep()
         self.events = EventLog()
@@ -62,13 +58,6 @@ class Serving:
         """The watch, started by whoever asks first."""
         with self._watching:
             return self._watch
-
-    def first_time(self, stated_window: object) -> bool:
-        """Whether this window is new here: a late bundle must not state a second model for it."""
-        if stated_window in self._stated:
-            return False
-        self._stated.append(stated_window)
-        return True
 
     def close(self) -> None:
         """Ends the watch, every vetting child and the loading of models."""

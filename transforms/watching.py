@@ -15,7 +15,6 @@ from apache_beam.transforms.periodicsequence import PeriodicImpulse
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
 from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
-from apache_beam.utils.windowed_value import WindowedValue
 
 from models.events import ModelEvent
 from models.reference import Statement
@@ -53,7 +52,7 @@ class WatchFilePattern(beam.PTransform):
         config: how candidates are vetted and served; its pattern and interval are replaced by those given here.
         mode: how the runner must be given side inputs.
 
-    Applied to the windowed elements that will be predicted: on the DirectRunner they are also its clock.
+    Applied to the moments of the `Arrivals` that will be predicted: on the DirectRunner they are also its clock.
     """
 
     def __init__(
@@ -72,31 +71,33 @@ class WatchFilePattern(beam.PTransform):
         self._stop_timestamp = stop_timestamp
         self._mode = mode
 
-    def expand(self, elements: beam.PCollection) -> WatchedModels:
+    def expand(self, moments: beam.PCollection) -> WatchedModels:
         if self._mode is SideInputMode.WINDOWED:
-            return self._on_the_direct_runner(elements)
+            return self._on_the_direct_runner(moments)
         stated = (
-            elements.pipeline
+            moments.pipeline
             | "EveryInterval" >> PeriodicImpulse(Timestamp.now(), self._stop_timestamp, fire_interval=self._interval)
             | "StateNewest" >> beam.ParDo(_StateNewest(self._config)).with_outputs(MODEL_EVENTS, main="metadata")
         )
         metadata = stated.metadata | "LatestPane" >> latest_pane() | "Latest" >> Latest.Globally().without_defaults()
         return WatchedModels(metadata, stated[MODEL_EVENTS])
 
-    def _on_the_direct_runner(self, elements: beam.PCollection) -> WatchedModels:
+    def _on_the_direct_runner(self, moments: beam.PCollection) -> WatchedModels:
         """States the model for each window that has elements, and looks after the models while there are none.
 
-        Each window is one bundle, and its statement comes from that bundle: no window with elements lacks one, and none
-        has two. The idle clock is an event-time timer on the watermark of the elements' source, since the
-        bundle-based runner runs no splittable DoFn and ends pipelines that have processing-time timers only.
+        Each window with elements has exactly one moment, and each moment one statement. The idle clock is an event-time
+        timer on the watermark of the elements' source, since the bundle-based runner runs no
+        splittable DoFn.
         """
-        metadata = elements | "StateForWindow" >> beam.ParDo(_StateForWindow(self._config))
+        metadata = moments | "StateForWindow" >> beam.ParDo(_StateForWindow(self._config)).with_output_types(
+            ModelMetadata
+        )
         never = (
-            elements
+            moments
             | "OnlyTheWatermark" >> beam.FlatMap(_nothing).with_output_types(tuple[str, str])
             | "GlobalWindow" >> beam.WindowInto(window.GlobalWindows())
         )
-        seed = elements.pipeline | "Seed" >> beam.Create([("", "")]).with_output_types(tuple[str, str])
+        seed = moments.pipeline | "Seed" >> beam.Create([("", "")]).with_output_types(tuple[str, str])
         events = (seed, never) | "Clock" >> beam.Flatten() | "LookAfterModels" >> beam.ParDo(_Upkeep(self._config))
         return WatchedModels(metadata, events)
 
@@ -122,31 +123,17 @@ class _StateNewest(beam.DoFn):
             yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
 
 
-@beam.typehints.with_output_types(ModelMetadata)
 class _StateForWindow(beam.DoFn):
-    """One statement for each window; waits until there is any model at all."""
+    """One statement for each element; waits until there is any model at all."""
 
     def __init__(self, config: ServingConfig) -> None:
         self._config = config
 
-    def start_bundle(self) -> None:
-        self._windows: dict[Any, Any] = {}
-
-    def process(
-        self, element: Any, timestamp: Any = beam.DoFn.TimestampParam, its_window: Any = beam.DoFn.WindowParam
-    ) -> None:
-        self._windows[its_window] = timestamp
-
-    def finish_bundle(self) -> Iterable[WindowedValue]:
-        if not self._windows:
-            return
-        here = serving(self._config)
-        statement = here.watch.wait_for_statement()
+    def process(self, moment: Any) -> Iterable[ModelMetadata]:
+        statement = serving(self._config).watch.wait_for_statement()
         if statement is None:
             raise RuntimeError("the watch was closed while images still arrive")
-        for its_window, timestamp in self._windows.items():
-            if here.first_time(its_window):
-                yield WindowedValue(_metadata(statement), timestamp, (its_window,))
+        yield _metadata(statement)
 
 
 class _Upkeep(beam.DoFn):

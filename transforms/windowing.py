@@ -6,24 +6,29 @@ import threading
 import time
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import apache_beam as beam
+from apache_beam.coders import BooleanCoder, PickleCoder
 from apache_beam.transforms import trigger, window
+from apache_beam.transforms.timeutil import TimeDomain
+from apache_beam.transforms.userstate import BagStateSpec, ReadModifyWriteStateSpec, TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
 
-WINDOW_SECONDS = 0.25
-"""On the DirectRunner images wait for the end of their window: on average half of this."""
-
-_LATENESS_SECONDS = 2
+GATHER_SECONDS = 0.25
+"""Where images wait for their statement, they wait half of this on average."""
+WINDOW_SECONDS = 0.01
+"""So short that it ends by the time the runner looks again, and holds what was gathered once."""
 
 
 class SideInputMode(Enum):
     """How the live model reaches the images.
 
     `TRIGGERED`: one global window, a new pane whenever the model is stated; nothing waits. The way of runners that
-    fire triggered side inputs: Dataflow, Prism, Flink.
+    fire triggered side inputs: Dataflow, Flink.
     `WINDOWED`: short fixed windows, each with its own statement. The DirectRunner's bundle-based executor, which alone
-    of the local ones reads Pub/Sub, makes an element wait for the end of its side input's window.
+    of the local ones reads Pub/Sub, makes an element wait for the end of its side input's window; so does Prism, which
+    refuses the other way (https://github.com/apache/beam/issues/31438).
     """
 
     TRIGGERED = "triggered"
@@ -32,15 +37,55 @@ class SideInputMode(Enum):
     @classmethod
     def of_runner(cls, runner: str | None) -> SideInputMode:
         """The mode of a runner, by its name as in `--runner`; none is Beam's default, the DirectRunner."""
-        return cls.WINDOWED if runner is None or "direct" in runner.lower() else cls.TRIGGERED
+        waits = any(name in (runner or "direct").lower() for name in ("direct", "prism"))
+        return cls.WINDOWED if waits else cls.TRIGGERED
+
+
+class Arrivals(NamedTuple):
+    """Elements in the windows in which the live model will be stated.
+
+    Attributes:
+        elements: those that arrived, unchanged.
+        moments: where windows need a statement each, exactly one element for each window that has elements.
+    """
+
+    elements: beam.PCollection
+    moments: beam.PCollection
 
 
 class WindowForModels(beam.PTransform):
-    """Puts arriving elements into the windows in which the live model will be stated; element types pass through.
+    """Puts elements into the windows in which the live model will be stated; yields `Arrivals`.
 
-    On the DirectRunner it also makes one bundle of each window. That runner reads Pub/Sub ten messages at a time and
-    spends a millisecond on each step of each bundle, so a graph of twenty steps would leave it no time for images.
-    Images wait for the end of their window in any case.
+    Where images wait for their statement, each bundle gets a short window of its own. The grouping lets no empty bundle
+    through: the bundle-based runner cannot tell the window of one, and dies of it before a side input.
+    """
+
+    def __init__(self, mode: SideInputMode) -> None:
+        super().__init__()
+        self._mode = mode
+
+    def expand(self, elements: beam.PCollection) -> Arrivals:
+        if self._mode is SideInputMode.TRIGGERED:
+            return Arrivals(elements, elements)
+        kind = elements.element_type
+        moments = (
+            elements
+            | "InOneKey" >> beam.Map(_in_one_key).with_output_types(beam.typehints.Tuple[str, kind])
+            | "AtOnce" >> latest_pane()
+            | "NotEmpty" >> beam.GroupByKey()
+            | "Stamp" >> beam.Map(_stamped).with_output_types(beam.typehints.Iterable[kind])
+            | "OneWindowEach" >> beam.WindowInto(window.FixedWindows(WINDOW_SECONDS))
+        )
+        return Arrivals(moments | "Ungroup" >> beam.FlatMap(_themselves).with_output_types(kind), moments)
+
+
+class Gather(beam.PTransform):
+    """Makes one bundle of what arrives within a quarter of a second, where bundles are small and dear.
+
+    The DirectRunner reads Pub/Sub ten messages at a time and spends a millisecond on each step of each bundle; a graph
+    of twenty steps would leave it no time for images. A grouping by fixed windows would gather too, but that runner
+    keeps a trace of every window that a grouping ever saw, and copies all of them with every bundle: after five minutes
+    it does little else.
     """
 
     def __init__(self, mode: SideInputMode) -> None:
@@ -50,43 +95,77 @@ class WindowForModels(beam.PTransform):
     def expand(self, elements: beam.PCollection) -> beam.PCollection:
         if self._mode is SideInputMode.TRIGGERED:
             return elements
+        kind = elements.element_type
         return (
             elements
-            | "StampWithArrival"
-            >> beam.Map(_with_arrival).with_output_types(beam.typehints.Tuple[str, elements.element_type])
-            | "ShortWindows" >> beam.WindowInto(window.FixedWindows(WINDOW_SECONDS), allowed_lateness=_LATENESS_SECONDS)
-            | "OneBundleEach" >> beam.GroupByKey()
-            | "Ungroup" >> beam.FlatMap(_values).with_output_types(elements.element_type)
+            | "InOneKey" >> beam.Map(_in_one_key).with_output_types(beam.typehints.Tuple[str, kind])
+            | "AtOnce" >> latest_pane()
+            | "ForAMoment" >> beam.ParDo(_Gather()).with_output_types(beam.typehints.Tuple[str, kind])
+            | "OneBundle" >> beam.GroupByKey()
+            | "Ungroup" >> beam.FlatMapTuple(_values).with_output_types(kind)
         )
 
 
-class _ArrivalClock:
-    """Wall-clock seconds that never go back.
+class _Gather(beam.DoFn):
+    """Holds elements back for a quarter of a second of the source's watermark, then lets them go together."""
 
-    The runner's watermark is the latest wall-clock time that it has seen. An element stamped before it would be late,
-    and lost; so when the clock is set back, this one runs on from where it was.
-    """
+    WAITING = BagStateSpec("waiting", PickleCoder())
+    ARMED = ReadModifyWriteStateSpec("armed", BooleanCoder())
+    DUE = TimerSpec("due", TimeDomain.WATERMARK)
+
+    def process(
+        self,
+        keyed: tuple[str, Any],
+        waiting: Any = beam.DoFn.StateParam(WAITING),
+        armed: Any = beam.DoFn.StateParam(ARMED),
+        due: Any = beam.DoFn.TimerParam(DUE),
+    ) -> None:
+        waiting.add(keyed[1])
+        if not armed.read():
+            armed.write(True)
+            due.set(Timestamp.of(time.time() + GATHER_SECONDS))
+
+    @on_timer(DUE)
+    def let_go(
+        self, waiting: Any = beam.DoFn.StateParam(WAITING), armed: Any = beam.DoFn.StateParam(ARMED)
+    ) -> Iterable[tuple[str, Any]]:
+        gathered = list(waiting.read())
+        waiting.clear()
+        armed.clear()
+        for element in gathered:
+            yield "", element
+
+
+class _WindowClock:
+    """Wall-clock seconds, each more than a window after the one before, so that no two share a window."""
 
     def __init__(self) -> None:
-        self._ahead = float("-inf")
+        self._last = 0.0
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
         with self._lock:
-            monotonic = time.monotonic()
-            self._ahead = max(self._ahead, time.time() - monotonic)
-            return monotonic + self._ahead
+            self._last = max(time.time(), self._last + 2 * WINDOW_SECONDS)
+            return self._last
 
 
-_arrival_clock = _ArrivalClock()
+_window_clock = _WindowClock()
 
 
-def _with_arrival(element: Any) -> window.TimestampedValue:
-    return window.TimestampedValue(("", element), _arrival_clock())
+def _in_one_key(element: Any) -> tuple[str, Any]:
+    return "", element
 
 
-def _values(grouped: tuple[str, Iterable[Any]]) -> Iterable[Any]:
-    return grouped[1]
+def _stamped(grouped: tuple[str, Iterable[Any]]) -> window.TimestampedValue:
+    return window.TimestampedValue(list(grouped[1]), _window_clock())
+
+
+def _values(key: str, values: Iterable[Any]) -> Iterable[Any]:
+    return values
+
+
+def _themselves(gathered: Iterable[Any]) -> Iterable[Any]:
+    return gathered
 
 
 def latest_pane() -> beam.WindowInto:

@@ -4,10 +4,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
-from apache_beam.transforms import window
 
 from transforms import windowing
-from transforms.windowing import SideInputMode, WindowForModels
+from transforms.windowing import Gather, SideInputMode, WindowForModels
 
 
 @pytest.mark.parametrize(
@@ -17,7 +16,7 @@ from transforms.windowing import SideInputMode, WindowForModels
         ("DirectRunner", SideInputMode.WINDOWED),
         ("apache_beam.runners.direct.BundleBasedDirectRunner", SideInputMode.WINDOWED),
         ("DataflowRunner", SideInputMode.TRIGGERED),
-        ("PrismRunner", SideInputMode.TRIGGERED),
+        ("PrismRunner", SideInputMode.WINDOWED),
         ("FlinkRunner", SideInputMode.TRIGGERED),
     ],
 )
@@ -25,33 +24,34 @@ def test_a_runner_is_known_by_its_name(runner: str | None, mode: SideInputMode) 
     assert SideInputMode.of_runner(runner) is mode
 
 
-def test_elements_pass_unchanged_into_short_windows_of_their_arrival() -> None:
+def test_elements_pass_unchanged_into_windows_with_exactly_one_moment_each() -> None:
     with TestPipeline() as pipeline:
-        arrived = (
-            pipeline
-            | beam.Create(["a", "b", "c"])
-            | beam.Map(lambda element: window.TimestampedValue(element, 5))
-            | WindowForModels(SideInputMode.WINDOWED)
+        arrivals = pipeline | beam.Create(["a", "b", "c"]) | WindowForModels(SideInputMode.WINDOWED)
+        assert_that(arrivals.elements, equal_to(["a", "b", "c"]))
+        together = arrivals.elements | beam.Map(
+            lambda one, all_: one in all_, beam.pvalue.AsSingleton(arrivals.moments)
         )
-        assert_that(arrived, equal_to(["a", "b", "c"]))
-        lengths = arrived | beam.Map(lambda _, its=beam.DoFn.WindowParam: float(its.end - its.start)) | beam.Distinct()
-        assert_that(lengths, equal_to([windowing.WINDOW_SECONDS]), label="lengths")
+        assert_that(together, equal_to([True] * 3), label="each sees its own moment")
+
+
+def test_what_is_gathered_passes_unchanged() -> None:
+    with TestPipeline() as pipeline:
+        assert_that(pipeline | beam.Create(["a", "b", "c"]) | Gather(SideInputMode.WINDOWED), equal_to(["a", "b", "c"]))
 
 
 def test_where_side_inputs_are_triggered_elements_are_left_alone() -> None:
     with TestPipeline() as pipeline:
         elements = pipeline | beam.Create(["a"])
-        assert elements | WindowForModels(SideInputMode.TRIGGERED) is elements
+        assert (elements | WindowForModels(SideInputMode.TRIGGERED)).elements is elements
+        assert elements | Gather(SideInputMode.TRIGGERED) is elements
 
 
-def test_a_clock_that_is_set_back_makes_no_element_late(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = {"wall": 1000.0, "monotonic": 50.0}
-    monkeypatch.setattr(windowing.time, "time", lambda: now["wall"])
-    monkeypatch.setattr(windowing.time, "monotonic", lambda: now["monotonic"])
-    clock = windowing._ArrivalClock()
+def test_no_two_moments_share_a_window_even_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    wall = iter([1000.0, 1000.0, 400.0, 2000.0])
+    monkeypatch.setattr(windowing.time, "time", lambda: next(wall))
+    clock = windowing._WindowClock()
 
-    assert clock() == 1000.0
-    now["wall"], now["monotonic"] = 400.0, 51.0
-    assert clock() == 1001.0
-    now["wall"], now["monotonic"] = 2000.0, 52.0
-    assert clock() == 2000.0
+    moments = [clock() for _ in range(4)]
+
+    assert len({int(moment / windowing.WINDOW_SECONDS) for moment in moments}) == 4
+    assert moments == sorted(moments)
