@@ -1,0 +1,234 @@
+"""How verdicts on models are told: to a person as text, to scripts as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from launch.model_survey import Surveyed, live_one, state_of
+from models.artefacts import Artefact, Manifest
+from models.card import InputSpec
+from models.engines import load_engine
+from models.errors import ModelRejected
+from models.vetting import Vetted
+
+_REPEATS = 5
+_LABELS_SHOWN = 5
+_STYLES = {"live": "bold green", "valid": "green", "rejected": "red", "undecided": "yellow"}
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """How long a model's steps take here, in seconds.
+
+    Attributes:
+        vetting: when it was vetted, which the cache of compiled models may have saved this time.
+        this_call: from asking for the verdict to having it.
+        loading: of the compiled model.
+        one_image: a prediction, the median of five.
+        batch: the same for `batch_size` images at once.
+        batch_size: the largest batch.
+    """
+
+    vetting: float
+    this_call: float
+    loading: float
+    one_image: float
+    batch: float
+    batch_size: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Seconds, rounded to microseconds."""
+        return {name: round(getattr(self, name), 6) for name in self.__slots__}
+
+
+@contextlib.contextmanager
+def working(console: Console, text: str) -> Iterator[None]:
+    """Says what takes long: a spinner on a terminal, else one line."""
+    if console.is_terminal:
+        with console.status(escape(text)):
+            yield
+    else:
+        console.print(f"{text} …", highlight=False, markup=False, soft_wrap=True)
+        yield
+
+
+def measure(artefact: Artefact, this_call: float, batch_size: int) -> Timings:
+    """Loads a compiled model and has it predict black images."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    manifest = artefact.manifest
+    started = time.perf_counter()
+    engine = load_engine(artefact, os.cpu_count() or 1)
+    loading = time.perf_counter() - started
+
+    def median(images: int) -> float:
+        batch = np.zeros((images, *manifest.input_shape), manifest.input_dtype)
+        engine.predict(batch)
+        seconds = []
+        for _ in range(_REPEATS):
+            begun = time.perf_counter()
+            engine.predict(batch)
+            seconds.append(time.perf_counter() - begun)
+        return statistics.median(seconds)
+
+    return Timings(manifest.seconds, this_call, loading, median(1), median(batch_size), batch_size)
+
+
+def accepted_as_json(vetted: Vetted, timings: Timings | None = None) -> dict[str, Any]:
+    """An acceptance, for scripts."""
+    manifest = vetted.artefact.manifest
+    return {
+        "verdict": "accepted",
+        "model_id": vetted.reference.model_id,
+        "model_name": vetted.name,
+        "sha256": manifest.sha256,
+        "engine": manifest.engine,
+        "engine_reason": manifest.engine_reason,
+        "input_shape": list(manifest.input_shape),
+        "input_dtype": manifest.input_dtype,
+        "outputs": manifest.outputs,
+        "card": manifest.card.to_json(),
+    } | ({"seconds": timings.to_json()} if timings else {})
+
+
+def rejected_as_json(uri: str, rejection: ModelRejected) -> dict[str, Any]:
+    """A rejection, for scripts."""
+    return {
+        "verdict": "rejected",
+        "model_id": rejection.model_id or uri,
+        "reason": str(rejection),
+        "fault": str(rejection.fault),
+        "detail": rejection.detail,
+    }
+
+
+def print_accepted(console: Console, vetted: Vetted, timings: Timings | None = None) -> None:
+    """An acceptance, for a person."""
+    manifest = vetted.artefact.manifest
+    card = manifest.card
+    rows = {
+        "model_id": vetted.reference.model_id,
+        "name": vetted.name + (f", version {card.version}" if card.version else ""),
+        "about": card.description,
+        "tags": ", ".join(card.tags),
+        "task": f"{card.task}, {_count(manifest.outputs, 'output')}",
+        "labels": _some(card.labels) or ("none; class indices stand in" if card.task == "classification" else ""),
+        "input": _input_in_words(card.input, manifest),
+        "engine": f"{manifest.engine} ({manifest.engine_reason})",
+        "timings": _timings_in_words(timings) if timings else "",
+    }
+    console.print(f"[{_STYLES['live']}]accepted[/]  {escape(vetted.reference.uri)}", highlight=False, soft_wrap=True)
+    _print_rows(console, rows)
+
+
+def print_rejected(console: Console, uri: str, rejection: ModelRejected) -> None:
+    """A rejection, for a person."""
+    console.print(f"[{_STYLES['rejected']}]rejected[/]  {escape(uri)}", highlight=False, soft_wrap=True)
+    rows = {"model_id": rejection.model_id or "", "reason": str(rejection.fault), "detail": rejection.detail}
+    _print_rows(console, rows)
+
+
+def survey_as_json(surveyed: Sequence[Surveyed]) -> list[dict[str, Any]]:
+    """A survey, for scripts; in the order given."""
+    live = live_one(surveyed)
+    return [
+        {
+            "state": state_of(each, live),
+            "uri": each.file.uri,
+            "model_id": each.model_id,
+            "model_name": each.name,
+            "version": _version(each),
+            "reason": _reason(each),
+            "modified": datetime.fromtimestamp(each.file.modified, UTC).isoformat().replace("+00:00", "Z"),
+            "size": each.file.size,
+            "digest": each.digest,
+            "engine": each.verdict.artefact.manifest.engine if isinstance(each.verdict, Vetted) else "",
+        }
+        for each in surveyed
+    ]
+
+
+def print_survey(console: Console, surveyed: Sequence[Surveyed]) -> None:
+    """A survey, for a person: a table on a terminal, else a line for each file with tabs between its fields."""
+    live = live_one(surveyed)
+    table = Table("state", "file", "name", "version", "modified", "size", "digest", "", box=None, pad_edge=False)
+    for each in surveyed:
+        state = state_of(each, live)
+        row = (
+            state,
+            each.file.uri,
+            each.name,
+            _version(each),
+            datetime.fromtimestamp(each.file.modified).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
+            f"{each.file.size:,}",
+            each.digest,
+            _reason(each),
+        )
+        if console.is_terminal:
+            table.add_row(*map(escape, row), style=_STYLES[state])
+        else:
+            print("\t".join(row))
+    if console.is_terminal:
+        console.print(table)
+    if live is None:
+        console.print("no valid model among them", highlight=False)
+
+
+def _print_rows(console: Console, rows: dict[str, str]) -> None:
+    for name, value in rows.items():
+        if value:
+            console.print(f"  {name:<9} {value}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _version(each: Surveyed) -> str:
+    return each.verdict.artefact.manifest.card.version if isinstance(each.verdict, Vetted) else ""
+
+
+def _reason(each: Surveyed) -> str:
+    return str(each.verdict) if isinstance(each.verdict, ModelRejected) else each.trouble
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def _some(labels: Sequence[str]) -> str:
+    if not labels:
+        return ""
+    shown = ", ".join(labels[:_LABELS_SHOWN])
+    return f"{len(labels):,}: {shown}" + (", …" if len(labels) > _LABELS_SHOWN else "")
+
+
+def _input_in_words(spec: InputSpec, manifest: Manifest) -> str:
+    size = f"{spec.height} × {spec.width} pixels, {'grey' if spec.channels == 1 else 'RGB'}, {spec.layout}"
+    fit = {"stretch": "stretched to fit", "crop": "cropped to fit", "pad": "padded to fit"}[spec.fit]
+    if not manifest.input_dtype.startswith("float"):
+        return f"{size}, {manifest.input_dtype} 0..255, {fit}"
+    scale = f"pixel × {spec.scale:.6g}"
+    if any(spec.mean):
+        scale += f" - {_numbers(spec.mean)}"
+    if any(value != 1 for value in spec.std):
+        scale = f"({scale}) / {_numbers(spec.std)}"
+    return f"{size}, {manifest.input_dtype} = {scale}, {fit}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return f"{values[0]:g}" if len(values) == 1 else "(" + ", ".join(f"{value:g}" for value in values) + ")"
+
+
+def _timings_in_words(timings: Timings) -> str:
+    return (
+        f"vetting {timings.vetting:.1f} s (this call {timings.this_call:.1f} s), loading {timings.loading:.2f} s, "
+        f"one image {timings.one_image * 1e3:.2f} ms, a batch of {timings.batch_size} {timings.batch * 1e3:.2f} ms"
+    )
