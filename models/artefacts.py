@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from models.errors import ModelFault, ModelRejected
 EngineName = Literal["tensorflow", "onnx"]
 EngineChoice = Literal["auto", "tensorflow", "onnx"]
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 ONNX_FILE = "model.onnx"
 SAVED_MODEL = "saved_model"
@@ -32,7 +33,8 @@ class Manifest:
         sha256: all 64 hexadecimal digits, of the file's bytes.
         engine: what executes the compiled form.
         engine_reason: why this engine, in a few words for the `accepted` event.
-        card: how the model wants its images and what its outputs mean.
+        card: how the model wants its images and what its outputs mean; its name is empty in the cache where the
+            file's card has none, since the same bytes may lie under several names.
         input_shape: the model's own input shape without the batch, e.g. (28, 28, 1) or (28, 28).
         input_dtype: NumPy's name of the dtype that the model takes.
         outputs: numbers a prediction has.
@@ -92,21 +94,24 @@ class ArtefactCache:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def find(self, sha256: str, choice: EngineChoice) -> Artefact | None:
-        """The artefact of these bytes under this choice of engine, if one is here."""
+        """The artefact of these bytes under this choice of engine, if a whole one is here."""
         folder = self._place(sha256, choice)
         try:
-            manifest = Manifest.from_json(json.loads((folder / MANIFEST).read_text()))
+            written = json.loads((folder / MANIFEST).read_text())
+            sizes = written.pop("sizes")
+            manifest = Manifest.from_json(written)
+            if manifest.sha256 != sha256 or not sizes or sizes != _sizes(folder):
+                return None
             os.utime(folder)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
-        return Artefact(folder, manifest) if manifest.sha256 == sha256 else None
+        return Artefact(folder, manifest)
 
     def find_by_digest(self, digest: str, choice: EngineChoice) -> Artefact | None:
-        """Like `find`, from the first digits of the SHA-256."""
-        for folder in self.folder.glob(f"{digest}*-{choice}"):
-            if found := self.find(folder.name.rpartition("-")[0], choice):
-                return found
-        return None
+        """Like `find`, from the first digits of the SHA-256; None where they could mean more than one artefact."""
+        found = [self.find(folder.name.split("-")[0], choice) for folder in self.folder.glob(f"{digest}*-{choice}")]
+        whole = [artefact for artefact in found if artefact is not None]
+        return whole[0] if len(whole) == 1 else None
 
     def store(self, built: Path, manifest: Manifest, choice: EngineChoice) -> Artefact:
         """Moves a compiled form in; where another process was first, its artefact is taken.
@@ -115,14 +120,16 @@ class ArtefactCache:
             ModelRejected: `crashed`; there is no compiled form in `built`.
         """
         place = self._place(manifest.sha256, choice)
-        if built.is_dir() and self.find(manifest.sha256, choice) is None:
-            (built / MANIFEST).write_text(json.dumps(manifest.to_json()))
-            shutil.rmtree(place, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                built.rename(place)
+        if built.is_dir() and not built.is_symlink() and (sizes := _sizes(built)):
+            (built / MANIFEST).write_text(json.dumps(manifest.to_json() | {"sizes": sizes}))
+            self._move_in(built, place)
+        found = self.find(manifest.sha256, choice)
+        if found is None and built.is_dir():  # what lies there is no artefact
+            self._discard(place)
+            self._move_in(built, place)
+            found = self.find(manifest.sha256, choice)
         shutil.rmtree(built, ignore_errors=True)
         self._prune(but=place)
-        found = self.find(manifest.sha256, choice)
         if found is None:
             raise ModelRejected(ModelFault.CRASHED, "vetting left no usable compiled model")
         return found
@@ -130,7 +137,10 @@ class ArtefactCache:
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
         """A private folder on the cache's disk, gone afterwards."""
-        with tempfile.TemporaryDirectory(prefix=f".work-{os.getpid()}-", dir=self.folder) as folder:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # cleaners of cache folders take it away
+        with tempfile.TemporaryDirectory(
+            prefix=f".work-{os.getpid()}-", dir=self.folder, ignore_cleanup_errors=True
+        ) as folder:
             yield Path(folder)
 
     def sweep(self) -> None:
@@ -143,12 +153,27 @@ class ArtefactCache:
     def _place(self, sha256: str, choice: EngineChoice) -> Path:
         return self.folder / f"{sha256}-{choice}"
 
+    def _move_in(self, built: Path, place: Path) -> None:
+        with contextlib.suppress(OSError):  # another process was first
+            built.rename(place)
+
+    def _discard(self, artefact: Path) -> None:
+        """Takes an artefact away in one step, so that nobody finds half of it."""
+        with self.workspace() as bucket, contextlib.suppress(OSError):
+            artefact.rename(bucket / artefact.name)
+
     def _prune(self, but: Path) -> None:
-        artefacts = [entry for entry in self.folder.iterdir() if not entry.name.startswith(".") and entry != but]
+        artefacts = [entry for entry in self.folder.glob("*-*") if not entry.name.startswith(".") and entry != but]
         with contextlib.suppress(OSError):
             artefacts.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
             for folder in artefacts[self._keep - 1 :]:
-                shutil.rmtree(folder, ignore_errors=True)
+                self._discard(folder)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The size in bytes of every regular file below `folder`, except the manifest; a power cut leaves files empty."""
+    files = {str(path.relative_to(folder)): path.lstat() for path in sorted(folder.rglob("*"))}
+    return {name: status.st_size for name, status in files.items() if stat.S_ISREG(status.st_mode) and name != MANIFEST}
 
 
 def default_cache_folder() -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, cast, get_args
@@ -16,6 +16,9 @@ Fit = Literal["stretch", "crop", "pad"]
 
 MAX_CARD_BYTES = 4 * 1024 * 1024
 MAX_SIDE = 8192
+MAX_LABEL = 500
+_LARGEST_NUMBER = 1e30
+"""Scaling is done in float32, which holds neither much larger numbers nor the inverse of much smaller ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,15 @@ def parse_card(text: str | bytes) -> dict[str, Any]:
     """The card's JSON object.
 
     Raises:
-        ModelRejected: `bad_card`; not JSON, not an object, or over 4 MiB.
+        ModelRejected: `bad_card`; not JSON, not an object, a field given twice, or over 4 MiB.
     """
     if len(text) > MAX_CARD_BYTES:
         raise _bad(f"the card is larger than {MAX_CARD_BYTES} bytes")
     try:
-        card = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        card = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_field_twice)
+    except RecursionError as error:
+        raise _bad("the card is nested too deeply") from error
+    except ValueError as error:
         raise _bad(f"the card is not JSON: {error}") from error
     if not isinstance(card, dict):
         raise _bad("the card is not a JSON object")
@@ -97,13 +102,13 @@ def read_card(written: Mapping[str, Any], inferred: Card) -> Card:
     _no_unknown(written, Card, "the card")
     labels = _texts(written, "labels", inferred.labels)
     return Card(
-        name=_text(written, "name", inferred.name, limit=256) or inferred.name,
+        name=_text(written, "name", inferred.name, limit=256).strip() or inferred.name,
         version=_text(written, "version", inferred.version, limit=256),
         labels=labels,
         task=cast(Task, _choice(written, "task", get_args(Task), inferred.task)),
         input=_read_input(written.get("input", {}), inferred.input),
         tags=_texts(written, "tags", ()),
-        description=_text(written, "description", "", limit=100_000),
+        description=_text(written, "description", "", limit=100_000, lines=True),
     )
 
 
@@ -123,9 +128,26 @@ def _read_input(written: Any, inferred: InputSpec) -> InputSpec:
     )
     mean = _per_channel(written, "mean", inferred.mean, spec.channels)
     std = _per_channel(written, "std", inferred.std, spec.channels)
-    if any(value <= 0 for value in std):
+    if abs(spec.scale) < 1 / _LARGEST_NUMBER:
+        raise _bad("`input.scale` must not be zero")
+    if any(value < 1 / _LARGEST_NUMBER for value in std):
         raise _bad("`input.std` must be greater than zero")
     return replace(spec, mean=mean, std=std)
+
+
+def _no_field_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in fields:
+            raise ValueError(f"the field {_shown(name)} is given twice")
+        fields[name] = value
+    return fields
+
+
+def _shown(value: object) -> str:
+    """What was written there, as a part of one printable line."""
+    text = ascii(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _bad(detail: str) -> ModelRejected:
@@ -139,15 +161,17 @@ def _no_constant(name: str) -> float:
 def _no_unknown(written: Mapping[str, Any], kind: type, where: str) -> None:
     unknown = sorted(set(written) - set(kind.__dataclass_fields__))  # type: ignore[attr-defined]
     if unknown:
-        raise _bad(f"{where} has an unknown field {unknown[0]!r}")
+        known = ", ".join(kind.__dataclass_fields__)  # type: ignore[attr-defined]
+        raise _bad(f"{where} has an unknown field {_shown(unknown[0])}; there are {known}")
 
 
-def _text(written: Mapping[str, Any], field: str, default: str, *, limit: int) -> str:
+def _text(written: Mapping[str, Any], field: str, default: str, *, limit: int, lines: bool = False) -> str:
     value = written.get(field, default)
     if field == "version" and isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or len(value) > limit:
         raise _bad(f"`{field}` must be a text of at most {limit} characters")
+    _require_printable(value, field, allowed="\n\r\t" if lines else "")
     return value
 
 
@@ -155,13 +179,24 @@ def _texts(written: Mapping[str, Any], field: str, default: tuple[str, ...]) -> 
     value = written.get(field, list(default))
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
         raise _bad(f"`{field}` must be a list of texts")
+    for item in value:
+        if len(item) > MAX_LABEL:
+            raise _bad(f"`{field}` holds a text of {len(item)} characters; at most {MAX_LABEL} are allowed")
+        _require_printable(item, field)
     return tuple(value)
+
+
+def _require_printable(text: str, field: str, allowed: str = "") -> None:
+    """Half surrogate pairs cannot be written as UTF-8, and control characters would write in others' terminals."""
+    for character in text:
+        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") and character not in allowed:
+            raise _bad(f"`{field}` holds the character U+{ord(character):04X}, which cannot be printed")
 
 
 def _choice(written: Mapping[str, Any], field: str, choices: tuple[str, ...], default: str) -> str:
     value = written.get(field, default)
     if value not in choices:
-        raise _bad(f"`{field}` is {value!r}; one of {', '.join(choices)} is expected")
+        raise _bad(f"`{field}` is {_shown(value)}; one of {', '.join(choices)} is expected")
     return cast(str, value)
 
 
@@ -177,7 +212,7 @@ def _channels(written: Mapping[str, Any], default: Literal[1, 3]) -> Literal[1, 
         case 1 | 3 as channels:
             return channels
         case other:
-            raise _bad(f"`input.channels` is {other}; 1 and 3 are supported")
+            raise _bad(f"`input.channels` is {_shown(other)}; 1 and 3 are supported")
 
 
 def _side(written: Mapping[str, Any], field: str, default: int) -> int:
@@ -188,8 +223,12 @@ def _side(written: Mapping[str, Any], field: str, default: int) -> int:
 
 
 def _number(value: Any, field: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise _bad(f"`input.{field}` must be a finite number")
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+    ):
+        raise _bad(f"`input.{field}` must be a number between -1e30 and 1e30")
     return float(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from models.errors import ModelFault, ModelRejected
+from models.errors import ModelRejected
 from models.reference import Statement
 from models.storage import StoredFile, newest_first
 from models.vetting import Vetted
@@ -14,8 +14,8 @@ Verdict = Vetted | ModelRejected
 
 SETTLE_SECONDS = 1.0
 """How long a file on a local disk must hold still before it is opened."""
-TRUNCATED_SECONDS = 5.0
-"""How long a file that looks cut off must hold still before that is held against it: its copy may have paused."""
+REJECTED_SECONDS = 5.0
+"""How long a file must hold still before a rejection is held against it: its copy may have paused."""
 FIRST_STATEMENT_SECONDS = 30.0
 """How long the first statement waits for a newer file that is still being vetted."""
 
@@ -60,20 +60,26 @@ class Catalogue:
         Returns:
             Whether it stands; not if the file has changed since, or may still be growing.
         """
-        entry = self._entries.get(file.uri)
-        if entry is None or entry.file.version != file.version:
+        entry = self._current(file)
+        if entry is None or self.stands_at(file, verdict) > now:
             return False
-        if isinstance(verdict, ModelRejected) and verdict.fault is ModelFault.TRUNCATED and not file.finished:
-            ready = self._settled_at(entry, TRUNCATED_SECONDS)
-            if now < ready:
-                entry.not_before = ready
-                return False
         entry.verdict = verdict
         return True
 
+    def stands_at(self, file: StoredFile, verdict: Verdict) -> float:
+        """From when on a verdict can be recorded: a local file is never rejected for being early."""
+        entry = self._current(file)
+        if entry is None or file.finished or not isinstance(verdict, ModelRejected):
+            return 0.0
+        return self._settled_at(entry, REJECTED_SECONDS)
+
+    def listed(self) -> Collection[str]:
+        """The URIs of the files that match the pattern."""
+        return self._entries.keys()
+
     def postpone(self, file: StoredFile, until: float) -> None:
         """Leaves a file alone until then: it could not be read, or is being written."""
-        entry = self._entries.get(file.uri)
+        entry = self._current(file)
         if entry is not None:
             entry.not_before = max(entry.not_before, until)
 
@@ -96,12 +102,20 @@ class Catalogue:
                     wanted.append(entry.file)
         return wanted
 
-    def next_ready(self, now: float) -> float | None:
-        """When the next undecided file that is not ready now will be; None if there is none."""
-        return min(
-            (at for e in self._entries.values() if e.verdict is None and (at := self._ready_at(e)) > now),
-            default=None,
-        )
+    def settling(self, now: float) -> list[StoredFile]:
+        """The files that will soon be worth vetting, if they hold still; not those that were postponed."""
+        return [
+            entry.file
+            for entry in self._entries.values()
+            if entry.verdict is None and entry.not_before <= now < self._ready_at(entry)
+        ]
+
+    def next_change(self, now: float) -> float | None:
+        """When something will follow from nothing but time: a file is ready, or the first statement need not wait."""
+        changes = [self._ready_at(entry) for entry in self._entries.values() if entry.verdict is None]
+        if self.statement is None and self._started is not None:
+            changes.append(self._started + FIRST_STATEMENT_SECONDS)
+        return min((at for at in changes if at > now), default=None)
 
     def state(self, now: float) -> Statement | None:
         """The newest valid file, as a statement; the same object as before while nothing changed.
@@ -111,7 +125,7 @@ class Catalogue:
         undecided = False
         for entry in self._newest_first():
             if isinstance(entry.verdict, Vetted):
-                waited = now - (self._started or now)
+                waited = now - (now if self._started is None else self._started)
                 if self.statement is None and undecided and waited < FIRST_STATEMENT_SECONDS:
                     break
                 self._state(entry.verdict, now)
@@ -127,6 +141,11 @@ class Catalogue:
         if stated is None or stated.reference != vetted.reference:
             since = max(int(now * 1e6), stated.since + 1 if stated else 0)
             self.statement = Statement(vetted.reference, since)
+
+    def _current(self, file: StoredFile) -> _Entry | None:
+        """What is known about `file`, unless it has changed or gone since."""
+        entry = self._entries.get(file.uri)
+        return entry if entry is not None and entry.file.version == file.version else None
 
     def _newest_first(self) -> list[_Entry]:
         return [self._entries[file.uri] for file in newest_first(e.file for e in self._entries.values())]

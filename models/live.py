@@ -14,6 +14,7 @@ import weakref
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from models.artefacts import Artefact, Manifest
 from models.card import Card
 from models.engines import Engine, load_engine
-from models.errors import ModelRejected
 from models.events import EventLog, ModelEvent
 from models.model_input import model_input
 from models.reference import ModelReference, Statement
@@ -34,6 +34,8 @@ _LOGGER = logging.getLogger(__name__)
 _LAST_BATCH_SECONDS = 5.0
 _FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 60.0
+_LONGEST_CLOSE_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
 
 
 class ModelsClosed(Exception):  # noqa: N818 - the program is ending, nothing failed
@@ -86,6 +88,11 @@ class LiveModels:
         self._live: LiveModel | None = None
         self._wanted: Statement | None = None
         self._resident: weakref.WeakValueDictionary[str, LiveModel] = weakref.WeakValueDictionary()
+        self._loading = 0
+        self._retirements: weakref.WeakKeyDictionary[LiveModel, weakref.finalize[Any, LiveModel]]
+        self._retirements = weakref.WeakKeyDictionary()
+        self._retiring = 0
+        self._gone: SimpleQueue[tuple[str, str, str]] = SimpleQueue()
         self._closed = False
         self._thread: threading.Thread | None = None
         self.loads: Counter[str] = Counter()
@@ -107,7 +114,7 @@ class LiveModels:
         """The live model; waits for the first one.
 
         Raises:
-            ModelsClosed: `close` was called before there was one.
+            ModelsClosed: `close` was called.
         """
         live = self._live
         if live is not None:
@@ -123,8 +130,8 @@ class LiveModels:
         return self._live
 
     def resident(self) -> int:
-        """How many models are in memory."""
-        return len(self._resident)
+        """How many models are in memory, one that is being loaded included."""
+        return len(self._resident) + self._loading
 
     def close(self) -> None:
         """Loads nothing more, and lets go of the live model."""
@@ -133,73 +140,73 @@ class LiveModels:
             self._live = None
             self._changed.notify_all()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_LONGEST_CLOSE_SECONDS)
+        self._tell_retired()
 
     def _follow(self) -> None:
         """Brings in what is wanted, one model after the other, until closed."""
-        retry_seconds = _FIRST_RETRY_SECONDS
-        given_up: Statement | None = None
-        while True:
-            with self._changed:
-                while not self._closed and self._wanted in (None, given_up, self._answered()):
-                    self._changed.wait()
-                if self._closed or self._wanted is None:
-                    return
-                wanted = self._wanted
+        failures = _Failures()
+        while (wanted := self._next_wanted()) is not None:
             try:
                 self._bring_in(wanted)
-                retry_seconds = _FIRST_RETRY_SECONDS
             except VettingStopped:
                 return
-            except (FileNotFoundError, ModelRejected) as error:
-                _LOGGER.warning("%s cannot go live, the model stays as it is: %s", wanted.reference.model_id, error)
-                given_up = wanted
-            except Exception as error:  # storage or memory trouble passes; the old model answers meanwhile
-                _LOGGER.warning(
-                    "%s is not live yet, trying again in %.0f s: %s",
-                    wanted.reference.model_id,
-                    retry_seconds,
-                    error,
-                )
+            except Exception as error:  # whatever it is, it may pass; the old model answers meanwhile
+                seconds = failures.add(wanted, error)
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closed or self._wanted is not wanted, retry_seconds)  # noqa: B023
-                retry_seconds = min(2 * retry_seconds, _LONGEST_RETRY_SECONDS)
+                    self._changed.wait_for(lambda: self._closed or not self._is_wanted(wanted), seconds)
 
-    def _answered(self) -> Statement | None:
-        """The wanted statement, if the live model answers it."""
-        if self._live is not None and self._wanted is not None and self._live.reference == self._wanted.reference:
-            return self._wanted
-        return None
+    def _next_wanted(self) -> ModelReference | None:
+        """Waits until another model than the live one is wanted; None once closed."""
+        while True:
+            self._tell_retired()
+            with self._changed:
+                if self._closed:
+                    return None
+                wanted = self._wanted.reference if self._wanted else None
+                if wanted is not None and (self._live is None or self._live.reference != wanted):
+                    return wanted
+                self._changed.wait(_LOOK_SECONDS if self._retiring else None)
 
-    def _bring_in(self, wanted: Statement) -> None:
+    def _is_wanted(self, reference: ModelReference) -> bool:
+        return self._wanted is not None and self._wanted.reference == reference
+
+    def _bring_in(self, wanted: ModelReference) -> None:
         started = time.monotonic()
-        incoming = self._already_resident(wanted.reference)
-        if incoming is None:
-            vetted = self._obtain(wanted.reference)
-            self._await_room()
-            incoming = self._loaded(vetted)
-        with self._changed:
-            if self._closed or self._wanted is not wanted:
-                return
-            outgoing, self._live = self._live, incoming
-            self._resident[incoming.reference.digest] = incoming
-            self._changed.notify_all()
+        incoming = self._already_resident(wanted)
+        try:
+            if incoming is None:
+                vetted = self._obtain(wanted)
+                self._await_room()
+                self._loading = 1
+                incoming = self._loaded(vetted)
+            with self._changed:
+                if self._closed or not self._is_wanted(wanted):
+                    return
+                outgoing, self._live = self._live, incoming
+                self._loading = 0
+                self._resident[wanted.digest] = incoming
+                self._changed.notify_all()
+        finally:
+            self._loading = 0
+        if (retirement := self._retirements.pop(incoming, None)) is not None and retirement.detach():
+            self._retiring -= 1
         seconds = time.monotonic() - started
         _LOGGER.info("model live: %s after %.2f s", incoming.reference.model_id, seconds)
         self._events.add(ModelEvent("live", incoming.reference.model_id, incoming.card.name, "", seconds))
         if outgoing is not None:
-            shared_engine = outgoing.engine is incoming.engine
-            weakref.finalize(outgoing, self._retired, outgoing.reference.model_id, outgoing.card.name).atexit = False
-            kind = outgoing.manifest.engine
-            del outgoing
-            if not shared_engine:
-                _give_memory_back(kind)
+            # The last batch drops it in any thread and at any moment, even amid a lock that telling would need.
+            gone = outgoing.reference.model_id, outgoing.card.name, outgoing.manifest.engine
+            self._retirements[outgoing] = weakref.finalize(outgoing, self._gone.put, gone)
+            self._retirements[outgoing].atexit = False
+            self._retiring += 1
 
     def _already_resident(self, reference: ModelReference) -> LiveModel | None:
         known = self._resident.get(reference.digest)
         if known is None or known.reference == reference:
             return known
-        return LiveModel(reference, known.manifest, known.engine)
+        # The same bytes under another name: its own card, which may be named after the file, and the same engine.
+        return LiveModel(reference, self._obtain(reference).artefact.manifest, known.engine)
 
     def _loaded(self, vetted: Vetted) -> LiveModel:
         digest = vetted.reference.digest
@@ -217,13 +224,42 @@ class LiveModels:
         while self.resident() > 1 and time.monotonic() < deadline and not self._closed:
             time.sleep(0.02)
 
-    def _retired(self, model_id: str, name: str) -> None:
-        _LOGGER.info("model retired: %s", model_id)
-        self._events.add(ModelEvent("retired", model_id, name))
+    def _tell_retired(self) -> None:
+        gone = []
+        with contextlib.suppress(Empty):
+            while True:
+                gone.append(self._gone.get_nowait())
+        if not gone:
+            return
+        self._retiring -= len(gone)
+        _give_memory_back({engine for _, _, engine in gone})
+        for model_id, name, _ in gone:
+            _LOGGER.info("model retired: %s", model_id)
+            self._events.add(ModelEvent("retired", model_id, name))
 
 
-def _give_memory_back(engine: str) -> None:
-    if engine == "tensorflow":
+class _Failures:
+    """Of bringing in one model: how long to wait before the next attempt, and what of it is news."""
+
+    def __init__(self) -> None:
+        self._of: ModelReference | None = None
+        self._seconds = _FIRST_RETRY_SECONDS
+        self._text = ""
+
+    def add(self, reference: ModelReference, error: Exception) -> float:
+        """Takes in a failure and logs it, once while it stays the same; returns seconds to wait."""
+        self._seconds = min(2 * self._seconds, _LONGEST_RETRY_SECONDS)
+        if reference != self._of:
+            self._of, self._seconds, self._text = reference, _FIRST_RETRY_SECONDS, ""
+        text = f"{type(error).__name__}: {error}"
+        level = logging.DEBUG if text == self._text else logging.WARNING
+        self._text = text
+        _LOGGER.log(level, "%s is not live yet, the model stays as it is; trying again: %s", reference.model_id, text)
+        return self._seconds
+
+
+def _give_memory_back(engines: set[str]) -> None:
+    if "tensorflow" in engines:
         gc.collect()  # SavedModels are cycles of Python objects
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):

@@ -48,7 +48,8 @@ def interpret(output: NDArray[Any], card: Card) -> Prediction:
     Raises:
         ImageError: `non_finite_output`; the answer is not a number.
     """
-    row = np.asarray(output).reshape(-1)
+    # Some dtypes cannot be negated (unsigned), and some Python's JSON has never heard of (bfloat16).
+    row = np.asarray(output).reshape(-1).astype(np.float64)
     if not np.isfinite(row).all():
         raise ImageError(ImageFault.NON_FINITE_OUTPUT, "the model's output for this image is not finite")
     if card.task != "classification":

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from models.catalogue import Catalogue, Verdict
-from models.errors import ModelRejected, StorageUnavailable
+from models.errors import ModelRejected
 from models.events import EventLog, ModelEvent
 from models.reference import ModelReference, Statement
 from models.storage import Storage, StoredFile, is_being_written
@@ -20,8 +22,16 @@ _LOGGER = logging.getLogger(__name__)
 
 VETTING_SIDE_BY_SIDE = 2
 """A candidate that hangs holds up the next by nothing."""
-_LONGEST_BACK_OFF = 8
+_MOST_DOUBLINGS = 3
+"""Of the time until the next attempt, while the storage fails."""
 _REMIND_SECONDS = 30.0
+_SHORTEST_REST = 0.02
+
+
+class _Finished(NamedTuple):
+    file: StoredFile
+    outcome: Verdict | Exception
+    seconds: float
 
 
 class ModelWatch:
@@ -55,11 +65,14 @@ class ModelWatch:
         self._clock = clock
         self._catalogue = Catalogue()
         self._in_progress: dict[str, StoredFile] = {}
-        self._told: set[tuple[str, str]] = set()
-        self._finished: list[tuple[StoredFile, Verdict | Exception, float]] = []
+        self._told: dict[str, tuple[str, str]] = {}
+        self._finished: list[_Finished] = []
+        self._held: list[tuple[float, _Finished]] = []
+        self._failed: Counter[str] = Counter()
+        self._being_written: set[str] = set()
         self._changed = threading.Condition()
+        self._news = False
         self._closed = False
-        self._trouble: str | None = None
         self._failures = 0
         self._reminded = 0.0
         self._pool = ThreadPoolExecutor(VETTING_SIDE_BY_SIDE, thread_name_prefix="vetting")
@@ -91,56 +104,59 @@ class ModelWatch:
         self._thread.join()
 
     def _run(self) -> None:
-        next_poll = 0.0
         while not self._closed:
+            now = time.monotonic()
             try:
-                now = time.monotonic()
-                if now >= next_poll or self._finished or self._settled():
-                    listed = self._look()
-                    back_off = min(2**self._failures, _LONGEST_BACK_OFF)
-                    next_poll = now + self._poll_seconds * (1 if listed else back_off)
-                self._start_vetting()
+                self._look()
+                if not self._failures:
+                    self._start_vetting()
                 self._vetter.tidy()
             except Exception:
                 _LOGGER.exception("watching %s: going on after an unexpected error", self._pattern)
-                next_poll = time.monotonic() + self._poll_seconds
-            self._rest(next_poll)
+            self._rest(now + self._poll_seconds * 2 ** min(self._failures, _MOST_DOUBLINGS))
 
     def _rest(self, next_poll: float) -> None:
-        pause = next_poll - time.monotonic()
-        ready = self._catalogue.next_ready(self._clock())
-        if ready is not None:
-            pause = min(pause, ready - self._clock())
+        """Until the next poll; while the storage answers, also until a verdict, or until time alone changes things."""
         with self._changed:
-            if not self._finished and not self._closed:
-                self._changed.wait(max(0.02, pause))
+            while not self._closed and (pause := next_poll - time.monotonic()) > 0:
+                if not self._failures:
+                    if self._news:
+                        break
+                    now = self._clock()
+                    if (change := self._next_change(now)) is not None:
+                        pause = min(pause, change - now)
+                if not self._changed.wait(max(_SHORTEST_REST, pause)):
+                    break
+            self._news = False
 
-    def _settled(self) -> bool:
-        return bool(self._catalogue.to_vet(self._clock(), self._in_progress))
+    def _next_change(self, now: float) -> float | None:
+        changes = [stands_at for stands_at, _ in self._held]
+        if (change := self._catalogue.next_change(now)) is not None:
+            changes.append(change)
+        return min(changes, default=None)
 
-    def _look(self) -> bool:
-        """One listing, and what follows from it and from the verdicts since the last; False on storage trouble."""
+    def _look(self) -> None:
+        """One listing, and what follows from it and from the verdicts since the last."""
         try:
             files = self._storage.list(self._pattern)
-        except StorageUnavailable as error:
-            self._failures += 1
-            if self._trouble is None:
+        except Exception as error:  # whatever a storage raises, nothing is known about the files
+            if not self._failures:
                 _LOGGER.warning("%s cannot be listed, the model stays as it is: %s", self._pattern, error)
-            self._trouble = str(error)
-            return False
-        if self._trouble is not None:
+            self._failures += 1
+            return
+        if self._failures:
             _LOGGER.info("%s can be listed again", self._pattern)
-            self._trouble, self._failures = None, 0
+            self._failures = 0
         self._remind_if_empty(files)
         self._catalogue.observe(files, self._clock())
         self._take_verdicts()
+        self._forget_the_gone()
         before = self._catalogue.statement
         with self._changed:
             stated = self._catalogue.state(self._clock())
             self._changed.notify_all()
         if stated is not None and stated is not before:
             _LOGGER.info("newest valid model: %s", stated.reference.model_id)
-        return True
 
     def _remind_if_empty(self, files: list[StoredFile]) -> None:
         now = time.monotonic()
@@ -153,14 +169,18 @@ class ModelWatch:
 
     def _start_vetting(self) -> None:
         now = self._clock()
-        if self._catalogue.next_ready(now) is not None:
-            self._vetter.prepare(keras=not self._pattern.endswith(".onnx"))
+        if settling := self._catalogue.settling(now):
+            self._vetter.prepare(keras=any(not file.uri.endswith(".onnx") for file in settling))
         for file in self._catalogue.to_vet(now, self._in_progress):
-            if len(self._in_progress) >= VETTING_SIDE_BY_SIDE:
+            if len(self._in_progress) - len(self._held) >= VETTING_SIDE_BY_SIDE:
                 return
             if not file.finished and is_being_written(file.uri):
+                if file.uri not in self._being_written:
+                    _LOGGER.info("%s is open for writing and waits until it is closed", file.uri)
+                self._being_written.add(file.uri)
                 self._catalogue.postpone(file, now + self._poll_seconds)
                 continue
+            self._being_written.discard(file.uri)
             self._in_progress[file.uri] = file
             self._pool.submit(self._vet, file)
 
@@ -174,21 +194,41 @@ class ModelWatch:
         except Exception as error:  # told apart where it is taken in
             outcome = error
         with self._changed:
-            self._finished.append((file, outcome, time.monotonic() - started))
+            self._finished.append(_Finished(file, outcome, time.monotonic() - started))
+            self._news = True
             self._changed.notify_all()
 
     def _take_verdicts(self) -> None:
         with self._changed:
-            finished, self._finished = self._finished, []
+            finished, self._finished = [each for _, each in self._held] + self._finished, []
+        self._held = []
         now = self._clock()
-        for file, outcome, seconds in finished:
-            self._in_progress.pop(file.uri, None)
+        for each in finished:
+            file, outcome, seconds = each
             if isinstance(outcome, Exception) and not isinstance(outcome, ModelRejected):
-                level = logging.DEBUG if isinstance(outcome, FileNotFoundError) else logging.WARNING
-                _LOGGER.log(level, "%s could not be vetted, trying again: %s", file.uri, outcome)
-                self._catalogue.postpone(file, now + _LONGEST_BACK_OFF * self._poll_seconds)
+                self._try_again(file, outcome, now)
+            elif (stands_at := self._catalogue.stands_at(file, outcome)) > now:
+                self._held.append((stands_at, each))
+                continue
             elif self._catalogue.record(file, outcome, now):
+                self._failed.pop(file.uri, None)
                 self._tell(file, outcome, seconds)
+            self._in_progress.pop(file.uri, None)
+
+    def _try_again(self, file: StoredFile, error: Exception, now: float) -> None:
+        repeated = isinstance(error, FileNotFoundError) or file.uri in self._failed
+        level = logging.DEBUG if repeated else logging.WARNING
+        _LOGGER.log(level, "%s could not be vetted, trying again: %s", file.uri, error)
+        self._failed[file.uri] += 1
+        doublings = min(self._failed[file.uri], _MOST_DOUBLINGS)
+        self._catalogue.postpone(file, now + self._poll_seconds * 2**doublings)
+
+    def _forget_the_gone(self) -> None:
+        listed = self._catalogue.listed()
+        self._being_written &= set(listed)
+        for memory in (self._told, self._failed):
+            for uri in memory.keys() - listed:
+                del memory[uri]
 
     def _tell(self, file: StoredFile, verdict: Verdict, seconds: float) -> None:
         if isinstance(verdict, ModelRejected):
@@ -200,11 +240,11 @@ class ModelWatch:
             reason = verdict.artefact.manifest.engine_reason
             event = ModelEvent("accepted", model_id, verdict.name, reason, seconds)
         # A touched file is vetted again, but its bytes' verdict is no news. What was never read whole is told apart
-        # by version.
-        key = (event.event, model_id if "@sha256:" in model_id else f"{model_id} {file.version}")
-        if key in self._told:
+        # by its size.
+        key = (event.event, model_id if "@sha256:" in model_id else f"{event.reason} {file.size}")
+        if self._told.get(file.uri) == key:
             return
-        self._told.add(key)
+        self._told[file.uri] = key
         level = logging.WARNING if event.event == "rejected" else logging.INFO
         _LOGGER.log(level, "model %s: %s (%s)", event.event, model_id, event.reason)
         self._events.add(event)

@@ -17,6 +17,11 @@ from models.vetting.file_checks import CARD, FileKind, check_hdf5, check_keras_a
 
 Shape = tuple[int | None, ...]
 _EAGER_IMAGES = 2
+_AGAIN = "copy it again, whole"
+_ONE_IN = "a model must take one batch of images"
+_ONE_OUT = "a model must give one output"
+_INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
+"""Those that hold every pixel value 0..255."""
 Answer = Callable[[NDArray[Any]], NDArray[Any]]
 
 
@@ -63,13 +68,13 @@ class KerasCandidate:
         self.card_text = check(path, max_bytes)
         self._model = _load_keras(path, kind)
         if len(self._model.inputs) != 1:
-            raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {len(self._model.inputs)} inputs, not one image")
+            raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {len(self._model.inputs)} inputs; {_ONE_IN}")
         if len(self._model.outputs) != 1:
-            raise ModelRejected(ModelFault.WRONG_OUTPUT, f"gives {len(self._model.outputs)} outputs, not one")
+            raise ModelRejected(ModelFault.WRONG_OUTPUT, f"gives {len(self._model.outputs)} outputs; {_ONE_OUT}")
         batch, *shape = self._model.inputs[0].shape
         _require_free_batch(batch)
         self.input_shape: Shape = tuple(shape)
-        self.input_dtype = str(np.dtype(self._model.inputs[0].dtype))
+        self.input_dtype = _image_dtype(str(self._model.inputs[0].dtype))
         self.engines: tuple[EngineName, ...] = _keras_engines()
         self._graph = _as_graph(self._model, self.input_dtype)
 
@@ -108,14 +113,14 @@ class OnnxCandidate:
             raise _as_onnx_rejection(error) from error
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1:
-            raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {len(inputs)} inputs, not one image")
+            raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {len(inputs)} inputs; {_ONE_IN}")
         if len(outputs) != 1:
-            raise ModelRejected(ModelFault.WRONG_OUTPUT, f"gives {len(outputs)} outputs, not one")
+            raise ModelRejected(ModelFault.WRONG_OUTPUT, f"gives {len(outputs)} outputs; {_ONE_OUT}")
         batch, *shape = inputs[0].shape or [1]
         _require_free_batch(batch if isinstance(batch, int) else None)
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
         self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
-        self.input_dtype = _onnx_dtype(inputs[0].type)
+        self.input_dtype = _image_dtype(_onnx_dtype(inputs[0].type))
         self.answer = _session_answer(session)
 
     def compile(self, engine: EngineName, folder: Path) -> Answer:
@@ -145,15 +150,22 @@ def _as_graph(model: Any, dtype: str) -> Any:
 
 def _as_keras_rejection(error: Exception) -> ModelRejected:
     text = str(error).lower()
-    if isinstance(error, MemoryError) or "oom" in text or "resource exhausted" in text or "resourceexhausted" in text:
-        fault = ModelFault.TOO_LARGE
+    remedy = "save it with model.save, as .keras or .h5"
+    if is_out_of_memory(error):
+        fault, remedy = ModelFault.TOO_LARGE, "make the model smaller"
     elif "safe_mode" in text or "lambda" in text or "unsafe" in text:
-        fault = ModelFault.UNSAFE_CODE
+        fault, remedy = ModelFault.UNSAFE_CODE, "build it of Keras' own layers"
     elif "could not locate" in text or "unknown layer" in text or "not registered" in text or "custom" in text:
-        fault = ModelFault.UNSUPPORTED_LAYER
+        fault, remedy = ModelFault.UNSUPPORTED_LAYER, "build it of Keras' own layers"
     else:
         fault = ModelFault.NOT_A_MODEL
-    return ModelRejected(fault, f"Keras cannot load it: {one_line(error)}")
+    return ModelRejected(fault, f"Keras cannot load it: {one_line(error)}; {remedy}")
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a framework's error means that there was not enough memory; each says so in words of its own."""
+    words = ("OOM", "exhausted", "ResourceExhausted", "bad_alloc", "allocate memory", "Unable to allocate")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _keras_engines() -> tuple[EngineName, ...]:
@@ -178,32 +190,47 @@ def _check_onnx(path: Path) -> None:
     try:
         model = onnx.load_model(path, load_external_data=False)
     except DecodeError as error:
-        raise ModelRejected(ModelFault.TRUNCATED, "the ONNX content is incomplete or damaged") from error
-    graphs = [model.graph]
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content is incomplete or damaged; {_AGAIN}") from error
+    if not model.graph.output or not model.opset_import:  # protobuf takes a file cut between two fields for whole
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content ends before its graph does; {_AGAIN}")
+    graphs: list[Any] = [model.graph, *model.functions]
     while graphs:
         graph = graphs.pop()
-        tensors = list(graph.initializer)
+        tensors = list(getattr(graph, "initializer", ()))
+        sparse = list(getattr(graph, "sparse_initializer", ()))
         for node in graph.node:
             for attribute in node.attribute:
                 tensors += [attribute.t, *attribute.tensors]
+                sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
                 graphs += [attribute.g, *attribute.graphs] if attribute.type in (5, 10) else []
+        for each in sparse:
+            tensors += [each.values, each.indices]
         if any(tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
-            raise ModelRejected(ModelFault.UNSAFE_CODE, "takes its weights from another file")
+            raise ModelRejected(ModelFault.UNSAFE_CODE, "takes its weights from another file; a model must be one file")
 
 
 def _as_onnx_rejection(error: Exception) -> ModelRejected:
     text = one_line(error)
+    if is_out_of_memory(error):
+        return ModelRejected(ModelFault.TOO_LARGE, f"ONNX Runtime cannot hold it: {text}; make the model smaller")
     if "not a registered" in text or "No Op registered" in text or "opset" in text:
-        return ModelRejected(ModelFault.UNSUPPORTED_LAYER, f"ONNX Runtime cannot run it: {text}")
-    return ModelRejected(ModelFault.NOT_A_MODEL, f"ONNX Runtime cannot load it: {text}")
+        return ModelRejected(
+            ModelFault.UNSUPPORTED_LAYER, f"ONNX Runtime cannot run it: {text}; export it with standard operators"
+        )
+    return ModelRejected(ModelFault.NOT_A_MODEL, f"ONNX Runtime cannot load it: {text}; export it again")
 
 
 def _onnx_dtype(name: str) -> str:
     """NumPy's name for ONNX Runtime's `tensor(float)` and the like."""
     inner = name.removeprefix("tensor(").removesuffix(")")
-    dtype = {"float": "float32", "double": "float64"}.get(inner, inner)
-    if dtype not in ("float32", "float64", "float16", "uint8", "int8", "int32", "int64", "uint16", "int16"):
-        raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {name}, which no image can be")
+    return {"float": "float32", "double": "float64"}.get(inner, inner)
+
+
+def _image_dtype(dtype: str) -> str:
+    if dtype not in _INPUT_DTYPES:
+        raise ModelRejected(
+            ModelFault.WRONG_INPUT, f"takes {one_line(dtype, 40)}, which no image can be; let it take float32"
+        )
     return dtype
 
 

@@ -1,36 +1,42 @@
 """The vetting child: a process that may crash, hang or fill its memory without harm to anyone.
 
-It confines itself, imports what it needs, waits for one line naming its workspace, vets that job and exits.
+It confines itself, imports what it needs, waits for one line naming its workspace, vets that job and exits. Its
+standard input stays open as long as anyone wants its answer.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import resource
 import signal
 import sys
+import tempfile
+import threading
 from pathlib import Path
+from queue import SimpleQueue
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
-_PR_SET_PDEATHSIG = 1
+_ALARM_SECONDS = 10
+_NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
 def main() -> None:
     """Runs one job; the verdict is a file in the job's workspace."""
     _confine()
+    jobs: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_end_with_parent, args=[jobs], daemon=True).start()
     _import_frameworks()
-    workspace = sys.stdin.readline().rstrip("\n")
-    if workspace:
-        _vet(Path(workspace))
+    _vet(Path(jobs.get()))
     sys.stdout.flush()
     os._exit(0)  # frameworks' threads and destructors have nothing left to do, and may hang
 
 
 def _confine() -> None:
-    """Lowest priority, no network, no core dumps, and an end with the parent's end."""
+    """Lowest priority, no network, no core dumps, and first in line where the machine runs out of memory."""
     os.nice(19)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):
@@ -38,11 +44,18 @@ def _confine() -> None:
     if sys.platform != "linux":
         return
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ["HOTSWAP_VETTING_PARENT"]):
-        os._exit(1)
     if libc.unshare(_CLONE_NEWNET) != 0:  # without the right to, a user namespace gives it, where allowed
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def _end_with_parent(jobs: SimpleQueue[str]) -> None:
+    """Passes on the job, then ends everything once the parent lets go of our standard input or is gone.
+
+    Linux' own signal for that (PR_SET_PDEATHSIG) comes when the *thread* ends that started us.
+    """
+    for line in iter(sys.stdin.readline, ""):
+        jobs.put(line.rstrip("\n"))
+    os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
 def _import_frameworks() -> None:
@@ -58,24 +71,34 @@ def _vet(workspace: Path) -> None:
     from models.errors import ModelFault, ModelRejected
     from models.vetting.examination import examine
     from models.vetting.file_checks import one_line
-    from models.vetting.job import BUILT, Job, write_verdict
+    from models.vetting.job import BUILT, SCRATCH, Job, say_begun, write_verdict
 
     job = Job.read(workspace)
-    _limit_memory(job.memory_bytes)
+    say_begun(workspace)
+    signal.alarm(math.ceil(job.seconds) + _ALARM_SECONDS)  # should the parent be gone and no thread of ours get a turn
+    tempfile.tempdir = os.environ["TMPDIR"] = str(workspace / SCRATCH)
+    for folder in (SCRATCH, BUILT):
+        (workspace / folder).mkdir()
     built = workspace / BUILT
-    built.mkdir()
+    _limit_memory(job.memory_bytes)
     try:
         write_verdict(workspace, examine(job, built))
     except ModelRejected as rejection:
         write_verdict(workspace, rejection)
     except MemoryError:
-        write_verdict(workspace, ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows"))
+        write_verdict(
+            workspace,
+            ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows; make the model smaller"),
+        )
     except Exception as error:  # the last wall: whatever else a file provokes is the file's fault
         write_verdict(workspace, ModelRejected(ModelFault.NOT_A_MODEL, f"{type(error).__name__}: {one_line(error)}"))
 
 
 def _limit_memory(extra: int) -> None:
-    """Allows `extra` bytes of address space beyond what the imported libraries already hold."""
+    """Allows `extra` bytes of address space beyond what the imported libraries already hold, and files as large."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (extra, extra))
+    if _NVIDIA_DRIVER.exists():
+        return  # which maps all memory of machine and GPU; the parent watches what is really resident
     with contextlib.suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         # Thread stacks and allocator arenas are reserved, not used: half as much again, and the parent

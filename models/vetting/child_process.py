@@ -16,13 +16,19 @@ import psutil
 from models.artefacts import Manifest
 from models.errors import ModelFault, ModelRejected
 from models.vetting.file_checks import one_line
-from models.vetting.job import Job, read_verdict
+from models.vetting.job import Job, has_begun, read_verdict
 
 _LOOK_SECONDS = 0.05
+_HOME = str(Path(__file__).parents[2])
+"""Where `models` is imported from."""
 
 
 class VettingStopped(Exception):  # noqa: N818 - the program is ending, nothing failed
     """The child was ended because the program is ending; nothing was found out."""
+
+
+class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
+    """The child ended before it had looked at the candidate; nothing was found out."""
 
 
 class ChildProcess:
@@ -37,9 +43,8 @@ class ChildProcess:
         self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         environment = os.environ | {
-            "HOTSWAP_VETTING_PARENT": str(os.getpid()),
             "HOTSWAP_VETTING_KERAS": "1" if keras else "0",
-            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "PYTHONPATH": os.pathsep.join([_HOME, *(path for path in sys.path if path)]),
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
@@ -53,30 +58,44 @@ class ChildProcess:
             text=True,
         )
 
-    def vet(self, job: Job, workspace: Path, seconds: float) -> Manifest:
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.poll() is None
+
+    def vet(self, job: Job, workspace: Path) -> Manifest:
         """Has the job done.
 
         Args:
             job: what to vet.
             workspace: where the compiled form will be, in `job.BUILT`.
-            seconds: how long it may take, importing included.
 
         Raises:
             ModelRejected: the child's verdict, or `timed_out`, `too_large` or `crashed`.
+            VettingFailed: the child did not get as far as the job.
             VettingStopped: `stop` was called.
         """
         job.write(workspace)
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError, ValueError):  # it has ended, as `_watch` will see, or was closed by `stop`
             self._process.stdin.write(f"{workspace}\n")
-            self._process.stdin.close()
-        self._watch(time.monotonic() + seconds, seconds, job.memory_bytes)
+            self._process.stdin.flush()
+        try:
+            self._watch(time.monotonic() + job.seconds, job)
+        except ModelRejected as rejection:
+            if has_begun(workspace):
+                raise
+            raise VettingFailed(f"the vetting process did not begin: {rejection.detail}") from rejection
         verdict = read_verdict(workspace)
-        if isinstance(verdict, Manifest) and self._process.returncode == 0:
+        if isinstance(verdict, Manifest) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
             return verdict
         if isinstance(verdict, ModelRejected):
             raise verdict
-        raise ModelRejected(ModelFault.CRASHED, self._how_it_ended())
+        if not has_begun(workspace):
+            raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")
+        if self._ran_out_of_memory():
+            raise ModelRejected(ModelFault.TOO_LARGE, f"{self._how_it_ended()}; make the model smaller")
+        raise ModelRejected(ModelFault.CRASHED, f"{self._how_it_ended()}; try it with `hotswap vet`")
 
     def stop(self) -> None:
         """Ends the child now, from any thread; a running `vet` raises `VettingStopped`."""
@@ -88,24 +107,31 @@ class ChildProcess:
         self._kill()
         self._process.wait()
         if self._process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
+            with contextlib.suppress(OSError):
                 self._process.stdin.close()
         self._output.close()
 
-    def _watch(self, deadline: float, seconds: float, memory_bytes: int) -> None:
+    def _watch(self, deadline: float, job: Job) -> None:
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LOOK_SECONDS)
             if self._stopped:
                 raise VettingStopped
             if self._process.poll() is not None:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)  # what it may have left running
                 return
             if time.monotonic() > deadline:
                 self._kill()
-                raise ModelRejected(ModelFault.TIMED_OUT, f"vetting took longer than {seconds:.0f} s")
-            if self._resident_bytes() > memory_bytes:
+                raise ModelRejected(
+                    ModelFault.TIMED_OUT, f"vetting took longer than {job.seconds:.0f} s; make the model smaller"
+                )
+            if self._resident_bytes() > job.memory_bytes:
                 self._kill()
-                raise ModelRejected(ModelFault.TOO_LARGE, f"vetting took over {memory_bytes >> 20} MiB of memory")
+                raise ModelRejected(
+                    ModelFault.TOO_LARGE,
+                    f"vetting took over {job.memory_bytes >> 20} MiB of memory; make the model smaller",
+                )
 
     def _resident_bytes(self) -> int:
         with contextlib.suppress(psutil.Error):
@@ -119,7 +145,13 @@ class ChildProcess:
 
     def _how_it_ended(self) -> str:
         code = self._process.returncode
-        ended = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-        self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - 2000))
-        lines = self._output.read().decode("utf-8", "replace").strip().splitlines()
+        ended = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
+        lines = self._last_words().splitlines()
         return f"the vetting process ended with {ended}" + (f": {one_line(lines[-1])}" if lines else "")
+
+    def _ran_out_of_memory(self) -> bool:
+        return any(words in self._last_words() for words in ("bad_alloc", "Cannot allocate memory", "out of memory"))
+
+    def _last_words(self) -> str:
+        self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - 2000))
+        return self._output.read().decode("utf-8", "replace").strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import EngineChoice, EngineName, Manifest
-from models.card import Card, InputSpec, Layout, Task, parse_card, read_card
+from models.card import MAX_SIDE, Card, InputSpec, Layout, Task, parse_card, read_card
 from models.errors import ModelFault, ModelRejected
 from models.model_input import model_input
-from models.vetting.candidates import Answer, Candidate, Shape, open_candidate
+from models.vetting.candidates import Answer, Candidate, Shape, is_out_of_memory, open_candidate
 from models.vetting.file_checks import identify, one_line
 from models.vetting.job import Job
 
 ABSOLUTE_TOLERANCE = 1e-4
 RELATIVE_TOLERANCE = 1e-3
 """How far compiled outputs may lie from the model's own: |a - b| <= 1e-4 + 1e-3 |b|, on the probe images."""
+
+
+_SMALLER = "make the model or --max_batch_size smaller"
 
 
 def examine(job: Job, built: Path) -> Manifest:
@@ -66,6 +70,10 @@ def input_spec(shape: Shape, written: dict[str, Any]) -> InputSpec:
     asked = written.get("input") if isinstance(written.get("input"), dict) else {}
     asked = cast(dict[str, Any], asked)
     height, width, channels, layout = _dimensions(shape, asked)
+    if any(side is not None and not 1 <= side <= MAX_SIDE for side in (height, width)):
+        raise ModelRejected(
+            ModelFault.WRONG_INPUT, f"takes {_shown(shape)}; the sides of an image lie between 1 and {MAX_SIDE} pixels"
+        )
     given = read_card(written, Card("", "", (), "raw", InputSpec(height or 1, width or 1, channels or 3, layout))).input
     for name, size in (("height", height), ("width", width)):
         if size is None and name not in asked:
@@ -74,7 +82,8 @@ def input_spec(shape: Shape, written: dict[str, Any]) -> InputSpec:
     if any(own is not None and own != card for own, card in expected) or given.layout != layout:
         raise ModelRejected(
             ModelFault.WRONG_INPUT,
-            f"takes {_shown(shape)}, but its card says {given.height}x{given.width}x{given.channels} {given.layout}",
+            f"takes {_shown(shape)}, but its card says {given.height}x{given.width}x{given.channels} {given.layout}; "
+            "correct the card's `input`",
         )
     return InputSpec(given.height, given.width, given.channels, layout)
 
@@ -93,7 +102,10 @@ def _dimensions(shape: Shape, asked: dict[str, Any]) -> tuple[int | None, int | 
             return height, width, channels, "NCHW"
         case (height, width, 1 | 3 | None as channels):
             return height, width, channels, "NHWC"
-    raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {_shown(shape)}, which is no image of 1 or 3 channels")
+    raise ModelRejected(
+        ModelFault.WRONG_INPUT,
+        f"takes {_shown(shape)}, which is no image of 1 or 3 channels; a card's `input` may say how it is one",
+    )
 
 
 def _guessed(shape: Shape) -> Layout:
@@ -149,31 +161,55 @@ def _probe(answer: Answer, manifest: Manifest, batch_sizes: tuple[int, ...]) -> 
         outputs = _asked(answer, batch)
         if outputs.ndim == 0 or outputs.shape[0] != size or outputs.size == 0:
             raise ModelRejected(
-                ModelFault.WRONG_OUTPUT, f"answers {size} images with an output of shape {outputs.shape}"
+                ModelFault.WRONG_OUTPUT,
+                f"answers {size} images with an output of shape {outputs.shape}; each image needs a row of its own",
             )
         shapes.add(outputs.shape[1:])
         if len(shapes) > 1:
-            raise ModelRejected(ModelFault.WRONG_OUTPUT, f"its output shape depends on the batch: {sorted(shapes)}")
-        if not np.issubdtype(outputs.dtype, np.number) or not np.isfinite(outputs).all():
-            raise ModelRejected(ModelFault.NON_FINITE_OUTPUT, "its outputs for plain images are not finite numbers")
+            raise ModelRejected(
+                ModelFault.WRONG_OUTPUT, f"its output shape depends on the batch: {sorted(shapes)}; it must not"
+            )
+        if outputs.dtype.kind not in "fiu":
+            raise ModelRejected(ModelFault.WRONG_OUTPUT, f"its outputs are {outputs.dtype}; numbers are expected")
+        if not np.isfinite(outputs).all():
+            raise ModelRejected(
+                ModelFault.NON_FINITE_OUTPUT,
+                "its outputs for plain images are not finite; look for NaN weights or a wrong scaling",
+            )
     if not _agree(_asked(answer, batch), outputs):
-        raise ModelRejected(ModelFault.UNSTABLE_OUTPUT, "answers the same images differently the second time")
+        raise ModelRejected(
+            ModelFault.UNSTABLE_OUTPUT, "answers the same images differently the second time; take its randomness out"
+        )
     return outputs
 
 
 def _asked(answer: Answer, batch: NDArray[Any]) -> NDArray[Any]:
     try:
-        return answer(batch)
-    except MemoryError as error:
-        raise ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows") from error
+        outputs = answer(batch)
     except Exception as error:  # whatever a layer raises, the model cannot answer
-        if "OOM" in str(error) or "exhausted" in str(error).lower():
-            raise ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows") from error
-        raise ModelRejected(ModelFault.WRONG_INPUT, f"cannot answer a plain image: {one_line(error)}") from error
+        if is_out_of_memory(error):
+            raise ModelRejected(
+                ModelFault.TOO_LARGE, f"a batch of {len(batch)} needs more memory than vetting allows; {_SMALLER}"
+            ) from error
+        raise ModelRejected(
+            ModelFault.WRONG_INPUT, f"cannot answer a plain image: {one_line(error)}; say in its card what it takes"
+        ) from error
+    return _as_numbers(outputs)
+
+
+def _as_numbers(outputs: NDArray[Any]) -> NDArray[Any]:
+    """NumPy by itself knows neither bfloat16 nor the 8-bit floats."""
+    return outputs.astype(np.float32) if outputs.dtype.kind == "V" else outputs
 
 
 def _agree(ours: NDArray[Any], theirs: NDArray[Any]) -> bool:
     return ours.shape == theirs.shape and np.allclose(ours, theirs, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE)
+
+
+def _difference(ours: NDArray[Any], theirs: NDArray[Any]) -> float:
+    if ours.shape != theirs.shape:
+        return math.inf
+    return float(np.abs(ours.astype(np.float64) - theirs.astype(np.float64)).max())
 
 
 def _inferred_task(outputs: NDArray[Any]) -> Task:
@@ -191,9 +227,15 @@ def check_labels(card: Card, outputs: NDArray[Any]) -> None:
     if card.task != "classification":
         return
     if outputs.ndim != 2:
-        raise ModelRejected(ModelFault.WRONG_OUTPUT, f"a classification whose outputs have shape {outputs.shape[1:]}")
+        raise ModelRejected(
+            ModelFault.WRONG_OUTPUT,
+            f"a classification whose outputs have shape {outputs.shape[1:]}; say `task` raw in its card",
+        )
     if card.labels and len(card.labels) != outputs.shape[1]:
-        raise ModelRejected(ModelFault.LABELS_MISMATCH, f"{len(card.labels)} labels for {outputs.shape[1]} outputs")
+        raise ModelRejected(
+            ModelFault.LABELS_MISMATCH,
+            f"{len(card.labels)} labels for {outputs.shape[1]} outputs; give the card one label for each",
+        )
 
 
 def _compile(
@@ -211,12 +253,20 @@ def _compile(
     for engine in allowed:
         try:
             answer = candidate.compile(engine, built)
-            compiled = [answer(batch) for batch in batches]
+            compiled = [_as_numbers(answer(batch)) for batch in batches]
         except Exception as error:  # exporters raise anything; the next engine may still do
-            refused.append(f"{engine}: {one_line(error)}")
-            continue
-        difference = max(float(np.abs(a - b).max()) for a, b in zip(compiled, own, strict=True))
-        if all(map(_agree, compiled, own)):
-            return engine, "; ".join([*refused, f"{engine} agrees within {difference:.1e}"])
-        refused.append(f"{engine}: outputs differ by {difference:.1e}")
-    raise ModelRejected(ModelFault.UNSUPPORTED_LAYER, f"cannot be compiled ({'; '.join(refused)})")
+            if is_out_of_memory(error):
+                raise ModelRejected(
+                    ModelFault.TOO_LARGE, f"cannot be compiled in the memory allowed; {_SMALLER}"
+                ) from error
+            refused.append(f"{engine}: {one_line(error, 120)}")
+        else:
+            difference = max(map(_difference, compiled, own))
+            if all(map(_agree, compiled, own)):
+                return engine, "; ".join([*refused, f"{engine} agrees within {difference:.1e}"])
+            refused.append(f"{engine}: outputs differ by {difference:.1e}")
+        for left_over in built.iterdir():
+            shutil.rmtree(left_over) if left_over.is_dir() else left_over.unlink()
+    raise ModelRejected(
+        ModelFault.UNSUPPORTED_LAYER, f"cannot be compiled ({'; '.join(refused)}); build it of other layers"
+    )

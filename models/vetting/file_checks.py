@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +23,12 @@ _ZIP_SIGNATURE = b"PK\x03\x04"
 _ONNX_FIRST_BYTES = b"\x08"  # protobuf field 1, a varint: ModelProto.ir_version, which every exporter writes first
 _MAX_NODES = 200_000
 _TRUSTED_MODULES = ("keras", "builtins")
+_TOOLS_OF_KERAS = {"utils", "config", "saving", "export", "backend"}
+"""Parts of Keras that do things (fetch a file, switch `safe_mode` off) rather than being parts of models."""
+_CODE_CARRIERS = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
+_COPY_AGAIN = "copy it again, whole"
+_ONE_FILE = "a model must be one file"
+_WEIGHTS_MEMBER = "model.weights.h5"
 
 
 def identify(path: Path) -> FileKind:
@@ -39,10 +46,14 @@ def identify(path: Path) -> FileKind:
     if start[:1] == _ONNX_FIRST_BYTES and path.suffix == ".onnx":
         return "onnx"
     if not start:
-        raise ModelRejected(ModelFault.NOT_A_MODEL, "the file is empty")
+        raise ModelRejected(ModelFault.TRUNCATED, f"the file is empty; {_COPY_AGAIN}")
     if _HDF5_SIGNATURE.startswith(start) or _ZIP_SIGNATURE.startswith(start):
-        raise ModelRejected(ModelFault.TRUNCATED, f"the file ends after {len(start)} bytes")
-    raise ModelRejected(ModelFault.NOT_A_MODEL, "neither HDF5 (.h5), nor a Keras archive (.keras), nor ONNX")
+        raise ModelRejected(ModelFault.TRUNCATED, f"the file ends after {len(start)} bytes; {_COPY_AGAIN}")
+    if start[:1] == b"\x80" and start[1:2] <= b"\x05":
+        raise ModelRejected(ModelFault.NOT_A_MODEL, "a Python pickle, which is never opened; save it with model.save")
+    raise ModelRejected(
+        ModelFault.NOT_A_MODEL, "neither HDF5 (.h5), nor a Keras archive (.keras), nor ONNX; save it as one of these"
+    )
 
 
 def check_hdf5(path: Path, max_bytes: int) -> str | bytes | None:
@@ -58,7 +69,9 @@ def check_hdf5(path: Path, max_bytes: int) -> str | bytes | None:
         file = h5py.File(path, "r")
     except (OSError, RuntimeError) as error:
         if "truncated" in str(error):
-            raise ModelRejected(ModelFault.TRUNCATED, "the file ends before its HDF5 content does") from error
+            raise ModelRejected(
+                ModelFault.TRUNCATED, f"the file ends before its HDF5 content does; {_COPY_AGAIN}"
+            ) from error
         raise ModelRejected(ModelFault.NOT_A_MODEL, f"HDF5 cannot open it: {one_line(error)}") from error
     try:
         with file:
@@ -72,9 +85,11 @@ def check_hdf5(path: Path, max_bytes: int) -> str | bytes | None:
             check_config(config)
             card = file.attrs.get(CARD)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise ModelRejected(ModelFault.TRUNCATED, f"HDF5 cannot read it: {one_line(error)}") from error
+        raise ModelRejected(
+            ModelFault.TRUNCATED, f"HDF5 cannot read all of it: {one_line(error)}; {_COPY_AGAIN}"
+        ) from error
     if card is not None and not isinstance(card, str | bytes):
-        raise ModelRejected(ModelFault.BAD_CARD, f"the attribute {CARD} is not a text")
+        raise ModelRejected(ModelFault.BAD_CARD, f"the attribute {CARD} is not a text; write it as JSON")
     return card
 
 
@@ -85,26 +100,33 @@ def check_keras_archive(path: Path, max_bytes: int) -> str | bytes | None:
             members = {member.filename: member for member in archive.infolist()}
             unpacked = sum(member.file_size for member in members.values())
             if unpacked > max_bytes or len(members) > _MAX_NODES:
-                raise ModelRejected(ModelFault.TOO_LARGE, f"unpacks to {unpacked:,} bytes")
-            if "config.json" not in members:
-                raise ModelRejected(ModelFault.NOT_A_MODEL, "a zip archive without a Keras model in it")
+                raise ModelRejected(
+                    ModelFault.TOO_LARGE, f"unpacks to {unpacked:,} bytes, over the {max_bytes:,} that vetting allows"
+                )
+            if not {"config.json", _WEIGHTS_MEMBER} <= set(members):
+                raise ModelRejected(
+                    ModelFault.NOT_A_MODEL, "a zip archive without a Keras model in it; save it with model.save"
+                )
+            if any(member.filename.startswith("assets/") and not member.is_dir() for member in members.values()):
+                raise ModelRejected(ModelFault.UNSUPPORTED_LAYER, "has a layer that keeps files beside its weights")
             check_config(archive.read("config.json"))
-            weights = members.get("model.weights.h5")
             card = archive.read(CARD_MEMBER) if CARD_MEMBER in members else None
-            if weights is not None:
-                extracted = Path(archive.extract(weights, path.parent / "archive"))
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ModelRejected(ModelFault.TRUNCATED, f"the archive is incomplete: {one_line(error)}") from error
+            extracted = Path(archive.extract(_WEIGHTS_MEMBER, path.parent / "archive"))
+    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise ModelRejected(
+            ModelFault.TRUNCATED, f"the archive is incomplete or damaged: {one_line(error)}; {_COPY_AGAIN}"
+        ) from error
     except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise ModelRejected(ModelFault.NOT_A_MODEL, f"the archive cannot be read: {one_line(error)}") from error
-    if weights is not None:
-        try:
-            with h5py.File(extracted, "r") as file:
-                _check_datasets(file, max_bytes)
-        except OSError as error:
-            raise ModelRejected(ModelFault.NOT_A_MODEL, f"its weights cannot be read: {one_line(error)}") from error
-        finally:
-            extracted.unlink()
+    try:
+        with h5py.File(extracted, "r") as file:
+            _check_datasets(file, max_bytes)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise ModelRejected(
+            ModelFault.NOT_A_MODEL, f"its weights cannot be read: {one_line(error)}; save the model again"
+        ) from error
+    finally:
+        extracted.unlink()
     return card
 
 
@@ -112,10 +134,14 @@ def _check_datasets(file: h5py.File, max_bytes: int) -> None:
     total = 0
     for node, dataset in enumerate(_datasets(file)):
         if dataset.external or dataset.is_virtual:
-            raise ModelRejected(ModelFault.UNSAFE_CODE, f"{dataset.name} takes its data from another file")
+            raise ModelRejected(
+                ModelFault.UNSAFE_CODE, f"{one_line(dataset.name)} takes its data from another file; {_ONE_FILE}"
+            )
         total += dataset.nbytes
         if total > max_bytes or node > _MAX_NODES:
-            raise ModelRejected(ModelFault.TOO_LARGE, f"holds over {total:,} bytes of data once unpacked")
+            raise ModelRejected(
+                ModelFault.TOO_LARGE, f"unpacks to over {total:,} bytes, and vetting allows {max_bytes:,}"
+            )
 
 
 def _datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
@@ -127,7 +153,10 @@ def _datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
         for name in current:
             link = current.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
-                raise ModelRejected(ModelFault.UNSAFE_CODE, f"{name!r} is a link to another file, {link.filename!r}")
+                raise ModelRejected(
+                    ModelFault.UNSAFE_CODE,
+                    f"{one_line(name, 60)} is a link to another file, {one_line(link.filename, 60)}; {_ONE_FILE}",
+                )
             if isinstance(link, h5py.SoftLink):
                 continue
             item = current[name]
@@ -150,7 +179,7 @@ def check_config(text: str | bytes) -> None:
     """
     try:
         waiting: list[Any] = [json.loads(text)]
-    except (ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ModelRejected(ModelFault.NOT_A_MODEL, f"its configuration is not JSON: {one_line(error)}") from error
     while waiting:
         value = waiting.pop()
@@ -163,13 +192,33 @@ def check_config(text: str | bytes) -> None:
 
 def _check_object(value: dict[str, Any]) -> None:
     name = value.get("class_name")
-    if name in ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer"):
-        raise ModelRejected(ModelFault.UNSAFE_CODE, f"a layer of kind {name} carries code of its own")
+    if name in _CODE_CARRIERS:
+        raise ModelRejected(
+            ModelFault.UNSAFE_CODE, f"a layer of kind {name} carries code of its own; build it of Keras' other layers"
+        )
     module = value.get("module")
-    if isinstance(module, str) and "class_name" in value and module.split(".")[0] not in _TRUSTED_MODULES:
-        raise ModelRejected(ModelFault.UNSUPPORTED_LAYER, f"{name} comes from the module {module}, not from Keras")
+    if isinstance(module, str) and "class_name" in value:
+        package, *parts = module.split(".")
+        if package not in _TRUSTED_MODULES:
+            raise ModelRejected(
+                ModelFault.UNSUPPORTED_LAYER,
+                f"{one_line(name, 60)} comes from the module {one_line(module, 60)}; only Keras' own layers are served",
+            )
+        if _TOOLS_OF_KERAS & set(parts[: 2 if parts[:1] == ["src"] else 1]):
+            raise ModelRejected(
+                ModelFault.UNSAFE_CODE, f"names {one_line(module, 60)}, which is no part of a model but a tool of Keras"
+            )
+    registered = value.get("registered_name")
+    if isinstance(registered, str) and ">" in registered and not registered.startswith("keras>"):
+        raise ModelRejected(
+            ModelFault.UNSUPPORTED_LAYER,
+            f"{one_line(registered, 60)} is a layer of its author's own; only Keras' own layers are served",
+        )
     if isinstance(value.get("vocabulary"), str):
-        raise ModelRejected(ModelFault.UNSAFE_CODE, f"reads its vocabulary from the file {value['vocabulary']!r}")
+        raise ModelRejected(
+            ModelFault.UNSAFE_CODE,
+            f"reads its vocabulary from the file {one_line(value['vocabulary'], 60)}; {_ONE_FILE}",
+        )
 
 
 def one_line(error: object, limit: int = 200) -> str:

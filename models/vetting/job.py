@@ -8,10 +8,15 @@ from pathlib import Path
 
 from models.artefacts import EngineChoice, Manifest
 from models.errors import ModelFault, ModelRejected
+from models.vetting.file_checks import one_line
 
 JOB = "job.json"
 VERDICT = "verdict.json"
 BUILT = "built"
+SCRATCH = "scratch"
+_BEGUN = "begun"
+_MAX_DETAIL = 500
+_MAX_VERDICT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +26,11 @@ class Job:
     Attributes:
         path: the fetched file.
         sha256: of its bytes.
-        name: the model's name unless its card has one.
+        name: the model's name unless its card has one; may be empty.
         choice: the engine that the user asked for.
         batch_sizes: to probe with, ascending; the last is the largest in use.
         memory_bytes: what the child may take beyond what its libraries need.
+        seconds: how long it may take, importing included.
     """
 
     path: str
@@ -33,6 +39,7 @@ class Job:
     choice: EngineChoice
     batch_sizes: tuple[int, ...]
     memory_bytes: int
+    seconds: float
 
     def write(self, workspace: Path) -> None:
         """Puts the job where the child looks for it."""
@@ -45,22 +52,35 @@ class Job:
         return cls(**value | {"batch_sizes": tuple(value["batch_sizes"])})
 
 
+def say_begun(workspace: Path) -> None:
+    """Says that the child has read its job: from here on, whatever happens to it is the candidate's doing."""
+    (workspace / _BEGUN).touch()
+
+
+def has_begun(workspace: Path) -> bool:
+    """Whether `say_begun` was called."""
+    return (workspace / _BEGUN).exists()
+
+
 def write_verdict(workspace: Path, verdict: Manifest | ModelRejected) -> None:
     """Puts the child's answer where the parent looks for it."""
     if isinstance(verdict, Manifest):
         answer = {"accepted": verdict.to_json()}
     else:
-        answer = {"rejected": {"fault": str(verdict.fault), "detail": verdict.detail}}
+        answer = {"rejected": {"fault": str(verdict.fault), "detail": one_line(verdict.detail, _MAX_DETAIL)}}
     (workspace / VERDICT).write_text(json.dumps(answer))
 
 
 def read_verdict(workspace: Path) -> Manifest | ModelRejected | None:
     """The child's answer; None where it gave none that can be read."""
     try:
-        answer = json.loads((workspace / VERDICT).read_text())
+        path = workspace / VERDICT
+        if path.is_symlink() or path.stat().st_size > _MAX_VERDICT_BYTES:
+            return None
+        answer = json.loads(path.read_text())
         if "accepted" in answer:
             return Manifest.from_json(answer["accepted"])
         rejected = answer["rejected"]
-        return ModelRejected(ModelFault(rejected["fault"]), str(rejected["detail"]))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ModelRejected(ModelFault(rejected["fault"]), one_line(rejected["detail"], _MAX_DETAIL))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

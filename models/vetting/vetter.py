@@ -6,18 +6,19 @@ import contextlib
 import hashlib
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.artefacts import Artefact, ArtefactCache, EngineChoice
-from models.errors import ModelFault, ModelRejected
+from models.errors import ModelFault, ModelRejected, StorageUnavailable
 from models.reference import DIGEST_DIGITS, ModelReference
-from models.storage import Storage
+from models.storage import ReadableFile, Storage
 from models.vetting.child_process import ChildProcess, VettingStopped
 from models.vetting.job import BUILT, Job
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_SECONDS = 60.0
+_SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +84,10 @@ class Vetter:
         Raises:
             ModelRejected: with the reason.
             FileNotFoundError, StorageUnavailable: from storage; nothing was found out.
+            VettingFailed, OSError: from this machine; nothing was found out.
             VettingStopped: `close` was called.
         """
-        with self._cache.workspace() as workspace:
-            path = workspace / f"candidate{Path(uri).suffix.lower()}"
-            sha256 = self._fetch(uri, path)
-            reference = ModelReference(uri, sha256[:DIGEST_DIGITS])
-            artefact = self._cache.find(sha256, self._choice)
-            if artefact is None:
-                try:
-                    artefact = self._compile(path, sha256, reference.file_name, workspace)
-                except ModelRejected as rejection:
-                    raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
-            return Vetted(reference, artefact)
+        return self._vet(uri, expected=None)
 
     def obtain(self, reference: ModelReference) -> Vetted:
         """The compiled form of a model that was already vetted, here or by another worker.
@@ -103,18 +95,11 @@ class Vetter:
         Raises:
             ModelRejected: `changed_while_reading` where the file now holds other bytes, or another reason.
             FileNotFoundError, StorageUnavailable: from storage; nothing was found out.
+            VettingFailed, OSError: from this machine; nothing was found out.
             VettingStopped: `close` was called.
         """
         artefact = self._cache.find_by_digest(reference.digest, self._choice)
-        if artefact is not None:
-            return Vetted(reference, artefact)
-        vetted = self.vet(reference.uri)
-        if vetted.reference != reference:
-            raise ModelRejected(
-                ModelFault.CHANGED_WHILE_READING,
-                f"{reference.uri} now holds sha256:{vetted.reference.digest}",
-            )
-        return vetted
+        return _vetted(reference, artefact) if artefact is not None else self._vet(reference.uri, reference.digest)
 
     def digest(self, uri: str) -> str:
         """All 64 hexadecimal digits of the SHA-256 of a file's bytes.
@@ -132,7 +117,7 @@ class Vetter:
                 self._spare = (ChildProcess(keras), time.monotonic())
 
     def tidy(self) -> None:
-        """Ends a child that was prepared in vain, and removes what killed processes left behind."""
+        """Ends a child that was prepared in vain."""
         with self._lock:
             if self._spare is None or time.monotonic() - self._spare[1] < _SPARE_SECONDS:
                 return
@@ -150,25 +135,50 @@ class Vetter:
         for child in children:
             child.stop()
 
+    def _vet(self, uri: str, expected: str | None) -> Vetted:
+        with self._cache.workspace() as workspace:
+            suffix = Path(uri).suffix.lower()
+            path = workspace / f"candidate{suffix if suffix in _SUFFIXES else ''}"
+            sha256 = self._fetch(uri, path)
+            reference = ModelReference(uri, sha256[:DIGEST_DIGITS])
+            if expected not in (None, reference.digest):
+                raise ModelRejected(
+                    ModelFault.CHANGED_WHILE_READING,
+                    f"the file now holds sha256:{reference.digest}, no longer sha256:{expected}; keep it still",
+                    f"{uri}@sha256:{expected}",
+                )
+            artefact = self._cache.find(sha256, self._choice)
+            if artefact is None:
+                try:
+                    artefact = self._compile(path, sha256, workspace)
+                except ModelRejected as rejection:
+                    raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
+            return _vetted(reference, artefact)
+
     def _fetch(self, uri: str, path: Path) -> str:
         sha256 = hashlib.sha256()
         size = 0
         with contextlib.closing(self._storage.open(uri)) as source, path.open("wb") as target:
-            while chunk := source.read(_CHUNK_BYTES):
+            while chunk := _read(uri, source):
                 size += len(chunk)
                 if size > self._limits.file_bytes:
-                    raise ModelRejected(ModelFault.TOO_LARGE, f"larger than {self._limits.file_bytes >> 20} MiB")
+                    allowed = f"{self._limits.file_bytes:,} bytes"
+                    raise ModelRejected(
+                        ModelFault.TOO_LARGE, f"the file is larger than {allowed}; make the model smaller"
+                    )
                 if self._closed:
                     raise VettingStopped
                 sha256.update(chunk)
                 target.write(chunk)
         return sha256.hexdigest()
 
-    def _compile(self, path: Path, sha256: str, name: str, workspace: Path) -> Artefact:
-        job = Job(str(path), sha256, name, self._choice, self._batch_sizes, self._limits.memory_bytes)
+    def _compile(self, path: Path, sha256: str, workspace: Path) -> Artefact:
+        # Without a name: the cache keeps bytes, which may lie under several names.
+        limits = self._limits
+        job = Job(str(path), sha256, "", self._choice, self._batch_sizes, limits.memory_bytes, limits.seconds)
         child = self._take_child(keras=path.suffix != ".onnx")
         try:
-            manifest = child.vet(job, workspace, self._limits.seconds)
+            manifest = child.vet(job, workspace)
         finally:
             with self._lock:
                 self._running.discard(child)
@@ -180,9 +190,28 @@ class Vetter:
             if self._closed:
                 raise VettingStopped
             child = None
+            if self._spare is not None and not self._spare[0].is_alive:
+                self._spare[0].close()
+                self._spare = None
             if self._spare is not None and (self._spare[0].keras or not keras):
                 child, self._spare = self._spare[0], None
             if child is None:
                 child = ChildProcess(keras)
             self._running.add(child)
             return child
+
+
+def _vetted(reference: ModelReference, artefact: Artefact) -> Vetted:
+    """A model without a name in its card is named after its file."""
+    manifest = artefact.manifest
+    name = manifest.card.name or reference.file_name
+    return Vetted(reference, replace(artefact, manifest=replace(manifest, card=replace(manifest.card, name=name))))
+
+
+def _read(uri: str, source: ReadableFile) -> bytes:
+    try:
+        return source.read(_CHUNK_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageUnavailable(f"{uri}: {error.strerror or error}") from error

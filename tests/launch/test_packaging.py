@@ -75,7 +75,8 @@ def test_models_can_be_imported_without_beam_a_cloud_client_or_tensorflow() -> N
         "import sys, pkgutil, importlib, models\n"
         "for module in pkgutil.walk_packages(models.__path__, 'models.'):\n"
         "    if 'tensorflow_engine' not in module.name: importlib.import_module(module.name)\n"
-        "heavy = {'apache_beam', 'google.cloud.storage', 'google.cloud.pubsub', 'tensorflow', 'keras'} & set(sys.modules)\n"
+        "heavy = {'apache_beam', 'google.cloud.storage', 'google.cloud.pubsub', 'tensorflow', 'keras'}\n"
+        "heavy &= set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

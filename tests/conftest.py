@@ -1,0 +1,33 @@
+"""Fixtures that any test may use: a cache of compiled models for the session, and files that only Keras can write."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.artefacts import ArtefactCache
+
+
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> ArtefactCache:
+    """What one test has compiled, another finds."""
+    return ArtefactCache(tmp_path_factory.mktemp("compiled"))
+
+
+@pytest.fixture(scope="session")
+def keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of `tests.model_files.make_keras_files`; made by a process of its own, which imports Keras."""
+    folder = tmp_path_factory.mktemp("keras")
+    made = subprocess.run(
+        [sys.executable, "-m", "tests.model_files", str(folder)],
+        cwd=Path(__file__).parents[1],
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    return folder

@@ -1,0 +1,312 @@
+"""The rule, held against ten lines that say the same; and its finer points, one by one. The clock is simulated."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from models.artefacts import Artefact, Manifest
+from models.card import Card, InputSpec
+from models.catalogue import FIRST_STATEMENT_SECONDS, REJECTED_SECONDS, SETTLE_SECONDS, Catalogue, Verdict
+from models.errors import ModelFault, ModelRejected
+from models.reference import ModelReference
+from models.storage import StoredFile
+from models.vetting import Vetted
+
+CARD = Card("m", "", (), "raw", InputSpec(1, 1))
+BAD = "bad"
+
+
+def good(uri: str, content: str) -> Vetted:
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
+    manifest = Manifest(digest + "0" * 52, "onnx", "", CARD, (1, 1, 3), "float32", 1, 0.0)
+    return Vetted(ModelReference(uri, digest), Artefact(Path(content), manifest))
+
+
+def verdict_on(uri: str, content: str) -> Verdict:
+    return ModelRejected(ModelFault.TRUNCATED, content) if content.startswith(BAD) else good(uri, content)
+
+
+@dataclass(frozen=True)
+class OnDisk:
+    content: str
+    modified: float
+    version: int
+
+
+def the_rule(disk: dict[str, OnDisk], live: Any) -> Any:
+    """The newest valid file: newest by modification time, then by name. Without any, what was live stays live."""
+    valid = [(file.modified, uri) for uri, file in disk.items() if not file.content.startswith(BAD)]
+    if not valid:
+        return live
+    _, newest = max(valid)
+    return good(newest, disk[newest].content).reference
+
+
+class NewestValidFileWins(RuleBasedStateMachine):
+    """Any sequence of what can happen to files, their listing, their vetting and their watcher."""
+
+    names = st.sampled_from(["a.h5", "b.h5", "c.h5", "d.h5"])
+    contents = st.sampled_from(["one", "two", "three", "bad one", "bad two"])
+    ages = st.sampled_from([-3600.0, 0.0, 0.0, 0.5, 10.0, 86400.0])
+
+    @initialize(finished=st.booleans())
+    def begin(self, finished: bool) -> None:
+        self.now = 1e9
+        self.finished = finished
+        self.versions = 0
+        self.disk: dict[str, OnDisk] = {}
+        self.vetting: dict[str, tuple[StoredFile, str]] = {}
+        self.restart()
+
+    def listing(self) -> list[StoredFile]:
+        return [
+            StoredFile(uri, len(each.content), each.modified, str(each.version), self.finished)
+            for uri, each in self.disk.items()
+        ]
+
+    @rule(uri=names, content=contents, age=ages)
+    def drop_or_overwrite_or_corrupt(self, uri: str, content: str, age: float) -> None:
+        self.versions += 1
+        self.disk[uri] = OnDisk(content, self.now - age, self.versions)
+
+    @rule(uri=names)
+    def delete(self, uri: str) -> None:
+        self.disk.pop(uri, None)
+
+    @rule(uri=names)
+    def touch(self, uri: str) -> None:
+        if uri in self.disk:
+            self.versions += 1
+            self.disk[uri] = replace(self.disk[uri], modified=self.now, version=self.versions)
+
+    @rule()
+    def restart(self) -> None:
+        self.catalogue = Catalogue()
+        self.vetting.clear()
+        self.last_since = 0
+
+    @rule(seconds=st.sampled_from([0.1, 0.9, 4.0, 40.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule()
+    def an_empty_listing(self) -> None:
+        before = self.catalogue.state(self.now)
+        self.catalogue.observe([], self.now)
+        assert self.catalogue.state(self.now) is before
+
+    @rule()
+    def poll(self) -> None:
+        self.catalogue.observe(self.listing(), self.now)
+        for file in self.catalogue.to_vet(self.now, self.vetting):
+            if file.uri in self.disk and str(self.disk[file.uri].version) == file.version:
+                self.vetting[file.uri] = (file, self.disk[file.uri].content)
+
+    @rule(data=st.data())
+    def some_vetting_ends(self, data: st.DataObject) -> None:
+        if self.vetting:
+            uri = data.draw(st.sampled_from(sorted(self.vetting)))
+            file, content = self.vetting.pop(uri)
+            self.catalogue.record(file, verdict_on(uri, content), self.now)
+
+    @rule(uri=names)
+    def some_vetting_finds_storage_trouble(self, uri: str) -> None:
+        if uri in self.vetting:
+            self.catalogue.postpone(self.vetting.pop(uri)[0], self.now + 8)
+
+    @rule()
+    def all_comes_to_rest(self) -> None:
+        live = self.catalogue.statement.reference if self.catalogue.statement else None
+        for _ in range(20):
+            self.poll()
+            for uri in list(self.vetting):
+                file, content = self.vetting.pop(uri)
+                self.catalogue.record(file, verdict_on(uri, content), self.now)
+            self.catalogue.state(self.now)
+            self.now += REJECTED_SECONDS
+        stated = self.catalogue.state(self.now)
+        assert (stated.reference if stated else None) == the_rule(self.disk, live)
+
+    @invariant()
+    def only_valid_bytes_are_stated_and_since_only_grows(self) -> None:
+        stated = self.catalogue.state(self.now)
+        if stated is not None:
+            assert stated.since >= self.last_since
+            self.last_since = stated.since
+            assert self.catalogue.state(self.now) is stated
+
+    def teardown(self) -> None:
+        if hasattr(self, "disk"):
+            self.all_comes_to_rest()
+
+
+test_the_newest_valid_file_wins_from_any_order_of_events = NewestValidFileWins.TestCase
+NewestValidFileWins.TestCase.settings = settings(
+    max_examples=150, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+
+
+def stored(uri: str, modified: float, version: str = "1", finished: bool = True) -> StoredFile:
+    return StoredFile(uri, 1, modified, version, finished)
+
+
+def catalogue(*files: StoredFile, now: float = 100.0) -> Catalogue:
+    made = Catalogue()
+    made.observe(files, now)
+    return made
+
+
+def uris(files: list[StoredFile]) -> list[str]:
+    return [file.uri for file in files]
+
+
+def stated(made: Catalogue, now: float = 100.0) -> str | None:
+    statement = made.state(now)
+    return statement.reference.uri if statement else None
+
+
+def test_with_a_bad_newest_and_a_good_older_file_the_job_starts_on_the_good_one() -> None:
+    bad, fine = stored("bad", 2), stored("fine", 1)
+    made = catalogue(bad, fine)
+    made.record(bad, ModelRejected(ModelFault.NOT_A_MODEL, ""), 100)
+    made.record(fine, good("fine", "x"), 100)
+    assert stated(made) == "fine"
+
+
+def test_the_first_statement_waits_for_a_newer_file_but_not_for_ever() -> None:
+    slow, fine = stored("slow", 2), stored("fine", 1)
+    made = catalogue(slow, fine)
+    made.record(fine, good("fine", "x"), 101)
+    assert stated(made, 101) is None
+    assert made.next_change(101) == 100 + FIRST_STATEMENT_SECONDS
+    assert stated(made, 100 + FIRST_STATEMENT_SECONDS) == "fine"
+    made.record(slow, good("slow", "y"), 200)
+    assert stated(made, 200) == "slow"
+
+
+def test_a_clock_that_starts_at_zero_waits_just_as_long() -> None:
+    slow, fine = stored("slow", 2), stored("fine", 1)
+    made = catalogue(slow, fine, now=0.0)
+    made.record(fine, good("fine", "x"), 0)
+    assert stated(made, FIRST_STATEMENT_SECONDS) == "fine"
+
+
+def test_a_local_file_is_not_opened_before_it_holds_still() -> None:
+    made = catalogue(stored("m", 100, "1", finished=False))
+    assert made.to_vet(100, ()) == []
+    assert uris(made.settling(100)) == ["m"]
+    made.observe([stored("m", 100.9, "2", finished=False)], 100.9)
+    assert made.to_vet(100 + SETTLE_SECONDS, ()) == []
+    assert uris(made.to_vet(100.9 + SETTLE_SECONDS, ())) == ["m"]
+
+
+def test_a_file_from_the_future_is_opened_all_the_same() -> None:
+    made = catalogue(stored("m", 1e12, finished=False))
+    assert uris(made.to_vet(100 + SETTLE_SECONDS, ())) == ["m"]
+
+
+def test_a_file_with_an_old_time_is_opened_at_once() -> None:
+    assert uris(catalogue(stored("m", 1, finished=False)).to_vet(100, ())) == ["m"]
+
+
+def test_no_local_file_is_rejected_for_being_early() -> None:
+    early = stored("m", 100, finished=False)
+    made = catalogue(early)
+    bad = ModelRejected(ModelFault.NOT_A_MODEL, "")
+    assert not made.record(early, bad, 101)
+    assert made.stands_at(early, bad) == 100 + REJECTED_SECONDS
+    assert made.record(early, bad, 100 + REJECTED_SECONDS)
+
+
+def test_a_verdict_on_an_old_version_is_never_applied_to_a_new_one() -> None:
+    old = stored("m", 1, "1")
+    made = catalogue(old)
+    made.observe([stored("m", 1, "2")], 101)
+    assert not made.record(old, good("m", "x"), 102)
+    made.postpone(old, 1e9)
+    assert uris(made.to_vet(102, ())) == ["m"]
+
+
+def test_a_verdict_on_a_deleted_file_is_not_applied() -> None:
+    gone = stored("gone", 2)
+    made = catalogue(gone, stored("m", 1))
+    made.observe([stored("m", 1)], 101)
+    assert not made.record(gone, good("gone", "x"), 102)
+    assert set(made.listed()) == {"m"}
+
+
+def test_an_emptied_listing_changes_nothing() -> None:
+    fine = stored("fine", 1)
+    made = catalogue(fine)
+    made.record(fine, good("fine", "x"), 100)
+    before = made.state(100)
+    made.observe([], 200)
+    assert made.state(200) is before
+    made.observe([fine], 201)
+    assert made.to_vet(201, ()) == []
+
+
+def test_an_overwritten_live_file_stays_stated_until_its_new_bytes_are_decided_upon() -> None:
+    live, older = stored("live", 2), stored("older", 1)
+    made = catalogue(live, older)
+    for file in (live, older):
+        made.record(file, good(file.uri, file.uri), 100)
+    before = made.state(100)
+    overwritten = stored("live", 3, "2")
+    made.observe([overwritten, older], 101)
+    assert made.state(101) is before
+    made.record(overwritten, ModelRejected(ModelFault.NOT_A_MODEL, ""), 102)
+    assert stated(made, 102) == "older"
+
+
+def test_a_deleted_live_file_gives_way_to_the_one_before_at_once() -> None:
+    live, older = stored("live", 2), stored("older", 1)
+    made = catalogue(live, older)
+    for file in (live, older):
+        made.record(file, good(file.uri, file.uri), 100)
+    assert stated(made) == "live"
+    made.observe([older], 101)
+    assert stated(made, 101) == "older"
+
+
+def test_of_many_files_at_the_start_only_the_first_two_good_ones_are_vetted() -> None:
+    files = [stored(f"m{age}", 50 - age) for age in range(20)]
+    made = catalogue(*files)
+    made.record(files[0], good("m0", "x"), 100)
+    assert uris(made.to_vet(100, ())) == ["m1"]
+    made.record(files[1], ModelRejected(ModelFault.NOT_A_MODEL, ""), 100)
+    assert uris(made.to_vet(100, ())) == ["m2"]
+    made.record(files[2], good("m2", "x"), 100)
+    assert made.to_vet(100, ()) == []
+    made.observe([*files, stored("late", 1)], 101)
+    assert uris(made.to_vet(101, ())) == ["late"]
+
+
+def test_a_postponed_file_is_looked_at_again_when_its_time_has_come() -> None:
+    file = stored("m", 1)
+    made = catalogue(file)
+    made.postpone(file, 120)
+    assert made.to_vet(119, ()) == []
+    assert made.settling(119) == []
+    assert made.next_change(119) == 120
+    assert uris(made.to_vet(120, ())) == ["m"]
+
+
+def test_each_statement_is_newer_than_the_one_before_even_if_the_clock_is_not() -> None:
+    first, second = stored("m", 1), stored("n", 2)
+    made = catalogue(first)
+    made.record(first, good("m", "x"), 100)
+    before = made.state(100)
+    made.observe([first, second], 50)
+    made.record(second, good("n", "y"), 50)
+    after = made.state(50)
+    assert before is not None
+    assert after is not None
+    assert after.since > before.since
