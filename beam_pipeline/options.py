@@ -51,7 +51,8 @@ class HotSwapOptions(PipelineOptions):
         add("--max_image_bytes", type=int, default=DecodeLimits().max_bytes, help="larger files are dead letters")
         add("--max_image_pixels", type=int, default=DecodeLimits().max_pixels, help="larger images are dead letters")
         add("--exact_decode", action="store_true", help="never decode a large image at reduced size")
-        add("--model_cache", help="folder for compiled models (default: the user's cache folder)")
+        add("--model_cache", help="local folder for compiled models (default: the user's cache folder)")
+        add("--compile_cache", help="folder, gs://… say, where a fleet shares its compiled models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,19 @@ class JobOptions:
     decode_limits: DecodeLimits
     exact_decode: bool
     model_cache: str | None
+    compile_cache: str | None
 
     @property
     def serving(self) -> ServingConfig:
         """Which models are served, and how."""
-        return ServingConfig(self.model_pattern, self.poll_seconds, self.engine, self.max_batch_size, self.model_cache)
+        return ServingConfig(
+            self.model_pattern,
+            self.poll_seconds,
+            self.engine,
+            self.max_batch_size,
+            self.model_cache,
+            self.compile_cache,
+        )
 
     @property
     def needed_size(self) -> Any:
@@ -170,6 +179,7 @@ def _checked(given: HotSwapOptions) -> JobOptions:
         decode_limits=limits,
         exact_decode=given.exact_decode,
         model_cache=given.model_cache,
+        compile_cache=given.compile_cache,
     )
 
 

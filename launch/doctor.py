@@ -26,10 +26,9 @@ from launch.cli import DISTRIBUTION
 from launch.command_line import FAILED, OK
 from launch.model_report import working
 from models.artefacts import ArtefactCache, default_cache_folder
-from models.errors import ModelRejected
+from models.errors import ModelRejected, one_line
 from models.storage import LocalStorage
 from models.vetting import Vetter
-from models.vetting.file_checks import one_line
 
 app = typer.Typer(add_completion=False)
 

@@ -28,7 +28,7 @@ from launch.model_report import (
 )
 from launch.model_storage import ModelStorage
 from launch.model_survey import Surveyed, list_newest_first, live_one, look_at, survey, vetting
-from models.artefacts import EngineChoice
+from models.artefacts import EngineChoice, Vetted
 from models.errors import ModelRejected, StorageUnavailable
 from models.publishing import (
     Destination,
@@ -46,7 +46,7 @@ from models.publishing import (
 )
 from models.reference import ModelReference
 from models.storage import StoredFile
-from models.vetting import Vetted, Vetter
+from models.vetting import Vetter
 from models.vetting.file_checks import identify
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)

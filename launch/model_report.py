@@ -17,11 +17,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from launch.model_survey import Surveyed, live_one, state_of
-from models.artefacts import Artefact, Manifest
+from models.artefacts import Artefact, Manifest, Vetted
 from models.card import InputSpec
 from models.engines import load_engine
 from models.errors import ModelRejected
-from models.vetting import Vetted
 
 _REPEATS = 5
 _LABELS_SHOWN = 5

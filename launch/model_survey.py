@@ -11,11 +11,11 @@ from typing import Literal
 
 from launch.command_line import LaunchError, LaunchFailed
 from launch.model_storage import ModelStorage
-from models.artefacts import ArtefactCache, EngineChoice, default_cache_folder
+from models.artefacts import ArtefactCache, EngineChoice, Vetted, default_cache_folder
 from models.errors import ModelRejected, StorageUnavailable
 from models.reference import ModelReference
 from models.storage import Storage, StoredFile, is_being_written, newest_first
-from models.vetting import Vetted, Vetter
+from models.vetting import Vetter
 from models.watch import VETTING_SIDE_BY_SIDE
 
 State = Literal["live", "valid", "rejected", "undecided"]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from models.card import Card, InputSpec
 from models.errors import ModelFault, ModelRejected
+from models.reference import ModelReference
 
 EngineName = Literal["tensorflow", "onnx"]
 EngineChoice = Literal["auto", "tensorflow", "onnx"]
@@ -76,6 +77,19 @@ class Artefact:
 
     folder: Path
     manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Vetted:
+    """A model that may be served."""
+
+    reference: ModelReference
+    artefact: Artefact
+
+    @property
+    def name(self) -> str:
+        """The card's name, else the file name without its extension."""
+        return self.artefact.manifest.card.name
 
 
 class ArtefactCache:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from models.artefacts import Vetted
 from models.errors import ModelRejected
 from models.reference import Statement
 from models.storage import StoredFile, newest_first
-from models.vetting import Vetted
 
 Verdict = Vetted | ModelRejected
 

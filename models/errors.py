@@ -81,5 +81,19 @@ class ModelRejected(Exception):  # noqa: N818 - a verdict on a file, not a failu
         self.model_id = model_id
 
 
+class VettingStopped(Exception):  # noqa: N818 - the program is ending, nothing failed
+    """Vetting was ended because the program is ending; nothing was found out."""
+
+
+class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
+    """Vetting ended before it had looked at the candidate; nothing was found out."""
+
+
 class StorageUnavailable(Exception):  # noqa: N818 - named for the state it reports
     """The storage could not be asked, or gave no answer; nothing is known about the file."""
+
+
+def one_line(error: object, limit: int = 200) -> str:
+    """An error's text as one printable line of at most `limit` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return "".join(character if character.isprintable() else "?" for character in text)[:limit]

@@ -63,7 +63,7 @@ class EventLog:
     def __init__(self) -> None:
         self._events: deque[ModelEvent] = deque(maxlen=MAX_UNDRAINED)
         self._counts: Counter[str] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a finalizer may add in the midst of a drain
 
     def add(self, event: ModelEvent) -> None:
         """Keeps `event` until the next drain."""

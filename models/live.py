@@ -20,14 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import Artefact, Manifest
+from models.artefacts import Artefact, Manifest, Vetted
 from models.card import Card
 from models.engines import Engine, load_engine
+from models.errors import VettingStopped
 from models.events import EventLog, ModelEvent
 from models.model_input import model_input
 from models.reference import ModelReference, Statement
-from models.vetting import Vetted
-from models.vetting.child_process import VettingStopped
 
 _LOGGER = logging.getLogger(__name__)
 

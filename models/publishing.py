@@ -18,9 +18,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from models.card import MAX_CARD_BYTES, parse_card
-from models.errors import ModelFault, ModelRejected
+from models.errors import ModelFault, ModelRejected, one_line
 from models.reference import DIGEST_DIGITS
-from models.vetting.file_checks import CARD, CARD_MEMBER, FileKind, identify, one_line
+from models.vetting.file_checks import CARD, CARD_MEMBER, FileKind, identify
 
 MODEL_SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx")
 

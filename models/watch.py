@@ -11,12 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from models.catalogue import Catalogue, Verdict
-from models.errors import ModelRejected
+from models.errors import ModelRejected, VettingStopped
 from models.events import EventLog, ModelEvent
 from models.reference import ModelReference, Statement
 from models.storage import Storage, StoredFile, is_being_written
 from models.vetting import Vetter
-from models.vetting.child_process import VettingStopped
 
 _LOGGER = logging.getLogger(__name__)
 

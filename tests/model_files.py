@@ -21,10 +21,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.artefacts import ONNX_FILE, Artefact, Manifest
+from models.artefacts import ONNX_FILE, Artefact, Manifest, Vetted
 from models.card import Card, InputSpec
 from models.reference import ModelReference
-from models.vetting import Vetted
 
 NOWHERE = "/nonexistent/secret"
 

@@ -11,11 +11,10 @@ import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 from numpy.typing import NDArray
 
-from models.errors import ImageError, ImageFault
+from models.errors import ImageError, ImageFault, one_line
 from models.live import LiveModel, LiveModels
 from models.prediction import interpret
 from models.reference import Statement
-from models.vetting.file_checks import one_line
 from transforms import metrics
 from transforms.records import Answer, DecodedImage, rfc3339
 from transforms.serving import ServingConfig, serving

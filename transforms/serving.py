@@ -11,6 +11,7 @@ from pathlib import Path
 from models.artefacts import ArtefactCache, EngineChoice, default_cache_folder
 from models.events import EventLog
 from models.live import LiveModels
+from models.shared_artefacts import SharedArtefacts
 from models.vetting import Vetter
 from models.watch import ModelWatch
 from transforms.beam_storage import BeamStorage
@@ -26,6 +27,7 @@ class ServingConfig:
         engine: what the user asked for.
         max_batch_size: the largest batch in use.
         cache_folder: where compiled models are kept; None for the user's cache folder.
+        compile_cache: folder where a fleet shares its compiled models; None to share none.
     """
 
     model_pattern: str
@@ -33,6 +35,7 @@ class ServingConfig:
     engine: EngineChoice = "auto"
     max_batch_size: int = 32
     cache_folder: str | None = None
+    compile_cache: str | None = None
 
 
 class Serving:
@@ -45,7 +48,8 @@ class Serving:
         cache = ArtefactCache(Path(config.cache_folder) if config.cache_folder else default_cache_folder())
         cache.sweep()
         self.events = EventLog()
-        self.vetter = Vetter(self._storage, cache, config.engine, config.max_batch_size)
+        shared = SharedArtefacts(config.compile_cache, self._storage) if config.compile_cache else None
+        self.vetter = Vetter(self._storage, cache, config.engine, config.max_batch_size, shared=shared)
         self.live = LiveModels(self.vetter.obtain, self.events, warm_sizes=sorted({1, config.max_batch_size}))
 
     @cached_property

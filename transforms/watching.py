@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
@@ -66,7 +67,7 @@ class WatchFilePattern(beam.PTransform):
     ) -> None:
         super().__init__()
         base = config or ServingConfig(file_pattern)
-        self._config = ServingConfig(file_pattern, interval, base.engine, base.max_batch_size, base.cache_folder)
+        self._config = replace(base, model_pattern=file_pattern, poll_seconds=interval)
         self._interval = interval
         self._stop_timestamp = stop_timestamp
         self._mode = mode

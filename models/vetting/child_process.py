@@ -14,21 +14,12 @@ from pathlib import Path
 import psutil
 
 from models.artefacts import Manifest
-from models.errors import ModelFault, ModelRejected
-from models.vetting.file_checks import one_line
+from models.errors import ModelFault, ModelRejected, VettingFailed, VettingStopped, one_line
 from models.vetting.job import Job, has_begun, read_verdict
 
 _LOOK_SECONDS = 0.05
 _HOME = str(Path(__file__).parents[2])
 """Where `models` is imported from."""
-
-
-class VettingStopped(Exception):  # noqa: N818 - the program is ending, nothing failed
-    """The child was ended because the program is ending; nothing was found out."""
-
-
-class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
-    """The child ended before it had looked at the candidate; nothing was found out."""
 
 
 class ChildProcess:

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from models.artefacts import EngineChoice, EngineName, Manifest
 from models.card import MAX_SIDE, Card, InputSpec, Layout, Task, parse_card, read_card
-from models.errors import ModelFault, ModelRejected
+from models.errors import ModelFault, ModelRejected, one_line
 from models.model_input import model_input
 from models.vetting.candidates import Answer, Candidate, Shape, is_out_of_memory, open_candidate
-from models.vetting.file_checks import identify, one_line
+from models.vetting.file_checks import identify
 from models.vetting.job import Job
 
 ABSOLUTE_TOLERANCE = 1e-4

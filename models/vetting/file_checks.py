@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import h5py
 
-from models.errors import ModelFault, ModelRejected
+from models.errors import ModelFault, ModelRejected, one_line
 
 FileKind = Literal["hdf5", "keras", "onnx"]
 
@@ -219,9 +219,3 @@ def _check_object(value: dict[str, Any]) -> None:
             ModelFault.UNSAFE_CODE,
             f"reads its vocabulary from the file {one_line(value['vocabulary'], 60)}; {_ONE_FILE}",
         )
-
-
-def one_line(error: object, limit: int = 200) -> str:
-    """An error's text as one printable line of at most `limit` characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return "".join(character if character.isprintable() else "?" for character in text)[:limit]

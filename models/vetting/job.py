@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from models.artefacts import EngineChoice, Manifest
-from models.errors import ModelFault, ModelRejected
-from models.vetting.file_checks import one_line
+from models.errors import ModelFault, ModelRejected, one_line
 
 JOB = "job.json"
 VERDICT = "verdict.json"

@@ -9,11 +9,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.artefacts import Artefact, ArtefactCache, EngineChoice
-from models.errors import ModelFault, ModelRejected, StorageUnavailable
+from models.artefacts import Artefact, ArtefactCache, EngineChoice, Vetted
+from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStopped
 from models.reference import DIGEST_DIGITS, ModelReference
+from models.shared_artefacts import SharedArtefacts
 from models.storage import ReadableFile, Storage
-from models.vetting.child_process import ChildProcess, VettingStopped
+from models.vetting.child_process import ChildProcess
 from models.vetting.job import BUILT, Job
 
 _CHUNK_BYTES = 1 << 20
@@ -36,19 +37,6 @@ class VettingLimits:
     file_bytes: int = 2 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Vetted:
-    """A model that may be served."""
-
-    reference: ModelReference
-    artefact: Artefact
-
-    @property
-    def name(self) -> str:
-        """The card's name, else the file name without its extension."""
-        return self.artefact.manifest.card.name
-
-
 class Vetter:
     """Vets candidates, each in a child process of its own. Threads may call it side by side.
 
@@ -58,6 +46,7 @@ class Vetter:
         choice: the engine that the user asked for.
         largest_batch: the largest batch in use.
         limits: what one candidate may take.
+        shared: where a fleet shares its compiled models; nowhere where None.
     """
 
     def __init__(
@@ -67,12 +56,14 @@ class Vetter:
         choice: EngineChoice = "auto",
         largest_batch: int = 32,
         limits: VettingLimits = VettingLimits(),
+        shared: SharedArtefacts | None = None,
     ) -> None:
         self._storage = storage
         self._cache = cache
         self._choice = choice
         self._batch_sizes = tuple(sorted({1, 2, max(1, largest_batch)}))
         self._limits = limits
+        self._shared = shared
         self._lock = threading.Lock()
         self._spare: tuple[ChildProcess, float] | None = None
         self._running: set[ChildProcess] = set()
@@ -147,7 +138,7 @@ class Vetter:
                     f"the file now holds sha256:{reference.digest}, no longer sha256:{expected}; keep it still",
                     f"{uri}@sha256:{expected}",
                 )
-            artefact = self._cache.find(sha256, self._choice)
+            artefact = self._cache.find(sha256, self._choice) or self._from_fleet(sha256, workspace)
             if artefact is None:
                 try:
                     artefact = self._compile(path, sha256, workspace)
@@ -183,7 +174,14 @@ class Vetter:
             with self._lock:
                 self._running.discard(child)
             child.close()
-        return self._cache.store(workspace / BUILT, manifest, self._choice)
+        artefact = self._cache.store(workspace / BUILT, manifest, self._choice)
+        if self._shared is not None:
+            self._shared.offer(artefact, self._choice, workspace)
+        return artefact
+
+    def _from_fleet(self, sha256: str, workspace: Path) -> Artefact | None:
+        found = self._shared.fetch(sha256, self._choice, workspace) if self._shared is not None else None
+        return self._cache.store(*found, self._choice) if found is not None else None
 
     def _take_child(self, keras: bool) -> ChildProcess:
         with self._lock:

@@ -271,10 +271,9 @@ def test_a_pattern_that_the_shell_expanded_or_a_folder_is_answered_with_the_reme
 
 def test_what_models_calls_live_is_what_the_catalogue_states(tmp_path: Path) -> None:
     """Of valid files alone; what is undecided, the running job alone knows."""
-    from models.artefacts import Artefact, Manifest
+    from models.artefacts import Artefact, Manifest, Vetted
     from models.card import Card, InputSpec
     from models.reference import ModelReference
-    from models.vetting import Vetted
 
     manifest = Manifest("0" * 64, "onnx", "", Card("", "", (), "raw", InputSpec(1, 1)), (1, 1), "float32", 1, 0.0)
     files = [StoredFile(f"gs://b/{name}", 1, at, "1", True) for name, at in (("a", 5.0), ("c", 7.0), ("b", 7.0))]

@@ -82,3 +82,15 @@ def test_models_can_be_imported_without_beam_a_cloud_client_or_tensorflow() -> N
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_an_edge_device_runs_live_models_with_numpy_pillow_and_onnx_runtime_alone() -> None:
+    program = (
+        "import sys\n"
+        "for absent in ('apache_beam', 'google', 'tensorflow', 'keras', 'onnx', 'h5py', 'psutil', 'rich', 'typer'):\n"
+        "    sys.modules[absent] = None\n"
+        "import models.live, models.image_decoding, models.prediction, models.engines.onnx_engine, models.storage\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

@@ -11,13 +11,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from models.artefacts import Artefact, Manifest
+from models.artefacts import Artefact, Manifest, Vetted
 from models.card import Card, InputSpec
 from models.catalogue import FIRST_STATEMENT_SECONDS, REJECTED_SECONDS, SETTLE_SECONDS, Catalogue, Verdict
 from models.errors import ModelFault, ModelRejected
 from models.reference import ModelReference
 from models.storage import StoredFile
-from models.vetting import Vetted
 
 CARD = Card("m", "", (), "raw", InputSpec(1, 1))
 BAD = "bad"

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 import pytest
 
-from models.errors import ModelFault
-from models.vetting.file_checks import check_config, check_hdf5, check_keras_archive, identify, one_line
+from models.errors import ModelFault, one_line
+from models.vetting.file_checks import check_config, check_hdf5, check_keras_archive, identify
 from tests import model_files
 from tests.model_files import cut, hdf5, keras_archive, keras_config
 from tests.models.rejections import rejection

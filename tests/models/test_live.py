@@ -16,14 +16,12 @@ import numpy as np
 import pytest
 
 from models import live
-from models.artefacts import Artefact
+from models.artefacts import Artefact, Vetted
 from models.engines import Engine, load_engine
-from models.errors import ModelFault, ModelRejected, StorageUnavailable
+from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStopped
 from models.events import EventLog
 from models.live import LiveModel, LiveModels, ModelsClosed
 from models.reference import ModelReference, Statement
-from models.vetting import Vetted
-from models.vetting.child_process import VettingStopped
 from tests.model_files import vetted_classifier
 
 GREY = np.full((8, 8, 3), 128, np.uint8)

@@ -19,14 +19,14 @@ import numpy as np
 import psutil
 import pytest
 
-from models.artefacts import ArtefactCache
+from models.artefacts import ArtefactCache, Vetted
 from models.engines import load_engine
-from models.errors import ModelFault, ModelRejected, StorageUnavailable
+from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingFailed, VettingStopped
 from models.live import LiveModel
 from models.reference import ModelReference
 from models.storage import LocalStorage
-from models.vetting import Vetted, Vetter, VettingLimits
-from models.vetting.child_process import ChildProcess, VettingFailed, VettingStopped
+from models.vetting import Vetter, VettingLimits
+from models.vetting.child_process import ChildProcess
 from models.vetting.file_checks import identify
 from models.vetting.job import has_begun, say_begun, write_verdict
 from tests import model_files

@@ -11,14 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import Artefact, Manifest
+from models.artefacts import Artefact, Manifest, Vetted
 from models.card import Card, InputSpec
-from models.errors import ModelFault, ModelRejected
+from models.errors import ModelFault, ModelRejected, VettingStopped
 from models.events import EventLog
 from models.reference import ModelReference
 from models.storage import LocalStorage, ReadableFile, StoredFile
-from models.vetting import Vetted
-from models.vetting.child_process import VettingStopped
 from models.watch import ModelWatch
 
 CARD = Card("m", "", (), "raw", InputSpec(1, 1))
