@@ -74,11 +74,12 @@ def _import_frameworks() -> None:
 def _vet(workspace: Path) -> None:
     from models.errors import ModelFault, ModelRejected, one_line
     from models.vetting.examination import examine
-    from models.vetting.job import BUILT, SCRATCH, Job, say_begun, write_verdict
+    from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, say_begun, write_verdict
 
     job = Job.read(workspace)
     say_begun(workspace)
-    signal.alarm(math.ceil(job.seconds) + _ALARM_SECONDS)  # should the parent be gone and no thread of ours get a turn
+    # Should the parent be gone and no thread of ours get a turn.
+    signal.alarm(math.ceil(WALL_FACTOR * job.seconds) + _ALARM_SECONDS)
     tempfile.tempdir = os.environ["TMPDIR"] = str(workspace / SCRATCH)
     for folder in (SCRATCH, BUILT):
         (workspace / folder).mkdir()

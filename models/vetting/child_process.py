@@ -15,7 +15,7 @@ import psutil
 
 from models.artefacts import Manifest
 from models.errors import ModelFault, ModelRejected, VettingFailed, VettingStopped, one_line
-from models.vetting.job import Job, has_begun, read_verdict
+from models.vetting.job import WALL_FACTOR, Job, has_begun, read_verdict
 
 _LOOK_SECONDS = 0.05
 _HOME = str(Path(__file__).parents[2])
@@ -72,7 +72,7 @@ class ChildProcess:
             self._process.stdin.write(f"{workspace}\n")
             self._process.stdin.flush()
         try:
-            self._watch(time.monotonic() + job.seconds, job)
+            self._watch(job)
         except ModelRejected as rejection:
             if has_begun(workspace):
                 raise
@@ -102,7 +102,9 @@ class ChildProcess:
                 self._process.stdin.close()
         self._output.close()
 
-    def _watch(self, deadline: float, job: Job) -> None:
+    def _watch(self, job: Job) -> None:
+        deadline = time.monotonic() + WALL_FACTOR * job.seconds
+        allowed = self._processor_seconds() + job.seconds
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(_LOOK_SECONDS)
@@ -112,7 +114,7 @@ class ChildProcess:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, signal.SIGKILL)  # what it may have left running
                 return
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self._processor_seconds() > allowed:
                 self._kill()
                 raise ModelRejected(
                     ModelFault.TIMED_OUT, f"vetting took longer than {job.seconds:.0f} s; make the model smaller"
@@ -123,6 +125,12 @@ class ChildProcess:
                     ModelFault.TOO_LARGE,
                     f"vetting took over {job.memory_bytes >> 20} MiB of memory; make the model smaller",
                 )
+
+    def _processor_seconds(self) -> float:
+        with contextlib.suppress(psutil.Error):
+            times = psutil.Process(self._process.pid).cpu_times()
+            return float(times.user + times.system)
+        return 0.0
 
     def _resident_bytes(self) -> int:
         with contextlib.suppress(psutil.Error):

@@ -12,6 +12,8 @@ from models.errors import ModelFault, ModelRejected, one_line
 JOB = "job.json"
 VERDICT = "verdict.json"
 BUILT = "built"
+WALL_FACTOR = 2
+"""On a busy machine a child waits for a processor, which is no fault of its candidate."""
 SCRATCH = "scratch"
 _BEGUN = "begun"
 _MAX_DETAIL = 500
@@ -29,7 +31,7 @@ class Job:
         choice: the engine that the user asked for.
         batch_sizes: to probe with, ascending; the last is the largest in use.
         memory_bytes: what the child may take beyond what its libraries need.
-        seconds: how long it may take, importing included.
+        seconds: of processor time that it may take, or twice as many of wall time.
     """
 
     path: str

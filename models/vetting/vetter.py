@@ -27,12 +27,12 @@ class VettingLimits:
     """What one candidate may take.
 
     Attributes:
-        seconds: of wall time.
+        seconds: of processor time, or twice as many of wall time.
         memory_bytes: resident in the vetting child.
         file_bytes: size of the file.
     """
 
-    seconds: float = 180.0
+    seconds: float = 120.0
     memory_bytes: int = 4 << 30
     file_bytes: int = 2 << 30
 

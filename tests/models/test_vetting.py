@@ -325,7 +325,7 @@ def test_a_child_has_no_network_and_yields_to_everyone() -> None:
 def test_a_verdict_about_other_bytes_is_not_believed(tmp_path: Path, vetter: Vetter, monkeypatch: Any) -> None:
     vetted = vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))
 
-    def forge(self: ChildProcess, deadline: float, job: Any) -> None:
+    def forge(self: ChildProcess, job: Any) -> None:
         write_verdict(Path(job.path).parent, vetted.artefact.manifest)
         say_begun(Path(job.path).parent)
         self._process.kill()
