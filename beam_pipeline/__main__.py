@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from beam_pipeline.options import OptionError, parse_options
+from beam_pipeline.options import JobOptions, OptionError, parse_options
 from beam_pipeline.pipeline import build
-from beam_pipeline.running import LocalRun, pubsub_source, stop_requests
+from beam_pipeline.pubsub_access import PubSubRefused, readable
+from beam_pipeline.pubsub_gate import VARIABLE, PubSubGate
+from beam_pipeline.running import LocalRun, details_of, pubsub_source, stop_requests
 from transforms.windowing import SideInputMode
 
 _LOGGER = logging.getLogger("hotswap")
@@ -24,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OptionError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     if not job.image_prefixes:
         _LOGGER.warning("no --image_prefix: every path that a message names is read, if this job may read it")
     if mode is SideInputMode.TRIGGERED:
@@ -32,22 +37,47 @@ def main(argv: Sequence[str] | None = None) -> int:
         build(pipeline, pubsub_source(job), job, mode)
         pipeline.run()
         return 0
-    return _run_here(LocalRun(options, job))
+    return _run_here(options, job)
 
 
-def _run_here(run: LocalRun) -> int:
-    with stop_requests() as stop_requested:
+def _run_here(options: PipelineOptions, job: JobOptions) -> int:
+    for noisy in ("apache_beam", "google", "absl"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    project = options.view_as(GoogleCloudOptions).project
+    try:
+        with stop_requests() as stop_requested, contextlib.ExitStack() as stack:
+            job = stack.enter_context(readable(job, project))
+            emulator = os.environ.get(VARIABLE)
+            # Google's own service cannot be told to hold: the last that it delivers may be lost.
+            gate = stack.enter_context(PubSubGate(emulator)) if emulator else None
+            return _run(LocalRun(options, job), stop_requested, gate)
+    except (PubSubRefused, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(run: LocalRun, stop_requested: Callable[[], bool], gate: PubSubGate | None) -> int:
+    try:
+        if run.await_model(stop_requested):
+            run.start()
         while run.failure is None and not stop_requested():
             time.sleep(0.2)
         if run.failure is None:
             _LOGGER.info("stopping: finishing what was read")
-        books = run.drain(lambda books: True, seconds=10)
+        if gate is not None:
+            gate.hold()
+        books = run.drain(lambda books: gate is None or gate.delivered == books.messages_in)
+        details = details_of(run.counts())
+    finally:
         run.close()
     _LOGGER.info("books: %s", books)
+    for what, told in details.items():
+        _LOGGER.info("%s: %s", what, told)
     if run.failure is not None:
-        print(f"error: the job failed: {run.failure}", file=sys.stderr)
-        return 1
-    return 0
+        print(f"error: the job failed: {run.failure_line()}", file=sys.stderr)
+    return 1 if run.failure is not None or books.open else 0
 
 
 if __name__ == "__main__":

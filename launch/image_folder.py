@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -19,11 +20,11 @@ class ImageFolder:
     """Looks through a folder and all below it, from a thread of its own, until closed.
 
     A file is told of once, as soon as it has held still for half a second. Hidden files are left out: that is how
-    copying programs name what is not finished.
+    copying programs name what is not finished. Folders that cannot be looked through are left out with a warning.
 
     Args:
         folder: where images land.
-        tell: called with each file's path.
+        tell: called with each file's path; after an `OSError` it is called again at the next look.
         leave_out: whether a file there is none of the images, a model say.
     """
 
@@ -33,6 +34,8 @@ class ImageFolder:
         self._leave_out = leave_out
         self._told: set[str] = set()
         self._unsettled: dict[str, tuple[int, int]] = {}
+        self._looked = False
+        self._trouble: set[str] = set()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="image folder", daemon=True)
         self._thread.start()
@@ -41,8 +44,6 @@ class ImageFolder:
     def settled(self) -> bool:
         """Whether every file there was told of, as of the last look."""
         return self._looked and not self._unsettled
-
-    _looked = False
 
     def close(self) -> None:
         """Tells of nothing more."""
@@ -56,40 +57,58 @@ class ImageFolder:
                 self._look()
                 self._looked = True
             except OSError as error:
-                _LOGGER.warning("%s cannot be looked through, trying again: %s", self._folder, error)
+                self._looked = False
+                self._warn_once(f"{self._folder} is not followed for now: {error}")
+            else:
+                self._trouble = {line for line in self._trouble if "for now" not in line}
             # A folder of a hundred thousand files is looked at less often: at most a tenth of the time.
             self._closed.wait(max(LOOK_SECONDS, 9 * (time.monotonic() - started)))
 
     def _look(self) -> None:
         unsettled: dict[str, tuple[int, int]] = {}
-        for entry in _files(self._folder):
+        for entry in self._files():
             if self._closed.is_set():
                 return
-            if entry.path in self._told or self._leave_out(entry.path):
+            if entry.path in self._told:
                 continue
-            status = entry.stat()
+            try:
+                status = entry.stat()
+                if self._leave_out(entry.path):
+                    continue
+            except FileNotFoundError:
+                continue
             seen = (status.st_size, status.st_mtime_ns)
             if self._unsettled.get(entry.path) == seen or time.time() - status.st_mtime > STILL_SECONDS:
-                self._told.add(entry.path)
                 self._tell(entry.path)
+                self._told.add(entry.path)
             else:
                 unsettled[entry.path] = seen
         self._unsettled = unsettled
 
-
-def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """The files below `folder`, by name, whatever vanishes meanwhile."""
-    waiting = [str(folder)]
-    while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
-        for entry in found:
-            if entry.name.startswith("."):
-                continue
+    def _files(self) -> Iterator[os.DirEntry[str]]:
+        """The files below the folder, by name, whatever vanishes meanwhile."""
+        waiting = [str(self._folder)]
+        while waiting:
+            below = waiting.pop()
             try:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                elif entry.is_file():
-                    yield entry
-            except OSError:
+                with os.scandir(below) as entries:
+                    found = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                if below == str(self._folder):
+                    raise
+                if not isinstance(error, FileNotFoundError):
+                    self._warn_once(f"{below} is left out: {error.strerror}")
                 continue
+            for entry in found:
+                if entry.name.startswith("."):
+                    continue
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.is_file():
+                        yield entry
+
+    def _warn_once(self, line: str) -> None:
+        if line not in self._trouble:
+            self._trouble.add(line)
+            _LOGGER.warning("%s", line)

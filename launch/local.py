@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
+import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from apache_beam.options.pipeline_options import PipelineOptions
 from rich.console import Console
 from rich.logging import RichHandler
 
-from beam_pipeline.options import OptionError, parse_options
-from beam_pipeline.running import Books, LocalRun, stop_requests
+from beam_pipeline.options import JobOptions, OptionError, parse_options
+from beam_pipeline.running import Books, LocalRun, details_of, stop_requests
 from launch.command_line import LaunchError, LaunchFailed, run
 from launch.image_folder import ImageFolder
 from launch.local_pubsub import LocalPubSub, local_pubsub
@@ -29,6 +32,8 @@ _LOGGER = logging.getLogger(__name__)
 app = typer.Typer(add_completion=False)
 
 _LOOK_SECONDS = 0.1
+ANY_SUBSCRIPTION = "projects/hotswap-local/subscriptions/any"
+"""Stands in while the options are checked: which one it will be is known once there is a Pub/Sub."""
 
 
 @app.command()
@@ -53,84 +58,95 @@ def local(
     """Runs the job on the DirectRunner, fed by an embedded Pub/Sub emulator or by PUBSUB_EMULATOR_HOST."""
     if not images.is_dir():
         raise LaunchError(f"--images {images} is not a folder")
+    if exit_when_idle is not None and not 0 <= exit_when_idle < float("inf"):
+        raise LaunchError(f"--exit-when-idle is {exit_when_idle}; it must be a number of seconds")
     console = Console(stderr=True)
     _log_to(console)
     pace = Pace()
-    with local_pubsub() as pubsub, _writable(output, pace) as output_path:
-        argv = [
-            f"--input_subscription={pubsub.subscription}",
-            f"--model_pattern={models}",
-            f"--model_poll_seconds={poll_seconds}",
-            f"--output_path={output_path}",
-            f"--engine={engine}",
-            f"--max_batch_size={max_batch_size}",
-            f"--max_batch_wait_ms={max_batch_wait_ms}",
-            *(f"--image_prefix={prefix}" for prefix in image_prefix or []),
-            *([f"--dead_letter_path={_file(dead_letters)}"] if dead_letters else []),
-            *([f"--model_events_path={_file(model_events)}"] if model_events else []),
-            *([f"--max_image_bytes={max_image_bytes}"] if max_image_bytes is not None else []),
-            *([f"--max_image_pixels={max_image_pixels}"] if max_image_pixels is not None else []),
-            *(["--exact_decode"] if exact_decode else []),
-        ]
+    options, job = _job(
+        f"--input_subscription={ANY_SUBSCRIPTION}",
+        f"--model_pattern={models}",
+        f"--model_poll_seconds={poll_seconds}",
+        f"--output_path={output}",
+        f"--engine={engine}",
+        f"--max_batch_size={max_batch_size}",
+        f"--max_batch_wait_ms={max_batch_wait_ms}",
+        *(f"--image_prefix={prefix}" for prefix in image_prefix or []),
+        *([f"--max_image_bytes={max_image_bytes}"] if max_image_bytes is not None else []),
+        *([f"--max_image_pixels={max_image_pixels}"] if max_image_pixels is not None else []),
+        *(["--exact_decode"] if exact_decode else []),
+    )
+    files = [name for name in (output, dead_letters, model_events) if name and name != "-"]
+    letters_path, events_path = (_file(name) if name else None for name in (dead_letters, model_events))
+    job = replace(job, dead_letter_path=letters_path, model_events_path=events_path)
+    if not image_prefix:
+        _LOGGER.warning("no --image-prefix: every path that a message names is read, if you may read it")
+    with (
+        stop_requests() as stop_requested,
+        local_pubsub() as pubsub,
+        follow(output if output == "-" else _file(output), pace) as output_path,
+    ):
+        job = replace(job, input_subscription=pubsub.subscription, output_path=output_path)
         try:
-            options, job, _ = parse_options(argv)
-        except OptionError as error:
-            raise LaunchError(str(error).replace("_", "-")) from error
-        with stop_requests() as stop_requested:
             run_here = LocalRun(options, job)
-            try:
-                console.print(f"ready: {pubsub.ready}", highlight=False, soft_wrap=True)
-                session = _Session(run_here, pubsub, pace, images, models)
-                with progress(pace, console) as report:
-                    books = session.go(stop_requested, exit_when_idle, report)
-            finally:
-                run_here.close()
+        except OSError as error:
+            raise LaunchError(f"compiled models cannot be kept: {error}") from error
+        try:
+            run_here.start()
+            console.print(f"ready: {pubsub.ready}", highlight=False, soft_wrap=True)
+            left_out = _LeftOut(models, files)
+            session = _Session(run_here, pubsub, pace, ImageFolder(images, pubsub.publish, left_out), models)
+            with progress(pace, console) as report:
+                books = session.go(stop_requested, exit_when_idle, report)
+        finally:
+            details = details_of(run_here.counts())
+            run_here.close()
     console.print(f"books: {books}", highlight=False, soft_wrap=True)
+    for what, told in details.items():
+        console.print(f"{what}: {told}", highlight=False, soft_wrap=True, markup=False)
     if run_here.failure is not None:
-        raise LaunchFailed(f"the job failed: {run_here.failure}")
+        raise LaunchFailed(f"the job failed: {run_here.failure_line()}")
+    if pace.trouble:
+        raise LaunchFailed(f"the job failed: {pace.trouble}")
     return 1 if books.open else 0
 
 
 class _Session:
     """One local run, from waiting for the first model to the last result."""
 
-    def __init__(self, run_here: LocalRun, pubsub: LocalPubSub, pace: Pace, images: Path, models: str) -> None:
+    def __init__(self, run_here: LocalRun, pubsub: LocalPubSub, pace: Pace, folder: ImageFolder, models: str) -> None:
         self._run = run_here
         self._pubsub = pubsub
         self._pace = pace
-        self._images = images
-        self._models = LocalStorage(), models
+        self._folder = folder
+        self._models = models
         self._live_since = ("", time.monotonic())
 
     def go(self, stop_requested: Callable[[], bool], exit_when_idle: float | None, report: Report) -> Books:
         """Runs until asked to stop, until idle for so many seconds, or until the job fails; then finishes."""
-        self._pubsub.hold()
         reading = False
-        folder = ImageFolder(self._images, self._pubsub.publish, self._is_model)
         quiet_since, before = time.monotonic(), Books()
         try:
-            while self._run.failure is None and not stop_requested():
+            while self._run.failure is None and not self._pace.trouble and not stop_requested():
                 if not reading and self._run.serving.live.peek() is not None:
                     reading = True
                     self._pubsub.resume()
                 books = self._run.books()
-                if books != before or not self._nothing_in_flight(books, folder):
+                if books != before or not self._nothing_in_flight(books):
                     quiet_since, before = time.monotonic(), books
                 if exit_when_idle is not None and time.monotonic() - quiet_since >= exit_when_idle:
                     break
                 report(self._moment(books, reading))
                 time.sleep(_LOOK_SECONDS)
         finally:
-            folder.close()
-        self._pubsub.hold()
+            self._pubsub.hold()
+            self._folder.close()
+        if stop_requested() and self._run.failure is None:
+            _LOGGER.info("finishing what was read; interrupt again to end at once")
         return self._run.drain(lambda books: self._pubsub.all_counted(books.messages_in))
 
-    def _nothing_in_flight(self, books: Books, folder: ImageFolder) -> bool:
-        return folder.settled and not books.open and self._pubsub.all_delivered(books.messages_in)
-
-    def _is_model(self, path: str) -> bool:
-        storage, pattern = self._models
-        return "://" not in pattern and any(Path(path).samefile(file.uri) for file in storage.list(pattern))
+    def _nothing_in_flight(self, books: Books) -> bool:
+        return self._folder.settled and not books.open and self._pubsub.all_delivered(books.messages_in)
 
     def _moment(self, books: Books, reading: bool) -> Moment:
         live = self._run.serving.live.peek()
@@ -142,14 +158,48 @@ class _Session:
             model_id=model_id,
             model_seconds=time.monotonic() - self._live_since[1],
             events=self._run.serving.events.counts(),
-            waiting_for="" if reading else f"waiting for a valid model that matches {self._models[1]}",
+            waiting_for="" if reading else f"waiting for a valid model that matches {self._models}",
         )
 
 
-@contextlib.contextmanager
-def _writable(output: str, pace: Pace) -> Iterator[str]:
-    with follow(output if output == "-" else _file(output), pace) as path:
-        yield path
+class _LeftOut:
+    """Tells which files in the folder of images are none: the models, and what this run writes."""
+
+    def __init__(self, models: str, written: Sequence[str]) -> None:
+        self._storage = LocalStorage()
+        self._models = models
+        self._written = {os.path.realpath(name) for name in written}
+
+    def __call__(self, path: str) -> bool:
+        if os.path.realpath(path) in self._written:
+            return True
+        return "://" not in self._models and any(
+            Path(path).samefile(file.uri) for file in self._storage.list(self._models)
+        )
+
+
+def _job(*argv: str) -> tuple[PipelineOptions, JobOptions]:
+    """The job's checked options.
+
+    Raises:
+        LaunchError: one is wrong, named as the user named it.
+    """
+    try:
+        options, job, _ = parse_options(argv)
+    except OptionError as error:
+        raise LaunchError(re.sub(r"--\w+", lambda found: _OWN_NAMES.get(found[0], found[0]), str(error))) from error
+    return options, job
+
+
+_OWN_NAMES = {
+    "--model_pattern": "--models",
+    "--model_poll_seconds": "--poll-seconds",
+    "--image_prefix": "--image-prefix",
+    "--max_batch_size": "--max-batch-size",
+    "--max_batch_wait_ms": "--max-batch-wait-ms",
+    "--max_image_bytes": "--max-image-bytes",
+    "--max_image_pixels": "--max-image-pixels",
+}
 
 
 def _file(output: str) -> str:

@@ -8,15 +8,17 @@ import uuid
 from collections.abc import Iterator
 from typing import Protocol
 
-from google.api_core.exceptions import AlreadyExists, GoogleAPICallError, NotFound
+from google.api_core.exceptions import AlreadyExists, GoogleAPICallError
 from google.cloud import pubsub_v1
 
+from beam_pipeline.pubsub_access import ask, delete
+from beam_pipeline.pubsub_gate import VARIABLE, PubSubGate
 from launch.command_line import LaunchError
 from launch.pubsub_emulator import PubSubEmulator
 
-VARIABLE = "PUBSUB_EMULATOR_HOST"
 TOPIC = "projects/hotswap-local/topics/images"
 _SUBSCRIPTION = "projects/hotswap-local/subscriptions/images"
+_PUBLISH_SECONDS = 5.0
 
 
 class LocalPubSub(Protocol):
@@ -31,10 +33,10 @@ class LocalPubSub(Protocol):
     ready: str
 
     def publish(self, image: str) -> None:
-        """Publishes one path."""
+        """Publishes one path; raises OSError where that fails for now."""
 
     def hold(self) -> None:
-        """Delivers nothing from now on, where that is in this run's power."""
+        """Delivers nothing from now on."""
 
     def resume(self) -> None:
         """Delivers again."""
@@ -48,7 +50,7 @@ class LocalPubSub(Protocol):
 
 @contextlib.contextmanager
 def local_pubsub() -> Iterator[LocalPubSub]:
-    """The Pub/Sub of one local run; `PUBSUB_EMULATOR_HOST` names another one than its own.
+    """The Pub/Sub of one local run, held until it is resumed; `PUBSUB_EMULATOR_HOST` names another than its own.
 
     Raises:
         LaunchError: the one it names does not answer.
@@ -69,6 +71,7 @@ class _Embedded:
     def __init__(self, emulator: PubSubEmulator) -> None:
         emulator.create_topic(TOPIC)
         emulator.create_subscription(_SUBSCRIPTION, TOPIC)
+        emulator.hold_deliveries()
         self._emulator = emulator
         self.subscription = _SUBSCRIPTION
         self.ready = f"{VARIABLE}={emulator.address} topic={TOPIC}"
@@ -90,44 +93,50 @@ class _Embedded:
 
 
 class _External:
-    """Another emulator: it cannot be told to hold, so a run ends once its own images have their outcome."""
+    """Another process' emulator, behind a gate that can be held."""
 
-    def __init__(self, address: str, subscription: str) -> None:
+    def __init__(self, address: str, subscription: str, gate: PubSubGate) -> None:
         self._publisher = pubsub_v1.PublisherClient()
         self._published = 0
+        self._gate = gate
         self.subscription = subscription
         self.ready = f"{VARIABLE}={address} topic={TOPIC}"
 
     def publish(self, image: str) -> None:
-        self._publisher.publish(TOPIC, os.fsencode(image)).result()
+        try:
+            self._publisher.publish(TOPIC, os.fsencode(image), retry=None, timeout=_PUBLISH_SECONDS).result()
+        except GoogleAPICallError as error:
+            raise ConnectionError(f"nothing can be published: {error.message}") from error
         self._published += 1
 
     def hold(self) -> None:
-        pass
+        self._gate.hold()
 
     def resume(self) -> None:
-        pass
+        self._gate.resume()
 
     def all_delivered(self, counted: int) -> bool:
-        return counted >= self._published
+        # Others publish here too: how much, only an empty pull can tell.
+        return self._gate.empty and self._gate.delivered == counted >= self._published
 
     def all_counted(self, counted: int) -> bool:
-        return True
+        return self._gate.delivered == counted
 
 
 @contextlib.contextmanager
 def _external(address: str) -> Iterator[_External]:
-    publisher, subscriber = pubsub_v1.PublisherClient(), pubsub_v1.SubscriberClient()
     subscription = f"{_SUBSCRIPTION}-{uuid.uuid4().hex[:12]}"
+    publisher, subscriber = pubsub_v1.PublisherClient(), pubsub_v1.SubscriberClient()
     try:
         with contextlib.suppress(AlreadyExists):
-            publisher.create_topic(name=TOPIC, timeout=10)
-        subscriber.create_subscription(name=subscription, topic=TOPIC, timeout=10)
+            ask(publisher.create_topic, name=TOPIC)
+        ask(subscriber.create_subscription, name=subscription, topic=TOPIC)
     except GoogleAPICallError as error:
         raise LaunchError(f"{VARIABLE}={address} does not answer as Pub/Sub: {error.message}") from error
     try:
-        yield _External(address, subscription)
+        with PubSubGate(address) as gate:
+            gate.hold()
+            yield _External(address, subscription, gate)
     finally:
-        with contextlib.suppress(NotFound, GoogleAPICallError):
-            subscriber.delete_subscription(subscription=subscription, timeout=10)
+        delete(subscriber, subscription)
         subscriber.close()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
@@ -119,7 +120,7 @@ class _Panel:
             "dead letters": str(moment.books.dead_letters),
         }
         for name, value in rows.items():
-            table.add_row(f"[bold]{name}[/bold]", value)
+            table.add_row(f"[bold]{name}[/bold]", escape(value))
         self._live.update(Panel(table, title="hotswap local", expand=False), refresh=True)
 
 

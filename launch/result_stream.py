@@ -16,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from launch.command_line import LaunchFailed
+
 _RECENT = 1000
+_READER_SECONDS = 60.0
 
 
 @dataclass
@@ -28,12 +31,14 @@ class Pace:
         latencies: seconds from publishing to predicting, of the last thousand results.
         by_model: results of each model that answered.
         model_id: of the last result.
+        trouble: why standard output takes no more results; "" while it does.
     """
 
     results: int = 0
     latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     by_model: dict[str, int] = field(default_factory=dict)
     model_id: str = ""
+    trouble: str = ""
 
     def take(self, line: bytes) -> None:
         """Counts one result line."""
@@ -58,18 +63,24 @@ def latency_seconds(record: Mapping[str, Any]) -> float:
 
 @contextlib.contextmanager
 def follow(output: str, pace: Pace) -> Iterator[str]:
-    """Follows the results into `pace`; for `-` it passes them on to standard output.
+    """Follows the results into `pace`; for `-` it passes them on to standard output, and ends when they are there.
 
     Yields:
         The path that the job should append to.
+
+    Raises:
+        LaunchFailed: at the end; whoever reads standard output has not done so for a minute.
     """
     if output == "-":
         with _standard_output(pace) as path:
             yield path
         return
     file = Path(output)
+    if file.exists() and not file.is_file():  # a pipe or a device: what is written there cannot be read again
+        yield output
+        return
     stop = threading.Event()
-    begin = file.stat().st_size if file.is_file() else 0
+    begin = file.stat().st_size if file.exists() else 0
     thread = threading.Thread(target=_tail, args=(file, begin, pace, stop), name="follow results", daemon=True)
     thread.start()
     try:
@@ -82,12 +93,16 @@ def follow(output: str, pace: Pace) -> Iterator[str]:
 @contextlib.contextmanager
 def _standard_output(pace: Pace) -> Iterator[str]:
     reading, writing = os.pipe()
+    sys.stdout.flush()
 
     def copy() -> None:
         with open(reading, "rb") as lines:
             for line in lines:
-                sys.stdout.buffer.write(line)
-                sys.stdout.buffer.flush()
+                try:
+                    _write_all(sys.stdout.fileno(), line)
+                except OSError as error:
+                    pace.trouble = f"standard output cannot be written: {error.strerror}"
+                    return
                 pace.take(line)
 
     thread = threading.Thread(target=copy, name="follow results", daemon=True)
@@ -96,7 +111,14 @@ def _standard_output(pace: Pace) -> Iterator[str]:
         yield f"/dev/fd/{writing}"
     finally:
         os.close(writing)
-        thread.join()
+    thread.join(_READER_SECONDS)
+    if thread.is_alive():
+        raise LaunchFailed(f"standard output was not read for {_READER_SECONDS:.0f} s; the last results are lost")
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def _tail(path: Path, position: int, pace: Pace, stop: threading.Event) -> None:

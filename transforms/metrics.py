@@ -1,4 +1,4 @@
-"""Every Beam counter and distribution of the pipeline, by name, in one place.
+"""Every Beam counter, distribution and gauge of the pipeline, by name, in one place.
 
 All live in the namespace `hotswap`. Each is explained in `docs/operations.md`.
 """
@@ -6,7 +6,9 @@ All live in the namespace `hotswap`. Each is explained in `docs/operations.md`.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +26,37 @@ NOTIFICATIONS_SKIPPED = "notifications_skipped"
 IMAGES_READ = "images_read"
 BYTES_READ = "bytes_read"
 READ_RETRIES = "read_retries"
-READ_MS = "read_ms"
-DECODE_MS = "decode_ms"
 RESULTS_OUT = "results_out"
+RESULTS_WRITTEN = "results_written"
+DEAD_LETTERS_WRITTEN = "dead_letters_written"
+MODEL_EVENTS = "model_events"
+MODEL_EVENTS_WRITTEN = "model_events_written"
+PUBLISH_RETRIES = "publish_retries"
 CANDIDATES_VETTED = "candidates_vetted"
-VETTING_MS = "vetting_ms"
 MODELS_LIVE = "models_live"
 MODELS_RETIRED = "models_retired"
-MODEL_LOAD_MS = "model_load_ms"
+MODEL_SWAPS = "model_swaps"
+
+READ_MS = "read_ms"
+DECODE_MS = "decode_ms"
 BATCH_SIZE = "batch_size"
 PREDICT_MS = "predict_ms"
+LATENCY_MS = "latency_ms"
+VETTING_MS = "vetting_ms"
+MODEL_LOAD_MS = "model_load_ms"
+
+LIVE_MODEL_AGE_SECONDS = "live_model_age_seconds"
+
+DEAD_LETTERS_PREFIX = "dead_letters_"
+REJECTED_PREFIX = "models_rejected_"
+BY_MODEL_PREFIX = "results_by_model_"
+OTHER_MODELS = BY_MODEL_PREFIX + "others"
+
+MODELS_TOLD_APART = 40
+"""How many models have a counter of their own in one process. A job that runs for months sees models without end, and
+every distinct counter is kept by the runner for as long as the job lives."""
+
+_AGE_EVERY_SECONDS = 1.0
 
 
 @lru_cache(maxsize=1024)
@@ -44,6 +67,11 @@ def _counter(name: str) -> Any:
 @lru_cache(maxsize=1024)
 def _distribution(name: str) -> Any:
     return Metrics.distribution(NAMESPACE, name)
+
+
+@lru_cache(maxsize=16)
+def _gauge(name: str) -> Any:
+    return Metrics.gauge(NAMESPACE, name)
 
 
 _tally: Counter[str] = Counter()
@@ -74,7 +102,7 @@ def observe(name: str, value: float) -> None:
 
 def dead_letters_name(stage: Stage, error: ImageFault) -> str:
     """The counter of the dead letters of one stage and error, e.g. `dead_letters_read_not_found`."""
-    return f"dead_letters_{stage}_{error}"
+    return f"{DEAD_LETTERS_PREFIX}{stage}_{error}"
 
 
 def count_dead_letter(stage: Stage, error: ImageFault) -> None:
@@ -83,20 +111,69 @@ def count_dead_letter(stage: Stage, error: ImageFault) -> None:
 
 
 def count_model_event(event: ModelEvent) -> None:
-    """Counts one event in a model's life: vetted, rejected by reason, or swapped."""
+    """Counts one event in a model's life: vetted, rejected by reason, gone live, swapped or retired."""
+    count(MODEL_EVENTS)
     if event.event in ("accepted", "rejected"):
         count(CANDIDATES_VETTED)
         observe(VETTING_MS, event.seconds * 1000)
     if event.event == "rejected":
-        count(f"models_rejected_{event.reason.partition(':')[0]}")
+        count(REJECTED_PREFIX + event.reason.partition(":")[0])
     if event.event == "live":
         count(MODELS_LIVE)
         observe(MODEL_LOAD_MS, event.seconds * 1000)
+        if _live_model.take_over(event.model_id, event.time):
+            count(MODEL_SWAPS)
     if event.event == "retired":
         count(MODELS_RETIRED)
 
 
 def count_result(model_id: str) -> None:
-    """Counts one result, in all and for the model that really answered."""
+    """Counts one result, in all and for the model that really answered, and tells that model's age."""
     count(RESULTS_OUT)
-    count(f"results_by_model {model_id}")
+    count(_by_model(model_id))
+    age = _live_model.age_to_tell(model_id)
+    if age is not None:
+        _gauge(LIVE_MODEL_AGE_SECONDS).set(round(age))
+
+
+_told_apart: set[str] = set()
+
+
+def _by_model(model_id: str) -> str:
+    """The counter of one model's results, e.g. `results_by_model_mnist.h5@sha256:0123456789ab`."""
+    name = BY_MODEL_PREFIX + model_id.rpartition("/")[2]
+    with _tally_lock:
+        if name not in _told_apart and len(_told_apart) >= MODELS_TOLD_APART:
+            return OTHER_MODELS
+        _told_apart.add(name)
+    return name
+
+
+class _LiveModel:
+    """Which model is live in this process, and since when."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._model_id = ""
+        self._since = 0.0
+        self._told = float("-inf")
+
+    def take_over(self, model_id: str, moment: str) -> bool:
+        """Takes in that a model went live, at an RFC 3339 moment; whether it took over from another."""
+        with self._lock:
+            swap = self._model_id not in ("", model_id)
+            self._model_id, self._since = model_id, datetime.fromisoformat(moment).timestamp()
+            self._told = float("-inf")
+        return swap
+
+    def age_to_tell(self, model_id: str) -> float | None:
+        """Seconds since the model that answered went live; None where it is another, or was told a moment ago."""
+        now = time.monotonic()
+        with self._lock:
+            if model_id != self._model_id or now - self._told < _AGE_EVERY_SECONDS:
+                return None
+            self._told = now
+            return max(0.0, time.time() - self._since)
+
+
+_live_model = _LiveModel()

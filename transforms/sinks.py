@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import logging
 import os
 import stat
 import time
 import uuid
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +20,40 @@ import apache_beam as beam
 from apache_beam.io.filesystem import CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import WriteToPubSub
+from apache_beam.options.pipeline_options import StandardOptions
+from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms import window
 from apache_beam.transforms.trigger import AccumulationMode, AfterAny, AfterCount, AfterProcessingTime, Repeatedly
+
+from models.errors import ImageFault
+from models.events import ModelEvent
+from transforms import metrics
+from transforms.publishing import MAX_MESSAGE_BYTES, Outgoing, PublishingRefused, publisher
+from transforms.records import DeadLetter, Origin
 
 _LOGGER = logging.getLogger(__name__)
 
 REMOTE_FILE_SECONDS = 30
 REMOTE_FILE_RECORDS = 10_000
 
+_UNWRITTEN = "unwritten"
+
+
+class SinkFailed(Exception):  # noqa: N818 - named for the state it reports
+    """A sink cannot take what it is given, and trying again would not help; its text is one line for a person."""
+
 
 class WriteJson(beam.PTransform):
     """Writes records, dicts or whatever has `to_json`, to a topic or a path; to neither, it logs them.
 
-    A path with a scheme (`gs://…`) is a folder that gets a new file every half minute. A local path that ends in
-    `.jsonl`, or is a file, a pipe or a device, is appended to; any other local path is a folder in which
-    `records.jsonl` is.
+    A topic that refuses is waited for (`transforms.publishing`), except on Dataflow, whose own sink does that. A path
+    with a scheme (`gs://…`) is a folder that gets a new file every half minute. A local path that ends in `.jsonl`, or
+    is a file, a pipe or a device, is appended to; any other local path is a folder in which `records.jsonl` is. Model
+    events that have neither are dropped: whoever makes one has logged it.
+
+    Yields:
+        `DeadLetter`s, stage `predict` and error `too_large`, of results that no Pub/Sub message can hold. Nothing for
+        a path.
 
     Args:
         topic: `projects/P/topics/T`.
@@ -44,22 +67,114 @@ class WriteJson(beam.PTransform):
 
     def expand(self, records: beam.PCollection) -> Any:
         if self._topic:
-            return records | "Encode" >> beam.Map(encode) | "Publish" >> WriteToPubSub(self._topic)
+            return self._publish(records, self._topic)
         if self._path and "://" in self._path:
-            return records | "EncodeLine" >> beam.Map(encode) | "NewFiles" >> _WriteNewFiles(self._path)
+            written = records | "EncodeLine" >> beam.Map(_keyed_line) | "NewFiles" >> _WriteNewFiles(self._path)
+            return written | "NothingUnwritten" >> beam.FlatMap(_nothing).with_output_types(DeadLetter)
         if self._path:
-            return records | "Append" >> beam.ParDo(_AppendLines(self._path))
-        return records | "Log" >> beam.Map(_log)
+            return records | "Append" >> beam.ParDo(_AppendLines(self._path)).with_output_types(DeadLetter)
+        return records | "Log" >> beam.FlatMap(_log).with_output_types(DeadLetter)
+
+    def _publish(self, records: beam.PCollection, topic: str) -> beam.PCollection:
+        encoding = beam.ParDo(_EncodeMessage()).with_outputs(_UNWRITTEN, main="messages")
+        encoded = records | "Encode" >> encoding
+        runner = records.pipeline.options.view_as(StandardOptions).runner
+        if "dataflow" in (runner or "").lower():
+            messages = encoded.messages | "Data" >> beam.Map(_count_and_data).with_output_types(bytes)
+            _ = messages | "Publish" >> WriteToPubSub(topic)
+        else:
+            _ = encoded.messages | "Publish" >> beam.ParDo(_Publish(topic))
+        return encoded[_UNWRITTEN]
 
 
-def _log(record: Any) -> None:
-    _LOGGER.warning("%s", encode(record).decode())
+def _nothing(_: Any) -> Iterable[DeadLetter]:
+    return ()
+
+
+def _log(record: Any) -> Iterable[DeadLetter]:
+    if not isinstance(record, ModelEvent):
+        plain = record if isinstance(record, dict) else record.to_json()
+        # In ASCII: what a stranger named a file may hold letters that move a terminal's cursor.
+        _LOGGER.warning("%s: %s", "dead letter" if isinstance(record, DeadLetter) else "record", json.dumps(plain))
+    _count_written(Counter([_written_name(record)]))
+    return ()
 
 
 def encode(record: Any) -> bytes:
     """A record as UTF-8 JSON on one line, without the line's end."""
     plain = record if isinstance(record, dict) else record.to_json()
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+
+
+def _written_name(record: Any) -> str:
+    """The counter of written records of this kind."""
+    if isinstance(record, DeadLetter):
+        return metrics.DEAD_LETTERS_WRITTEN
+    return metrics.MODEL_EVENTS_WRITTEN if isinstance(record, ModelEvent) else metrics.RESULTS_WRITTEN
+
+
+def _count_written(written: Counter[str]) -> None:
+    for name, amount in written.items():
+        metrics.count(name, amount)
+
+
+def _observe_latency(record: Any) -> None:
+    """Takes down how long a result took, from the message's publishing until it reaches its sink."""
+    published = record.get("publish_time") if isinstance(record, dict) else None
+    if published:
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(published)).total_seconds()
+        metrics.observe(metrics.LATENCY_MS, max(0.0, seconds * 1000))
+
+
+class _EncodeMessage(beam.DoFn):
+    """Yields a record's counter and bytes; a result that no message can hold becomes a dead letter."""
+
+    def process(self, record: Any) -> Iterator[Any]:
+        data = encode(record)
+        if len(data) <= MAX_MESSAGE_BYTES:
+            _observe_latency(record)
+            yield _written_name(record), data
+        elif isinstance(record, dict):
+            letter = _too_large(record, len(data))
+            metrics.count_dead_letter(letter.stage, letter.error)
+            _LOGGER.warning("a result of %s cannot be published: %s", letter.model_id, letter.detail)
+            yield TaggedOutput(_UNWRITTEN, letter)
+        else:
+            raise SinkFailed(f"a record of {len(data)} bytes cannot be published; the limit is {MAX_MESSAGE_BYTES}")
+
+
+def _too_large(result: dict[str, Any], size: int) -> DeadLetter:
+    detail = f"the result has {size} bytes, a message at most {MAX_MESSAGE_BYTES}; write results to a path instead"
+    origin = Origin(result["message_id"], result["publish_time"], result["attributes"])
+    return DeadLetter(result["image"], None, "predict", ImageFault.TOO_LARGE, detail, origin, result["model_id"])
+
+
+def _count_and_data(message: tuple[str, bytes]) -> bytes:
+    metrics.count(message[0])
+    return message[1]
+
+
+class _Publish(beam.DoFn):
+    """Publishes each bundle, waiting for as long as the topic refuses."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def start_bundle(self) -> None:
+        self._messages: list[tuple[str, bytes]] = []
+
+    def process(self, message: tuple[str, bytes]) -> None:
+        self._messages.append(message)
+
+    def finish_bundle(self) -> None:
+        if not self._messages:
+            return
+        try:
+            retries = publisher(self._topic).publish([Outgoing(data) for _, data in self._messages])
+        except PublishingRefused as error:
+            raise SinkFailed(str(error)) from error
+        metrics.count(metrics.PUBLISH_RETRIES, retries)
+        _count_written(Counter(name for name, _ in self._messages))
 
 
 class _AppendLines(beam.DoFn):
@@ -70,13 +185,22 @@ class _AppendLines(beam.DoFn):
 
     def start_bundle(self) -> None:
         self._lines: list[bytes] = []
+        self._written: Counter[str] = Counter()
 
     def process(self, record: Any) -> None:
+        _observe_latency(record)
         self._lines.append(encode(record) + b"\n")
+        self._written[_written_name(record)] += 1
 
     def finish_bundle(self) -> None:
-        if self._lines:
+        if not self._lines:
+            return
+        try:
             append_whole(appendable(self._path), b"".join(self._lines))
+        except OSError as error:
+            shown = "standard output" if self._path.startswith("/dev/fd/") else self._path
+            raise SinkFailed(f"{shown} cannot be written: {error.strerror or error}") from error
+        _count_written(self._written)
 
 
 def appendable(path: str) -> Path:
@@ -93,46 +217,71 @@ def appendable(path: str) -> Path:
 
 
 def append_whole(path: Path, data: bytes) -> None:
-    """Appends `data`, all of it or nothing.
+    """Appends whole lines, all of them or nothing; first cuts off half a line that a killed writer left there.
+
+    Writers that append to one file side by side wait for each other.
 
     Raises:
-        OSError: the disk is full, say; the file is as it was.
+        OSError: the disk is full, say; the file's whole lines are as they were.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    try:
-        status = os.fstat(descriptor)
+    with _open_to_append(path) as descriptor:
+        size = os.fstat(descriptor).st_size if _is_regular(descriptor) else None
+        if size is not None:
+            size -= _cut_half_line(descriptor)
         written = 0
         try:
             while written < len(data):
                 written += os.write(descriptor, data[written:])
         except OSError:
-            if stat.S_ISREG(status.st_mode):
-                os.ftruncate(descriptor, status.st_size)
+            if size is not None:
+                os.ftruncate(descriptor, size)
             raise
-    finally:
-        os.close(descriptor)
 
 
 def drop_half_line(path: Path) -> int:
     """Cuts off what follows the last line's end: half a line that a killed run left. Returns the bytes cut."""
     if not path.is_file():
         return 0
-    with path.open("r+b") as file:
-        size = end = file.seek(0, os.SEEK_END)
-        while end > 0:
-            start = max(0, end - 65536)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                end = start + found + 1
-                break
-            end = start
-        file.truncate(end)
+    with _open_to_append(path) as descriptor:
+        return _cut_half_line(descriptor)
+
+
+@contextlib.contextmanager
+def _open_to_append(path: Path) -> Iterator[int]:
+    """A descriptor that nobody else of this project writes through, where it is a file's."""
+    # Whoever opens a pipe for reading too would never be told that its real reader has gone.
+    mode = os.O_WRONLY if path.exists() and not path.is_file() else os.O_RDWR | os.O_CREAT
+    descriptor = os.open(path, mode | os.O_APPEND | os.O_CLOEXEC, 0o666)
+    try:
+        if _is_regular(descriptor):
+            with contextlib.suppress(OSError):  # some network file systems have no locks
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_regular(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+
+
+def _cut_half_line(descriptor: int) -> int:
+    size = end = os.fstat(descriptor).st_size
+    if end == 0 or os.pread(descriptor, 1, end - 1) == b"\n":
+        return 0
+    while end > 0:
+        start = max(0, end - 65536)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    os.ftruncate(descriptor, end)
     return size - end
 
 
 class _WriteNewFiles(beam.PTransform):
-    """Groups lines for half a minute or ten thousand of them, and writes each group as one new file."""
+    """Groups lines, keyed by their counter, for half a minute or ten thousand of them; each group is a new file."""
 
     def __init__(self, folder: str) -> None:
         super().__init__()
@@ -141,7 +290,6 @@ class _WriteNewFiles(beam.PTransform):
     def expand(self, lines: beam.PCollection) -> beam.PCollection:
         return (
             lines
-            | "InOneKey" >> beam.WithKeys("")
             | "ForAWhile"
             >> beam.WindowInto(
                 window.GlobalWindows(),
@@ -153,14 +301,23 @@ class _WriteNewFiles(beam.PTransform):
         )
 
 
+def _keyed_line(record: Any) -> tuple[str, bytes]:
+    _observe_latency(record)
+    return _written_name(record), encode(record)
+
+
 class _WriteFile(beam.DoFn):
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def process(self, grouped: tuple[str, Iterable[bytes]]) -> Iterable[str]:
+        name, lines = grouped
+        written = 0
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         path = f"{self._folder}/{moment}-{uuid.uuid4().hex[:12]}.jsonl"
         with FileSystems.create(path, "application/jsonl", CompressionTypes.UNCOMPRESSED) as file:
-            for line in grouped[1]:
+            for line in lines:
                 file.write(line + b"\n")
+                written += 1
+        metrics.count(name, written)
         yield path

@@ -68,3 +68,35 @@ def test_a_folder_that_vanishes_and_comes_back_is_looked_through_again(tmp_path:
         folder.mkdir()
         (folder / "new.png").write_bytes(b"x")
         told.wait_for("new.png")
+
+
+def test_a_path_that_could_not_be_told_is_told_again(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"a")
+    told = Told()
+    refusals = iter([ConnectionError("nobody listens"), ConnectionError("nobody listens")])
+
+    def tell(path: str) -> None:
+        refusal = next(refusals, None)
+        if refusal is not None:
+            raise refusal
+        told(path)
+
+    watched = ImageFolder(tmp_path, tell, lambda path: False)
+    try:
+        told.wait_for("a.png")
+    finally:
+        watched.close()
+
+    assert told.names == ["a.png"]
+
+
+def test_a_folder_that_comes_back_is_followed_again(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    told = Told()
+    watched = ImageFolder(images, told, lambda path: False)
+    try:
+        images.mkdir()
+        (images / "a.png").write_bytes(b"a")
+        told.wait_for("a.png")
+    finally:
+        watched.close()

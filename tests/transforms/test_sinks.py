@@ -1,15 +1,48 @@
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import os
+import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.io.gcp.pubsub import WriteToPubSub
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.util import assert_that, equal_to
+from google.cloud import pubsub_v1
 
-from transforms.sinks import WriteJson, append_whole, appendable, drop_half_line, encode
+from launch.pubsub_emulator import PubSubEmulator
+from models.errors import ImageFault
+from models.events import ModelEvent
+from tests.launch.pubsub_clients import eventually
+from transforms import metrics
+from transforms.publishing import MAX_MESSAGE_BYTES
+from transforms.records import DeadLetter, Origin
+from transforms.sinks import SinkFailed, WriteJson, append_whole, appendable, drop_half_line, encode
+
+TOPIC = "projects/demo-project/topics/results"
+SUBSCRIPTION = "projects/demo-project/subscriptions/results"
+
+
+def result(values: int) -> dict[str, Any]:
+    return {
+        "image": "/i.png",
+        "model_id": "/m.h5@sha256:0123456789ab",
+        "values": [0.123456789] * values,
+        "message_id": "7",
+        "publish_time": "2026-01-01T00:00:00.000000Z",
+        "attributes": {"customer": "42"},
+    }
+
+
+def letter(**attributes: str) -> DeadLetter:
+    return DeadLetter("/i\x9b.png", None, "read", ImageFault.NOT_FOUND, "why", Origin("7", "", attributes))
 
 
 def test_each_record_is_one_line_of_the_file(tmp_path: Path) -> None:
@@ -86,3 +119,116 @@ def test_bundles_that_append_side_by_side_never_mix_their_lines(tmp_path: Path) 
 
 def test_text_that_is_no_text_is_still_written_as_json() -> None:
     assert json.loads(encode({"name": "\ud800"}).decode("utf-8")) is not None
+
+
+def test_a_writer_killed_in_the_middle_never_costs_the_next_one_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.touch()
+    line = b'{"n":"' + b"x" * 3_000_000 + b'"}\n'
+    for _ in range(10):
+        before = path.stat().st_size
+        child = os.fork()
+        if child == 0:
+            for _ in itertools.count():
+                append_whole(path, line)
+        eventually(lambda before=before: path.stat().st_size > before)  # type: ignore[misc]
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        append_whole(path, b'{"whole":1}\n')
+
+        assert set(path.read_bytes().splitlines(keepends=True)) <= {line, b'{"whole":1}\n'}
+        os.truncate(path, 0)
+
+
+def test_half_a_line_in_the_file_is_cut_off_before_more_is_appended(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b'{"a":1}\n{"b"')
+
+    append_whole(path, b'{"c":1}\n')
+
+    assert path.read_bytes() == b'{"a":1}\n{"c":1}\n'
+
+
+def test_what_cannot_be_written_is_told_in_one_line() -> None:
+    with (
+        pytest.raises(SinkFailed, match=r"^/dev/full cannot be written: No space left on device"),
+        TestPipeline() as pipeline,
+    ):
+        _ = pipeline | beam.Create([result(1)]) | WriteJson(path="/dev/full")
+
+
+def test_records_count_as_written_when_they_are(tmp_path: Path) -> None:
+    before = metrics.tally()
+    with TestPipeline() as pipeline:
+        records = [result(1), result(2), letter(), ModelEvent("live", "m", "m")]
+        _ = pipeline | beam.Create(records, reshuffle=False) | WriteJson(path=str(tmp_path / "out.jsonl"))
+
+    assert metrics.tally() - before == {
+        metrics.RESULTS_WRITTEN: 2,
+        metrics.DEAD_LETTERS_WRITTEN: 1,
+        metrics.MODEL_EVENTS_WRITTEN: 1,
+    }
+
+
+def test_without_a_sink_dead_letters_are_logged_and_model_events_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "transforms.sinks")
+    with TestPipeline() as pipeline:
+        _ = pipeline | beam.Create([letter(), ModelEvent("live", "m", "m")], reshuffle=False) | WriteJson()
+
+    [line] = [record.getMessage() for record in caplog.records if record.name == "transforms.sinks"]
+    assert line.startswith('dead letter: {"image": "/i\\u009b.png", "stage": "read", "error": "not_found"')
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Any:
+    with PubSubEmulator() as emulator:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
+        emulator.create_topic(TOPIC)
+        emulator.create_subscription(SUBSCRIPTION, TOPIC)
+        yield emulator
+
+
+def published() -> list[Any]:
+    with pubsub_v1.SubscriberClient() as subscriber:
+        response = subscriber.pull(subscription=SUBSCRIPTION, max_messages=100, timeout=20)
+    return [json.loads(each.message.data) for each in response.received_messages]
+
+
+def test_each_record_is_one_message(emulator: PubSubEmulator) -> None:
+    with TestPipeline() as pipeline:
+        _ = pipeline | beam.Create([result(1), letter()], reshuffle=False) | WriteJson(topic=TOPIC)
+
+    assert sorted(published(), key=str) == sorted([result(1), letter().to_json()], key=str)
+
+
+def test_a_result_that_no_message_can_hold_is_a_dead_letter(emulator: PubSubEmulator) -> None:
+    with TestPipeline() as pipeline:
+        unwritten = pipeline | beam.Create([700_000, 3]) | beam.Map(result) | WriteJson(topic=TOPIC)
+        told = unwritten | beam.Map(lambda letter: (letter.image, letter.stage, str(letter.error), letter.model_id))
+        assert_that(told, equal_to([("/i.png", "predict", "too_large", "/m.h5@sha256:0123456789ab")]))
+
+    assert published() == [result(3)]
+
+
+def test_the_largest_dead_letter_there_can_be_fits_into_a_message() -> None:
+    attributes = {f"{number:03d}" + "\x01" * 253: "\x01" * 1024 for number in range(100)}
+    origin = Origin("7" * 20, "", attributes)
+
+    assert len(encode(DeadLetter(None, bytes(64 * 1024), "message", ImageFault.NOT_UTF8, "x" * 500, origin))) < (
+        MAX_MESSAGE_BYTES // 5
+    )
+
+
+@pytest.mark.parametrize(("runner", "native"), [("DataflowRunner", True), ("DirectRunner", False)])
+def test_dataflow_publishes_by_its_own_sink(runner: str, native: bool) -> None:
+    pipeline = beam.Pipeline(runner="DirectRunner", options=PipelineOptions(["--streaming"]))
+    pipeline.options.view_as(beam.options.pipeline_options.StandardOptions).runner = runner
+    _ = pipeline | beam.Create([result(1)]) | WriteJson(topic=TOPIC)
+    found: list[Any] = []
+
+    class Visitor(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
+        def enter_composite_transform(self, node: Any) -> None:
+            found.append(node.transform)
+
+    pipeline.visit(Visitor())
+    assert any(isinstance(transform, WriteToPubSub) for transform in found) is native

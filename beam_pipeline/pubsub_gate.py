@@ -1,0 +1,134 @@
+"""A gate before a Pub/Sub emulator: what passes it can be held back, so that a run can finish what it has read."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+_LOGGER = logging.getLogger(__name__)
+
+VARIABLE = "PUBSUB_EMULATOR_HOST"
+
+_PULL = "/google.pubsub.v1.Subscriber/Pull"
+_ACKNOWLEDGE = "/google.pubsub.v1.Subscriber/Acknowledge"
+_THREADS = 8
+_CALL_SECONDS = 30.0
+_PULL_SECONDS = 5.0
+_EMPTY_PULL_SECONDS = 0.05
+_PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+
+
+class PubSubGate:
+    """Passes calls on to the emulator at `upstream`, and is the emulator that this process sees meanwhile.
+
+    Beam's DirectRunner pulls for as long as it runs, on the one thread that also runs the pipeline, and fails for good
+    on the first pull that does. So a held or unreachable emulator looks like one without messages, and an empty pull is
+    answered at once. An acknowledgement that cannot be passed on is dropped: its messages come again.
+
+    Args:
+        upstream: `HOST:PORT` of an emulator.
+    """
+
+    def __init__(self, upstream: str) -> None:
+        self._upstream = upstream
+        self._channel = grpc.insecure_channel(upstream, [("grpc.max_receive_message_length", -1)])
+        self._server = grpc.server(
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="pubsub-gate"),
+            handlers=[_Forward(self._answer)],
+            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+        )
+        self._address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._pulling = threading.Lock()
+        self._held = False
+        self._unreachable = False
+        self.delivered = 0
+        self.empty = False
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        os.environ[VARIABLE] = self._address
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.environ[VARIABLE] = self._upstream
+        self._server.stop(0.5)
+        self._channel.close()
+
+    def hold(self) -> None:
+        """Delivers nothing from now on; a pull under way is waited for, so that `delivered` is final."""
+        self._held = True
+        with self._pulling:
+            pass
+
+    def resume(self) -> None:
+        """Delivers again."""
+        self._held = False
+
+    def _answer(self, method: str, request: bytes, context: Any) -> bytes:
+        if method == _PULL:
+            with self._pulling:
+                return self._pull(request, context)
+        try:
+            return self._pass_on(method, request, context)
+        except grpc.RpcError as error:
+            if method == _ACKNOWLEDGE and error.code() in _PASSING:
+                self._tell_unreachable(error)
+                return b""
+            context.abort(error.code(), error.details())
+            raise
+
+    def _pull(self, request: bytes, context: Any) -> bytes:
+        from google.pubsub_v1 import types
+
+        response = b""
+        if not self._held:
+            at_once = types.PullRequest.pb(types.PullRequest.deserialize(request))
+            at_once.return_immediately = True
+            try:
+                response = self._pass_on(_PULL, at_once.SerializeToString(), context, _PULL_SECONDS)
+                self._unreachable = False
+            except grpc.RpcError as error:
+                if error.code() not in _PASSING:
+                    context.abort(error.code(), error.details())
+                self._tell_unreachable(error)
+            messages = len(types.PullResponse.pb(types.PullResponse.deserialize(response)).received_messages)
+            self.delivered += messages
+            self.empty = not messages
+        if not response:
+            threading.Event().wait(_EMPTY_PULL_SECONDS)
+        return response
+
+    def _pass_on(self, method: str, request: bytes, context: Any, seconds: float = _CALL_SECONDS) -> bytes:
+        remaining = context.time_remaining()
+        timeout = seconds if remaining is None else min(seconds, remaining)
+        answer: bytes = self._channel.unary_unary(method, None, None)(request, timeout=timeout)
+        return answer
+
+    def _tell_unreachable(self, error: grpc.RpcError) -> None:
+        if not self._unreachable:
+            self._unreachable = True
+            _LOGGER.warning(
+                "%s=%s does not answer, trying until it does: %s", VARIABLE, self._upstream, error.details()
+            )
+
+
+class _Forward(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs only
+    """Hands every call that has one request and one answer to `answer`, as bytes."""
+
+    def __init__(self, answer: Callable[[str, bytes, Any], bytes]) -> None:
+        self._answer = answer
+
+    def service(self, handler_call_details: Any) -> Any:
+        method = handler_call_details.method
+        if method.endswith("/StreamingPull"):
+            return None
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: self._answer(method, request, context))
