@@ -1,7 +1,6 @@
 """`python -m launch.prism`: builds Prism, Beam's local portable streaming runner, and prints where it is.
 
-Prism fires triggered side inputs as Dataflow does, so the graph that runs there is the one that Dataflow gets. It has no
-Pub/Sub source: tests feed it from a source of their own.
+It runs the SDK harness that Dataflow runs, and is for tests: it has no Pub/Sub source.
 """
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ class WindowForModels(beam.PTransform):
 
     def expand(self, elements: beam.PCollection) -> Arrivals:
         if self._mode is SideInputMode.TRIGGERED:
-            return Arrivals(elements, elements)
+            same = _unchanged(elements)
+            return Arrivals(same, same)
         kind = elements.element_type
         moments = (
             elements
@@ -94,7 +95,7 @@ class Gather(beam.PTransform):
 
     def expand(self, elements: beam.PCollection) -> beam.PCollection:
         if self._mode is SideInputMode.TRIGGERED:
-            return elements
+            return _unchanged(elements)
         kind = elements.element_type
         return (
             elements
@@ -104,6 +105,11 @@ class Gather(beam.PTransform):
             | "OneBundle" >> beam.GroupByKey()
             | "Ungroup" >> beam.FlatMapTuple(_values).with_output_types(kind)
         )
+
+
+def _unchanged(elements: beam.PCollection) -> beam.PCollection:
+    """The same elements. A transform without any step of its own is one that runners do not know: Prism refuses it."""
+    return (elements,) | "Unchanged" >> beam.Flatten()
 
 
 class _Gather(beam.DoFn):

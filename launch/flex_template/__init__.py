@@ -1,0 +1,1 @@
+"""The job as a Flex Template: started from the console or by `gcloud`, without a checkout."""
