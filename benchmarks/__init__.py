@@ -1,0 +1,1 @@
+"""Measured comparisons of this job with Beam's documented way and with the bare machine."""

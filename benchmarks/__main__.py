@@ -1,0 +1,96 @@
+"""`python -m benchmarks`: measures this job against Beam's documented way and against the bare machine."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from enum import StrEnum
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from benchmarks import streaming, throughput
+from benchmarks.images import DIGITS, KINDS, MEDIUM, make_images
+from benchmarks.model_files import make_models
+from benchmarks.picture import draw
+from benchmarks.report import Measured, print_tables, write_json
+from benchmarks.stream_run import StreamFailed
+from benchmarks.streaming import StreamReport, measure_stream
+from benchmarks.throughput import ThroughputReport, measure_throughput
+from launch.command_line import run
+
+app = typer.Typer(add_completion=False)
+
+_GUESSES = {"ours": 100.0, "stock": 20.0}
+"""Images a second of a stream that nothing is known of; only the size of the flood depends on it."""
+_DIGITS_FACTOR = 3
+
+
+class Part(StrEnum):
+    """What can be measured by itself."""
+
+    THROUGHPUT = "throughput"
+    STREAM = "stream"
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option("--quick", help="Rougher numbers, within five minutes on two cores.")] = False,
+    only: Annotated[Part | None, typer.Option(help="Measure nothing else.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the numbers, the pictures, and what is measured with.")] = Path(
+        ".bench"
+    ),
+) -> int:
+    """Compares the stock way, this job and the bare loop, and says which targets are reached.
+
+    Answers exit code 1 where a stream could not be measured; what could be is written all the same.
+    """
+    out = out.resolve()
+    began = time.monotonic()
+    console = Console(stderr=True, highlight=False)
+    out.mkdir(parents=True, exist_ok=True)
+    console.print("images and models to measure with")
+    images = {kind.name: make_images(kind, out / "images") for kind in KINDS}
+    models = make_models(out / "models")
+    scratch = out / "run"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    bounded: ThroughputReport | None = None
+    if only in (None, Part.THROUGHPUT):
+        plan = throughput.QUICK if quick else throughput.FULL
+        bounded = measure_throughput(plan, models, images, scratch, console.print)
+    streams: dict[str, dict[str, StreamReport]] = {}
+    failed = False
+    if only in (None, Part.STREAM):
+        for kind, way in product((MEDIUM,) if quick else (MEDIUM, DIGITS), _GUESSES):
+            guess = _GUESSES[way] * (_DIGITS_FACTOR if kind is DIGITS else 1)
+            pace = streaming.QUICK if quick else streaming.FULL
+            folder = scratch / f"{kind.name}-{way}"
+            try:
+                report = measure_stream(way, pace, kind, images[kind.name], models, folder, guess, console.print)
+            except StreamFailed as error:
+                failed = True
+                console.print(f"[red]left out:[/red] {error}")
+                continue
+            streams.setdefault(kind.name, {})[way] = report
+    measured = Measured(bounded, streams, time.monotonic() - began, quick)
+    write_json(measured, out / "bench.json")
+    written = [out / "bench.json"]
+    for name, ways in streams.items():
+        written += draw(ways, out / f"swap-{name}")
+    print_tables(measured, Console(highlight=False))
+    console.print(f"{measured.seconds:.0f} s; written: {', '.join(map(str, written))}")
+    return 1 if failed else 0
+
+
+def main() -> None:
+    """The bench, as a command."""
+    sys.exit(run(app))
+
+
+if __name__ == "__main__":
+    main()

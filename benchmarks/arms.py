@@ -1,0 +1,200 @@
+"""The three ways that are compared, each in a process of its own that measures when it is told to.
+
+A process a way makes memory comparable. Processes that stay make short measurements possible, which can then be taken
+in turn: what else the machine does falls on all of them alike.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+WAYS = ("ours", "stock", "bare")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One bounded run.
+
+    Attributes:
+        images: how many were classified.
+        seconds: from the first image that entered to the last answer; loading and first use are over by then.
+        cpu_seconds: that the process used meanwhile, over all cores.
+        first: the class of the first image, to see that the ways agree.
+    """
+
+    images: int
+    seconds: float
+    cpu_seconds: float
+    first: int
+
+    @property
+    def rate(self) -> float:
+        """Images a second."""
+        return self.images / self.seconds
+
+
+class Way(Protocol):
+    """One way of classifying images, loaded."""
+
+    def classify(self, paths: list[str]) -> Timing:
+        """Classifies the images at `paths`, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a way needs to know.
+
+    Attributes:
+        way: one of `WAYS`.
+        model: an `.h5` file.
+        cache: folder for compiled models.
+        batch: most images in one call of the model.
+        engine: what `--engine` says; nothing to the stock way.
+    """
+
+    way: str
+    model: str
+    cache: str
+    batch: int = 32
+    engine: str = "auto"
+
+
+class Arm:
+    """A way in a process of its own."""
+
+    def __init__(self, setup: Setup, log: Path) -> None:
+        environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.arms", json.dumps(asdict(setup))],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                text=True,
+            )
+        self._log = log
+        self.setup = setup
+
+    def classify(self, paths: list[str]) -> Timing:
+        """One bounded run.
+
+        Raises:
+            RuntimeError: the process ended.
+        """
+        return Timing(**self._ask({"paths": paths}))
+
+    def peak_mebibytes(self) -> float:
+        """The most memory that the process has held resident."""
+        return float(self._ask({})["peak_mebibytes"])
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._process.kill()
+        self._process.wait()
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(question), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the process of {self.setup} ended; see {self._log}")
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+
+@contextmanager
+def stopwatch() -> Iterator[list[float]]:
+    """Yields what will be [wall seconds, CPU seconds of this process]."""
+    taken: list[float] = []
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield taken
+    taken += [time.perf_counter() - wall, time.process_time() - cpu]
+
+
+class FirstSeen:
+    """The moment in which the first element went by, in this process.
+
+    A pipeline begins by making its workers load the model; none of that belongs to a warm run.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """The next one is the first again."""
+        with self._lock:
+            self.wall = self.cpu = 0.0
+
+    def __call__(self, element: Any) -> Any:
+        """Passes an element on."""
+        if not self.wall:
+            with self._lock:
+                if not self.wall:
+                    self.wall, self.cpu = time.perf_counter(), time.process_time()
+        return element
+
+    def timing(self, classes: list[int]) -> Timing:
+        """From the first element until now."""
+        return Timing(len(classes), time.perf_counter() - self.wall, time.process_time() - self.cpu, classes[0])
+
+
+first_seen = FirstSeen()
+"""Of this process: runners pickle functions, and a module's own name survives that."""
+
+
+def see(element: Any) -> Any:
+    """Passes an element on, and notes when the first one went by."""
+    return first_seen(element)
+
+
+def load_way(setup: Setup) -> Way:
+    """The way of a setup; each module imports what it needs and no more."""
+    if setup.way == "stock":
+        from benchmarks.stock import StockWay
+
+        return StockWay(setup)
+    if setup.way == "bare":
+        from benchmarks.bare_loop import BareWay
+
+        return BareWay(setup)
+    from benchmarks.ours import OurWay
+
+    return OurWay(setup)
+
+
+def _peak_mebibytes() -> float:
+    status = Path("/proc/self/status")
+    if status.is_file():  # `getrusage` also counts what the parent held before this program was loaded
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(peak.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
+
+
+def _serve(setup: Setup) -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries print
+    way = load_way(setup)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        answer = asdict(way.classify(asked["paths"])) if "paths" in asked else {"peak_mebibytes": _peak_mebibytes()}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    from benchmarks import arms
+
+    arms._serve(arms.Setup(**json.loads(sys.argv[1])))

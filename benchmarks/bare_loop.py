@@ -1,0 +1,66 @@
+"""Decoding and the engine in threads, with nothing around them: the limit of the machine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.arms import Setup, Timing, stopwatch
+from models.artefacts import ArtefactCache
+from models.engines import load_engine
+from models.image_decoding import DecodeLimits, decode_image
+from models.model_input import model_input
+from models.storage import LocalStorage
+from models.vetting import Vetter
+
+
+class BareWay:
+    """As many threads as cores, each of which reads, decodes and classifies batches of its own.
+
+    No batch waits for another and the model runs on the thread that calls it, so all cores are busy to the end and
+    nothing is left to save but work itself. The same engine, compiled model and decoder as the job's.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        vetter = Vetter(LocalStorage(), ArtefactCache(Path(setup.cache)), "auto", setup.batch)
+        self._artefact = vetter.vet(setup.model).artefact
+        self._engine = load_engine(self._artefact, threads=1)
+        self._batch = setup.batch
+        self._limits = DecodeLimits()
+
+    def classify(self, paths: list[str]) -> Timing:
+        """See `Way.classify`."""
+        classes = [-1] * len(paths)
+        size = min(self._batch, max(1, len(paths) // (4 * _cores())))
+        left = deque(range(0, len(paths), size))
+        threads = [threading.Thread(target=self._work, args=(paths, left, size, classes)) for _ in range(_cores())]
+        with stopwatch() as taken:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert -1 not in classes
+        return Timing(len(paths), taken[0], taken[1], classes[0])
+
+    def _work(self, paths: list[str], left: deque[int], size: int, classes: list[int]) -> None:
+        spec = self._artefact.manifest.card.input
+        while True:
+            try:
+                begin = left.popleft()
+            except IndexError:
+                return
+            taken = paths[begin : begin + size]
+            images = [
+                decode_image(Path(path).read_bytes(), limits=self._limits, needed=(spec.height, spec.width))
+                for path in taken
+            ]
+            outputs = self._engine.predict(model_input(images, self._artefact.manifest))
+            classes[begin : begin + len(taken)] = [int(index) for index in np.argmax(outputs, axis=1)]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

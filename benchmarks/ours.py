@@ -1,0 +1,64 @@
+"""This project's own steps over a bounded collection."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any, cast
+
+import apache_beam as beam
+from apache_beam.ml.inference.base import RunInference
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from benchmarks.arms import Setup, Timing, first_seen, see
+from models.artefacts import EngineChoice
+from transforms.inference import HotSwapModelHandler
+from transforms.reading import ReadImages
+from transforms.records import ImageRequest, Origin
+from transforms.results import FormatResults
+from transforms.serving import ServingConfig, largest_input, serving
+
+RUNNER = "FnApiRunner"
+"""What the DirectRunner itself runs bounded pipelines on, where there is no Prism binary."""
+
+_classes: list[int] = []
+
+
+class OurWay:
+    """`ReadImages`, `RunInference` with this project's handler, and `FormatResults`, between `Create` and a list."""
+
+    def __init__(self, setup: Setup) -> None:
+        logging.getLogger().setLevel(logging.WARNING)
+        engine = cast(EngineChoice, setup.engine)
+        self._config = ServingConfig(setup.model, 3600.0, engine, setup.batch, setup.cache)
+        here = serving(self._config)
+        statement = here.watch.wait_for_statement()
+        assert statement is not None
+        here.live.state(statement)
+        here.live.current()
+
+    def classify(self, paths: list[str]) -> Timing:
+        """See `Way.classify`."""
+        _classes.clear()
+        first_seen.forget()
+        pipeline = beam.Pipeline(RUNNER, PipelineOptions([]))
+        read = (
+            pipeline
+            | beam.Create(paths, reshuffle=False)
+            | "Start" >> beam.Map(see)
+            | "Request" >> beam.Map(_request)
+            | ReadImages(needed=partial(largest_input, self._config))
+        )
+        formatted = read.images | RunInference(HotSwapModelHandler(self._config)) | FormatResults(self._config)
+        _ = formatted.results | "Keep" >> beam.Map(_keep)
+        pipeline.run().wait_until_finish()
+        assert len(_classes) == len(paths), f"{len(_classes)} answers to {len(paths)} images"
+        return first_seen.timing(_classes)
+
+
+def _request(path: str) -> ImageRequest:
+    return ImageRequest(path, Origin("", "", {}))
+
+
+def _keep(result: dict[str, Any]) -> None:
+    _classes.append(result["class_index"])

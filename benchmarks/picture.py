@@ -1,0 +1,57 @@
+"""Latency over time with the swap marked: stock above, ours below, the new model in a colour of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from benchmarks.streaming import StreamReport
+
+_OLD, _NEW, _INK = "#6b7a8f", "#d1495b", "#333333"
+_TITLES = {"stock": "Beam's stock handler", "ours": "this project"}
+
+
+def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
+    """Draws `stem`.png and `stem`.svg.
+
+    Args:
+        ways: the streams of one kind of image, by way.
+        stem: the files' path without its ending.
+
+    Returns:
+        The two paths.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    mpl.rcParams["svg.hashsalt"] = "swap"
+    shown = [way for way in _TITLES if way in ways]
+    figure, panels = plt.subplots(
+        len(shown), 1, sharex=True, figsize=(9, 2.6 * len(shown) + 0.6), squeeze=False, layout="constrained"
+    )
+    for way, panel in zip(shown, panels[:, 0], strict=True):
+        report = ways[way]
+        _points(report, panel)
+        panel.axvline(0, color=_INK, linewidth=1)
+        panel.axvline(-report.swap_seconds, color=_INK, linewidth=1, linestyle=":")
+        panel.set_title(f"{_TITLES[way]}, {report.swap_rate:.1f} images/s", loc="left", fontsize=10)
+        panel.set_ylabel("latency, s")
+        panel.set_ylim(bottom=0)
+        panel.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].legend(frameon=False, loc="upper left", markerscale=2)
+    panels[-1, 0].set_xlabel("seconds since the new model's first result (dotted: the file landed)")
+    paths = [stem.with_suffix(suffix) for suffix in (".png", ".svg")]
+    for path in paths:
+        figure.savefig(path, dpi=150)
+    plt.close(figure)
+    return paths
+
+
+def _points(report: StreamReport, panel: object) -> None:
+    first = report.timeline[0][2]
+    for colour, label, old in ((_OLD, "old model", True), (_NEW, "new model", False)):
+        points = [(at, latency) for at, latency, model in report.timeline if (model == first) is old]
+        if points:
+            panel.scatter(*zip(*points, strict=True), s=5, color=colour, label=label)  # type: ignore[attr-defined]

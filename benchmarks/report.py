@@ -1,0 +1,189 @@
+"""What was measured, next to what was aimed at: as JSON and as tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.images import LARGE, MEDIUM
+from benchmarks.streaming import StreamReport
+from benchmarks.throughput import ThroughputReport
+
+_PACKAGES = ("apache-beam", "tensorflow", "keras", "onnxruntime", "pillow", "numpy")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing that was aimed at.
+
+    Attributes:
+        measure: what.
+        reached: the value.
+        wanted: the bound.
+        sense: whether the bound is the least (`≥`) or the most (`≤`).
+    """
+
+    measure: str
+    reached: float
+    wanted: float
+    sense: Literal["≥", "≤"]
+
+    @property
+    def met(self) -> bool:
+        """Whether it is reached."""
+        return self.reached >= self.wanted if self.sense == "≥" else self.reached <= self.wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Everything that one run of the bench found out; what was left out is missing.
+
+    Attributes:
+        throughput: of bounded runs.
+        streams: by kind of image, then by way.
+        seconds: that the bench took.
+        quick: whether it was the short one.
+    """
+
+    throughput: ThroughputReport | None
+    streams: Mapping[str, Mapping[str, StreamReport]]
+    seconds: float
+    quick: bool
+
+    def targets(self) -> list[Target]:
+        """Those that this run can tell anything about."""
+        return [*self._throughput_targets(), *self._stream_targets()]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "machine": machine(),
+            "quick": self.quick,
+            "seconds": self.seconds,
+            "targets": [asdict(target) | {"met": target.met} for target in self.targets()],
+            "throughput": self.throughput.to_json() if self.throughput else None,
+            "streams": {
+                kind: {way: report.to_json() for way, report in ways.items()} for kind, ways in self.streams.items()
+            },
+        }
+
+    def _throughput_targets(self) -> Iterator[Target]:
+        if self.throughput is None:
+            return
+        for kind, least in ((MEDIUM, 5.0), (LARGE, 8.0)):
+            if measured := self.throughput.kinds.get(kind.name):
+                name = f"throughput, MobileNetV2, {kind.name}"
+                yield Target(f"{name}, ours ÷ stock", measured.ratio("ours", "stock"), least, "≥")
+                yield Target(f"{name}, ours ÷ bare loop", measured.ratio("ours", "bare"), 0.85, "≥")
+        if peaks := self.throughput.peaks.get("mobilenet"):
+            ratio = peaks["ours"] / peaks["ours-tensorflow"]
+            yield Target("worker memory, ONNX engine ÷ TensorFlow engine", ratio, 0.5, "≤")
+
+    def _stream_targets(self) -> Iterator[Target]:
+        ways = self.streams.get(MEDIUM.name, {})
+        ours, stock = ways.get("ours"), ways.get("stock")
+        if ours is None:
+            return
+        yield Target("stream: p99 around a swap ÷ p99 in quiet", ours.swap.p99 / ours.quiet.p99, 1.2, "≤")
+        silence = ours.swap.longest_silence / ours.quiet.longest_silence
+        yield Target("stream: longest silence around a swap ÷ in quiet", silence, 1.2, "≤")
+        yield Target("landing → first result, idle, cold cache (s)", ours.idle_cold_seconds, 15.0, "≤")
+        yield Target("landing → first result, idle, warm cache, poll 1 s (s)", ours.idle_warm_seconds, 3.0, "≤")
+        if stock is not None and stock.sustained_rate:
+            ratio = ours.sustained_rate / stock.sustained_rate
+            yield Target("highest sustained rate, ours ÷ stock", ratio, 8.0, "≥")
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers were taken on."""
+    return {
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": _processor(),
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+    }
+
+
+def write_json(measured: Measured, path: Path) -> None:
+    """Everything, for other programs."""
+    path.write_text(json.dumps(measured.to_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def print_tables(measured: Measured, console: Console) -> None:
+    """Everything, for people."""
+    if measured.throughput is not None:
+        console.print(_throughput_table(measured.throughput))
+        console.print(_memory_table(measured.throughput))
+    for ways in measured.streams.values():
+        console.print(_stream_table(ways))
+    console.print(_target_table(measured.targets()))
+
+
+def _throughput_table(report: ThroughputReport) -> Table:
+    table = _table("Bounded runs, images a second (CPU ms an image)", "images", "stock", "ours", "bare loop")
+    table.add_column("ours ÷ stock", justify="right")
+    table.add_column("ours ÷ bare", justify="right")
+    for kind in report.kinds.values():
+        rates = [f"{kind.rate(way):.1f} ({kind.cpu_milliseconds(way):.1f})" for way in ("stock", "ours", "bare")]
+        table.add_row(kind.kind, *rates, f"{kind.ratio('ours', 'stock'):.1f}", f"{kind.ratio('ours', 'bare'):.2f}")
+    return table
+
+
+def _memory_table(report: ThroughputReport) -> Table:
+    ways = ("stock", "ours-tensorflow", "ours", "bare")
+    table = _table("Most memory resident in the process, MiB", "model", *ways)
+    for model, peaks in report.peaks.items():
+        table.add_row(model, *(f"{peaks[way]:.0f}" for way in ways))
+    return table
+
+
+def _stream_table(ways: Mapping[str, StreamReport]) -> Table:
+    kind = next(iter(ways.values())).kind
+    table = _table(f"Stream of {kind} on the DirectRunner", "", *ways)
+    rows: dict[str, Callable[[StreamReport], str]] = {
+        "flood worked off at, images/s": lambda r: f"{r.flood_rate:.1f}",
+        "sustained, images/s": lambda r: f"{r.sustained_rate:.1f}",
+        "rate during the swap, images/s": lambda r: f"{r.swap_rate:.1f}",
+        "quiet: p50 / p99, s": lambda r: f"{r.quiet.p50:.2f} / {r.quiet.p99:.2f}",
+        "while vetting: p50 / p99, s": lambda r: f"{r.vetting.p50:.2f} / {r.vetting.p99:.2f}",
+        "around the swap: p50 / p99, s": lambda r: f"{r.swap.p50:.2f} / {r.swap.p99:.2f}",
+        "longest silence, quiet / around the swap, s": lambda r: (
+            f"{r.quiet.longest_silence:.2f} / {r.swap.longest_silence:.2f}"
+        ),
+        "landing → first result under load, s": lambda r: f"{r.swap_seconds:.1f}",
+        "the same idle, cold / warm, s": lambda r: f"{r.idle_cold_seconds:.1f} / {r.idle_warm_seconds:.1f}",
+    }
+    for name, shown in rows.items():
+        table.add_row(name, *(shown(report) for report in ways.values()))
+    return table
+
+
+def _target_table(targets: list[Target]) -> Table:
+    table = _table("Targets", "measure", "reached", "wanted", "met")
+    for target in targets:
+        met = "[green]yes" if target.met else "[red]no"
+        table.add_row(target.measure, f"{target.reached:.2f}", f"{target.sense} {target.wanted:g}", met)
+    return table
+
+
+def _table(title: str, first: str, *others: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
