@@ -21,7 +21,7 @@ from transforms.windowing import SideInputMode
 EXPERIMENTS_FOR_SIDE_INPUTS = ("disable_global_windowed_args_caching",)
 """Without it a worker that is never idle keeps the first model it was told of, for good."""
 
-_PUBSUB_NAME = r"projects/[^/\s]+/{kind}/[A-Za-z][A-Za-z0-9._~+%-]{{2,254}}"
+_PUBSUB_NAME = r"projects/[a-z][-a-z0-9:.]{{4,61}}[a-z0-9]/{kind}/[A-Za-z][A-Za-z0-9._~+%-]{{2,254}}"
 
 
 class OptionError(Exception):

@@ -16,7 +16,7 @@ from transforms.records import DeadLetter, DecodedImage, ImageRequest
 from transforms.results import FormatResults
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern
-from transforms.windowing import Gather, SideInputMode, WindowForModels
+from transforms.windowing import SideInputMode, WindowForModels
 
 
 def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mode: SideInputMode) -> None:
@@ -30,7 +30,7 @@ def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mod
     """
     serving = job.serving
 
-    messages: beam.PCollection[PubsubMessage] = pipeline | "ReadMessages" >> source | "Gather" >> Gather(mode)
+    messages: beam.PCollection[PubsubMessage] = pipeline | "ReadMessages" >> source
 
     parsed = messages | "ParseMessages" >> ParseMessages()
     requests: beam.PCollection[ImageRequest] = parsed.requests
@@ -49,15 +49,18 @@ def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mod
         handler, model_metadata_pcoll=models.metadata
     )
     formatted = predictions | "FormatResults" >> FormatResults(serving)
+    unwritten = formatted.results | "WriteResults" >> WriteJson(job.output_topic, job.output_path)
 
+    unpredicted = (formatted.dead_letters, unwritten) | "Unpredicted" >> beam.Flatten()
     dead_letters: beam.PCollection[DeadLetter] = (
         parsed.dead_letters,
         read.dead_letters,
-        formatted.dead_letters,
+        unpredicted | "DeadLettersOfAnyTime" >> beam.WindowInto(GlobalWindows()),
     ) | "DeadLetters" >> beam.Flatten()
-    worker_events = formatted.model_events | "GlobalWindow" >> beam.WindowInto(GlobalWindows())
-    events: beam.PCollection[ModelEvent] = (models.events, worker_events) | "ModelEvents" >> beam.Flatten()
-
-    _ = formatted.results | "WriteResults" >> WriteJson(job.output_topic, job.output_path)
     _ = dead_letters | "WriteDeadLetters" >> WriteJson(job.dead_letter_topic, job.dead_letter_path)
+
+    events: beam.PCollection[ModelEvent] = (
+        models.events,
+        formatted.model_events | "EventsOfAnyTime" >> beam.WindowInto(GlobalWindows()),
+    ) | "ModelEvents" >> beam.Flatten()
     _ = events | "WriteModelEvents" >> WriteJson(job.model_events_topic, job.model_events_path)

@@ -25,7 +25,7 @@ from transforms import metrics, publishing
 from transforms.publishing import PublishingStopped
 from transforms.serving import close_all, serving
 from transforms.sinks import SinkFailed
-from transforms.windowing import SideInputMode
+from transforms.windowing import Gather, SideInputMode
 
 _WORKER = "ExecutorServiceWorker"
 _LOOK_SECONDS = 0.1
@@ -84,6 +84,17 @@ def pubsub_source(job: JobOptions) -> beam.PTransform:
     return ReadFromPubSub(topic=job.input_topic, subscription=job.input_subscription, with_attributes=True)
 
 
+class GatheredMessages(beam.PTransform):
+    """`pubsub_source` as the DirectRunner needs it."""
+
+    def __init__(self, job: JobOptions) -> None:
+        super().__init__()
+        self._job = job
+
+    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
+        return begin | "Pull" >> pubsub_source(self._job) | "Gather" >> Gather()
+
+
 class LocalRun:
     """The job on the DirectRunner, in this process; it reads nothing until `start`.
 
@@ -101,7 +112,7 @@ class LocalRun:
         self.failure: BaseException | None = None
         self._counted_before = metrics.tally()
         self._pipeline = beam.Pipeline(options=options)
-        build(self._pipeline, pubsub_source(job), job, SideInputMode.WINDOWED)
+        build(self._pipeline, GatheredMessages(job), job, SideInputMode.WINDOWED)
         self._result: beam.runners.runner.PipelineResult | None = None
         self._closing = False
 

@@ -20,12 +20,12 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.ml.inference.base import ModelMetadata, PredictionResult, RunInference
 
 from beam_pipeline.options import parse_options
-from beam_pipeline.running import pubsub_source
+from beam_pipeline.running import GatheredMessages
 from benchmarks.stock import model_handler, read_image
 from models.reference import Statement
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern
-from transforms.windowing import Gather, WindowForModels
+from transforms.windowing import WindowForModels
 
 
 def main(argv: Sequence[str]) -> int:
@@ -40,8 +40,7 @@ def main(argv: Sequence[str]) -> int:
     pipeline = beam.Pipeline(options=options)
     images = (
         pipeline
-        | "ReadMessages" >> pubsub_source(job)
-        | "Gather" >> Gather(mode)
+        | "ReadMessages" >> GatheredMessages(job)
         | "ReadImage" >> beam.Map(_named_image, (mine.side, mine.side), mine.grey)
     )
     arrivals = images | "WindowForModels" >> WindowForModels(mode)

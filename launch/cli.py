@@ -37,6 +37,7 @@ COMMANDS = {
     "models": LazyCommand("launch.model_commands", "List models: live, valid, rejected and why."),
     "rollback": LazyCommand("launch.model_commands", "Make an earlier model live again."),
     "doctor": LazyCommand("launch.doctor", "Check that this machine has what the project needs."),
+    "replay": LazyCommand("launch.replay", "Publish the images of dead letters again."),
     "local": LazyCommand("launch.local", "Run the whole job on this machine."),
     "dataflow": LazyCommand("launch.dataflow", "Run the job on Google Cloud Dataflow."),
     "bench": LazyCommand(

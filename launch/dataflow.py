@@ -62,6 +62,7 @@ def dataflow(
     model_poll_seconds: Annotated[float, typer.Option(help="Between two looks at the models.")] = 30.0,
     max_batch_size: Annotated[int, typer.Option(help="Most images in one call of the model.")] = 32,
     max_batch_wait_ms: Annotated[int, typer.Option(help="How long a batch waits for more images.")] = 0,
+    compile_cache: Annotated[str | None, typer.Option(help="gs://… where workers share compiled models.")] = None,
     machine_type: Annotated[str, typer.Option(help="Of the workers.")] = DEFAULT_MACHINE_TYPE,
     num_workers: Annotated[int, typer.Option(help="Workers at the start.")] = 1,
     max_workers: Annotated[int, typer.Option(help="Most workers.")] = 10,
@@ -119,6 +120,7 @@ def dataflow(
         "engine": engine,
         "max_batch_size": max_batch_size,
         "max_batch_wait_ms": max_batch_wait_ms,
+        "compile_cache": compile_cache,
     }
     job_argv = [f"--{name}={value}" for name, value in values.items() if value is not None]
     job_argv += [f"--image_prefix={prefix}" for prefix in image_prefix or []]

@@ -242,6 +242,7 @@ def _check_remote(job: JobOptions) -> None:
         ("dead_letter_path", (job.dead_letter_path,)),
         ("model_events_path", (job.model_events_path,)),
         ("image_prefix", job.image_prefixes),
+        ("compile_cache", (job.compile_cache,)),
     ):
         for path in paths:
             if path is not None and not re.match(r"[a-z0-9+.-]+://", path):

@@ -69,8 +69,8 @@ class WriteJson(beam.PTransform):
         if self._topic:
             return self._publish(records, self._topic)
         if self._path and "://" in self._path:
-            written = records | "EncodeLine" >> beam.Map(_keyed_line) | "NewFiles" >> _WriteNewFiles(self._path)
-            return written | "NothingUnwritten" >> beam.FlatMap(_nothing).with_output_types(DeadLetter)
+            _ = records | "EncodeLine" >> beam.Map(_keyed_line) | "NewFiles" >> _WriteNewFiles(self._path)
+            return records | "NothingUnwritten" >> beam.FlatMap(_nothing).with_output_types(DeadLetter)
         if self._path:
             return records | "Append" >> beam.ParDo(_AppendLines(self._path)).with_output_types(DeadLetter)
         return records | "Log" >> beam.FlatMap(_log).with_output_types(DeadLetter)

@@ -81,21 +81,15 @@ class WindowForModels(beam.PTransform):
 
 
 class Gather(beam.PTransform):
-    """Makes one bundle of what arrives within a quarter of a second, where bundles are small and dear.
+    """Makes one bundle of what arrives within a quarter of a second, for the DirectRunner, whose bundles are dear.
 
-    The DirectRunner reads Pub/Sub ten messages at a time and spends a millisecond on each step of each bundle; a graph
+    It reads Pub/Sub ten messages at a time and spends a millisecond on each step of each bundle; a graph
     of twenty steps would leave it no time for images. A grouping by fixed windows would gather too, but that runner
     keeps a trace of every window that a grouping ever saw, and copies all of them with every bundle: after five minutes
     it does little else.
     """
 
-    def __init__(self, mode: SideInputMode) -> None:
-        super().__init__()
-        self._mode = mode
-
     def expand(self, elements: beam.PCollection) -> beam.PCollection:
-        if self._mode is SideInputMode.TRIGGERED:
-            return _unchanged(elements)
         kind = elements.element_type
         return (
             elements

@@ -9,7 +9,7 @@ from apache_beam.options.pipeline_options import DebugOptions, StandardOptions
 from beam_pipeline.options import OptionError, parse_options
 from transforms.windowing import SideInputMode
 
-GOOD = ["--input_subscription=projects/p/subscriptions/sub", "--model_pattern=m/*.h5", "--output_path=out"]
+GOOD = ["--input_subscription=projects/my-project/subscriptions/sub", "--model_pattern=m/*.h5", "--output_path=out"]
 
 
 def refusal(*argv: str) -> str:
@@ -41,10 +41,13 @@ def test_an_abbreviated_option_is_refused() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        ("--input_subscription=projects/p/subscriptions/sub", "--input_topic=projects/p/topics/topic"),
-        ("--output_path=out", "--output_topic=projects/p/topics/topic"),
-        ("--dead_letter_path=d", "--dead_letter_topic=projects/p/topics/topic"),
-        ("--model_events_path=e", "--model_events_topic=projects/p/topics/topic"),
+        (
+            "--input_subscription=projects/my-project/subscriptions/sub",
+            "--input_topic=projects/my-project/topics/topic",
+        ),
+        ("--output_path=out", "--output_topic=projects/my-project/topics/topic"),
+        ("--dead_letter_path=d", "--dead_letter_topic=projects/my-project/topics/topic"),
+        ("--model_events_path=e", "--model_events_topic=projects/my-project/topics/topic"),
     ],
 )
 def test_options_that_exclude_each_other_are_refused_together(one: str, other: str) -> None:
@@ -66,7 +69,7 @@ def test_options_that_exclude_each_other_are_refused_together(one: str, other: s
         "--max_image_bytes=0",
         "--max_image_pixels=999999999999",
         "--dead_letter_topic=my-topic",
-        "--input_subscription=projects/p/topics/t",
+        "--input_subscription=projects/my-project/topics/t",
     ],
 )
 def test_a_malformed_value_is_refused_by_the_options_name(bad: str) -> None:

@@ -64,6 +64,7 @@ def dry_run(*more: str, **changed: str | None) -> int:
         ("output_topic", "results"),
         ("dead_letter_path", "dead/letters"),
         ("image_prefix", "/images/"),
+        ("compile_cache", "/tmp/compiled"),
         ("engine", "torch"),
         ("max_batch_size", "0"),
     ],

@@ -128,7 +128,7 @@ def test_a_pattern_accepts_what_the_job_accepts(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in PARAMETERS if name not in KINDS and name not in OF_THE_WORKERS])
 def test_paths_are_those_that_workers_reach(name: str) -> None:
-    remote = not name.endswith("cache")
+    remote = name != "model_cache"
     assert template_takes(name, "gs://bucket/folder/*.h5") == remote
     assert template_takes(name, "/tmp/models/*.h5") != remote
     assert not template_takes(name, "")
