@@ -29,7 +29,13 @@ def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
     mpl.rcParams["svg.hashsalt"] = "swap"
     shown = [way for way in _TITLES if way in ways]
     figure, panels = plt.subplots(
-        len(shown), 1, sharex=True, figsize=(9, 2.6 * len(shown) + 0.6), squeeze=False, layout="constrained"
+        len(shown),
+        1,
+        sharex=True,
+        sharey=True,
+        figsize=(9, 2.6 * len(shown) + 0.6),
+        squeeze=False,
+        layout="constrained",
     )
     for way, panel in zip(shown, panels[:, 0], strict=True):
         report = ways[way]
