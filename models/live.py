@@ -213,7 +213,7 @@ class LiveModels:
         self.loads[digest] += 1
         model = LiveModel(vetted.reference, vetted.artefact.manifest, engine)
         spec = model.card.input
-        for size in self._warm_sizes:
+        for size in sorted({min(size, engine.largest_run) for size in self._warm_sizes}):
             model.predict([np.zeros((spec.height, spec.width, 3), np.uint8)] * size)
         return model
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+WHOLE_BATCH = sys.maxsize
+
 
 class Engine(Protocol):
-    """A loaded model. Threads may call `predict` side by side."""
+    """A loaded model. Threads may call `predict` side by side.
+
+    Attributes:
+        largest_run: images that it computes at once; a larger batch is computed in pieces of that size.
+    """
+
+    largest_run: int
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
         """Runs the model once.

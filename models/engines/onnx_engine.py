@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, Artefact
+from models.engines.engine import WHOLE_BATCH
 
-_WHOLE_BATCH = sys.maxsize
 _CPU_PIECE = 4
 """Images in one run on a CPU: more leave its caches (docs/performance.md: 6.0 ms an image at 32, 4.0 ms at 4)."""
 _PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
@@ -25,11 +24,11 @@ class OnnxEngine:
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
         on_gpu = self._session.get_providers()[0] != "CPUExecutionProvider"
-        self._piece = _WHOLE_BATCH if on_gpu else _CPU_PIECE
+        self.largest_run = WHOLE_BATCH if on_gpu else _CPU_PIECE
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Engine.predict`."""
-        pieces = [batch[start : start + self._piece] for start in range(0, len(batch), self._piece)]
+        pieces = [batch[start : start + self.largest_run] for start in range(0, len(batch), self.largest_run)]
         outputs = [self._session.run([self._output], {self._input: piece})[0] for piece in pieces]
         result: NDArray[Any] = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
         return result

@@ -10,10 +10,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.artefacts import SAVED_MODEL, Artefact
+from models.engines.engine import WHOLE_BATCH
 
 
 class TensorFlowEngine:
     """A model as a TensorFlow function, on a GPU where TensorFlow sees one."""
+
+    largest_run = WHOLE_BATCH
 
     def __init__(self, artefact: Artefact, threads: int) -> None:
         with contextlib.suppress(RuntimeError):  # a process sets its threads once, with its first model
