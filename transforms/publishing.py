@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from models.errors import one_line
+
 _LOGGER = logging.getLogger(__name__)
 
 MAX_MESSAGE_BYTES = 7_000_000
@@ -102,7 +104,7 @@ class PatientPublisher:
             except (GoogleAPICallError, RetryError, GoogleAuthError, ConnectionError) as error:
                 if time.monotonic() - reminded >= _REMIND_SECONDS:
                     reminded = time.monotonic()
-                    _LOGGER.warning("%s cannot be published to, trying until it can: %s", self._topic, _one_line(error))
+                    _LOGGER.warning("%s cannot be published to, trying until it can: %s", self._topic, one_line(error))
             else:
                 if retries:
                     _LOGGER.info("%s can be published to again", self._topic)
@@ -135,7 +137,3 @@ def _requests(messages: Sequence[Outgoing]) -> Iterator[list[dict[str, Any]]]:
         size += message.size
     if request:
         yield request
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]
