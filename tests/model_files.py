@@ -279,6 +279,13 @@ def make_keras_files(folder: Path) -> None:
     good = model(keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax"))
     for name in ("good.h5", "good.keras"):
         good.save(folder / name)
+    augmenting = [keras.layers.RandomFlip(), keras.layers.RandomRotation(0.2), keras.layers.Dropout(0.5)]
+    model(
+        *augmenting,
+        keras.layers.BatchNormalization(),
+        keras.layers.Flatten(),
+        keras.layers.Dense(3, activation="softmax"),
+    ).save(folder / "augmenting.h5")
     with h5py.File(folder / "good.h5", "a") as file:
         file.attrs["model_card"] = json.dumps({"labels": ["cat", "dog", "emu"], "version": 7})
     good.save_weights(folder / "only.weights.h5")

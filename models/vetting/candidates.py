@@ -89,12 +89,16 @@ class KerasCandidate:
 
     def compile(self, engine: EngineName, folder: Path) -> Answer:
         """See `Candidate.compile`."""
+        import keras
+
         if engine == "onnx":
-            self._model.export(str(folder / ONNX_FILE), format="onnx", verbose=False)
+            spec = [keras.InputSpec(shape=self._model.inputs[0].shape, dtype=self._model.inputs[0].dtype)]
+            serving = _for_inference(self._model)
+            serving.export(str(folder / ONNX_FILE), format="onnx", verbose=False, input_signature=spec)
             return _onnx_answer(folder / ONNX_FILE)
         import tensorflow as tf
 
-        self._model.export(str(folder / SAVED_MODEL), format="tf_saved_model", verbose=False)
+        _for_inference(self._model).export(str(folder / SAVED_MODEL), format="tf_saved_model", verbose=False)
         loaded = tf.saved_model.load(str(folder / SAVED_MODEL))
         return lambda batch: np.asarray(loaded.serve(tf.constant(batch)))
 
@@ -139,6 +143,14 @@ def _load_keras(path: Path, kind: FileKind) -> Any:
         return keras.models.load_model(named, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the layer at fault raises
         raise _as_keras_rejection(error) from error
+
+
+def _for_inference(model: Any) -> Any:
+    """The model as it answers. In an export of the model itself, layers that augment images would go on doing so."""
+    import keras
+
+    image = keras.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)
+    return keras.Model(image, model(image, training=False))
 
 
 def _as_graph(model: Any, dtype: str) -> Any:

@@ -66,7 +66,7 @@ def await_that(condition: Callable[[], object]) -> None:
 
 @pytest.fixture(scope="session")
 def keras_outcomes(keras_files: Path, shared_cache: ArtefactCache) -> dict[str, Vetted | ModelRejected]:
-    names = ["huge.h5", "good.h5", "good.keras", "lambda.h5"]
+    names = ["huge.h5", "good.h5", "good.keras", "lambda.h5", "augmenting.h5"]
     vetter = Vetter(LocalStorage(), shared_cache, largest_batch=4)
 
     def outcome(name: str) -> Vetted | ModelRejected:
@@ -81,13 +81,14 @@ def keras_outcomes(keras_files: Path, shared_cache: ArtefactCache) -> dict[str, 
     return outcomes
 
 
-@pytest.mark.parametrize("name", ["good.h5", "good.keras"])
+@pytest.mark.parametrize("name", ["good.h5", "good.keras", "augmenting.h5"])
 def test_a_keras_model_is_accepted_and_answers(name: str, keras_outcomes: dict[str, Any]) -> None:
     vetted = keras_outcomes[name]
     assert isinstance(vetted, Vetted), vetted
     engine = load_engine(vetted.artefact, 1)
     answers = LiveModel(vetted.reference, vetted.artefact.manifest, engine).predict([GREY, GREY])
     assert answers.shape == (2, 3)
+    assert vetted.artefact.manifest.engine == "onnx"
     np.testing.assert_allclose(answers.sum(axis=1), 1, rtol=1e-5)
 
 
