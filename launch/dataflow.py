@@ -24,6 +24,7 @@ from launch.cloud_storage import HOW_TO_GET_CREDENTIALS, find_credentials
 from launch.command_line import LaunchError, LaunchFailed, run
 from launch.dataflow_plan import DEFAULT_JOB_NAME, DEFAULT_MACHINE_TYPE, Placement, Plan, make_plan
 from launch.resource_names import is_in_region
+from models.errors import one_line
 from transforms.windowing import SideInputMode
 
 _LOOK_SECONDS = 10.0
@@ -149,7 +150,7 @@ def _check_bucket(plan: Plan) -> None:
     except NotFound as error:
         raise LaunchError(f"--bucket gs://{place.bucket} does not exist") from error
     except _UNREACHABLE as error:
-        print(f"note: the region of gs://{place.bucket} was not checked: {_one_line(error)}", file=sys.stderr)
+        print(f"note: the region of gs://{place.bucket} was not checked: {one_line(error, limit=500)}", file=sys.stderr)
         return
     if not is_in_region(found.location or "", place.region, tuple(found.data_locations or ())):
         raise LaunchError(f"--bucket gs://{place.bucket} is in {found.location}, not in --region {place.region}")
@@ -172,7 +173,7 @@ def _submit(plan: Plan, wait: bool) -> int:
     try:
         pipeline = beam.Pipeline(options=plan.options)
     except ValueError as error:
-        raise LaunchError(_one_line(error)) from error
+        raise LaunchError(one_line(error, limit=500)) from error
     if plan.placement.update:
         _check_that_it_runs(plan)
     build(pipeline, pubsub_source(plan.job), plan.job, SideInputMode.TRIGGERED)
@@ -180,7 +181,7 @@ def _submit(plan: Plan, wait: bool) -> int:
     try:
         result = pipeline.run()
     except Exception as error:  # of the staging client, the packaging or the API, each with kinds of its own
-        raise LaunchFailed(f"the job was not submitted: {_one_line(error)}") from error
+        raise LaunchFailed(f"the job was not submitted: {one_line(error, limit=500)}") from error
     job_id = result.job_id()
     print(f"job {job_id}")
     print(plan.console_url(job_id))
@@ -205,7 +206,7 @@ def _check_that_it_runs(plan: Plan) -> None:
     try:
         names = {job.name for job in jobs.list_jobs(request, timeout=_LIST_SECONDS)}
     except _UNREACHABLE as error:
-        raise LaunchFailed(f"the running jobs cannot be listed: {_one_line(error)}") from error
+        raise LaunchFailed(f"the running jobs cannot be listed: {one_line(error, limit=500)}") from error
     if place.job_name not in names:
         raise LaunchError(f"--update: no job {place.job_name} runs in {place.project}, {place.region}")
 
@@ -232,10 +233,6 @@ def _follow(result: Any) -> int:
     if before not in _WELL_ENDED:
         raise LaunchFailed(f"the job ended as {before}")
     return 0
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:500] or type(error).__name__
 
 
 if __name__ == "__main__":
