@@ -17,7 +17,7 @@ from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, R
 from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image
 
-from benchmarks.arms import Setup, Timing, first_seen, see
+from benchmarks.arms import Setup, Timing, answers, keep, see
 
 if importlib.util.find_spec("tensorflow_hub") is None:
     # Beam's handler asks it for one thing: the local path of a model, which of a local path is itself.
@@ -28,8 +28,6 @@ if importlib.util.find_spec("tensorflow_hub") is None:
 from apache_beam.ml.inference.tensorflow_inference import TFModelHandlerTensor
 
 RUNNER = "FnApiRunner"
-
-_classes: list[int] = []
 
 
 def read_image(path: str, size: tuple[int, int], grey: bool) -> tf.Tensor:
@@ -77,8 +75,7 @@ class StockWay:
 
     def classify(self, paths: list[str]) -> Timing:
         """See `Way.classify`."""
-        _classes.clear()
-        first_seen.forget()
+        answers.forget()
         pipeline = beam.Pipeline(RUNNER, PipelineOptions([]))
         _ = (
             pipeline
@@ -86,21 +83,16 @@ class StockWay:
             | "Start" >> beam.Map(see)
             | "ReadImage" >> beam.Map(_named_image, self._size, self._grey)
             | RunInference(model_handler(self._setup.model, self._setup.batch))
-            | "PostProcess" >> beam.Map(_named_class)
-            | "Keep" >> beam.Map(_keep)
+            | "PostProcess" >> beam.Map(_class)
+            | "Keep" >> beam.Map(keep)
         )
         pipeline.run().wait_until_finish()
-        assert len(_classes) == len(paths), f"{len(_classes)} answers to {len(paths)} images"
-        return first_seen.timing(_classes)
+        return answers.timing(len(paths))
 
 
 def _named_image(path: str, size: tuple[int, int], grey: bool) -> tuple[str, tf.Tensor]:
     return path, read_image(path, size, grey)
 
 
-def _named_class(answer: tuple[str, PredictionResult]) -> tuple[str, int]:
-    return answer[0], int(np.argmax(answer[1].inference))
-
-
-def _keep(answer: tuple[str, int]) -> None:
-    _classes.append(answer[1])
+def _class(answer: tuple[str, PredictionResult]) -> int:
+    return int(np.argmax(answer[1].inference))
