@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,8 +16,9 @@ from rich.table import Table
 from benchmarks.images import LARGE, MEDIUM
 from benchmarks.streaming import StreamReport
 from benchmarks.throughput import ThroughputReport
+from models.compute_threads import cores
 
-_PACKAGES = ("apache-beam", "tensorflow", "keras", "onnxruntime", "pillow", "numpy")
+_PACKAGES = ("apache-beam", "tensorflow", "keras", "onnxruntime", "pillow", "cykooz-resizer", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Measured:
 def machine() -> dict[str, Any]:
     """What the numbers were taken on."""
     return {
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "processor": _processor(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},

@@ -19,6 +19,7 @@ from rich.table import Table
 from launch.model_survey import Surveyed, live_one, state_of
 from models.artefacts import Artefact, Manifest, Vetted
 from models.card import InputSpec
+from models.compute_threads import cores
 from models.engines import load_engine
 from models.errors import ModelRejected
 
@@ -68,7 +69,7 @@ def measure(artefact: Artefact, this_call: float, batch_size: int) -> Timings:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     manifest = artefact.manifest
     started = time.perf_counter()
-    engine = load_engine(artefact, os.cpu_count() or 1)
+    engine = load_engine(artefact, cores())
     loading = time.perf_counter() - started
 
     def median(images: int) -> float:

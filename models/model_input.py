@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import Manifest
+from models.compute_threads import compute_threads
+from models.image_decoding import Raster
 from models.image_fitting import fit_image
 
 
-def model_input(images: Sequence[NDArray[np.uint8]], manifest: Manifest) -> NDArray[Any]:
+def model_input(images: Sequence[Raster], manifest: Manifest) -> NDArray[Any]:
     """The images as one batch.
 
     Args:
-        images: RGB, uint8, each of shape (height, width, 3); sizes may differ.
+        images: their sizes may differ.
         manifest: its card says size, channels, layout, fit and scaling.
 
     Returns:
         Shape (n, *input_shape), dtype `input_dtype`; floats are `(pixel * scale - mean) / std`.
     """
     spec = manifest.card.input
-    fitted = np.empty((len(images), spec.height, spec.width, spec.channels), np.uint8)
+    batch = np.empty((len(images), spec.height, spec.width, spec.channels), manifest.input_dtype)
 
-    def fit(row: int) -> None:
-        fitted[row] = fit_image(images[row], spec.height, spec.width, spec.fit, spec.channels)
+    def fill(row: int) -> None:
+        batch[row] = scale(fit_image(images[row], spec.height, spec.width, spec.fit, spec.channels), manifest)
 
-    # Pillow resizes without Python's lock: in threads, so that no core is idle between two calls of the model.
-    list((map if len(images) == 1 else _threads().map)(fit, range(len(images))))
-    batch = scale(fitted, manifest)
+    # In threads, so that no core is idle between two calls of the model.
+    list((map if len(images) == 1 else compute_threads().map)(fill, range(len(images))))
     if spec.layout == "NCHW":
         batch = batch.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(batch).reshape(len(images), *manifest.input_shape)
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="fit-image")
 
 
 def scale(pixels: NDArray[np.uint8], manifest: Manifest) -> NDArray[Any]:

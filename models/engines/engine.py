@@ -14,7 +14,7 @@ class Engine(Protocol):
     """A loaded model. Threads may call `predict` side by side.
 
     Attributes:
-        largest_run: images that it computes at once; a larger batch is computed in pieces of that size.
+        largest_run: images that it computes at once, over all threads; a larger batch takes turns.
     """
 
     largest_run: int

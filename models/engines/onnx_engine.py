@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,38 +10,52 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, Artefact
+from models.compute_threads import compute_threads
 from models.engines.engine import WHOLE_BATCH
 
-_CPU_PIECE = 4
-"""Images in one run on a CPU: more leave its caches (docs/performance.md: 6.0 ms an image at 32, 4.0 ms at 4)."""
+_RUN_BYTES = 1_250_000
+"""Input of one run on a CPU, two photographs of 224x224: more leave its caches (docs/performance.md)."""
 _PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
 
 class OnnxEngine:
-    """A model in an ONNX Runtime session, on a GPU where ONNX Runtime sees one."""
+    """A model in an ONNX Runtime session, on a GPU where ONNX Runtime sees one.
+
+    On a CPU a batch is computed in small runs side by side, each on one thread: runs that share out each operator
+    wait for one another some fifty times.
+    """
 
     def __init__(self, artefact: Artefact, threads: int) -> None:
-        self._session = open_session(str(artefact.folder / ONNX_FILE), threads)
+        self._session = open_session(str(artefact.folder / ONNX_FILE))
         self._input = self._session.get_inputs()[0].name
         self._output = self._session.get_outputs()[0].name
-        on_gpu = self._session.get_providers()[0] != "CPUExecutionProvider"
-        self.largest_run = WHOLE_BATCH if on_gpu else _CPU_PIECE
+        self._run = WHOLE_BATCH
+        self._threads = threads
+        if self._session.get_providers()[0] == "CPUExecutionProvider":
+            manifest = artefact.manifest
+            size = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
+            self._run = max(1, _RUN_BYTES // size)
+        self.largest_run = min(WHOLE_BATCH, self._run * threads)
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Engine.predict`."""
-        pieces = [batch[start : start + self.largest_run] for start in range(0, len(batch), self.largest_run)]
-        outputs = [self._session.run([self._output], {self._input: piece})[0] for piece in pieces]
-        result: NDArray[Any] = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
-        return result
+        runs = [batch[start : start + self._run] for start in range(0, len(batch), self._run)]
+        if len(runs) == 1:
+            return self._answer(batch)
+        side_by_side = compute_threads().map if self._threads > 1 else map
+        return np.concatenate(list(side_by_side(self._answer, runs)))
+
+    def _answer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        output: NDArray[Any] = self._session.run([self._output], {self._input: batch})[0]
+        return output
 
 
-def open_session(path: str, threads: int) -> onnxruntime.InferenceSession:
-    """A session whose memory does not stay at the size of its largest batch, and whose idle threads sleep."""
+def open_session(path: str) -> onnxruntime.InferenceSession:
+    """A session whose runs stay on the thread that asks for them."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     available = onnxruntime.get_available_providers()
     providers = [provider for provider in _PREFERRED_PROVIDERS if provider in available]
     return onnxruntime.InferenceSession(path, options, providers=providers)

@@ -112,7 +112,7 @@ class OnnxCandidate:
         self._path = path
         _check_onnx(path)
         try:
-            session = open_session(str(path), threads=1)
+            session = open_session(str(path))
         except Exception as error:  # ONNX Runtime raises a class of its own for each status code
             raise _as_onnx_rejection(error) from error
         inputs, outputs = session.get_inputs(), session.get_outputs()
@@ -247,7 +247,7 @@ def _image_dtype(dtype: str) -> str:
 
 
 def _onnx_answer(path: Path) -> Answer:
-    return _session_answer(open_session(str(path), threads=1))
+    return _session_answer(open_session(str(path)))
 
 
 def _session_answer(session: Any) -> Answer:
