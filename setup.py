@@ -25,6 +25,8 @@ setup(
         "onnxruntime>=1.20,<2",
         "h5py>=3.12,<4",
         "pillow>=11,<13",
+        # Pillow resizes where it has no wheel.
+        "cykooz-resizer>=4,<5; platform_machine in 'x86_64 AMD64' or sys_platform == 'darwin'",
         "numpy>=2,<3",
         "google-cloud-pubsub>=2.28,<3",
         "google-cloud-storage>=2.18,<4",

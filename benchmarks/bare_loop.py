@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from pathlib import Path
@@ -11,8 +10,10 @@ import numpy as np
 
 from benchmarks.arms import Setup, Timing, stopwatch
 from models.artefacts import ArtefactCache
+from models.compute_threads import cores
 from models.engines import load_engine
 from models.image_decoding import DecodeLimits, decode_image
+from models.memory import keep_freed_memory
 from models.model_input import model_input
 from models.storage import LocalStorage
 from models.vetting import Vetter
@@ -26,6 +27,7 @@ class BareWay:
     """
 
     def __init__(self, setup: Setup) -> None:
+        keep_freed_memory()
         vetter = Vetter(LocalStorage(), ArtefactCache(Path(setup.cache)), "auto", setup.batch)
         self._artefact = vetter.vet(setup.model).artefact
         self._engine = load_engine(self._artefact, threads=1)
@@ -35,9 +37,9 @@ class BareWay:
     def classify(self, paths: list[str]) -> Timing:
         """See `Way.classify`."""
         classes = [-1] * len(paths)
-        size = min(self._batch, max(1, len(paths) // (4 * _cores())))
+        size = min(self._batch, max(1, len(paths) // (4 * cores())))
         left = deque(range(0, len(paths), size))
-        threads = [threading.Thread(target=self._work, args=(paths, left, size, classes)) for _ in range(_cores())]
+        threads = [threading.Thread(target=self._work, args=(paths, left, size, classes)) for _ in range(cores())]
         with stopwatch() as taken:
             for thread in threads:
                 thread.start()
@@ -60,7 +62,3 @@ class BareWay:
             ]
             outputs = self._engine.predict(model_input(images, self._artefact.manifest))
             classes[begin : begin + len(taken)] = [int(index) for index in np.argmax(outputs, axis=1)]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

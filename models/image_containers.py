@@ -140,6 +140,7 @@ def _orientation(exif: bytes, xmp: bytes) -> int:
 def _read_jpeg(data: bytes) -> Container:
     kept, exif, xmp = [b"\xff\xd8"], b"", b""
     frame: tuple[int, int] | None = None
+    components = 0
     progressive = False
     position = 2
     for _ in range(_MAX_JPEG_SEGMENTS):
@@ -163,7 +164,7 @@ def _read_jpeg(data: bytes) -> Container:
             raise ImageError(ImageFault.TRUNCATED, "the JPEG ends before its pixels begin")
         body = data[position + 4 : end]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = struct.unpack_from(">HH", body, 1)
+            height, width, components = struct.unpack_from(">HHB", body, 1)
             frame, progressive = (width, height), marker in (0xC2, 0xC6, 0xCA, 0xCE)
         if marker == 0xE1 and body.startswith(b"Exif\x00\x00"):
             exif += body[6:]
@@ -177,9 +178,11 @@ def _read_jpeg(data: bytes) -> Container:
         raise ImageError(ImageFault.CORRUPT, f"more than {_MAX_JPEG_SEGMENTS} JPEG segments")
     if frame is None:
         raise ImageError(ImageFault.CORRUPT, "the JPEG has no frame header")
-    scans = data.count(b"\xff\xda", position)
-    if scans > _FREE_SCANS and scans * frame[0] * frame[1] > _MAX_SCANNED_PIXELS:
-        raise ImageError(ImageFault.TOO_LARGE, f"{scans} JPEG scans over {frame[0]}x{frame[1]} pixels")
+    # A sequential JPEG whose first scan holds every component has no other: decoders stop at its end.
+    if progressive or data[position + 4] < components:
+        scans = data.count(b"\xff\xda", position)
+        if scans > _FREE_SCANS and scans * frame[0] * frame[1] > _MAX_SCANNED_PIXELS:
+            raise ImageError(ImageFault.TOO_LARGE, f"{scans} JPEG scans over {frame[0]}x{frame[1]} pixels")
     kept.append(data[position:])
     return Container("JPEG", *frame, _orientation(exif, xmp), b"".join(kept), progressive)
 

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +39,20 @@ Size = tuple[int, int]
 _UNKNOWN_NEED: Size = (1024, 1024)
 """What a model is taken to need while none is known; more than any common classifier takes."""
 
-_STRIP_PIXELS = 1 << 18
+_STRIP_PIXELS = 1 << 20
 _DETAIL_LENGTH = 200
+
+
+class Raster(NamedTuple):
+    """The pixels of an image, upright.
+
+    Attributes:
+        pixels: RGB, uint8 (0 to 255), shape (height, width, 3), C-contiguous.
+        reduced: whether they are fewer than the file holds.
+    """
+
+    pixels: NDArray[np.uint8]
+    reduced: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,11 +80,8 @@ class DecodeLimits:
             raise ValueError(f"limits must be 1 or more, and pixels at most {self.MOST_PIXELS}: {self}")
 
 
-def decode_image(
-    data: bytes, *, limits: DecodeLimits, needed: Size | None = None, exact: bool = False
-) -> NDArray[np.uint8]:
-    """The pixels of the image file `data`, upright: RGB, uint8 (0 to 255), shape (height, width, 3),
-    C-contiguous.
+def decode_image(data: bytes, *, limits: DecodeLimits, needed: Size | None = None, exact: bool = False) -> Raster:
+    """The pixels of the image file `data`.
 
     An image with at least four times `needed` on both sides is reduced by one whole factor for both, so that
     at least twice `needed` remains on each: large JPEGs by decoding at 1/2, 1/4 or 1/8 scale (`Image.draft`),
@@ -176,7 +185,7 @@ def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
         raise ImageError(ImageFault.TOO_LARGE, detail)
 
 
-def _decode(container: Container, needed: Size | None, limits: DecodeLimits) -> NDArray[np.uint8]:
+def _decode(container: Container, needed: Size | None, limits: DecodeLimits) -> Raster:
     pixels = container.width * container.height
     if needed is not None and container.orientation >= 5:
         needed = (needed[1], needed[0])
@@ -191,8 +200,9 @@ def _decode(container: Container, needed: Size | None, limits: DecodeLimits) -> 
         if needed is not None and scale > 1:
             image.draft(None, (2 * needed[1], 2 * needed[0]))
         image.load()
-        rgb = _to_rgb(image, _factor(image.size, needed))
-    return _upright(rgb, container.orientation)
+        factor = _factor(image.size, needed)
+        rgb = _to_rgb(image, factor)
+    return Raster(_upright(rgb, container.orientation), reduced=scale * factor > 1)
 
 
 def _open(container: Container) -> Image.Image:
@@ -221,10 +231,13 @@ def _jpeg_scale(container: Container, needed: Size | None) -> int:
 
 
 def _to_rgb(image: Image.Image, factor: int) -> NDArray[np.uint8]:
-    """The loaded `image` as RGB, reduced by `factor`: strip by strip, so that it is never held twice in
-    full."""  # Without it Pillow warns of each palette with transparency; it decides nothing about RGB.
+    """The loaded `image` as RGB, reduced by `factor`: a large one strip by strip, so that it is never held twice in
+    full."""
+    # With it Pillow warns of each palette with transparency; it decides nothing about RGB.
     image.info.pop("transparency", None)
     width, height = image.size
+    if factor == 1 and width * height <= _STRIP_PIXELS:
+        return np.asarray(_strip_to_rgb(image))
     rgb = np.empty((-(-height // factor), -(-width // factor), 3), np.uint8)
     rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
     for top in range(0, height, rows):

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.image_decoding import Raster
+
 Fit = Literal["stretch", "crop", "pad"]
+Resize = Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]]
+"""Pixels at another height and width, bicubic and antialiased."""
 
 
-def fit_image(
-    pixels: NDArray[np.uint8], height: int, width: int, fit: Fit, channels: Literal[1, 3]
-) -> NDArray[np.uint8]:
-    """`pixels` at a model's input size: uint8 (0 to 255), shape (height, width, channels), C-contiguous.
+def fit_image(raster: Raster, height: int, width: int, fit: Fit, channels: Literal[1, 3]) -> NDArray[np.uint8]:
+    """An image at a model's input size: uint8 (0 to 255), shape (height, width, channels).
 
-    The resize is Pillow's default (bicubic, antialiased), so `stretch` of an image that was not reduced
-    equals `Image.open(path).convert("RGB").resize((width, height))`, and with one channel the same with
-    `"L"`.
+    The resize of an image that was not reduced is Pillow's default (bicubic, antialiased), so `stretch` equals
+    `Image.open(path).convert("RGB").resize((width, height))`, and with one channel the same with `"L"`. The pixels
+    of one that was reduced are not the file's own any more: for `stretch` and `pad` the same filter is then computed
+    with vector instructions where `cykooz_resizer` is installed, which rounds a few steps of 255 otherwise at edges.
 
     Args:
-        pixels: RGB, uint8, shape (any height, any width, 3).
+        raster: the image.
         height: rows wanted, at least 1.
         width: columns wanted, at least 1.
         fit: `stretch` ignores the image's proportions; `crop` keeps them and cuts off what is too long,
@@ -31,39 +36,67 @@ def fit_image(
     Raises:
         ValueError: for another `fit`, or pixels of another shape or dtype.
     """
+    pixels = raster.pixels
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
         raise ValueError(f"expected RGB uint8 pixels, got {pixels.dtype} of shape {pixels.shape}")
-    image = Image.fromarray(pixels)
     if channels == 1:
         # Grey before the resize: that is the order of `Image.open(path).convert("L").resize(...)`.
-        image = image.convert("L")
-    fitted = np.asarray(_fit(image, height, width, fit))
-    return np.array(fitted, np.uint8, order="C").reshape(height, width, channels)
-
-
-def _fit(image: Image.Image, height: int, width: int, fit: Fit) -> Image.Image:
+        pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+    resize = _fast_resize() if raster.reduced else _exact_resize
     if fit == "stretch":
-        return image.resize((width, height))
+        return resize(pixels, height, width)
     if fit == "crop":
-        return image.resize((width, height), box=_central_box(image.size, height, width))
+        return _exact_resize(pixels, height, width, _central_box(pixels, height, width))
     if fit == "pad":
-        return _pad(image, height, width)
+        return _pad(pixels, height, width, resize)
     raise ValueError(f"unknown fit {fit!r}")
 
 
-def _central_box(size: tuple[int, int], height: int, width: int) -> tuple[float, float, float, float]:
-    """The largest centred box (left, top, right, bottom) of `size` with the proportions height : width."""
-    scale = min(size[0] / width, size[1] / height)
-    left, top = (size[0] - width * scale) / 2, (size[1] - height * scale) / 2
-    return max(0.0, left), max(0.0, top), min(size[0], size[0] - left), min(size[1], size[1] - top)
+def _exact_resize(
+    pixels: NDArray[np.uint8], height: int, width: int, box: tuple[float, float, float, float] | None = None
+) -> NDArray[np.uint8]:
+    channels = pixels.shape[2]
+    image = Image.fromarray(pixels if channels == 3 else pixels[..., 0])
+    return np.asarray(image.resize((width, height), box=box)).reshape(height, width, channels)
 
 
-def _pad(image: Image.Image, height: int, width: int) -> Image.Image:
-    scale = min(width / image.width, height / image.height)
-    inner = (
-        min(width, max(1, round(image.width * scale))),
-        min(height, max(1, round(image.height * scale))),
-    )
-    canvas = Image.new(image.mode, (width, height))
-    canvas.paste(image.resize(inner), (round((width - inner[0]) / 2), round((height - inner[1]) / 2)))
+@cache
+def _fast_resize() -> Resize:
+    """A resize of whole images with vector instructions; Pillow's where that library has no build for this machine.
+
+    Never of a part: `cykooz_resizer` 4.0.1 reads memory that is not its own for some fractional boxes.
+    """
+    try:
+        from cykooz_resizer import FilterType, ImageData, PixelType, ResizeAlg, ResizeOptions, Resizer
+    except ImportError:
+        return _exact_resize
+    bicubic = ResizeOptions(ResizeAlg.convolution(FilterType.catmull_rom))
+    kinds = {1: PixelType.U8, 3: PixelType.U8x3}
+
+    def resize(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+        kind = kinds[pixels.shape[2]]
+        source = ImageData(pixels.shape[1], pixels.shape[0], kind, pixels.tobytes())
+        target = ImageData(width, height, kind)
+        Resizer().resize(source, target, bicubic)
+        return np.frombuffer(target.get_buffer(), np.uint8).reshape(height, width, pixels.shape[2])
+
+    return resize
+
+
+def _central_box(pixels: NDArray[np.uint8], height: int, width: int) -> tuple[float, float, float, float]:
+    """The largest centred box (left, top, right, bottom) of `pixels` with the proportions height : width."""
+    rows, columns = pixels.shape[:2]
+    scale = min(columns / width, rows / height)
+    left, top = (columns - width * scale) / 2, (rows - height * scale) / 2
+    return max(0.0, left), max(0.0, top), min(columns, columns - left), min(rows, rows - top)
+
+
+def _pad(pixels: NDArray[np.uint8], height: int, width: int, resize: Resize) -> NDArray[np.uint8]:
+    rows, columns, channels = pixels.shape
+    scale = min(width / columns, height / rows)
+    inner_width = min(width, max(1, round(columns * scale)))
+    inner_height = min(height, max(1, round(rows * scale)))
+    left, top = round((width - inner_width) / 2), round((height - inner_height) / 2)
+    canvas = np.zeros((height, width, channels), np.uint8)
+    canvas[top : top + inner_height, left : left + inner_width] = resize(pixels, inner_height, inner_width)
     return canvas

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
 import logging
-import os
-import sys
 import threading
 import time
 import weakref
@@ -22,9 +18,12 @@ from numpy.typing import NDArray
 
 from models.artefacts import Artefact, Manifest, Vetted
 from models.card import Card
+from models.compute_threads import cores
 from models.engines import Engine, load_engine
 from models.errors import VettingStopped
 from models.events import EventLog, ModelEvent
+from models.image_decoding import Raster
+from models.memory import give_freed_memory_back
 from models.model_input import model_input
 from models.reference import ModelReference, Statement
 
@@ -54,8 +53,8 @@ class LiveModel:
         """How it wants its images, and what its outputs mean."""
         return self.manifest.card
 
-    def predict(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[Any]:
-        """One output row for each image; images are RGB, uint8, (height, width, 3), of any size."""
+    def predict(self, images: Sequence[Raster]) -> NDArray[Any]:
+        """One output row for each image, of whatever size it is."""
         return self.engine.predict(model_input(images, self.manifest))
 
 
@@ -209,12 +208,12 @@ class LiveModels:
 
     def _loaded(self, vetted: Vetted) -> LiveModel:
         digest = vetted.reference.digest
-        engine = self._load(vetted.artefact, os.cpu_count() or 1)
+        engine = self._load(vetted.artefact, cores())
         self.loads[digest] += 1
         model = LiveModel(vetted.reference, vetted.artefact.manifest, engine)
         spec = model.card.input
         for size in sorted({min(size, engine.largest_run) for size in self._warm_sizes}):
-            model.predict([np.zeros((spec.height, spec.width, 3), np.uint8)] * size)
+            model.predict([Raster(np.zeros((spec.height, spec.width, 3), np.uint8))] * size)
         return model
 
     def _await_room(self) -> None:
@@ -231,7 +230,8 @@ class LiveModels:
         if not gone:
             return
         self._retiring -= len(gone)
-        _give_memory_back({engine for _, _, engine in gone})
+        # SavedModels are cycles of Python objects.
+        give_freed_memory_back(cycles=any(engine == "tensorflow" for _, _, engine in gone))
         for model_id, name, _ in gone:
             _LOGGER.info("model retired: %s", model_id)
             self._events.add(ModelEvent("retired", model_id, name))
@@ -255,11 +255,3 @@ class _Failures:
         self._text = text
         _LOGGER.log(level, "%s is not live yet, the model stays as it is; trying again: %s", reference.model_id, text)
         return self._seconds
-
-
-def _give_memory_back(engines: set[str]) -> None:
-    if "tensorflow" in engines:
-        gc.collect()  # SavedModels are cycles of Python objects
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 from numpy.typing import NDArray
 
 from models.errors import ImageError, ImageFault, one_line
+from models.image_decoding import Raster
 from models.live import LiveModel, LiveModels
 from models.prediction import interpret
 from models.reference import Statement
@@ -66,7 +66,7 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
 
     def get_num_bytes(self, batch: Sequence[DecodedImage]) -> int:
         """Bytes of pixels, without pickling the batch to count them."""
-        return sum(image.pixels.nbytes for image in batch)
+        return sum(image.raster.pixels.nbytes for image in batch)
 
     def get_metrics_namespace(self) -> str:
         """Where RunInference's own metrics go, beside this project's."""
@@ -75,7 +75,7 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
 
 def _answers(live: LiveModel, batch: Sequence[DecodedImage]) -> Iterator[Any]:
     """A `Prediction` or an `ImageError` for each image, in order; one that the model chokes on costs no other."""
-    for row in _rows(live, [image.pixels for image in batch]):
+    for row in _rows(live, [image.raster for image in batch]):
         if isinstance(row, ImageError):
             yield row
             continue
@@ -85,7 +85,7 @@ def _answers(live: LiveModel, batch: Sequence[DecodedImage]) -> Iterator[Any]:
             yield error
 
 
-def _rows(live: LiveModel, images: list[NDArray[np.uint8]]) -> list[NDArray[Any] | ImageError]:
+def _rows(live: LiveModel, images: list[Raster]) -> list[NDArray[Any] | ImageError]:
     try:
         return list(live.predict(images))
     except Exception as error:  # engines raise errors of their own kinds; halving finds the image at fault

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import threading
 import time
 from collections import deque
@@ -20,6 +19,7 @@ from apache_beam.pvalue import TaggedOutput
 from apache_beam.utils import retry
 from apache_beam.utils.windowed_value import WindowedValue
 
+from models.compute_threads import cores
 from models.errors import ImageError, ImageFault
 from models.image_decoding import DecodeLimits, decode_image, one_line
 from transforms import metrics
@@ -59,7 +59,7 @@ def nothing_known() -> tuple[int, int] | None:
 
 def default_threads() -> int:
     """One thread a core, and a second each to wait for storage; at least 4, at most 32."""
-    return min(32, max(4, 2 * (os.cpu_count() or 1)))
+    return min(32, max(4, 2 * cores()))
 
 
 class ReadImages(beam.PTransform):
@@ -186,8 +186,8 @@ class _Reader(NamedTuple):
             path = resolve_image_path(request.image, self.prefixes)
             data = _read_patiently(path, self.limits.max_bytes, lambda *about: retries.append(about))
             size, read, stage = len(data), time.perf_counter(), "decode"
-            pixels = decode_image(data, limits=self.limits, needed=self.needed(), exact=self.exact)
-            value: DecodedImage | DeadLetter = DecodedImage(request, pixels)
+            raster = decode_image(data, limits=self.limits, needed=self.needed(), exact=self.exact)
+            value: DecodedImage | DeadLetter = DecodedImage(request, raster)
         except ImageError as error:
             value = DeadLetter(request.image, None, stage, error.fault, error.detail, request.origin)
         except Exception as error:

@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models.errors import ImageError, ImageFault
+from models.image_decoding import Raster
 from models.prediction import Prediction
 
 Stage = Literal["message", "read", "decode", "predict"]
@@ -38,10 +36,10 @@ class ImageRequest(NamedTuple):
 
 
 class DecodedImage(NamedTuple):
-    """An image ready for any model: `pixels` is RGB, uint8, shape (height, width, 3), of bounded size."""
+    """An image ready for any model: its raster is of bounded size."""
 
     request: ImageRequest
-    pixels: NDArray[np.uint8]
+    raster: Raster
 
 
 class Answer(NamedTuple):

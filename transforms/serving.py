@@ -11,6 +11,7 @@ from pathlib import Path
 from models.artefacts import ArtefactCache, EngineChoice, default_cache_folder
 from models.events import EventLog
 from models.live import LiveModels
+from models.memory import keep_freed_memory
 from models.shared_artefacts import SharedArtefacts
 from models.vetting import Vetter
 from models.watch import ModelWatch
@@ -42,6 +43,7 @@ class Serving:
     """The watch, the vetter, the live models and their events, of one process and one configuration."""
 
     def __init__(self, config: ServingConfig) -> None:
+        keep_freed_memory()
         self._config = config
         self._storage = BeamStorage()
         self._watching = threading.Lock()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.artefacts import EngineChoice, EngineName, Manifest
 from models.card import MAX_SIDE, Card, InputSpec, Layout, Task, parse_card, read_card
 from models.errors import ModelFault, ModelRejected, one_line
+from models.image_decoding import Raster
 from models.model_input import model_input
 from models.vetting.candidates import Answer, Candidate, Shape, is_out_of_memory, open_candidate
 from models.vetting.file_checks import identify
@@ -145,7 +146,7 @@ def _probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
     gradient = np.linspace(0, 255, spec.width, dtype=np.uint8)[None, :, None]
     for image, fixed in zip(noise, (0, 255, gradient), strict=False):
         image[...] = fixed
-    return model_input(list(noise), manifest)
+    return model_input([Raster(pixels) for pixels in noise], manifest)
 
 
 def _probe(answer: Answer, manifest: Manifest, batch_sizes: tuple[int, ...]) -> NDArray[Any]:

@@ -37,7 +37,7 @@ def fault_of(data: bytes, limits: DecodeLimits = LIMITS) -> ImageFault:
 @pytest.mark.parametrize("name", samples.valid_files())
 def test_an_odd_but_valid_image_is_what_pillow_shows(name: str) -> None:
     data = samples.valid_files()[name]
-    pixels = decode_image(data, limits=LIMITS, needed=NEEDED)
+    pixels = decode_image(data, limits=LIMITS, needed=NEEDED).pixels
     assert pixels.dtype == np.uint8
     assert pixels.flags.c_contiguous
     np.testing.assert_array_equal(pixels, by_pillow(data))
@@ -47,7 +47,7 @@ def test_an_odd_but_valid_image_is_what_pillow_shows(name: str) -> None:
 @pytest.mark.parametrize("orientation", range(10))
 def test_an_image_stands_upright_as_its_exif_says(form: str, orientation: int) -> None:
     data = samples.rotated(form, orientation)
-    np.testing.assert_array_equal(decode_image(data, limits=LIMITS), by_pillow(data))
+    np.testing.assert_array_equal(decode_image(data, limits=LIMITS).pixels, by_pillow(data))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
@@ -58,7 +58,7 @@ def test_an_orientation_in_xmp_alone_counts(form: str) -> None:
         data = samples.with_png_chunk(samples.encoded(samples.small(), form), b"iTXt", body)
     else:
         data = samples.encoded(samples.small(), form, xmp=xmp)
-    pixels = decode_image(data, limits=LIMITS)
+    pixels = decode_image(data, limits=LIMITS).pixels
     assert pixels.shape == (64, 43, 3)
     np.testing.assert_array_equal(pixels, by_pillow(data))
 
@@ -66,7 +66,7 @@ def test_an_orientation_in_xmp_alone_counts(form: str) -> None:
 @pytest.mark.parametrize("form", ["PNG", "TIFF"])
 def test_sixteen_bit_grey_keeps_its_shades(form: str) -> None:
     data, grey = samples.grey_16_bit(form)
-    np.testing.assert_array_equal(decode_image(data, limits=LIMITS), np.dstack([grey] * 3))
+    np.testing.assert_array_equal(decode_image(data, limits=LIMITS).pixels, np.dstack([grey] * 3))
 
 
 def test_samples_without_an_agreed_range_are_refused_not_guessed() -> None:
@@ -81,9 +81,10 @@ def test_a_large_jpeg_is_decoded_small_and_stays_within_the_stated_bound(name: s
     data = samples.encoded(image, "JPEG", quality=90)
     reduced = decode_image(data, limits=LIMITS, needed=NEEDED)
     exact = decode_image(data, limits=LIMITS, needed=NEEDED, exact=True)
-    np.testing.assert_array_equal(exact, by_pillow(data))
-    assert all(2 * 224 <= side < 4 * 224 for side in reduced.shape[:1])
-    fitted = [fit_image(pixels, 224, 224, "stretch", 3).astype(int) for pixels in (reduced, exact)]
+    np.testing.assert_array_equal(exact.pixels, by_pillow(data))
+    assert (reduced.reduced, exact.reduced) == (True, False)
+    assert all(2 * 224 <= side < 4 * 224 for side in reduced.pixels.shape[:1])
+    fitted = [fit_image(raster, 224, 224, "stretch", 3).astype(int) for raster in (reduced, exact)]
     assert np.abs(fitted[0] - fitted[1]).mean() <= REDUCTION_BOUND
 
 
@@ -91,9 +92,10 @@ def test_a_large_jpeg_is_decoded_small_and_stays_within_the_stated_bound(name: s
 def test_a_large_image_of_another_format_is_reduced_after_decoding(form: str) -> None:
     data = samples.encoded(samples.mosaic(2000, 1500), form)
     reduced = decode_image(data, limits=LIMITS, needed=NEEDED)
-    assert reduced.shape == (500, 667, 3)
+    assert reduced.reduced
+    assert reduced.pixels.shape == (500, 667, 3)
     whole = Image.fromarray(by_pillow(data)).reduce(3)
-    np.testing.assert_array_equal(reduced, np.asarray(whole))
+    np.testing.assert_array_equal(reduced.pixels, np.asarray(whole))
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -101,7 +103,7 @@ def test_a_large_image_of_another_format_is_reduced_after_decoding(form: str) ->
 def test_a_reduced_image_never_falls_below_twice_what_is_needed(form: str, orientation: int) -> None:
     data = samples.rotated(form, orientation, samples.mosaic(1800, 700))
     needed = (100, 300)
-    pixels = decode_image(data, limits=LIMITS, needed=needed)
+    pixels = decode_image(data, limits=LIMITS, needed=needed).pixels
     assert pixels.shape[0] >= 2 * needed[0]
     assert pixels.shape[1] >= min(2 * needed[1], 1800 if orientation == 1 else 700)
     assert (pixels.shape[0] > pixels.shape[1]) == (orientation == 6)
@@ -109,7 +111,7 @@ def test_a_reduced_image_never_falls_below_twice_what_is_needed(form: str, orien
 
 def test_without_a_known_need_twice_1024_remains() -> None:
     data = samples.encoded(samples.mosaic(4200, 4100), "JPEG")
-    assert decode_image(data, limits=LIMITS).shape == (2050, 2100, 3)
+    assert decode_image(data, limits=LIMITS).pixels.shape == (2050, 2100, 3)
 
 
 @pytest.mark.parametrize("name", samples.BOMBS)
@@ -145,7 +147,7 @@ def test_metadata_however_large_neither_costs_nor_spoils_the_picture(make) -> No
     started = time.perf_counter()
     tracemalloc.start()
     try:
-        assert decode_image(data, limits=LIMITS).shape == (43, 64, 3)
+        assert decode_image(data, limits=LIMITS).pixels.shape == (43, 64, 3)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000 + 3 * len(data)
     finally:
         tracemalloc.stop()
@@ -183,7 +185,7 @@ def test_pillows_own_warnings_are_neither_printed_nor_fatal() -> None:
 )
 def test_a_file_cut_at_any_byte_is_refused_or_whole(name: str) -> None:
     data = samples.valid_files()[name]
-    whole = decode_image(data, limits=LIMITS)
+    whole = decode_image(data, limits=LIMITS).pixels
     cut_faults = {
         ImageFault.TRUNCATED,
         ImageFault.CORRUPT,
@@ -193,7 +195,7 @@ def test_a_file_cut_at_any_byte_is_refused_or_whole(name: str) -> None:
     faults = []
     for length in [*range(200), *range(200, len(data), 1 + len(data) // 300), *range(len(data) - 30, len(data))]:
         try:
-            np.testing.assert_array_equal(decode_image(data[:length], limits=LIMITS), whole)
+            np.testing.assert_array_equal(decode_image(data[:length], limits=LIMITS).pixels, whole)
         except ImageError as error:
             faults.append(error.fault)
     assert set(faults) <= cut_faults
@@ -233,3 +235,9 @@ def test_the_pixels_in_hand_at_once_stay_within_the_budget() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, [4, 3, 5, 12, 1, 2, 10, 6] * 3))
     assert most[0] == 12
+
+
+def test_scans_after_the_last_of_a_sequential_jpeg_are_not_decoded() -> None:
+    data = samples.encoded(samples.small().convert("L"), "JPEG")
+    scan = data[data.index(b"\xff\xda") : -2]
+    assert fault_of(data[:-2] + 2 * scan + data[-2:]) == ImageFault.CORRUPT

@@ -12,12 +12,13 @@ import json, shutil, statistics, sys, threading, time
 from pathlib import Path
 import numpy as np, psutil
 from models.events import EventLog
+from models.image_decoding import Raster
 from models.live import LiveModels
 from models.reference import Statement
 from tests.model_files import vetted_classifier
 
 folder = Path(sys.argv[1])
-shelf, images = {}, [np.zeros((64, 64, 3), np.uint8)] * 8
+shelf, images = {}, [Raster(np.zeros((64, 64, 3), np.uint8))] * 8
 models = LiveModels(lambda reference: shelf[reference], EventLog(), warm_sizes=(1, 8))
 done = threading.Event()
 

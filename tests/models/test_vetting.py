@@ -22,6 +22,7 @@ import pytest
 from models.artefacts import ArtefactCache, Vetted
 from models.engines import load_engine
 from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingFailed, VettingStopped
+from models.image_decoding import Raster
 from models.live import LiveModel
 from models.reference import ModelReference
 from models.storage import LocalStorage
@@ -34,7 +35,7 @@ from tests.model_files import cut, tiny_classifier
 from tests.models.rejections import rejection
 
 MEMORY = 4 << 30
-GREY = np.full((8, 8, 3), 128, np.uint8)
+GREY = Raster(np.full((8, 8, 3), 128, np.uint8))
 
 
 @pytest.fixture

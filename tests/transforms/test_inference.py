@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from models.artefacts import Manifest
 from models.card import Card, InputSpec
 from models.errors import ImageError, ImageFault
+from models.image_decoding import Raster
 from models.live import LiveModel
 from models.prediction import Prediction
 from models.reference import ModelReference
@@ -49,7 +50,7 @@ class Holder:
 
 def image(brightness: int) -> DecodedImage:
     request = ImageRequest(f"{brightness}.png", Origin("id", "2026-01-01T00:00:00.000000Z", {"k": "v"}))
-    return DecodedImage(request, np.full((4, 4, 3), brightness, np.uint8))
+    return DecodedImage(request, Raster(np.full((4, 4, 3), brightness, np.uint8)))
 
 
 def outcomes(*brightness: int) -> tuple[list[Any], Picky]:

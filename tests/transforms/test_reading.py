@@ -53,7 +53,7 @@ def fault_at(path: object, **options: Any) -> tuple[str, ImageFault]:
 
 
 def name_and_pixels(image: DecodedImage) -> tuple[str, tuple[int, ...], bytes]:
-    return Path(image.request.image).name, image.pixels.shape, image.pixels.tobytes()
+    return Path(image.request.image).name, image.raster.pixels.shape, image.raster.pixels.tobytes()
 
 
 def name_and_fault(letter: DeadLetter) -> tuple[str, str, str]:
@@ -78,7 +78,7 @@ def test_one_bad_image_is_one_dead_letter_and_its_neighbours_go_on(images: Path)
     outputs = pipeline | beam.Create([request(images / name) for name in names]) | ReadImages([str(images)], threads=2)
     wanted = []
     for name in good:
-        pixels = decode_image(samples.valid_files()[name], limits=DecodeLimits())
+        pixels = decode_image(samples.valid_files()[name], limits=DecodeLimits()).pixels
         wanted.append((name, pixels.shape, pixels.tobytes()))
     assert_that(
         outputs.images | "Move images" >> beam.Reshuffle() | beam.Map(name_and_pixels), equal_to(wanted), label="images"
@@ -118,7 +118,7 @@ def test_every_element_keeps_its_time_and_window(images: Path) -> None:
 def test_what_the_models_need_decides_how_large_images_come(images: Path) -> None:
     with BeamPipeline() as pipeline:
         outputs = pipeline | beam.Create([request(images / "photo.jpg")]) | ReadImages(needed=small_need)
-        shapes = outputs.images | beam.Map(lambda image: image.pixels.shape)
+        shapes = outputs.images | beam.Map(lambda image: image.raster.pixels.shape)
         assert_that(shapes, equal_to([(22, 32, 3)]))
 
 
