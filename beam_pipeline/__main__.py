@@ -16,7 +16,7 @@ from beam_pipeline.options import JobOptions, OptionError, parse_options
 from beam_pipeline.pipeline import build
 from beam_pipeline.pubsub_access import PubSubRefused, readable
 from beam_pipeline.pubsub_gate import VARIABLE, PubSubGate
-from beam_pipeline.running import LocalRun, details_of, pubsub_source, stop_requests
+from beam_pipeline.running import GatheredMessages, LocalRun, details_of, pubsub_source, stop_requests
 from transforms.windowing import SideInputMode
 
 _LOGGER = logging.getLogger("hotswap")
@@ -50,7 +50,8 @@ def _run_here(options: PipelineOptions, job: JobOptions) -> int:
             emulator = os.environ.get(VARIABLE)
             # Google's own service cannot be told to hold: the last that it delivers may be lost.
             gate = stack.enter_context(PubSubGate(emulator)) if emulator else None
-            return _run(LocalRun(options, job), stop_requested, gate)
+            source = pubsub_source(job) if gate else GatheredMessages(job)
+            return _run(LocalRun(options, job, source), stop_requested, gate)
     except (PubSubRefused, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -85,7 +85,7 @@ def pubsub_source(job: JobOptions) -> beam.PTransform:
 
 
 class GatheredMessages(beam.PTransform):
-    """`pubsub_source` as the DirectRunner needs it."""
+    """`pubsub_source` as the DirectRunner needs it where no gate gathers what it reads."""
 
     def __init__(self, job: JobOptions) -> None:
         super().__init__()
@@ -101,18 +101,19 @@ class LocalRun:
     Args:
         options: Beam's.
         job: the job's own.
+        source: of its messages: `pubsub_source` behind a `PubSubGate`, `GatheredMessages` without one.
 
     Raises:
         OSError: the folder of compiled models cannot be used.
     """
 
-    def __init__(self, options: PipelineOptions, job: JobOptions) -> None:
+    def __init__(self, options: PipelineOptions, job: JobOptions, source: beam.PTransform) -> None:
         publishing.wait_again()
         self.serving = serving(job.serving)
         self.failure: BaseException | None = None
         self._counted_before = metrics.tally()
         self._pipeline = beam.Pipeline(options=options)
-        build(self._pipeline, GatheredMessages(job), job, SideInputMode.WINDOWED)
+        build(self._pipeline, source, job, SideInputMode.WINDOWED)
         self._result: beam.runners.runner.PipelineResult | None = None
         self._closing = False
 

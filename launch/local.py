@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from beam_pipeline.options import JobOptions, OptionError, parse_options
-from beam_pipeline.running import Books, LocalRun, details_of, stop_requests
+from beam_pipeline.running import Books, LocalRun, details_of, pubsub_source, stop_requests
 from launch.command_line import LaunchError, LaunchFailed, run
 from launch.image_folder import ImageFolder
 from launch.local_pubsub import LocalPubSub, local_pubsub
@@ -88,7 +88,7 @@ def local(
     ):
         job = replace(job, input_subscription=pubsub.subscription, output_path=output_path)
         try:
-            run_here = LocalRun(options, job)
+            run_here = LocalRun(options, job, pubsub_source(job))
         except OSError as error:
             raise LaunchError(f"compiled models cannot be kept: {error}") from error
         try:

@@ -59,12 +59,11 @@ def local_pubsub() -> Iterator[LocalPubSub]:
         with _external(address) as external:
             yield external
         return
-    with PubSubEmulator() as emulator:
-        os.environ[VARIABLE] = emulator.address
-        try:
+    try:
+        with PubSubEmulator() as emulator, PubSubGate(emulator.address):
             yield _Embedded(emulator)
-        finally:
-            del os.environ[VARIABLE]
+    finally:
+        os.environ.pop(VARIABLE, None)
 
 
 class _Embedded:
