@@ -1,15 +1,28 @@
-"""Fixtures that any test may use: a cache of compiled models for the session, and files that only Keras can write."""
+"""What any test may use: an emulator of Pub/Sub, a cache of compiled models, and files that only Keras can write."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from launch.pubsub_emulator import PubSubEmulator
 from models.artefacts import ArtefactCache
+from tests.launch.pubsub_clients import SUBSCRIPTION, TOPIC
+
+
+@pytest.fixture
+def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSubEmulator]:
+    """With one topic and one subscription; every client in this process sees it."""
+    with PubSubEmulator() as emulator:
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
+        emulator.create_topic(TOPIC)
+        emulator.create_subscription(SUBSCRIPTION, TOPIC)
+        yield emulator
 
 
 @pytest.fixture(scope="session")

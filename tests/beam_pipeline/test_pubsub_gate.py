@@ -13,19 +13,10 @@ from tests.launch.pubsub_clients import SUBSCRIPTION, TOPIC, eventually, pull
 
 
 @pytest.fixture
-def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSubEmulator]:
-    with PubSubEmulator() as emulator:
-        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
-        emulator.create_topic(TOPIC)
-        emulator.create_subscription(SUBSCRIPTION, TOPIC)
-        yield emulator
-
-
-@pytest.fixture
-def gate(upstream: PubSubEmulator) -> Iterator[PubSubGate]:
-    with PubSubGate(upstream.address) as gate:
+def gate(emulator: PubSubEmulator) -> Iterator[PubSubGate]:
+    with PubSubGate(emulator.address) as gate:
         yield gate
-    assert os.environ["PUBSUB_EMULATOR_HOST"] == upstream.address
+    assert os.environ["PUBSUB_EMULATOR_HOST"] == emulator.address
 
 
 @pytest.fixture
@@ -36,9 +27,9 @@ def subscriber(gate: PubSubGate) -> Iterator[pubsub_v1.SubscriberClient]:
 
 
 def test_messages_pass_unchanged_and_are_acknowledged_upstream(
-    upstream: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
 ) -> None:
-    message_id = upstream.publish(TOPIC, b"\xffimage", {"customer": "42"})
+    message_id = emulator.publish(TOPIC, b"\xffimage", {"customer": "42"})
 
     [received] = pull(subscriber)
     subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=[received.ack_id])
@@ -46,14 +37,14 @@ def test_messages_pass_unchanged_and_are_acknowledged_upstream(
     assert (received.message.data, dict(received.message.attributes)) == (b"\xffimage", {"customer": "42"})
     assert received.message.message_id == message_id
     assert gate.delivered == 1
-    assert upstream.statistics(SUBSCRIPTION).acknowledged == 1
+    assert emulator.statistics(SUBSCRIPTION).acknowledged == 1
 
 
 def test_a_held_gate_delivers_nothing_until_it_is_resumed(
-    upstream: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
 ) -> None:
     gate.hold()
-    upstream.publish(TOPIC, b"image")
+    emulator.publish(TOPIC, b"image")
 
     assert pull(subscriber) == []
     assert gate.delivered == 0
@@ -62,12 +53,12 @@ def test_a_held_gate_delivers_nothing_until_it_is_resumed(
 
 
 def test_all_that_waits_is_delivered_at_once_and_what_comes_next_a_little_later(
-    upstream: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
 ) -> None:
     for _ in range(40):
-        upstream.publish(TOPIC, b"image")
+        emulator.publish(TOPIC, b"image")
     gathered = subscriber.pull(subscription=SUBSCRIPTION, max_messages=10)
-    upstream.publish(TOPIC, b"late")
+    emulator.publish(TOPIC, b"late")
 
     at_once = subscriber.pull(subscription=SUBSCRIPTION, max_messages=10)
     later = subscriber.pull(subscription=SUBSCRIPTION, max_messages=10)
@@ -77,21 +68,21 @@ def test_all_that_waits_is_delivered_at_once_and_what_comes_next_a_little_later(
 
 
 def test_nothing_to_read_is_known_after_an_empty_pull(
-    upstream: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
 ) -> None:
     assert not gate.empty
-    upstream.publish(TOPIC, b"image")
+    emulator.publish(TOPIC, b"image")
     pull(subscriber)
     assert not gate.empty
     eventually(lambda: not pull(subscriber) and gate.empty)
 
 
-def test_publishing_passes_too(upstream: PubSubEmulator, gate: PubSubGate) -> None:
+def test_publishing_passes_too(emulator: PubSubEmulator, gate: PubSubGate) -> None:
     publisher = pubsub_v1.PublisherClient()
     publisher.publish(TOPIC, bytes(5_000_000)).result(20)
     publisher.stop()
 
-    assert upstream.statistics(SUBSCRIPTION).published == 1
+    assert emulator.statistics(SUBSCRIPTION).published == 1
 
 
 def test_refusals_are_passed_on(gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient) -> None:
@@ -100,14 +91,14 @@ def test_refusals_are_passed_on(gate: PubSubGate, subscriber: pubsub_v1.Subscrib
 
 
 def test_an_emulator_that_has_gone_looks_like_one_without_messages(
-    upstream: PubSubEmulator,
+    emulator: PubSubEmulator,
     gate: PubSubGate,
     subscriber: pubsub_v1.SubscriberClient,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    upstream.publish(TOPIC, b"image")
+    emulator.publish(TOPIC, b"image")
     [received] = pull(subscriber)
-    upstream.stop()
+    emulator.stop()
 
     assert pull(subscriber) == []
     subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=[received.ack_id])
@@ -115,10 +106,10 @@ def test_an_emulator_that_has_gone_looks_like_one_without_messages(
 
 
 def test_holding_waits_for_the_pull_under_way(
-    upstream: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
 ) -> None:
     for _ in range(50):
-        upstream.publish(TOPIC, b"image")
+        emulator.publish(TOPIC, b"image")
     received: list[object] = []
     eventually(lambda: bool(received.extend(pull(subscriber)) or received))
 

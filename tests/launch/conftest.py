@@ -1,4 +1,4 @@
-"""An emulator with one topic and one subscription, and Google's own clients of it."""
+"""Google's own clients of the emulator."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ import pytest
 from google.cloud import pubsub_v1
 
 from launch.pubsub_emulator import PubSubEmulator
-from tests.launch.pubsub_clients import SUBSCRIPTION, TOPIC
-
-
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSubEmulator]:
-    with PubSubEmulator() as emulator:
-        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
-        emulator.create_topic(TOPIC)
-        emulator.create_subscription(SUBSCRIPTION, TOPIC)
-        yield emulator
 
 
 @pytest.fixture
