@@ -23,10 +23,6 @@ _THREADS = 8
 _CALL_SECONDS = 30.0
 _PULL_SECONDS = 5.0
 _EMPTY_PULL_SECONDS = 0.05
-_MOST_MESSAGES = 128
-"""In one answer; a local run holds the images of as many."""
-_GATHER_SECONDS = 0.2
-"""From one answer with messages to the next."""
 _PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
 
 
@@ -38,15 +34,19 @@ class PubSubGate:
     answered at once. An acknowledgement that cannot be passed on is dropped: its messages come again.
 
     That runner asks for ten messages, makes a bundle of them, and spends a millisecond or two on each step of each
-    bundle. So an answer holds all that wait, up to 128, however few were asked for; and what arrives within 0.2 s of an
-    answer waits for the next.
+    bundle. So an answer holds all that wait, however few were asked for; and what arrives shortly after an answer waits
+    for the next.
 
     Args:
         upstream: `HOST:PORT` of an emulator.
+        most_messages: in one answer; a local run holds the images of as many.
+        gather_seconds: from one answer with messages to the next.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, most_messages: int = 128, gather_seconds: float = 0.2) -> None:
         self._upstream = upstream
+        self._most_messages = most_messages
+        self._gather_seconds = gather_seconds
         self._channel = grpc.insecure_channel(upstream, [("grpc.max_receive_message_length", -1)])
         self._server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="pubsub-gate"),
@@ -112,7 +112,7 @@ class PubSubGate:
 
         asked = types.PullRequest.pb(types.PullRequest.deserialize(request))
         asked.return_immediately = True
-        asked.max_messages = _MOST_MESSAGES
+        asked.max_messages = self._most_messages
         response = b""
         try:
             response = self._pass_on(_PULL, asked.SerializeToString(), context, _PULL_SECONDS)
@@ -126,7 +126,7 @@ class PubSubGate:
         self.empty = not messages
         if messages:
             self._just_delivered = True
-            self._gathering_until = time.monotonic() + _GATHER_SECONDS
+            self._gathering_until = time.monotonic() + self._gather_seconds
         return response
 
     def _pass_on(self, method: str, request: bytes, context: Any, seconds: float = _CALL_SECONDS) -> bytes:

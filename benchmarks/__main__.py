@@ -25,10 +25,6 @@ from launch.command_line import run
 
 app = typer.Typer(add_completion=False)
 
-_GUESSES = {"ours": 100.0, "stock": 20.0}
-"""Images a second of a stream that nothing is known of; only the size of the flood depends on it."""
-_DIGITS_FACTOR = 3
-
 
 class Part(StrEnum):
     """What can be measured by itself."""
@@ -66,12 +62,11 @@ def bench(
     streams: dict[str, dict[str, StreamReport]] = {}
     failed = False
     if only in (None, Part.STREAM):
-        for kind, way in product((MEDIUM,) if quick else (MEDIUM, DIGITS), _GUESSES):
-            guess = _GUESSES[way] * (_DIGITS_FACTOR if kind is DIGITS else 1)
+        for kind, way in product((MEDIUM,) if quick else (MEDIUM, DIGITS), streaming.GUESSES):
             pace = streaming.QUICK if quick else streaming.FULL
-            folder = scratch / f"{kind.name}-{way}"
+            folder = scratch / f"{kind.name}-{way.replace(', ', '-')}"
             try:
-                report = measure_stream(way, pace, kind, images[kind.name], models, folder, guess, console.print)
+                report = measure_stream(way, pace, kind, images[kind.name], models, folder, console.print)
             except StreamFailed as error:
                 failed = True
                 console.print(f"[red]left out:[/red] {error}")

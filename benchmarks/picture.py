@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from benchmarks.streaming import StreamReport
+from benchmarks.streaming import StreamReport, Swap
 
 _OLD, _NEW, _INK = "#6b7a8f", "#d1495b", "#333333"
-_TITLES = {"stock": "Beam's stock handler", "ours": "this project"}
+_TITLES = {
+    "stock": "Beam's stock handler",
+    "stock, gathered": "Beam's stock handler, reading as this project does",
+    "ours": "this project",
+}
 
 
 def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
@@ -19,7 +23,7 @@ def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
         stem: the files' path without its ending.
 
     Returns:
-        The two paths.
+        The two paths; none where no model was swapped.
     """
     import matplotlib as mpl
 
@@ -27,7 +31,10 @@ def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
     from matplotlib import pyplot as plt
 
     mpl.rcParams["svg.hashsalt"] = "swap"
-    shown = [way for way in _TITLES if way in ways]
+    swaps = {way: ways[way].swap for way in _TITLES if way in ways}
+    shown = {way: swap for way, swap in swaps.items() if swap is not None}
+    if not shown:
+        return []
     figure, panels = plt.subplots(
         len(shown),
         1,
@@ -37,12 +44,11 @@ def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
         squeeze=False,
         layout="constrained",
     )
-    for way, panel in zip(shown, panels[:, 0], strict=True):
-        report = ways[way]
-        _points(report, panel)
+    for (way, swap), panel in zip(shown.items(), panels[:, 0], strict=True):
+        _points(swap, panel)
         panel.axvline(0, color=_INK, linewidth=1)
-        panel.axvline(-report.swap_seconds, color=_INK, linewidth=1, linestyle=":")
-        panel.set_title(f"{_TITLES[way]}, {report.swap_rate:.1f} images/s", loc="left", fontsize=10)
+        panel.axvline(-swap.seconds, color=_INK, linewidth=1, linestyle=":")
+        panel.set_title(f"{_TITLES[way]}, {swap.rate:.1f} images/s", loc="left", fontsize=10)
         panel.set_ylabel("latency, s")
         panel.set_ylim(bottom=0)
         panel.spines[["top", "right"]].set_visible(False)
@@ -55,9 +61,9 @@ def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
     return paths
 
 
-def _points(report: StreamReport, panel: object) -> None:
-    first = report.timeline[0][2]
+def _points(swap: Swap, panel: object) -> None:
+    first = swap.timeline[0][2]
     for colour, label, old in ((_OLD, "old model", True), (_NEW, "new model", False)):
-        points = [(at, latency) for at, latency, model in report.timeline if (model == first) is old]
+        points = [(at, latency) for at, latency, model in swap.timeline if (model == first) is old]
         if points:
             panel.scatter(*zip(*points, strict=True), s=5, color=colour, label=label)  # type: ignore[attr-defined]

@@ -1,13 +1,14 @@
 """The stock way as a stream: `python -m benchmarks.stock_stream --input_subscription=... --model_pattern=...`.
 
-The job's own command line, source, windows, watcher and sink, around Beam's documented steps. Only what reads images
-and what answers is another.
+The job's own command line, windows, watcher and sink, around Beam's documented steps: what reads images and what
+answers is another. Messages come as Beam reads them, or, with `--gathered`, as the job does.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -20,12 +21,16 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.ml.inference.base import ModelMetadata, PredictionResult, RunInference
 
 from beam_pipeline.options import parse_options
-from beam_pipeline.running import GatheredMessages
+from beam_pipeline.pubsub_gate import VARIABLE, PubSubGate
+from beam_pipeline.running import pubsub_source
 from benchmarks.stock import model_handler, read_image
 from models.reference import Statement
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern
 from transforms.windowing import WindowForModels
+
+BEAMS_MESSAGES = 10
+"""What the DirectRunner asks for in one pull."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -34,13 +39,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--first_model", required=True, help="what the handler begins with")
     parser.add_argument("--side", type=int, required=True, help="height and width that the models take, in pixels")
     parser.add_argument("--grey", action="store_true", help="the models take one channel")
+    parser.add_argument("--gathered", action="store_true", help="read all messages that wait at once, as the job does")
     mine, rest = parser.parse_known_args(argv)
     options, job, mode = parse_options(rest)
     logging.basicConfig(level=logging.WARNING)
     pipeline = beam.Pipeline(options=options)
     images = (
         pipeline
-        | "ReadMessages" >> GatheredMessages(job)
+        | "ReadMessages" >> pubsub_source(job)
         | "ReadImage" >> beam.Map(_named_image, (mine.side, mine.side), mine.grey)
     )
     arrivals = images | "WindowForModels" >> WindowForModels(mode)
@@ -55,11 +61,15 @@ def main(argv: Sequence[str]) -> int:
         | "PostProcess" >> beam.Map(_record)
         | "WriteResults" >> WriteJson(path=job.output_path)
     )
-    result = pipeline.run()
-    asked = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: asked.set())
-    threading.Thread(target=_await_end, args=(result, asked), daemon=True).start()
-    asked.wait()
+    emulator = os.environ[VARIABLE]
+    # Either way an empty pull is answered at once: Beam's runner would wait for its end, on its one thread.
+    gate = PubSubGate(emulator) if mine.gathered else PubSubGate(emulator, BEAMS_MESSAGES, gather_seconds=0.0)
+    with gate:
+        result = pipeline.run()
+        asked = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: asked.set())
+        threading.Thread(target=_await_end, args=(result, asked), daemon=True).start()
+        asked.wait()
     return 0
 
 

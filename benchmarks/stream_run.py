@@ -55,10 +55,10 @@ class Result:
 
 @dataclass
 class StreamRun:
-    """The stock stream or ours; a context manager that starts it and ends it.
+    """One stream; a context manager that starts it and ends it.
 
     Attributes:
-        way: `ours` or `stock`.
+        way: `ours`; `stock`, which reads as Beam does; or `stock, gathered`, which reads as ours does.
         kind: the images.
         paths: their files.
         folder: of this run alone; models land in `folder/models`.
@@ -187,9 +187,15 @@ class StreamRun:
     def _started(self) -> subprocess.Popen[bytes]:
         grey = ["--grey"] if self.kind is DIGITS else []
         stock = [f"--first_model={self.first_model}", f"--side={28 if self.kind is DIGITS else 224}", *grey]
-        command = [sys.executable, "-m", *(["benchmarks.stock_stream", *stock] if self.way == "stock" else [])]
-        command += ["beam_pipeline"] if self.way == "ours" else []
-        command += [
+        program = {
+            "ours": ["beam_pipeline"],
+            "stock": ["benchmarks.stock_stream", *stock],
+            "stock, gathered": ["benchmarks.stock_stream", "--gathered", *stock],
+        }
+        command = [
+            sys.executable,
+            "-m",
+            *program[self.way],
             f"--input_subscription={SUBSCRIPTION}",
             f"--model_pattern={self.folder / 'models' / '*.h5'}",
             f"--model_poll_seconds={POLL_SECONDS}",

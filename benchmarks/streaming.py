@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.images import ImageKind
+from benchmarks.images import DIGITS, ImageKind
 from benchmarks.stream_run import Result, StreamFailed, StreamRun
 from benchmarks.throughput import Tell
 
 _SWAP_PATIENCE_SECONDS = 150.0
 _IDLE_RATE = 4.0
 _SETTLE_SECONDS = 30.0
+_DIGITS_FACTOR = 3
+
+GUESSES = {"ours": 150.0, "stock": 10.0, "stock, gathered": 30.0}
+"""The ways, and images a second that each may reach; only the size of its flood depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +32,18 @@ class Plan:
         ladder: fractions of the flood's rate that are tried, from the top, until one is sustained.
         step_seconds: how long each is tried.
         quiet_seconds: of quiet, and as much around the swap.
+        swaps: the ways whose model is swapped; the sustained rate is found of all.
     """
 
     flood_seconds: float
     ladder: tuple[float, ...]
     step_seconds: float
     quiet_seconds: float
+    swaps: frozenset[str]
 
 
-FULL = Plan(15.0, (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3), 20.0, 15.0)
-QUICK = Plan(3.0, (0.8, 0.5), 6.0, 10.0)
+FULL = Plan(15.0, (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3), 20.0, 15.0, frozenset(GUESSES))
+QUICK = Plan(3.0, (0.9, 0.7, 0.5), 6.0, 10.0, frozenset({"ours", "stock"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,37 +64,47 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Swap:
+    """A swap under load.
+
+    Attributes:
+        rate: images a second meanwhile: half of what is sustained.
+        quiet: before the new model landed.
+        vetting: from the moment in which it landed until its first result.
+        around: its first result, half of the time before.
+        seconds: from landing to the first result, nothing known of the model.
+        timeline: (seconds since the first result of the new model, latency in seconds, model) of each result from
+            `quiet` on.
+    """
+
+    rate: float
+    quiet: Span
+    vetting: Span
+    around: Span
+    seconds: float
+    timeline: Sequence[tuple[float, float, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class StreamReport:
     """One stream.
 
     Attributes:
-        way: `ours` or `stock`.
+        way: a key of `GUESSES`.
         kind: of image.
         flood_rate: images a second when all wait to be read, from publishing to the last result.
         sustained_rate: the highest rate tried at which latency stayed bounded; 0 where none did.
-        swap_rate: images a second while the model was swapped: half of what is sustained.
-        quiet: before any model landed.
-        vetting: from the moment in which the new model landed until its first result.
-        swap: around the new model's first result, half of it before.
-        swap_seconds: from landing to the first result, under that load, nothing known of the model.
-        idle_cold_seconds: the same at four images a second.
-        idle_warm_seconds: the same for a model whose compiled form is in the cache.
-        timeline: (seconds since the first result of the new model, latency in seconds, model) of each result from
-            `quiet` on.
+        swap: None where none was tried.
+        idle_seconds: from landing to the first result at four images a second, for a model of which nothing is known,
+            and for one whose compiled form is in the cache; of ours alone.
     """
 
     way: str
     kind: str
     flood_rate: float
     sustained_rate: float
-    swap_rate: float
-    quiet: Span
-    vetting: Span
-    swap: Span
-    swap_seconds: float
-    idle_cold_seconds: float
-    idle_warm_seconds: float
-    timeline: Sequence[tuple[float, float, str]]
+    swap: Swap | None
+    idle_seconds: tuple[float, float] | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -96,25 +112,17 @@ class StreamReport:
 
 
 def measure_stream(
-    way: str,
-    plan: Plan,
-    kind: ImageKind,
-    paths: list[str],
-    models: Mapping[str, Path],
-    folder: Path,
-    guess: float,
-    tell: Tell,
+    way: str, plan: Plan, kind: ImageKind, paths: list[str], models: Mapping[str, Path], folder: Path, tell: Tell
 ) -> StreamReport:
     """Starts one stream and takes all its measures.
 
     Args:
-        way: `ours` or `stock`.
+        way: a key of `GUESSES`.
         plan: how much.
         kind: the images.
         paths: their files.
         models: by name, as `make_models` gives them.
         folder: for this run alone.
-        guess: images a second that it may reach; sets the size of the flood.
         tell: is told what happens.
 
     Raises:
@@ -122,33 +130,20 @@ def measure_stream(
     """
     tell(f"stream of {kind.name}, {way}: starting")
     a, b, c = (models[f"{kind.model}_{which}"] for which in "abc")
+    guess = GUESSES[way] * (_DIGITS_FACTOR if kind is DIGITS else 1)
+    swap, idle = None, None
     with StreamRun(way, kind, paths, folder, a) as run:
         run.warm_up()
         flood_rate = run.flood(max(64, round(guess * plan.flood_seconds)))
         sustained = _sustained(run, flood_rate, plan)
         tell(f"  {way}: a flood is worked off at {flood_rate:.1f}/s; {sustained:.1f}/s is sustained")
-        rate = (sustained or flood_rate * plan.ladder[-1]) / 2
-        begin, quiet_end, swapped = _swap(run, rate, plan, b)
-        tell(f"  {way}: new model answers {swapped - run.landed[b.stem]:.1f} s after it landed, at {rate:.1f}/s")
-        cold = _idle_landing(run, c, c.stem)
-        warm = _idle_landing(run, a, "known")
-        tell(f"  {way}: on the idle machine after {cold:.1f} s, and {warm:.1f} s where it is known")
-    half = plan.quiet_seconds / 2
-    results = [result for result in run.results if begin <= result.due < swapped + half]
-    return StreamReport(
-        way,
-        kind.name,
-        flood_rate,
-        sustained,
-        rate,
-        quiet=_span([result for result in results if result.due < quiet_end]),
-        vetting=_span([result for result in results if run.landed[b.stem] <= result.due < swapped]),
-        swap=_span([result for result in results if swapped - half <= result.due < swapped + half]),
-        swap_seconds=swapped - run.landed[b.stem],
-        idle_cold_seconds=cold,
-        idle_warm_seconds=warm,
-        timeline=[(result.due - swapped, result.latency, result.model) for result in results],
-    )
+        if way in plan.swaps:
+            swap = _swap(run, (sustained or flood_rate * plan.ladder[-1]) / 2, plan, b)
+            tell(f"  {way}: new model answers {swap.seconds:.1f} s after it landed, at {swap.rate:.1f}/s")
+        if way == "ours":
+            idle = _idle_landing(run, c, c.stem), _idle_landing(run, a, "known")
+            tell(f"  {way}: on the idle machine after {idle[0]:.1f} s, and {idle[1]:.1f} s where it is known")
+    return StreamReport(way, kind.name, flood_rate, sustained, swap, idle)
 
 
 def is_bounded(results: Sequence[Result]) -> bool:
@@ -170,16 +165,26 @@ def _sustained(run: StreamRun, flood_rate: float, plan: Plan) -> float:
     return 0.0
 
 
-def _swap(run: StreamRun, rate: float, plan: Plan, model: Path) -> tuple[float, float, float]:
-    """Quiet, then a swap under the same load; the moments of the beginning, of quiet's end and of the swap."""
+def _swap(run: StreamRun, rate: float, plan: Plan, model: Path) -> Swap:
+    """Quiet, then a swap under the same load."""
     run.feed(rate, 2.0)
     begin = time.monotonic()
     run.feed(rate, plan.quiet_seconds)
     quiet_end = time.monotonic()
     swapped = _await_swap(run, model, model.stem, rate)
-    run.feed(rate, max(1.0, swapped + plan.quiet_seconds / 2 + 1 - time.monotonic()))
+    half = plan.quiet_seconds / 2
+    run.feed(rate, max(1.0, swapped + half + 1 - time.monotonic()))
     run.settle(_SETTLE_SECONDS)
-    return begin, quiet_end, swapped
+    landed = run.landed[model.stem]
+    results = [result for result in run.results if begin <= result.due < swapped + half]
+    return Swap(
+        rate,
+        quiet=_span([result for result in results if result.due < quiet_end]),
+        vetting=_span([result for result in results if landed <= result.due < swapped]),
+        around=_span([result for result in results if swapped - half <= result.due]),
+        seconds=swapped - landed,
+        timeline=[(result.due - swapped, result.latency, result.model) for result in results],
+    )
 
 
 def _idle_landing(run: StreamRun, model: Path, name: str) -> float:

@@ -16,7 +16,7 @@ from benchmarks.images import ImageKind, in_turn, make_images
 from benchmarks.picture import draw
 from benchmarks.report import Measured, Target, print_tables, write_json
 from benchmarks.stream_run import Result
-from benchmarks.streaming import Span, StreamReport, is_bounded
+from benchmarks.streaming import Span, StreamReport, Swap, is_bounded
 from benchmarks.throughput import Throughput, ThroughputReport
 
 
@@ -109,4 +109,4 @@ def _measured() -> Measured:
 def _stream(way: str, rate: float) -> StreamReport:
     span = Span(50, 0.2, 0.4, 0.3)
     timeline = [(second / 2, 0.3, "old" if second < 0 else "new") for second in range(-10, 10)]
-    return StreamReport(way, "1280x960", rate, rate, rate / 2, span, span, span, 3.0, 9.0, 1.5, timeline)
+    return StreamReport(way, "1280x960", rate, rate, Swap(rate / 2, span, span, span, 3.0, timeline), (9.0, 1.5))
