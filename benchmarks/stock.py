@@ -44,20 +44,20 @@ def read_image(path: str, size: tuple[int, int], grey: bool) -> tf.Tensor:
     return tf.cast(tf.convert_to_tensor(pixels[..., None] if grey else pixels), dtype=tf.float32)
 
 
-def model_handler(model: str, batch: int, wait_seconds: float | None = None) -> Any:
+def model_handler(model: str, batch: int, *, full_at_once: bool, wait_seconds: float | None = None) -> Any:
     """Beam's handler, with names that stay on the answers.
-
-    Batches begin at their full size: left to itself Beam tries 1, 2, 4… first, anew in each bundle of the DirectRunner.
 
     Args:
         model: an `.h5` file.
         batch: most images in one call of the model.
+        full_at_once: whether batches begin at that size; left to itself Beam tries 1, 2, 4… first, anew in each bundle
+            of the DirectRunner.
         wait_seconds: how long a batch waits for images of other bundles.
     """
     handler = TFModelHandlerTensor(
         model,
         load_model_args={"compile": False},
-        min_batch_size=batch,
+        min_batch_size=batch if full_at_once else None,
         max_batch_size=batch,
         max_batch_duration_secs=wait_seconds,
     )
@@ -82,7 +82,7 @@ class StockWay:
             | beam.Create(paths, reshuffle=False)
             | "Start" >> beam.Map(see)
             | "ReadImage" >> beam.Map(_named_image, self._size, self._grey)
-            | RunInference(model_handler(self._setup.model, self._setup.batch))
+            | RunInference(model_handler(self._setup.model, self._setup.batch, full_at_once=True))
             | "PostProcess" >> beam.Map(_class)
             | "Keep" >> beam.Map(keep)
         )

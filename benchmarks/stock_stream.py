@@ -1,7 +1,8 @@
 """The stock way as a stream: `python -m benchmarks.stock_stream --input_subscription=... --model_pattern=...`.
 
 The job's own command line, windows, watcher and sink, around Beam's documented steps: what reads images and what
-answers is another. Messages come as Beam reads them, or, with `--gathered`, as the job does.
+answers is another. Messages come as Beam reads them, and its handler finds its own batches; or, with `--gathered`,
+messages come as the job reads them, in full batches.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--first_model", required=True, help="what the handler begins with")
     parser.add_argument("--side", type=int, required=True, help="height and width that the models take, in pixels")
     parser.add_argument("--grey", action="store_true", help="the models take one channel")
-    parser.add_argument("--gathered", action="store_true", help="read all messages that wait at once, as the job does")
+    parser.add_argument("--gathered", action="store_true", help="read all messages that wait at once, in full batches")
     mine, rest = parser.parse_known_args(argv)
     options, job, mode = parse_options(rest)
     logging.basicConfig(level=logging.WARNING)
@@ -55,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
     _ = (
         arrivals.elements
         | RunInference(
-            model_handler(mine.first_model, job.max_batch_size, wait),
+            model_handler(mine.first_model, job.max_batch_size, full_at_once=mine.gathered, wait_seconds=wait),
             model_metadata_pcoll=watched.metadata | "ItsPath" >> beam.Map(_path_of),
         )
         | "PostProcess" >> beam.Map(_record)
