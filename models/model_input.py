@@ -13,6 +13,9 @@ from models.compute_threads import compute_threads
 from models.image_decoding import Raster
 from models.image_fitting import fit_image
 
+_WORTH_THREADS = 1 << 20
+"""Samples in a batch; fewer are fitted sooner than they are handed to threads."""
+
 
 def model_input(images: Sequence[Raster], manifest: Manifest) -> NDArray[Any]:
     """The images as one batch.
@@ -30,8 +33,9 @@ def model_input(images: Sequence[Raster], manifest: Manifest) -> NDArray[Any]:
     def fill(row: int) -> None:
         batch[row] = scale(fit_image(images[row], spec.height, spec.width, spec.fit, spec.channels), manifest)
 
+    pixels = sum(image.pixels.size for image in images)
     # In threads, so that no core is idle between two calls of the model.
-    list((map if len(images) == 1 else compute_threads().map)(fill, range(len(images))))
+    list((compute_threads().map if pixels > _WORTH_THREADS else map)(fill, range(len(images))))
     if spec.layout == "NCHW":
         batch = batch.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(batch).reshape(len(images), *manifest.input_shape)

@@ -1,4 +1,4 @@
-"""Reads and decodes images, those of a bundle side by side in threads."""
+"""Reads and decodes images, those of a bundle side by side in threads where that is worth it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,11 @@ _LOGGER = logging.getLogger(__name__)
 _READ_ATTEMPTS = 5
 _FIRST_DELAY_SECONDS = 0.5
 _LONGEST_DELAY_SECONDS = 5.0
+
+_QUICK_MS = 0.5
+"""What handing an image to a thread and back is worth: a tiny local file is read and decoded in less."""
+_NEXT_LOOK = 32
+"""Images that go to threads before another is tried without."""
 
 _TRANSIENT_ERRNOS = frozenset(
     {
@@ -119,10 +124,12 @@ class _ReadImage(beam.DoFn):
         self._reader = reader
         self._threads = threads
         self._waiting: deque[_Waiting] = deque()
+        self._for_threads = 0
 
     def start_bundle(self) -> None:
         # A bundle that failed half-way leaves its own behind; it is processed anew.
         self._waiting.clear()
+        self._for_threads = 0
 
     def process(
         self,
@@ -130,22 +137,32 @@ class _ReadImage(beam.DoFn):
         timestamp: Any = beam.DoFn.TimestampParam,
         window: Any = beam.DoFn.WindowParam,
     ) -> Iterator[Any]:
+        if not self._for_threads and not request.image.startswith("gs://"):
+            outcome = self._reader.read_and_decode(request)
+            self._for_threads = _NEXT_LOOK if outcome.read_ms + outcome.decode_ms > _QUICK_MS else 0
+            yield _counted(outcome, timestamp, window)
+            return
+        self._for_threads = max(0, self._for_threads - 1)
         threads = self._threads or default_threads()
         while self._waiting and (len(self._waiting) >= 2 * threads or self._waiting[0].future.done()):
-            yield _finished(self._waiting.popleft())
+            yield self._first_waiting()
         future = _pool(threads).submit(self._reader.read_and_decode, request)
         self._waiting.append(_Waiting(future, timestamp, window))
 
     def finish_bundle(self) -> Iterator[Any]:
         while self._waiting:
-            yield _finished(self._waiting.popleft())
+            yield self._first_waiting()
+
+    def _first_waiting(self) -> Any:
+        future, timestamp, window = self._waiting.popleft()
+        return _counted(future.result(), timestamp, window)
 
 
-def _finished(waiting: _Waiting) -> Any:
-    """Waits for one image, counts it, and gives it back in the window it came in."""
-    outcome = waiting.future.result()
-    metrics.count(metrics.READ_RETRIES, outcome.retries)
-    windowed = WindowedValue(outcome.value, waiting.timestamp, (waiting.window,))
+def _counted(outcome: _Outcome, timestamp: Any, window: Any) -> Any:
+    """What became of one image, counted, in the window it came in."""
+    if outcome.retries:
+        metrics.count(metrics.READ_RETRIES, outcome.retries)
+    windowed = WindowedValue(outcome.value, timestamp, (window,))
     if outcome.bytes_read:
         metrics.count(metrics.IMAGES_READ)
         metrics.count(metrics.BYTES_READ, outcome.bytes_read)

@@ -31,6 +31,10 @@ class FormatResults(beam.PTransform):
 class _Format(beam.DoFn):
     def __init__(self, config: ServingConfig) -> None:
         self._config = config
+        self._drained = False
+
+    def start_bundle(self) -> None:
+        self._drained = False
 
     def process(self, result: PredictionResult) -> Iterable[Any]:
         request, answer = result.example, result.inference
@@ -44,8 +48,10 @@ class _Format(beam.DoFn):
         else:
             metrics.count_result(result.model_id)
             yield result_record(request, answer, result.model_id)
-        for event in drain_events(self._config):
-            yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
+        if not self._drained:
+            self._drained = True
+            for event in drain_events(self._config):
+                yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
 
 
 def result_record(request: ImageRequest, answer: Answer, model_id: str) -> dict[str, Any]:

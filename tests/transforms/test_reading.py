@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import errno
 import io
+import math
 import os
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +143,33 @@ def test_at_most_twice_the_threads_are_in_flight(images: Path, monkeypatch: pyte
     monkeypatch.setattr(reading, "_pool", lambda threads: Pool())
     fn = reading._ReadImage(reading._Reader((), DecodeLimits(), reading.nothing_known, False), 3)
     fn.start_bundle()
-    out = [output for _ in range(50) for output in fn.process(request("x"), 0, None)]
+    out = [output for _ in range(50) for output in fn.process(request("gs://bucket/x"), 0, None)]
     assert most[0] == 6
     assert len(out) + len(list(fn.finish_bundle())) == 50
+
+
+@pytest.mark.parametrize(("quick_ms", "in_threads"), [(math.inf, 0), (-1.0, 64)])
+def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
+    images: Path, monkeypatch: pytest.MonkeyPatch, quick_ms: float, in_threads: int
+) -> None:
+    monkeypatch.setattr(reading, "_QUICK_MS", quick_ms)
+    submitted = 0
+
+    class Pool(ThreadPoolExecutor):
+        def submit(self, *work: Any) -> Any:
+            nonlocal submitted
+            submitted += 1
+            return super().submit(*work)
+
+    with Pool(1) as pool:
+        monkeypatch.setattr(reading, "_pool", lambda threads: pool)
+        fn = reading._ReadImage(reading._Reader((), DecodeLimits(), reading.nothing_known, False), 3)
+        fn.start_bundle()
+        out = [output for _ in range(66) for output in fn.process(request(images / "photo.png"), 0, None)]
+        out += fn.finish_bundle()
+
+    assert len(out) == 66
+    assert submitted == in_threads
 
 
 def test_the_transform_is_small_to_pickle() -> None:
