@@ -67,7 +67,7 @@ def _import_frameworks() -> None:
         import keras  # noqa: F401
         import tensorflow as tf
 
-        tf.config.threading.set_intra_op_parallelism_threads(2)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
     import models.vetting.examination  # noqa: F401
 
 
