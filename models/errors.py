@@ -85,6 +85,10 @@ class VettingStopped(Exception):  # noqa: N818 - the program is ending, nothing 
     """Vetting was ended because the program is ending; nothing was found out."""
 
 
+class VettingStarved(Exception):  # noqa: N818 - it is the machine's state, not a failure
+    """A vetting child got no processor; nothing was found out."""
+
+
 class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
     """Vetting ended before it had looked at the candidate; nothing was found out."""
 

@@ -15,7 +15,7 @@ _MOST_KEPT = 128 << 20
 def keep_freed_memory() -> None:
     """Lets this process use freed memory again instead of returning it to the system at once.
 
-    Left alone glibc maps a fresh zeroed page for every 4 KiB of each decoded image: a sixth of the CPU time of a large
+    Left alone glibc maps a fresh zeroed page for every 4 KiB of each decoded image: a fifth of the CPU time of a large
     photograph (docs/performance.md).
     """
     if sys.platform == "linux":

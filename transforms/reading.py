@@ -80,7 +80,8 @@ class ReadImages(beam.PTransform):
         needed: see `Needed`; it must pickle, so a function of a module.
         exact: never decode at reduced size.
         threads: how many images are read and decoded at once in this process; the first transform to run
-            decides. At most twice as many are in memory for each bundle being processed.
+            decides. At most twice as many are in memory for each bundle being processed. Local images that take
+            less than a change of threads get none.
     """
 
     def __init__(

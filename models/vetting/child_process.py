@@ -14,10 +14,11 @@ from pathlib import Path
 import psutil
 
 from models.artefacts import Manifest
-from models.errors import ModelFault, ModelRejected, VettingFailed, VettingStopped, one_line
-from models.vetting.job import WALL_FACTOR, Job, has_begun, read_verdict
+from models.errors import ModelFault, ModelRejected, VettingFailed, VettingStarved, VettingStopped, one_line
+from models.vetting.job import HURRIED, WALL_FACTOR, Job, has_begun, read_verdict
 
 _LOOK_SECONDS = 0.05
+_STARVED_SECONDS = 30.0
 _HOME = str(Path(__file__).parents[2])
 """Where `models` is imported from."""
 
@@ -27,10 +28,12 @@ class ChildProcess:
 
     Args:
         keras: whether the job will need Keras, which takes seconds to import.
+        hurried: whether it claims a tenth of a busy machine; otherwise it runs where nobody else of the job does.
     """
 
-    def __init__(self, keras: bool) -> None:
+    def __init__(self, keras: bool, hurried: bool = False) -> None:
         self.keras = keras
+        self._hurried = hurried
         self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         environment = os.environ | {
@@ -40,12 +43,13 @@ class ChildProcess:
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "models.vetting.child"],
+            [sys.executable, "-P", "-m", "models.vetting.child", *([HURRIED] if hurried else [])],
             stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=subprocess.STDOUT,
             env=environment,
-            start_new_session=True,
+            # No session of its own: the kernel weighs sessions against each other, whatever their priorities.
+            process_group=0,
             text=True,
         )
 
@@ -64,6 +68,7 @@ class ChildProcess:
         Raises:
             ModelRejected: the child's verdict, or `timed_out`, `too_large` or `crashed`.
             VettingFailed: the child did not get as far as the job.
+            VettingStarved: it got no processor.
             VettingStopped: `stop` was called.
         """
         job.write(workspace)
@@ -119,6 +124,9 @@ class ChildProcess:
                 raise ModelRejected(
                     ModelFault.TIMED_OUT, f"vetting took longer than {job.seconds:.0f} s; make the model smaller"
                 )
+            if not self._hurried and self._is_starved():
+                self._kill()
+                raise VettingStarved
             if self._resident_bytes() > job.memory_bytes:
                 self._kill()
                 raise ModelRejected(
@@ -131,6 +139,13 @@ class ChildProcess:
             times = psutil.Process(self._process.pid).cpu_times()
             return float(times.user + times.system)
         return 0.0
+
+    def _is_starved(self) -> bool:
+        """Whether it waits for a processor more than it would at a tenth of the machine."""
+        with contextlib.suppress(OSError, ValueError):
+            ran, waited = map(int, Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[:2])
+            return waited / 1e9 > _STARVED_SECONDS and waited > 10 * ran
+        return False
 
     def _resident_bytes(self) -> int:
         with contextlib.suppress(psutil.Error):

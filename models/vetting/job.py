@@ -15,6 +15,8 @@ BUILT = "built"
 WALL_FACTOR = 2
 """On a busy machine a child waits for a processor, which is no fault of its candidate."""
 SCRATCH = "scratch"
+HURRIED = "--hurried"
+"""The child's one option; see `ChildProcess`."""
 _BEGUN = "begun"
 _MAX_DETAIL = 500
 _MAX_VERDICT_BYTES = 64 << 20

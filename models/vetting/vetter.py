@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.artefacts import Artefact, ArtefactCache, EngineChoice, Vetted
-from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStopped
+from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStarved, VettingStopped
 from models.reference import DIGEST_DIGITS, ModelReference
 from models.shared_artefacts import SharedArtefacts
 from models.storage import ReadableFile, Storage
 from models.vetting.child_process import ChildProcess
 from models.vetting.job import BUILT, Job
+
+_LOGGER = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_SECONDS = 60.0
@@ -92,15 +95,6 @@ class Vetter:
         artefact = self._cache.find_by_digest(reference.digest, self._choice)
         return _vetted(reference, artefact) if artefact is not None else self._vet(reference.uri, reference.digest)
 
-    def digest(self, uri: str) -> str:
-        """All 64 hexadecimal digits of the SHA-256 of a file's bytes.
-
-        Raises:
-            FileNotFoundError, StorageUnavailable: from storage.
-        """
-        with self._cache.workspace() as workspace:
-            return self._fetch(uri, workspace / "bytes")
-
     def prepare(self, keras: bool = True) -> None:
         """Starts a child now, since a candidate is about to be vetted; it gives up after a minute unused."""
         with self._lock:
@@ -167,23 +161,30 @@ class Vetter:
         # Without a name: the cache keeps bytes, which may lie under several names.
         limits = self._limits
         job = Job(str(path), sha256, "", self._choice, self._batch_sizes, limits.memory_bytes, limits.seconds)
-        child = self._take_child(keras=path.suffix != ".onnx")
+        keras = path.suffix != ".onnx"
         try:
-            manifest = child.vet(job, workspace)
+            artefact = self._compiled(job, self._take_child(keras))
+        except VettingStarved:
+            _LOGGER.info("vetting gets no processor on this busy machine; again, with a claim to a tenth of it")
+            artefact = self._compiled(job, self._take_child(keras, hurried=True))
+        if self._shared is not None:
+            self._shared.offer(artefact, self._choice, workspace)
+        return artefact
+
+    def _compiled(self, job: Job, child: ChildProcess) -> Artefact:
+        try:
+            with self._cache.workspace() as workspace:
+                return self._cache.store(workspace / BUILT, child.vet(job, workspace), self._choice)
         finally:
             with self._lock:
                 self._running.discard(child)
             child.close()
-        artefact = self._cache.store(workspace / BUILT, manifest, self._choice)
-        if self._shared is not None:
-            self._shared.offer(artefact, self._choice, workspace)
-        return artefact
 
     def _from_fleet(self, sha256: str, workspace: Path) -> Artefact | None:
         found = self._shared.fetch(sha256, self._choice, workspace) if self._shared is not None else None
         return self._cache.store(*found, self._choice) if found is not None else None
 
-    def _take_child(self, keras: bool) -> ChildProcess:
+    def _take_child(self, keras: bool, hurried: bool = False) -> ChildProcess:
         with self._lock:
             if self._closed:
                 raise VettingStopped
@@ -191,10 +192,10 @@ class Vetter:
             if self._spare is not None and not self._spare[0].is_alive:
                 self._spare[0].close()
                 self._spare = None
-            if self._spare is not None and (self._spare[0].keras or not keras):
+            if self._spare is not None and not hurried and (self._spare[0].keras or not keras):
                 child, self._spare = self._spare[0], None
             if child is None:
-                child = ChildProcess(keras)
+                child = ChildProcess(keras, hurried)
             self._running.add(child)
             return child
 

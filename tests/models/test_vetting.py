@@ -304,32 +304,95 @@ def _is_gone(pid: int) -> bool:
 _CONFINED = """
 import os, socket, sys, threading
 from models.vetting.child import _confine
-_confine()
+_confine(hurried=sys.argv[2] == "hurried")
 try:
     socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5)
 except OSError:
-    print("unreachable", os.nice(0))
+    print("unreachable", os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux' namespaces")
-def test_a_child_has_no_network_and_yields_to_everyone() -> None:
+@pytest.mark.parametrize("hurried", [False, True])
+def test_a_child_has_no_network_and_yields_to_everyone(hurried: bool) -> None:
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as server:
-        command = [sys.executable, "-c", _CONFINED, str(server.getsockname()[1])]
+        command = [sys.executable, "-c", _CONFINED, str(server.getsockname()[1]), "hurried" if hurried else ""]
         done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
     if "unreachable" not in done.stdout:
         pytest.skip("this machine allows no namespaces")
-    assert done.stdout.split() == ["unreachable", "19"]
+    assert done.stdout.split() == ["unreachable", "10", str(not hurried)]
 
 
-def test_a_verdict_about_other_bytes_is_not_believed(tmp_path: Path, vetter: Vetter, monkeypatch: Any) -> None:
+def test_a_child_that_gets_no_processor_is_begun_anew_with_a_claim_to_one(
+    tmp_path: Path, vetter: Vetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+
+    class Watched(ChildProcess):
+        def __init__(self, keras: bool, hurried: bool = False) -> None:
+            begun.append(hurried)
+            super().__init__(keras, hurried)
+
+        def _is_starved(self) -> bool:
+            return True
+
+    monkeypatch.setattr("models.vetting.vetter.ChildProcess", Watched)
+    assert vetter.vet(str(tiny_classifier(tmp_path / "m.onnx", classes=12))).name == "m"
+    assert begun == [False, True]
+    assert not children()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux' statistics of its scheduler")
+@pytest.mark.parametrize(
+    ("ran", "waited", "starved"), [(1.0, 29.0, False), (1.0, 31.0, True), (4.0, 31.0, False), (0.0, 0.0, False)]
+)
+def test_a_child_is_starved_once_it_waits_ten_times_as_long_as_it_runs(
+    monkeypatch: pytest.MonkeyPatch, ran: float, waited: float, starved: bool
+) -> None:
+    with contextlib.closing(ChildProcess(keras=False)) as child:
+        statistics = f"{ran * 1e9:.0f} {waited * 1e9:.0f} 7\n"
+        monkeypatch.setattr(Path, "read_text", lambda path: statistics)
+        assert child._is_starved() is starved
+
+
+_WITH_A_TERMINAL = """
+import fcntl, subprocess, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+code = "import os; os.open('/dev/tty', os.O_RDWR)"
+confined = "from models.vetting.child import _confine; _confine(hurried=False); " + code
+print([subprocess.run([sys.executable, "-c", each], process_group=0).returncode for each in (code, confined)])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux' terminals")
+def test_a_candidate_has_no_terminal() -> None:
+    leader, follower = os.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", _WITH_A_TERMINAL],
+            cwd=Path(__file__).parents[2],
+            stdin=follower,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert done.stdout.strip() == "[0, 1]", done.stderr
+
+
+def test_a_verdict_about_other_bytes_is_not_believed(
+    tmp_path: Path, vetter: Vetter, shared_cache: ArtefactCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
     vetted = vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))
 
     def forge(self: ChildProcess, job: Any) -> None:
-        write_verdict(Path(job.path).parent, vetted.artefact.manifest)
-        say_begun(Path(job.path).parent)
+        for workspace in shared_cache.folder.glob(".work-*"):
+            write_verdict(workspace, vetted.artefact.manifest)
+            say_begun(workspace)
         self._process.kill()
         self._process.wait()
         self._process.returncode = 0
@@ -379,5 +442,4 @@ def test_storage_trouble_is_no_verdict(raised: Exception, told: type[Exception],
 def test_an_odd_suffix_does_no_harm(tmp_path: Path, vetter: Vetter) -> None:
     vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))
     path = (tmp_path / "m.onnx").rename(tmp_path / ("m." + "x" * 250))
-    assert vetter.digest(str(path)) == hashlib.sha256(path.read_bytes()).hexdigest()
     assert vetter.vet(str(path)).name == "m"
