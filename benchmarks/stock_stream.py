@@ -27,7 +27,7 @@ from beam_pipeline.running import pubsub_source
 from benchmarks.stock import model_handler, read_image
 from models.reference import Statement
 from transforms.sinks import WriteJson
-from transforms.watching import WatchFilePattern
+from transforms.watching import StateForWindow
 from transforms.windowing import WindowForModels
 
 BEAMS_MESSAGES = 10
@@ -51,13 +51,13 @@ def main(argv: Sequence[str]) -> int:
         | "ReadImage" >> beam.Map(_named_image, (mine.side, mine.side), mine.grey)
     )
     arrivals = images | "WindowForModels" >> WindowForModels(mode)
-    watched = arrivals.moments | WatchFilePattern(job.model_pattern, job.poll_seconds, config=job.serving, mode=mode)
+    newest = arrivals.moments | beam.ParDo(StateForWindow(job.serving)).with_output_types(ModelMetadata)
     wait = job.max_batch_wait_ms / 1000 if job.max_batch_wait_ms else None
     _ = (
         arrivals.elements
         | RunInference(
             model_handler(mine.first_model, job.max_batch_size, full_at_once=mine.gathered, wait_seconds=wait),
-            model_metadata_pcoll=watched.metadata | "ItsPath" >> beam.Map(_path_of),
+            model_metadata_pcoll=newest | "ItsPath" >> beam.Map(_path_of),
         )
         | "PostProcess" >> beam.Map(_record)
         | "WriteResults" >> WriteJson(path=job.output_path)

@@ -90,7 +90,7 @@ class WatchFilePattern(beam.PTransform):
         timer on the watermark of the elements' source, since the bundle-based runner runs no
         splittable DoFn.
         """
-        metadata = moments | "StateForWindow" >> beam.ParDo(_StateForWindow(self._config)).with_output_types(
+        metadata = moments | "StateForWindow" >> beam.ParDo(StateForWindow(self._config)).with_output_types(
             ModelMetadata
         )
         never = (
@@ -124,7 +124,7 @@ class _StateNewest(beam.DoFn):
             yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
 
 
-class _StateForWindow(beam.DoFn):
+class StateForWindow(beam.DoFn):
     """One statement for each element; waits until there is any model at all."""
 
     def __init__(self, config: ServingConfig) -> None:
