@@ -36,7 +36,7 @@ class ImageKind:
 
 SMALL = ImageKind("500x375", 500, 375, 64, "mobilenet")
 MEDIUM = ImageKind("1280x960", 1280, 960, 48, "mobilenet")
-LARGE = ImageKind("4032x3024", 4032, 3024, 24, "mobilenet")
+LARGE = ImageKind("4032x3024", 4032, 3024, 12, "mobilenet")
 DIGITS = ImageKind("digits", 28, 28, 400, "digits")
 KINDS = (SMALL, MEDIUM, LARGE, DIGITS)
 
