@@ -50,8 +50,8 @@ def draw(ways: Mapping[str, StreamReport], stem: Path) -> list[Path]:
         panel.axvline(-swap.seconds, color=_INK, linewidth=1, linestyle=":")
         panel.set_title(f"{_TITLES[way]}, {swap.rate:.1f} images/s", loc="left", fontsize=10)
         panel.set_ylabel("latency, s")
-        panel.set_ylim(bottom=0)
         panel.spines[["top", "right"]].set_visible(False)
+    panels[0, 0].set_ylim(0, 1.05 * max(latency for swap in shown.values() for _, latency, _ in swap.timeline))
     panels[0, 0].legend(frameon=False, loc="upper left", markerscale=2)
     panels[-1, 0].set_xlabel("seconds since the new model's first result (dotted: the file landed)")
     paths = [stem.with_suffix(suffix) for suffix in (".png", ".svg")]
@@ -66,4 +66,4 @@ def _points(swap: Swap, panel: object) -> None:
     for colour, label, old in ((_OLD, "old model", True), (_NEW, "new model", False)):
         points = [(at, latency) for at, latency, model in swap.timeline if (model == first) is old]
         if points:
-            panel.scatter(*zip(*points, strict=True), s=5, color=colour, label=label)  # type: ignore[attr-defined]
+            panel.scatter(*zip(*points, strict=True), s=5, color=colour, label=label, rasterized=True)  # type: ignore[attr-defined]

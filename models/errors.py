@@ -97,6 +97,11 @@ class StorageUnavailable(Exception):  # noqa: N818 - named for the state it repo
     """The storage could not be asked, or gave no answer; nothing is known about the file."""
 
 
+def typed_line(error: BaseException) -> str:
+    """An error as `one_line`, its type first."""
+    return one_line(f"{type(error).__name__}: {error}")
+
+
 def one_line(error: object, limit: int = 200) -> str:
     """An error's text as one printable line of at most `limit` characters."""
     text = " ".join(str(error).split()) or type(error).__name__

@@ -30,7 +30,7 @@ from PIL import (  # noqa: F401
     WebPImagePlugin,
 )
 
-from models.errors import ImageError, ImageFault
+from models.errors import ImageError, ImageFault, typed_line
 from models.image_containers import Container, read_container
 
 Size = tuple[int, int]
@@ -40,7 +40,6 @@ _UNKNOWN_NEED: Size = (1024, 1024)
 """What a model is taken to need while none is known; more than any common classifier takes."""
 
 _STRIP_PIXELS = 1 << 20
-_DETAIL_LENGTH = 200
 
 
 class Raster(NamedTuple):
@@ -110,14 +109,7 @@ def decode_image(data: bytes, *, limits: DecodeLimits, needed: Size | None = Non
         raise
     except Exception as error:
         # Pillow's plugins raise whatever a hostile file makes them: any kind there is.
-        raise ImageError(_fault_of(error), one_line(error)) from error
-
-
-def one_line(error: BaseException) -> str:
-    """`error` as one short line of printable characters, its type first."""
-    text = " ".join(str(error).split())
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return f"{type(error).__name__}: {printable}"[:_DETAIL_LENGTH]
+        raise ImageError(_fault_of(error), typed_line(error)) from error
 
 
 class _PixelBudget:
@@ -261,7 +253,7 @@ def _strip_to_rgb(strip: Image.Image) -> Image.Image:
     try:
         return strip.convert("RGB")
     except ValueError as error:
-        raise ImageError(ImageFault.UNSUPPORTED_FORMAT, one_line(error)) from error
+        raise ImageError(ImageFault.UNSUPPORTED_FORMAT, typed_line(error)) from error
 
 
 def _upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

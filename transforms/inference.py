@@ -10,7 +10,7 @@ from typing import Any
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 from numpy.typing import NDArray
 
-from models.errors import ImageError, ImageFault, one_line
+from models.errors import ImageError, ImageFault, typed_line
 from models.image_decoding import Raster
 from models.live import LiveModel, LiveModels
 from models.prediction import interpret
@@ -90,6 +90,6 @@ def _rows(live: LiveModel, images: list[Raster]) -> list[NDArray[Any] | ImageErr
         return list(live.predict(images))
     except Exception as error:  # engines raise errors of their own kinds; halving finds the image at fault
         if len(images) == 1:
-            return [ImageError(ImageFault.PREDICTION_FAILED, f"{type(error).__name__}: {one_line(error)}")]
+            return [ImageError(ImageFault.PREDICTION_FAILED, typed_line(error))]
         middle = len(images) // 2
         return _rows(live, images[:middle]) + _rows(live, images[middle:])

@@ -20,8 +20,8 @@ from apache_beam.utils import retry
 from apache_beam.utils.windowed_value import WindowedValue
 
 from models.compute_threads import cores
-from models.errors import ImageError, ImageFault
-from models.image_decoding import DecodeLimits, decode_image, one_line
+from models.errors import ImageError, ImageFault, typed_line
+from models.image_decoding import DecodeLimits, decode_image
 from transforms import metrics
 from transforms.image_paths import resolve_image_path
 from transforms.messages import DEAD_LETTERS
@@ -211,7 +211,7 @@ class _Reader(NamedTuple):
         except Exception as error:
             _LOGGER.exception("unexpected failure with one image")
             fault = ImageFault.UNAVAILABLE if stage == "read" else ImageFault.CORRUPT
-            value = DeadLetter(request.image, None, stage, fault, one_line(error), request.origin)
+            value = DeadLetter(request.image, None, stage, fault, typed_line(error), request.origin)
         decoded = time.perf_counter()
         return _Outcome(value, size, len(retries), 1000 * (read - started), 1000 * (decoded - read))
 
@@ -283,9 +283,9 @@ def _read_error(error: Exception) -> ImageError:
     cause = _cause(error)
     status = _http_status(cause)
     if status == 404 or isinstance(cause, FileNotFoundError):
-        return ImageError(ImageFault.NOT_FOUND, one_line(cause))
+        return ImageError(ImageFault.NOT_FOUND, typed_line(cause))
     if status in (401, 403) or isinstance(cause, PermissionError):
-        return ImageError(ImageFault.PERMISSION_DENIED, one_line(cause))
+        return ImageError(ImageFault.PERMISSION_DENIED, typed_line(cause))
     if isinstance(cause, IsADirectoryError):
-        return ImageError(ImageFault.NOT_A_FILE, one_line(cause))
-    return ImageError(ImageFault.UNAVAILABLE, one_line(cause))
+        return ImageError(ImageFault.NOT_A_FILE, typed_line(cause))
+    return ImageError(ImageFault.UNAVAILABLE, typed_line(cause))

@@ -78,7 +78,7 @@ def _import_frameworks() -> None:
 
 
 def _vet(workspace: Path) -> None:
-    from models.errors import ModelFault, ModelRejected, one_line
+    from models.errors import ModelFault, ModelRejected, typed_line
     from models.vetting.examination import examine
     from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, say_begun, write_verdict
 
@@ -101,7 +101,7 @@ def _vet(workspace: Path) -> None:
             ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows; make the model smaller"),
         )
     except Exception as error:  # the last wall: whatever else a file provokes is the file's fault
-        write_verdict(workspace, ModelRejected(ModelFault.NOT_A_MODEL, f"{type(error).__name__}: {one_line(error)}"))
+        write_verdict(workspace, ModelRejected(ModelFault.NOT_A_MODEL, typed_line(error)))
 
 
 def _limit_memory(extra: int) -> None:
