@@ -239,11 +239,14 @@ def _read_patiently(path: str, max_bytes: int, on_retry: Callable[..., None]) ->
 
 
 def _read(path: str, max_bytes: int) -> bytes:
-    if path.startswith("/") and (size := Path(path).stat().st_size) > max_bytes:
+    size = Path(path).stat().st_size if path.startswith("/") else max_bytes
+    if size > max_bytes:
         raise ImageError(ImageFault.TOO_LARGE, f"{size} bytes; the limit is {max_bytes}")
     # Named as it is: by default Beam would unpack a file that is called .gz.
     with FileSystems.open(path, compression_type=CompressionTypes.UNCOMPRESSED) as file:
-        data: bytes = file.read(max_bytes + 1)
+        data: bytes = file.read(size + 1)  # a buffer of that size is made, however little there is
+        if size < len(data) <= max_bytes:  # it has grown
+            data += file.read(max_bytes + 1 - len(data))
     if len(data) > max_bytes:
         raise ImageError(ImageFault.TOO_LARGE, f"more than {max_bytes} bytes")
     if not data:
