@@ -145,7 +145,7 @@ def _memory_table(report: ThroughputReport) -> Table:
     ways = ("stock", "ours-tensorflow", "ours", "bare")
     table = _table("Most memory resident in the process, MiB", "model", *ways)
     for model, peaks in report.peaks.items():
-        table.add_row(model, *(f"{peaks[way]:.0f}" for way in ways))
+        table.add_row(model, *(f"{peaks[way]:.0f}" if way in peaks else "" for way in ways))
     return table
 
 

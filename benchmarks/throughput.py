@@ -32,7 +32,7 @@ class Plan:
 
 
 FULL = Plan({SMALL.name: 2000, MEDIUM.name: 1000, LARGE.name: 120, DIGITS.name: 6000}, rounds=3)
-QUICK = Plan({SMALL.name: 128, MEDIUM.name: 160, LARGE.name: 24, DIGITS.name: 800}, rounds=2)
+QUICK = Plan({SMALL.name: 128, MEDIUM.name: 256, LARGE.name: 24, DIGITS.name: 800}, rounds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class ThroughputReport:
     Attributes:
         kinds: by name of the kind of image.
         peaks: the most memory that each process held, in MiB, by model and way; `ours-tensorflow` is ours with
-            TensorFlow as its engine.
+            TensorFlow as its engine, on photographs alone.
     """
 
     kinds: Mapping[str, Throughput]
@@ -109,7 +109,10 @@ def measure_throughput(
             for kind in mine:
                 kinds[kind.name] = _one_kind(kind, plan, images[kind.name], arms, tell)
             peaks[model] = {way: arm.peak_mebibytes() for way, arm in arms.items()}
-        peaks[model]["ours-tensorflow"] = _tensorflow_peak(mine[-1], plan, models[f"{model}_a"], images, folder, tell)
+        if model == "mobilenet":
+            peaks[model]["ours-tensorflow"] = _tensorflow_peak(
+                mine[-1], plan, models[f"{model}_a"], images, folder, tell
+            )
     return ThroughputReport(kinds, peaks)
 
 
