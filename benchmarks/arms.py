@@ -11,7 +11,6 @@ import os
 import resource
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -122,62 +121,6 @@ def stopwatch() -> Iterator[list[float]]:
     wall, cpu = time.perf_counter(), time.process_time()
     yield taken
     taken += [time.perf_counter() - wall, time.process_time() - cpu]
-
-
-class Answers:
-    """The classes of one run, and the moments of its first image and of its last answer, in this process.
-
-    A pipeline begins by making its workers load the model, and ends when its runner next looks; a warm run is neither.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self.forget()
-
-    def forget(self) -> None:
-        """Begins a run."""
-        with self._lock:
-            self._began: tuple[float, float] | None = None
-            self._ended = 0.0, 0.0
-            self._classes: list[int] = []
-
-    def see(self, image: Any) -> Any:
-        """Passes an image on."""
-        if self._began is None:
-            with self._lock:
-                self._began = self._began or _clocks()
-        return image
-
-    def keep(self, index: int) -> None:
-        """Takes in the class of one image."""
-        self._classes.append(index)
-        self._ended = _clocks()
-
-    def timing(self, images: int) -> Timing:
-        """The run, which must have answered all of its images."""
-        assert self._began is not None
-        assert len(self._classes) == images, f"{len(self._classes)} answers to {images} images"
-        wall, cpu = (end - begin for begin, end in zip(self._began, self._ended, strict=True))
-        return Timing(images, wall, cpu, self._classes[0])
-
-
-def _clocks() -> tuple[float, float]:
-    """Seconds of the wall, and of this process' CPU time."""
-    return time.perf_counter(), time.process_time()
-
-
-answers = Answers()
-"""Of this process: runners pickle functions, and a module's own name survives that."""
-
-
-def see(image: Any) -> Any:
-    """Passes an image on, and notes when the first one went by."""
-    return answers.see(image)
-
-
-def keep(index: int) -> None:
-    """Takes in the class of one image, and notes when the last one came."""
-    answers.keep(index)
 
 
 def load_way(setup: Setup) -> Way:

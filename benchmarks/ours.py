@@ -8,18 +8,15 @@ from typing import Any, cast
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
-from apache_beam.options.pipeline_options import PipelineOptions
 
-from benchmarks.arms import Setup, Timing, answers, keep, see
+from benchmarks.arms import Setup, Timing
+from benchmarks.bounded_run import classify
 from models.artefacts import EngineChoice
 from transforms.inference import HotSwapModelHandler
 from transforms.reading import ReadImages
 from transforms.records import ImageRequest, Origin
 from transforms.results import FormatResults
 from transforms.serving import ServingConfig, largest_input, serving
-
-RUNNER = "FnApiRunner"
-"""What the DirectRunner itself runs bounded pipelines on, where there is no Prism binary."""
 
 
 class OurWay:
@@ -37,19 +34,12 @@ class OurWay:
 
     def classify(self, paths: list[str]) -> Timing:
         """See `Way.classify`."""
-        answers.forget()
-        pipeline = beam.Pipeline(RUNNER, PipelineOptions([]))
-        read = (
-            pipeline
-            | beam.Create(paths, reshuffle=False)
-            | "Start" >> beam.Map(see)
-            | "Request" >> beam.Map(_request)
-            | ReadImages(needed=partial(largest_input, self._config))
-        )
+        return classify(paths, self._classes)
+
+    def _classes(self, paths: beam.PCollection) -> beam.PCollection:
+        read = paths | "Request" >> beam.Map(_request) | ReadImages(needed=partial(largest_input, self._config))
         formatted = read.images | RunInference(HotSwapModelHandler(self._config)) | FormatResults(self._config)
-        _ = formatted.results | "Class" >> beam.Map(_class) | "Keep" >> beam.Map(keep)
-        pipeline.run().wait_until_finish()
-        return answers.timing(len(paths))
+        return formatted.results | "Class" >> beam.Map(_class)
 
 
 def _request(path: str) -> ImageRequest:

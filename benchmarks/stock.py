@@ -14,10 +14,10 @@ import numpy as np
 import tensorflow as tf
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, RunInference
-from apache_beam.options.pipeline_options import PipelineOptions
 from PIL import Image
 
-from benchmarks.arms import Setup, Timing, answers, keep, see
+from benchmarks.arms import Setup, Timing
+from benchmarks.bounded_run import classify
 
 if importlib.util.find_spec("tensorflow_hub") is None:
     # Beam's handler asks it for one thing: the local path of a model, which of a local path is itself.
@@ -26,8 +26,6 @@ if importlib.util.find_spec("tensorflow_hub") is None:
     sys.modules["tensorflow_hub"] = _hub
 
 from apache_beam.ml.inference.tensorflow_inference import TFModelHandlerTensor
-
-RUNNER = "FnApiRunner"
 
 
 def read_image(path: str, size: tuple[int, int], grey: bool) -> tf.Tensor:
@@ -75,19 +73,15 @@ class StockWay:
 
     def classify(self, paths: list[str]) -> Timing:
         """See `Way.classify`."""
-        answers.forget()
-        pipeline = beam.Pipeline(RUNNER, PipelineOptions([]))
-        _ = (
-            pipeline
-            | beam.Create(paths, reshuffle=False)
-            | "Start" >> beam.Map(see)
+        return classify(paths, self._classes)
+
+    def _classes(self, paths: beam.PCollection) -> beam.PCollection:
+        return (
+            paths
             | "ReadImage" >> beam.Map(_named_image, self._size, self._grey)
             | RunInference(model_handler(self._setup.model, self._setup.batch, full_at_once=True))
             | "PostProcess" >> beam.Map(_class)
-            | "Keep" >> beam.Map(keep)
         )
-        pipeline.run().wait_until_finish()
-        return answers.timing(len(paths))
 
 
 def _named_image(path: str, size: tuple[int, int], grey: bool) -> tuple[str, tf.Tensor]:

@@ -22,7 +22,7 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from requests.exceptions import RequestException
 
 from launch.command_line import LaunchError, LaunchFailed
-from models.errors import StorageUnavailable
+from models.errors import StorageUnavailable, one_line
 from models.publishing import NameTaken
 from models.storage import ReadableFile, StoredFile
 
@@ -256,4 +256,4 @@ def _in_words(error: Exception) -> str:
     emulator = os.environ.get("STORAGE_EMULATOR_HOST")
     if emulator and not isinstance(error, GoogleAPIError):
         return f"STORAGE_EMULATOR_HOST={emulator} does not answer; start the emulator, or unset the variable"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return one_line(error)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 
+from transforms.image_paths import BUCKET_NAME
+
 PROJECT = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 """https://cloud.google.com/resource-manager/docs/creating-managing-projects; a domain may precede it."""
 REGION = r"[a-z]+-[a-z]+[0-9]+"
 """https://cloud.google.com/dataflow/docs/resources/locations"""
-BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
-"""https://cloud.google.com/storage/docs/buckets#naming"""
+BUCKET = BUCKET_NAME
 JOB_NAME = r"[a-z]([a-z0-9-]{0,1022}[a-z0-9])?"
 """https://cloud.google.com/dataflow/docs/reference/rest/v1b3/projects.locations.jobs#Job"""
 MACHINE_TYPE = r"[a-z][a-z0-9]*(-[a-z0-9]+)+"

@@ -21,7 +21,8 @@ _GCS = "gs://"
 _SCHEME = re.compile(r"\s*([^/\s:]+):(//)?")
 _OPAQUE_SCHEMES = frozenset({"data", "file", "ftp", "gs", "hdfs", "http", "https", "s3"})
 #: https://cloud.google.com/storage/docs/buckets#naming
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
+BUCKET_NAME = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+_BUCKET = re.compile(BUCKET_NAME)
 
 
 def resolve_image_path(image: str, prefixes: Sequence[str]) -> str:

@@ -35,7 +35,7 @@ class OnnxEngine:
             manifest = artefact.manifest
             size = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
             self._run = max(1, _RUN_BYTES // size)
-        self.largest_run = min(WHOLE_BATCH, self._run * threads)
+        self.largest_run = self._run * threads
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Engine.predict`."""

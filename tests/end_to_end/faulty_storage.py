@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
 
 from tests.launch.storage_server import BUCKET, storage_server
+from tests.serving_http import serving
 
 _HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "keep-alive")
 
@@ -88,14 +88,8 @@ def faulty_storage() -> Iterator[FaultyStorage]:
     """A running bucket and its proxy."""
     with storage_server() as server:
         proxy = FaultyStorage(server.address)
-        thread = threading.Thread(target=proxy.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
+        with serving(proxy.http):
             yield proxy
-        finally:
-            proxy.http.shutdown()
-            proxy.http.server_close()
-            thread.join()
 
 
 def _proxy(storage_: FaultyStorage, behind: str) -> type[BaseHTTPRequestHandler]:

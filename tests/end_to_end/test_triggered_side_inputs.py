@@ -16,16 +16,8 @@ from models.reference import Statement
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
 from tests.end_to_end.telling_models import drop, records, untrue
 from tests.end_to_end.waiting import eventually
-from tests.sample_images import encoded, small
 
 Worker = Callable[..., SdkWorkerProcess]
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> Path:
-    (tmp_path / "models").mkdir()
-    (tmp_path / "image.png").write_bytes(encoded(small(), "PNG"))
-    return tmp_path
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.serving_http import serving
 
 _JOBS = r"/v1b3/projects/(?P<project>[^/]+)/locations/(?P<region>[^/]+)/jobs"
 
@@ -76,11 +77,5 @@ class DataflowService:
 def dataflow_service() -> Iterator[DataflowService]:
     """A running stand-in."""
     service = DataflowService()
-    thread = threading.Thread(target=service.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(service.http):
         yield service
-    finally:
-        service.http.shutdown()
-        service.http.server_close()
-        thread.join()

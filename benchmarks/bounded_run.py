@@ -1,0 +1,51 @@
+"""A bounded run of Beam, timed from its first image to its last answer: the same around whatever classifies."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from benchmarks.arms import Timing
+
+RUNNER = "FnApiRunner"
+"""What the DirectRunner itself runs bounded pipelines on, where there is no Prism binary."""
+
+
+class _Answers:
+    """The classes of one run, and the moments of its first image and of its last answer, in this process.
+
+    A pipeline begins by making its workers load the model, and ends when its runner next looks; a warm run is neither.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begins a run."""
+        with self._lock:
+            self._began: tuple[float, float] | None = None
+            self._ended = 0.0, 0.0
+            self._classes: list[int] = []
+
+    def classify(paths: list[str], classes: Callable[[beam.PCollection], beam.PCollection]) -> Timing:
+    """One run over the images at `paths`; `classes` makes their classes of them, a whole number each."""
+    _answers.forget()
+    pipeline = beam.Pipeline(RUNNER, PipelineOptions([]))
+    images = pipeline | beam.Create(paths, reshuffle=False) | "Start" >> beam.Map(_see)
+    _ = classes(images) | "Keep" >> beam.Map(_keep)
+    pipeline.run().wait_until_finish()
+    return _answers.timing(len(paths))
+
+
+def _see(image: Any) -> Any:
+    return _answers.see(image)
+
+
+def _keep(index: int) -> None:
+    _answers.keep(index)
