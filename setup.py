@@ -1,10 +1,11 @@
 """Packages the job for installation, and for Dataflow's workers (`--setup_file`)."""
 
+import runpy
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-VERSION = "0.1.0"
+VERSION = runpy.run_path(str(Path(__file__).with_name("models") / "version.py"))["VERSION"]
 
 setup(
     name="hotswap-inference",
@@ -15,7 +16,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=[f"{name}*" for name in ("models", "transforms", "beam_pipeline", "launch")]),
-    package_data={"launch": ["flex_template/*.json", "container/*"]},
+    package_data={"launch.dataflow": ["flex_template/*.json", "container/*"]},
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
         "tensorflow>=2.19,<3",

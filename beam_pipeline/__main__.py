@@ -8,15 +8,19 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
-from beam_pipeline.options import JobOptions, OptionError, parse_options
+from beam_pipeline.option_table import JobOptions
+from beam_pipeline.options import OptionError, parse_options
 from beam_pipeline.pipeline import build
-from beam_pipeline.pubsub_access import PubSubRefused, readable
-from beam_pipeline.pubsub_gate import VARIABLE, PubSubGate
 from beam_pipeline.running import GatheredMessages, LocalRun, details_of, pubsub_source, stop_requests
+from transforms.pubsub import EMULATOR_VARIABLE
+from transforms.pubsub.access import check_subscription, check_topics, subscription_for_one_run
+from transforms.pubsub.errors import PubSubRefused
+from transforms.pubsub.gate import PubSubGate
 from transforms.windowing import SideInputMode
 
 _LOGGER = logging.getLogger("hotswap")
@@ -30,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
-    if not job.image_prefixes:
+    if not job.image_prefix:
         _LOGGER.warning("no --image_prefix: every path that a message names is read, if this job may read it")
     if mode is SideInputMode.TRIGGERED:
         pipeline = beam.Pipeline(options=options)
@@ -46,8 +50,8 @@ def _run_here(options: PipelineOptions, job: JobOptions) -> int:
     project = options.view_as(GoogleCloudOptions).project
     try:
         with stop_requests() as stop_requested, contextlib.ExitStack() as stack:
-            job = stack.enter_context(readable(job, project))
-            emulator = os.environ.get(VARIABLE)
+            job = _readable(job, project, stack)
+            emulator = os.environ.get(EMULATOR_VARIABLE)
             # Google's own service cannot be told to hold: the last that it delivers may be lost.
             gate = stack.enter_context(PubSubGate(emulator)) if emulator else None
             source = pubsub_source(job) if gate else GatheredMessages(job)
@@ -57,6 +61,20 @@ def _run_here(options: PipelineOptions, job: JobOptions) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _readable(job: JobOptions, project: str | None, stack: contextlib.ExitStack) -> JobOptions:
+    """The job with topics that are there, and a subscription that can be read; an `--input_topic` gets its own.
+
+    Raises:
+        PubSubRefused: see there.
+    """
+    check_topics(filter(None, (job.output_topic, job.dead_letter_topic, job.model_events_topic)))
+    if job.input_subscription is not None:
+        check_subscription(job.input_subscription)
+        return job
+    subscription = stack.enter_context(subscription_for_one_run(job.input_topic or "", project))
+    return replace(job, input_topic=None, input_subscription=subscription)
 
 
 def _run(run: LocalRun, stop_requested: Callable[[], bool], gate: PubSubGate | None) -> int:

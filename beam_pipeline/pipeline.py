@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import apache_beam as beam
 from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.ml.inference.base import PredictionResult, RunInference
 from apache_beam.transforms.window import GlobalWindows
 
-from beam_pipeline.options import JobOptions
+from beam_pipeline.option_table import JobOptions
 from models.events import ModelEvent
+from models.records import DeadLetter, DecodedImage, ImageRequest
 from transforms.inference import HotSwapModelHandler
 from transforms.messages import ParseMessages
+from transforms.process import THE_JOB, JobRun, largest_input
 from transforms.reading import ReadImages
-from transforms.records import DeadLetter, DecodedImage, ImageRequest
 from transforms.results import FormatResults
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern
 from transforms.windowing import SideInputMode, WindowForModels
 
 
-def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mode: SideInputMode) -> None:
+def build(
+    pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mode: SideInputMode, run: JobRun = THE_JOB
+) -> None:
     """Adds the job to `pipeline`.
 
     Args:
@@ -27,29 +32,30 @@ def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mod
         source: yields `PubsubMessage`s, unbounded.
         job: its checked options.
         mode: how the runner must be given side inputs.
+        run: whose models, threads and counters the steps share in a process.
     """
     serving = job.serving
 
     messages: beam.PCollection[PubsubMessage] = pipeline | "ReadMessages" >> source
 
-    parsed = messages | "ParseMessages" >> ParseMessages()
+    parsed = messages | "ParseMessages" >> ParseMessages(run)
     requests: beam.PCollection[ImageRequest] = parsed.requests
 
     read = requests | "ReadImages" >> ReadImages(
-        job.image_prefixes, job.decode_limits, job.needed_size, job.exact_decode
+        job.image_prefix, job.decode_limits, partial(largest_input, run, serving), job.exact_decode, run=run
     )
     images: beam.PCollection[DecodedImage] = read.images
 
     arrivals = images | "WindowForModels" >> WindowForModels(mode)
     models = arrivals.moments | "WatchModels" >> WatchFilePattern(
-        job.model_pattern, job.poll_seconds, config=serving, mode=mode
+        job.model_pattern, job.model_poll_seconds, config=serving, mode=mode, run=run
     )
-    handler = HotSwapModelHandler(serving, job.max_batch_wait_ms)
+    handler = HotSwapModelHandler(serving, job.max_batch_wait_ms, run)
     predictions: beam.PCollection[PredictionResult] = arrivals.elements | RunInference(
         handler, model_metadata_pcoll=models.metadata
     )
-    formatted = predictions | "FormatResults" >> FormatResults(serving)
-    unwritten = formatted.results | "WriteResults" >> WriteJson(job.output_topic, job.output_path)
+    formatted = predictions | "FormatResults" >> FormatResults(serving, run)
+    unwritten = formatted.results | "WriteResults" >> WriteJson(job.output_topic, job.output_path, run)
 
     unpredicted = (formatted.dead_letters, unwritten) | "Unpredicted" >> beam.Flatten()
     dead_letters: beam.PCollection[DeadLetter] = (
@@ -57,10 +63,10 @@ def build(pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mod
         read.dead_letters,
         unpredicted | "DeadLettersOfAnyTime" >> beam.WindowInto(GlobalWindows()),
     ) | "DeadLetters" >> beam.Flatten()
-    _ = dead_letters | "WriteDeadLetters" >> WriteJson(job.dead_letter_topic, job.dead_letter_path)
+    _ = dead_letters | "WriteDeadLetters" >> WriteJson(job.dead_letter_topic, job.dead_letter_path, run)
 
     events: beam.PCollection[ModelEvent] = (
         models.events,
         formatted.model_events | "EventsOfAnyTime" >> beam.WindowInto(GlobalWindows()),
     ) | "ModelEvents" >> beam.Flatten()
-    _ = events | "WriteModelEvents" >> WriteJson(job.model_events_topic, job.model_events_path)
+    _ = events | "WriteModelEvents" >> WriteJson(job.model_events_topic, job.model_events_path, run)

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 import traceback
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ import apache_beam as beam
 from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from beam_pipeline.options import JobOptions
+from beam_pipeline.option_table import JobOptions
 from beam_pipeline.pipeline import build
 from models.live import ModelsClosed
-from transforms import metrics, publishing
-from transforms.publishing import PublishingStopped
-from transforms.serving import close_all, serving
+from transforms import metrics
+from transforms.process import JobRun
+from transforms.pubsub.errors import PublishingStopped
 from transforms.sinks import SinkFailed
 from transforms.windowing import Gather, SideInputMode
 
@@ -108,12 +109,11 @@ class LocalRun:
     """
 
     def __init__(self, options: PipelineOptions, job: JobOptions, source: beam.PTransform) -> None:
-        publishing.wait_again()
-        self.serving = serving(job.serving)
+        self._run = JobRun(f"local-{uuid.uuid4().hex}")
+        self.serving = self._run.here.serving(job.serving)
         self.failure: BaseException | None = None
-        self._counted_before = metrics.tally()
         self._pipeline = beam.Pipeline(options=options)
-        build(self._pipeline, source, job, SideInputMode.WINDOWED)
+        build(self._pipeline, source, job, SideInputMode.WINDOWED, self._run)
         self._result: beam.runners.runner.PipelineResult | None = None
         self._closing = False
 
@@ -142,7 +142,7 @@ class LocalRun:
 
     def counts(self) -> Counter[str]:
         """All that this run has counted, by the names in `transforms.metrics`."""
-        return metrics.tally() - self._counted_before
+        return self._run.here.meter.tally()
 
     def books(self) -> Books:
         """The books now."""
@@ -181,14 +181,13 @@ class LocalRun:
     def close(self) -> None:
         """Ends the job and every process that it started."""
         self._closing = True
-        self.serving.watch.stop_waiting()
-        publishing.stop_waiting()
+        self._run.here.stop_waiting()
         if self._result is not None:
             # Beam waits for the step under way, which may wait for whoever reads standard output.
             ending = threading.Thread(target=self._cancel, name="cancel", daemon=True)
             ending.start()
             ending.join(_CANCEL_SECONDS)
-        close_all()
+        self._run.here.end()
 
     def _cancel(self) -> None:
         with contextlib.suppress(Exception):

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.arms import Setup, Timing, stopwatch
-from models.artefacts import ArtefactCache
 from models.compute_threads import cores
 from models.engines import load_engine
-from models.image_decoding import DecodeLimits, decode_image
+from models.images.decoding import DecodeLimits, decode_image
+from models.images.model_input import model_input
 from models.memory import keep_freed_memory
-from models.model_input import model_input
+from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter
 

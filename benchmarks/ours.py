@@ -12,11 +12,12 @@ from apache_beam.ml.inference.base import RunInference
 from benchmarks.arms import Setup, Timing
 from benchmarks.bounded_run import classify
 from models.artefacts import EngineChoice
+from models.records import ImageRequest, Origin
+from models.serving import ServingConfig
 from transforms.inference import HotSwapModelHandler
+from transforms.process import THE_JOB, largest_input
 from transforms.reading import ReadImages
-from transforms.records import ImageRequest, Origin
 from transforms.results import FormatResults
-from transforms.serving import ServingConfig, largest_input, serving
 
 
 class OurWay:
@@ -26,7 +27,7 @@ class OurWay:
         logging.getLogger().setLevel(logging.WARNING)
         engine = cast(EngineChoice, setup.engine)
         self._config = ServingConfig(setup.model, 3600.0, engine, setup.batch, setup.cache)
-        here = serving(self._config)
+        here = THE_JOB.here.serving(self._config)
         statement = here.watch.wait_for_statement()
         assert statement is not None
         here.live.state(statement)
@@ -37,7 +38,9 @@ class OurWay:
         return classify(paths, self._classes)
 
     def _classes(self, paths: beam.PCollection) -> beam.PCollection:
-        read = paths | "Request" >> beam.Map(_request) | ReadImages(needed=partial(largest_input, self._config))
+        read = (
+            paths | "Request" >> beam.Map(_request) | ReadImages(needed=partial(largest_input, THE_JOB, self._config))
+        )
         formatted = read.images | RunInference(HotSwapModelHandler(self._config)) | FormatResults(self._config)
         return formatted.results | "Class" >> beam.Map(_class)
 

@@ -22,10 +22,12 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.ml.inference.base import ModelMetadata, PredictionResult, RunInference
 
 from beam_pipeline.options import parse_options
-from beam_pipeline.pubsub_gate import VARIABLE, PubSubGate
 from beam_pipeline.running import pubsub_source
 from benchmarks.stock import model_handler, read_image
 from models.reference import Statement
+from transforms.process import THE_JOB
+from transforms.pubsub import EMULATOR_VARIABLE
+from transforms.pubsub.gate import PubSubGate
 from transforms.sinks import WriteJson
 from transforms.watching import StateForWindow
 from transforms.windowing import WindowForModels
@@ -51,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
         | "ReadImage" >> beam.Map(_named_image, (mine.side, mine.side), mine.grey)
     )
     arrivals = images | "WindowForModels" >> WindowForModels(mode)
-    newest = arrivals.moments | beam.ParDo(StateForWindow(job.serving)).with_output_types(ModelMetadata)
+    newest = arrivals.moments | beam.ParDo(StateForWindow(THE_JOB, job.serving)).with_output_types(ModelMetadata)
     wait = job.max_batch_wait_ms / 1000 if job.max_batch_wait_ms else None
     _ = (
         arrivals.elements
@@ -62,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
         | "PostProcess" >> beam.Map(_record)
         | "WriteResults" >> WriteJson(path=job.output_path)
     )
-    emulator = os.environ[VARIABLE]
+    emulator = os.environ[EMULATOR_VARIABLE]
     # Either way an empty pull is answered at once: Beam's runner would wait for its end, on its one thread.
     gate = PubSubGate(emulator) if mine.gathered else PubSubGate(emulator, BEAMS_MESSAGES, gather_seconds=0.0)
     with gate:

@@ -3,47 +3,29 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from launch.command_line import LaunchError, run
+from launch.command_line import CommandRefused, run
+from models.version import VERSION
 
-DISTRIBUTION = "hotswap-inference"
-
-
-@dataclass(frozen=True, slots=True)
-class LazyCommand:
-    """A command that its module provides.
-
-    Attributes:
-        module: has a Typer application `app`, whose only command this is, or whose command of this name.
-        summary: one line for `hotswap --help`, where importing the module would take seconds.
-        absent: what to say where the module is not installed.
-    """
-
-    module: str
-    summary: str
-    absent: str = "is not part of this installation"
-
-
-COMMANDS = {
-    "vet": LazyCommand("launch.model_commands", "Prove that a model file can be served, and say what it is."),
-    "publish": LazyCommand("launch.model_commands", "Vet a model and put it where jobs find it."),
-    "models": LazyCommand("launch.model_commands", "List models: live, valid, rejected and why."),
-    "rollback": LazyCommand("launch.model_commands", "Make an earlier model live again."),
-    "doctor": LazyCommand("launch.doctor", "Check that this machine has what the project needs."),
-    "replay": LazyCommand("launch.replay", "Publish the images of dead letters again."),
-    "local": LazyCommand("launch.local", "Run the whole job on this machine."),
-    "dataflow": LazyCommand("launch.dataflow", "Run the job on Google Cloud Dataflow."),
-    "bench": LazyCommand(
-        "benchmarks.__main__", "Measure the job.", absent="runs from a checkout of the project, in its top folder"
-    ),
+SUMMARIES = {
+    "vet": "Prove that a model file can be served, and say what it is.",
+    "publish": "Vet a model and put it where jobs find it.",
+    "models": "List models: live, valid, rejected and why.",
+    "rollback": "Make an earlier model live again.",
+    "doctor": "Check that this machine has what the project needs.",
+    "replay": "Publish the images of dead letters again.",
+    "local": "Run the whole job on this machine.",
+    "dataflow": "Run the job on Google Cloud Dataflow.",
+    "bench": "Measure the job.",
 }
+"""The verbs, each a module of `launch.commands` with one Typer application `app`; a line each for `hotswap --help`,
+where importing the module would take seconds."""
 
 
 class LazyCommands(TyperGroup):
@@ -51,17 +33,17 @@ class LazyCommands(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        for name, command in COMMANDS.items():
-            self.add_command(_placeholder(name, command.summary))
+        for name, summary in SUMMARIES.items():
+            self.add_command(_placeholder(name, summary))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that `args` begin with, imported.
 
         Raises:
-            LaunchError: its module, or something that it needs, is not installed.
+            CommandRefused: its module, or something that it needs, is not installed.
         """
         name, command, rest = super().resolve_command(ctx, args)
-        return name, _imported(name) if name in COMMANDS else command, rest
+        return name, _imported(name) if name in SUMMARIES else command, rest
 
 
 app = typer.Typer(cls=LazyCommands, add_completion=False, no_args_is_help=True)
@@ -70,10 +52,7 @@ app = typer.Typer(cls=LazyCommands, add_completion=False, no_args_is_help=True)
 def _print_version(asked: bool) -> None:
     if not asked:
         return
-    try:
-        print(f"hotswap {importlib.metadata.version(DISTRIBUTION)}")
-    except importlib.metadata.PackageNotFoundError:
-        print("hotswap, run from a checkout")
+    print(f"hotswap {VERSION}")
     raise typer.Exit
 
 
@@ -86,9 +65,9 @@ def hotswap(
     """Streaming image inference whose model is replaced while it runs."""
 
 
-def main() -> None:
-    """The entry point `hotswap`."""
-    sys.exit(run(app))
+def main(argv: Sequence[str] | None = None) -> None:
+    """The entry point `hotswap`; `argv` is what follows the program's name, the process' own where None."""
+    sys.exit(run(app, argv))
 
 
 def _placeholder(name: str, summary: str) -> Any:
@@ -98,16 +77,14 @@ def _placeholder(name: str, summary: str) -> Any:
 
 
 def _imported(name: str) -> Any:
-    lazy = COMMANDS[name]
     try:
-        module = importlib.import_module(lazy.module)
+        module = importlib.import_module(f"launch.commands.{name}")
     except ModuleNotFoundError as error:
-        missing = error.name or lazy.module
-        if lazy.module == missing or lazy.module.startswith(f"{missing}."):
-            raise LaunchError(f"hotswap {name} {lazy.absent}") from error
-        raise LaunchError(f"hotswap {name} needs the package {missing}; `hotswap doctor` says what to do") from error
+        remedy = "`hotswap doctor` says what to do"
+        raise CommandRefused(f"hotswap {name} needs the package {error.name}; {remedy}") from error
     command = typer.main.get_command(module.app)
-    return command.commands[name] if isinstance(command, TyperGroup) and name in command.commands else command
+    command.name = name
+    return command
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""Which code a job runs: the version in `setup.py`, and the Git commit of the checkout."""
+"""Which code this is: its distribution, the checkout that it runs from, and the Git commit of that."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import re
 import subprocess
 from pathlib import Path
 
+from models.version import VERSION
+
 ROOT = Path(__file__).resolve().parent.parent
+DISTRIBUTION = "hotswap-inference"
 _GIT_SECONDS = 10
 
 
@@ -15,17 +17,6 @@ def setup_file() -> Path | None:
     """The `setup.py` that packages this code; None where the code was installed without it."""
     path = ROOT / "setup.py"
     return path if path.is_file() else None
-
-
-def version() -> str:
-    """The version in `setup.py`, or that of the installed package; `unknown` where there is neither."""
-    path = setup_file()
-    if path is not None and (found := re.search(r'^VERSION = "([^"]+)"', path.read_text(encoding="utf-8"), re.M)):
-        return found[1]
-    try:
-        return importlib.metadata.version("hotswap-inference")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def commit() -> str | None:
@@ -38,7 +29,7 @@ def commit() -> str | None:
 
 def labels() -> dict[str, str]:
     """The version of the code as labels of a job."""
-    described = {"hotswap-version": re.sub(r"[^a-z0-9_-]", "-", version().lower())}
+    described = {"hotswap-version": re.sub(r"[^a-z0-9_-]", "-", VERSION.lower())}
     head = commit()
     return described | ({"hotswap-commit": head} if head else {})
 

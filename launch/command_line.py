@@ -7,19 +7,26 @@ from collections.abc import Sequence
 
 import typer
 
+from models.errors import CacheUnusable, InvalidAddress, NoCredentials, NotWritten, ReleaseError, StorageUnavailable
+from transforms.pubsub.errors import PubSubRefused
+
 OK = 0
 FAILED = 1
 USAGE_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-class LaunchError(typer.TyperException):
+_REFUSED = (InvalidAddress, NoCredentials, PubSubRefused, ReleaseError)
+_FAILED = (CacheUnusable, NotWritten, StorageUnavailable)
+
+
+class CommandRefused(typer.TyperException):
     """A command that cannot begin, for a reason its user can mend: `run` prints it and answers code 2."""
 
     exit_code = USAGE_ERROR
 
 
-class LaunchFailed(typer.TyperException):
+class CommandFailed(typer.TyperException):
     """A command that began and could not go on: `run` prints it and answers code 1."""
 
     exit_code = FAILED
@@ -28,8 +35,9 @@ class LaunchFailed(typer.TyperException):
 def run(app: typer.Typer, argv: Sequence[str] | None = None) -> int:
     """Run the command of `app` that `argv` asks for, and answer the exit code of the process.
 
-    An unknown option, a bad value or a `LaunchError` is one line on standard error, `error: ...`, and exit
-    code 2: no usage text, no traceback. A command that returns an integer or raises `typer.Exit` chooses its
+    An unknown option, a bad value, a `CommandRefused` or what else the user can mend is one line on standard error,
+    `error: ...`, and exit code 2: no usage text, no traceback. What a storage or a disk refuses on the way is such a
+    line too, and exit code 1. A command that returns an integer or raises `typer.Exit` chooses its
     own code. An interrupt that the command does not handle answers 130. Any other exception is a fault of the
     program and passes through.
 
@@ -40,15 +48,18 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=None if argv is None else list(argv), standalone_mode=False)
+    except _REFUSED as error:
+        return _told(str(error), USAGE_ERROR)
+    except _FAILED as error:
+        return _told(str(error), FAILED)
     except typer.TyperException as error:
         # Called without a command, a program of several has shown its help, and has nothing more to say.
-        message = _one_line(error.format_message()) or "name a command"
-        print(f"error: {message}", file=sys.stderr)
-        return error.exit_code
+        return _told(error.format_message() or "name a command", error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return result if isinstance(result, int) else OK
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _told(message: str, exit_code: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from launch.model_survey import Surveyed, live_one, state_of
 from models.artefacts import Artefact, Manifest, Vetted
 from models.card import InputSpec
 from models.compute_threads import cores
 from models.engines import load_engine
 from models.errors import ModelRejected
+from models.survey import Surveyed, live_one, standing_of
 
 _REPEATS = 5
 _LABELS_SHOWN = 5
@@ -144,7 +144,7 @@ def survey_as_json(surveyed: Sequence[Surveyed]) -> list[dict[str, Any]]:
     live = live_one(surveyed)
     return [
         {
-            "state": state_of(each, live),
+            "state": standing_of(each, live),
             "uri": each.file.uri,
             "model_id": each.model_id,
             "model_name": each.name,
@@ -164,7 +164,7 @@ def print_survey(console: Console, surveyed: Sequence[Surveyed]) -> None:
     live = live_one(surveyed)
     table = Table("state", "file", "name", "version", "modified", "size", "digest", "", box=None, pad_edge=False)
     for each in surveyed:
-        state = state_of(each, live)
+        state = standing_of(each, live)
         row = (
             state,
             each.file.uri,

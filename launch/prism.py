@@ -15,7 +15,7 @@ from pathlib import Path
 import typer
 from apache_beam.version import __version__ as beam_version
 
-from launch.command_line import LaunchError, LaunchFailed, run
+from launch.command_line import CommandFailed, CommandRefused, run
 
 PACKAGE = "github.com/apache/beam/sdks/v2/go/cmd/prism"
 _USUAL_GO = Path("/usr/local/go/bin/go")
@@ -53,15 +53,15 @@ def build() -> Path:
     """Builds Prism unless it is there, and answers its path. Appears by one rename, so two builds do not clash.
 
     Raises:
-        LaunchError: there is no Go.
-        LaunchFailed: Go could not build it.
+        CommandRefused: there is no Go.
+        CommandFailed: Go could not build it.
     """
     target = binary()
     if target.exists():
         return target
     command = go()
     if command is None:
-        raise LaunchError("Go is not on the PATH; Prism is built by it")
+        raise CommandRefused("Go is not on the PATH; Prism is built by it")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         try:
@@ -75,9 +75,9 @@ def build() -> Path:
             )
         except subprocess.CalledProcessError as error:
             last = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[-1]
-            raise LaunchFailed(f"Go could not build Prism {beam_version}: {last}") from error
+            raise CommandFailed(f"Go could not build Prism {beam_version}: {last}") from error
         except subprocess.TimeoutExpired as error:
-            raise LaunchFailed(f"Go was still building Prism after {_BUILD_SECONDS} s") from error
+            raise CommandFailed(f"Go was still building Prism after {_BUILD_SECONDS} s") from error
         Path(folder, "prism").rename(target)
     return target
 

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import shutil
-import stat
-import tempfile
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from models.card import Card, InputSpec
-from models.errors import ModelFault, ModelRejected
 from models.reference import ModelReference
 
 EngineName = Literal["tensorflow", "onnx"]
@@ -90,122 +82,3 @@ class Vetted:
     def name(self) -> str:
         """The card's name, else the file name without its extension."""
         return self.artefact.manifest.card.name
-
-
-class ArtefactCache:
-    """A folder of artefacts, safe to share between processes of one user.
-
-    An artefact appears by one rename and is never changed afterwards, so whoever finds one finds it whole.
-
-    Args:
-        folder: where artefacts are kept; made private to the user where it does not exist.
-        keep: how many artefacts remain after `store`; the longest unused go first.
-    """
-
-    def __init__(self, folder: Path, keep: int = 32) -> None:
-        self.folder = folder
-        self._keep = keep
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    def find(self, sha256: str, choice: EngineChoice) -> Artefact | None:
-        """The artefact of these bytes under this choice of engine, if a whole one is here."""
-        folder = self._place(sha256, choice)
-        try:
-            written = json.loads((folder / MANIFEST).read_text())
-            sizes = written.pop("sizes")
-            manifest = Manifest.from_json(written)
-            if manifest.sha256 != sha256 or not sizes or sizes != _sizes(folder):
-                return None
-            os.utime(folder)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return None
-        return Artefact(folder, manifest)
-
-    def find_by_digest(self, digest: str, choice: EngineChoice) -> Artefact | None:
-        """Like `find`, from the first digits of the SHA-256; None where they could mean more than one artefact."""
-        found = [self.find(folder.name.split("-")[0], choice) for folder in self.folder.glob(f"{digest}*-{choice}")]
-        whole = [artefact for artefact in found if artefact is not None]
-        return whole[0] if len(whole) == 1 else None
-
-    def store(self, built: Path, manifest: Manifest, choice: EngineChoice) -> Artefact:
-        """Moves a compiled form in; where another process was first, its artefact is taken.
-
-        Raises:
-            ModelRejected: `crashed`; there is no compiled form in `built`.
-        """
-        place = self._place(manifest.sha256, choice)
-        if built.is_dir() and not built.is_symlink() and (sizes := _sizes(built)):
-            (built / MANIFEST).write_text(json.dumps(manifest.to_json() | {"sizes": sizes}))
-            self._move_in(built, place)
-        found = self.find(manifest.sha256, choice)
-        if found is None and built.is_dir():  # what lies there is no artefact
-            self._discard(place)
-            self._move_in(built, place)
-            found = self.find(manifest.sha256, choice)
-        shutil.rmtree(built, ignore_errors=True)
-        self._prune(but=place)
-        if found is None:
-            raise ModelRejected(ModelFault.CRASHED, "vetting left no usable compiled model")
-        return found
-
-    @contextlib.contextmanager
-    def workspace(self) -> Iterator[Path]:
-        """A private folder on the cache's disk, gone afterwards."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # cleaners of cache folders take it away
-        with tempfile.TemporaryDirectory(
-            prefix=f".work-{os.getpid()}-", dir=self.folder, ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder)
-
-    def sweep(self) -> None:
-        """Removes the workspaces of processes that were killed before they could."""
-        for folder in self.folder.glob(".work-*"):
-            owner = folder.name.split("-")[1]
-            if owner.isdigit() and not _is_alive(int(owner)):
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _place(self, sha256: str, choice: EngineChoice) -> Path:
-        return self.folder / f"{sha256}-{choice}"
-
-    def _move_in(self, built: Path, place: Path) -> None:
-        with contextlib.suppress(OSError):  # another process was first
-            built.rename(place)
-
-    def _discard(self, artefact: Path) -> None:
-        """Takes an artefact away in one step, so that nobody finds half of it."""
-        with self.workspace() as bucket, contextlib.suppress(OSError):
-            artefact.rename(bucket / artefact.name)
-
-    def _prune(self, but: Path) -> None:
-        artefacts = [entry for entry in self.folder.glob("*-*") if not entry.name.startswith(".") and entry != but]
-        with contextlib.suppress(OSError):
-            artefacts.sort(key=lambda folder: folder.stat().st_mtime, reverse=True)
-            for folder in artefacts[self._keep - 1 :]:
-                self._discard(folder)
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    """The size in bytes of every regular file below `folder`, except the manifest; a power cut leaves files empty."""
-    files = {str(path.relative_to(folder)): path.lstat() for path in sorted(folder.rglob("*"))}
-    return {name: status.st_size for name, status in files.items() if stat.S_ISREG(status.st_mode) and name != MANIFEST}
-
-
-def default_cache_folder() -> Path:
-    """`$HOTSWAP_CACHE`, else `hotswap/` in the user's cache folder."""
-    if chosen := os.environ.get("HOTSWAP_CACHE"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(base) if base else Path.home() / ".cache") / "hotswap"
-    except RuntimeError:
-        return Path(tempfile.gettempdir()) / f"hotswap-{os.getuid()}"
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

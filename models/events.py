@@ -7,10 +7,11 @@ import socket
 import threading
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Literal
 
-EventKind = Literal["accepted", "rejected", "live", "retired"]
+from models.moments import rfc3339
+
+EventKind = Literal["accepted", "rejected", "loading", "failed", "live", "retired"]
 
 MAX_UNDRAINED = 10_000
 
@@ -25,10 +26,11 @@ class ModelEvent:
     """One step in a model's life.
 
     Attributes:
-        event: `accepted` or `rejected` by vetting; `live` or `retired` in one worker.
+        event: `accepted` or `rejected` by vetting; in one worker `loading`, then `live` or `failed`, at last `retired`.
         model_id: the reference of the exact bytes; the bare URI where they could not be read whole.
         model_name: the card's name, else the file name without extension.
-        reason: for a rejection a stable word, then detail; for an acceptance which engine and why.
+        reason: for a rejection a stable word, then detail; for an acceptance which engine and why; for a failure what
+            went wrong, and it is tried again.
         seconds: how long vetting or loading took.
         time: when it happened, RFC 3339 in UTC.
         worker: the process that says so.
@@ -39,9 +41,7 @@ class ModelEvent:
     model_name: str
     reason: str = ""
     seconds: float = 0.0
-    time: str = field(
-        default_factory=lambda: datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    )
+    time: str = field(default_factory=rfc3339)
     worker: str = field(default_factory=worker_name)
 
     def to_json(self) -> dict[str, Any]:

@@ -22,9 +22,9 @@ from models.compute_threads import cores
 from models.engines import Engine, load_engine
 from models.errors import VettingStopped
 from models.events import EventLog, ModelEvent
-from models.image_decoding import Raster
+from models.images.decoding import Raster
+from models.images.model_input import model_input
 from models.memory import give_freed_memory_back
-from models.model_input import model_input
 from models.reference import ModelReference, Statement
 
 _LOGGER = logging.getLogger(__name__)

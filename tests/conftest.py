@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
-from models.artefacts import ArtefactCache
-from tests.launch.pubsub_clients import SUBSCRIPTION, TOPIC
+from models.registry.cache import ArtefactCache
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC
 
 
 @pytest.fixture

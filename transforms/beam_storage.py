@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import uuid
 from pathlib import Path
-from typing import Any
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from models.errors import StorageUnavailable
 from models.storage import LocalStorage, ReadableFile, StoredFile
+from models.storage.reading import TranslatedReading
+from transforms.beam_files import create_as_it_is, is_not_found, open_as_it_is
 
 _CHUNK_BYTES = 1 << 20
 
@@ -47,9 +47,10 @@ class BeamStorage:
         if "://" not in uri:
             return self._local.open(uri)
         try:
-            return _Reading(uri, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
+            file = open_as_it_is(uri)
         except Exception as error:
             raise _as_storage_error(uri, error) from error
+        return TranslatedReading(uri, file, _as_storage_error)
 
     def write(self, uri: str, source: Path) -> None:
         """Makes the file `uri` of the bytes of `source`, in one step.
@@ -62,10 +63,7 @@ class BeamStorage:
         try:
             if not remote:
                 Path(uri).parent.mkdir(parents=True, exist_ok=True)
-            with (
-                source.open("rb") as data,
-                FileSystems.create(beside, compression_type=CompressionTypes.UNCOMPRESSED) as target,
-            ):
+            with source.open("rb") as data, create_as_it_is(beside) as target:
                 shutil.copyfileobj(data, target, _CHUNK_BYTES)
             if not remote:  # an object appears when it is whole, a file while it grows
                 Path(beside).rename(uri)
@@ -73,27 +71,5 @@ class BeamStorage:
             raise StorageUnavailable(f"{uri}: {error}") from error
 
 
-class _Reading:
-    """An open file whose errors are told in this project's words."""
-
-    def __init__(self, uri: str, file: Any) -> None:
-        self._uri = uri
-        self._file = file
-
-    def read(self, size: int) -> bytes:
-        try:
-            data: bytes = self._file.read(size)
-        except Exception as error:
-            raise _as_storage_error(self._uri, error) from error
-        return data
-
-    def close(self) -> None:
-        self._file.close()
-
-
 def _as_storage_error(uri: str, error: Exception) -> Exception:
-    causes = [error, *((error.exception_details or {}).values() if isinstance(error, BeamIOError) else ())]
-    for cause in causes:
-        if isinstance(cause, FileNotFoundError) or getattr(cause, "code", None) == 404:
-            return FileNotFoundError(uri)
-    return StorageUnavailable(f"{uri}: {error}")
+    return FileNotFoundError(uri) if is_not_found(error) else StorageUnavailable(f"{uri}: {error}")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
-from numpy.typing import NDArray
 
-from models.errors import ImageError, ImageFault, typed_line
-from models.image_decoding import Raster
-from models.live import LiveModel, LiveModels
-from models.prediction import interpret
+from models.answering import answers
+from models.live import LiveModels
+from models.moments import rfc3339
+from models.records import Answer, DecodedImage
 from models.reference import Statement
+from models.serving import ServingConfig
 from transforms import metrics
-from transforms.records import Answer, DecodedImage, rfc3339
-from transforms.serving import ServingConfig, serving
+from transforms.process import THE_JOB, JobRun
 
 
 class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModels]):
@@ -30,24 +28,26 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     Args:
         config: which models are served, and how.
         max_batch_wait_ms: how long a batch may wait for more images across bundles; 0 sends each bundle's at once.
+        run: whose models they are.
     """
 
-    def __init__(self, config: ServingConfig, max_batch_wait_ms: int = 0) -> None:
+    def __init__(self, config: ServingConfig, max_batch_wait_ms: int = 0, run: JobRun = THE_JOB) -> None:
         super().__init__(
             min_batch_size=config.max_batch_size,
             max_batch_size=config.max_batch_size,
             max_batch_duration_secs=max_batch_wait_ms / 1000 if max_batch_wait_ms else None,
         )
         self._config = config
+        self._run = run
 
     def load_model(self) -> LiveModels:
         """The holder; loading is its own affair and holds up nobody but the very first batch."""
-        return serving(self._config).live
+        return self._run.here.serving(self._config).live
 
     def update_model_path(self, model_path: str | None = None) -> None:
         """Passes on which model should be live. A window without a statement changes nothing."""
         if model_path:
-            serving(self._config).live.state(Statement.decode(model_path))
+            self._run.here.serving(self._config).live.state(Statement.decode(model_path))
 
     def run_inference(
         self, batch: Sequence[DecodedImage], model: LiveModels, inference_args: dict[str, Any] | None = None
@@ -55,10 +55,11 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
         """One `PredictionResult` for each image: its request, an `Answer`, and the id of the model that answered."""
         live = model.current()
         started = time.monotonic()
-        answered = list(_answers(live, batch))
-        metrics.observe(metrics.BATCH_SIZE, len(batch))
-        metrics.observe(metrics.PREDICT_MS, (time.monotonic() - started) * 1000)
-        now = rfc3339(datetime.now(UTC))
+        answered = list(answers(live, [image.raster for image in batch]))
+        meter = self._run.here.meter
+        meter.observe(metrics.BATCH_SIZE, len(batch))
+        meter.observe(metrics.PREDICT_MS, (time.monotonic() - started) * 1000)
+        now = rfc3339()
         return [
             PredictionResult(image.request, Answer(outcome, live.card.name, now), live.reference.model_id)
             for image, outcome in zip(batch, answered, strict=True)
@@ -71,25 +72,3 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     def get_metrics_namespace(self) -> str:
         """Where RunInference's own metrics go, beside this project's."""
         return "RunInference"
-
-
-def _answers(live: LiveModel, batch: Sequence[DecodedImage]) -> Iterator[Any]:
-    """A `Prediction` or an `ImageError` for each image, in order; one that the model chokes on costs no other."""
-    for row in _rows(live, [image.raster for image in batch]):
-        if isinstance(row, ImageError):
-            yield row
-            continue
-        try:
-            yield interpret(row, live.card)
-        except ImageError as error:
-            yield error
-
-
-def _rows(live: LiveModel, images: list[Raster]) -> list[NDArray[Any] | ImageError]:
-    try:
-        return list(live.predict(images))
-    except Exception as error:  # engines raise errors of their own kinds; halving finds the image at fault
-        if len(images) == 1:
-            return [ImageError(ImageFault.PREDICTION_FAILED, typed_line(error))]
-        middle = len(images) // 2
-        return _rows(live, images[:middle]) + _rows(live, images[middle:])

@@ -11,11 +11,11 @@ from apache_beam.io import PubsubMessage
 from apache_beam.pvalue import TaggedOutput
 
 from models.errors import ImageError, ImageFault
+from models.images.paths import MAX_PATH_BYTES
+from models.moments import rfc3339
+from models.records import DEAD_LETTERS, DeadLetter, ImageRequest, Origin
 from transforms import metrics
-from transforms.image_paths import MAX_PATH_BYTES
-from transforms.records import DeadLetter, ImageRequest, Origin, rfc3339
-
-DEAD_LETTERS = "dead_letters"
+from transforms.process import THE_JOB, JobRun
 
 _FINALIZED = "OBJECT_FINALIZE"
 _MAX_PAYLOAD_KEPT = 64 * 1024
@@ -34,25 +34,40 @@ class ParseMessages(beam.PTransform):
     first 64 KiB of the payload.
     """
 
+    def __init__(self, run: JobRun = THE_JOB) -> None:
+        super().__init__()
+        self._run = run
+
     def expand(self, messages: Any) -> Any:
-        return messages | "Parse" >> beam.ParDo(_ParseMessage()).with_outputs(DEAD_LETTERS, main="requests")
+        return messages | "Parse" >> beam.ParDo(ParseMessage(self._run)).with_outputs(DEAD_LETTERS, main="requests")
 
 
 @beam.typehints.with_input_types(PubsubMessage)
 @beam.typehints.with_output_types(ImageRequest)
-class _ParseMessage(beam.DoFn):
+class ParseMessage(beam.DoFn):
+    """See `ParseMessages`."""
+
+    def __init__(self, run: JobRun) -> None:
+        super().__init__()
+        self._run = run
+
+    def default_label(self) -> str:
+        """What running jobs know this step by; an update in place looks for it."""
+        return "_ParseMessage"
+
     def process(self, message: PubsubMessage) -> Iterator[ImageRequest | TaggedOutput]:
-        metrics.count(metrics.MESSAGES_IN)
+        meter = self._run.here.meter
+        meter.count(metrics.MESSAGES_IN)
         attributes = dict(message.attributes or {})
         if _is_notification(attributes) and attributes["eventType"] != _FINALIZED:
-            metrics.count(metrics.NOTIFICATIONS_SKIPPED)
+            meter.count(metrics.NOTIFICATIONS_SKIPPED)
             return
         payload = message.data or b""
         origin = Origin(message.message_id or "", _publish_time(message.publish_time), attributes)
         try:
             yield ImageRequest(_path(payload, attributes), origin)
         except ImageError as error:
-            metrics.count_dead_letter("message", error.fault)
+            meter.count_dead_letter("message", error.fault)
             letter = DeadLetter(None, payload[:_MAX_PAYLOAD_KEPT], "message", error.fault, error.detail, origin)
             yield TaggedOutput(DEAD_LETTERS, letter)
 

@@ -17,7 +17,7 @@ from apache_beam.metrics.metric import Metrics
 if TYPE_CHECKING:
     from models.errors import ImageFault
     from models.events import ModelEvent
-    from transforms.records import Stage
+    from models.records import Stage
 
 NAMESPACE = "hotswap"
 
@@ -35,6 +35,7 @@ PUBLISH_RETRIES = "publish_retries"
 CANDIDATES_VETTED = "candidates_vetted"
 MODELS_LIVE = "models_live"
 MODELS_RETIRED = "models_retired"
+MODEL_LOADS_FAILED = "model_loads_failed"
 MODEL_SWAPS = "model_swaps"
 
 READ_MS = "read_ms"
@@ -74,82 +75,85 @@ def _gauge(name: str) -> Any:
     return Metrics.gauge(NAMESPACE, name)
 
 
-_tally: Counter[str] = Counter()
-_tally_lock = threading.Lock()
-
-
-def count(name: str, amount: int = 1) -> None:
-    """Adds `amount` to the counter `name`. Counts only on the thread that Beam calls the DoFn on."""
-    _counter(name).inc(amount)
-    with _tally_lock:
-        _tally[name] += amount
-
-
-def tally() -> Counter[str]:
-    """All that this process has counted since it began.
-
-    Beam 2.77's bundle-based DirectRunner reports the counts of each step's first bundle only: its worker keeps the
-    metrics container of that bundle (`StateSampler.scoped_state`). A local run keeps its books by these instead.
-    """
-    with _tally_lock:
-        return Counter(_tally)
-
-
-def observe(name: str, value: float) -> None:
-    """Adds `value`, rounded to a whole number, to the distribution `name`; the same holds for threads."""
-    _distribution(name).update(round(value))
-
-
 def dead_letters_name(stage: Stage, error: ImageFault) -> str:
     """The counter of the dead letters of one stage and error, e.g. `dead_letters_read_not_found`."""
     return f"{DEAD_LETTERS_PREFIX}{stage}_{error}"
 
 
-def count_dead_letter(stage: Stage, error: ImageFault) -> None:
-    """Counts one dead letter where it is made."""
-    count(dead_letters_name(stage, error))
+class Meter:
+    """What one run of a job has counted in this process, beside what Beam counts.
+
+    Beam 2.77's bundle-based DirectRunner reports the counts of each step's first bundle only: its worker keeps the
+    metrics container of that bundle (`StateSampler.scoped_state`). A local run keeps its books by `tally` instead.
+    Everything but `tally` is for the thread that Beam calls the DoFn on.
+
+    Attributes:
+        live_model: which model is live in this process, and since when.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tally: Counter[str] = Counter()
+        self._told_apart: set[str] = set()
+        self.live_model = LiveModelAge()
+
+    def tally(self) -> Counter[str]:
+        """All counts so far, by the names above."""
+        with self._lock:
+            return Counter(self._tally)
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Adds `amount` to the counter `name`."""
+        _counter(name).inc(amount)
+        with self._lock:
+            self._tally[name] += amount
+
+    def observe(self, name: str, value: float) -> None:
+        """Adds `value`, rounded to a whole number, to the distribution `name`."""
+        _distribution(name).update(round(value))
+
+    def count_dead_letter(self, stage: Stage, error: ImageFault) -> None:
+        """Counts one dead letter where it is made."""
+        self.count(dead_letters_name(stage, error))
+
+    def count_model_event(self, event: ModelEvent) -> None:
+        """Counts one event in a model's life: vetted, rejected by reason, gone live, swapped, failed or retired."""
+        self.count(MODEL_EVENTS)
+        match event.event:
+            case "accepted" | "rejected":
+                self.count(CANDIDATES_VETTED)
+                self.observe(VETTING_MS, event.seconds * 1000)
+                if event.event == "rejected":
+                    self.count(REJECTED_PREFIX + event.reason.partition(":")[0])
+            case "live":
+                self.count(MODELS_LIVE)
+                self.observe(MODEL_LOAD_MS, event.seconds * 1000)
+                if self.live_model.take_over(event.model_id, event.time):
+                    self.count(MODEL_SWAPS)
+            case "failed":
+                self.count(MODEL_LOADS_FAILED)
+            case "retired":
+                self.count(MODELS_RETIRED)
+
+    def count_result(self, model_id: str) -> None:
+        """Counts one result, in all and for the model that really answered, and tells that model's age."""
+        self.count(RESULTS_OUT)
+        self.count(self._by_model(model_id))
+        age = self.live_model.age_to_tell(model_id)
+        if age is not None:
+            _gauge(LIVE_MODEL_AGE_SECONDS).set(round(age))
+
+    def _by_model(self, model_id: str) -> str:
+        """The counter of one model's results, e.g. `results_by_model_mnist.h5@sha256:0123456789ab`."""
+        name = BY_MODEL_PREFIX + model_id.rpartition("/")[2]
+        with self._lock:
+            if name not in self._told_apart and len(self._told_apart) >= MODELS_TOLD_APART:
+                return OTHER_MODELS
+            self._told_apart.add(name)
+        return name
 
 
-def count_model_event(event: ModelEvent) -> None:
-    """Counts one event in a model's life: vetted, rejected by reason, gone live, swapped or retired."""
-    count(MODEL_EVENTS)
-    if event.event in ("accepted", "rejected"):
-        count(CANDIDATES_VETTED)
-        observe(VETTING_MS, event.seconds * 1000)
-    if event.event == "rejected":
-        count(REJECTED_PREFIX + event.reason.partition(":")[0])
-    if event.event == "live":
-        count(MODELS_LIVE)
-        observe(MODEL_LOAD_MS, event.seconds * 1000)
-        if _live_model.take_over(event.model_id, event.time):
-            count(MODEL_SWAPS)
-    if event.event == "retired":
-        count(MODELS_RETIRED)
-
-
-def count_result(model_id: str) -> None:
-    """Counts one result, in all and for the model that really answered, and tells that model's age."""
-    count(RESULTS_OUT)
-    count(_by_model(model_id))
-    age = _live_model.age_to_tell(model_id)
-    if age is not None:
-        _gauge(LIVE_MODEL_AGE_SECONDS).set(round(age))
-
-
-_told_apart: set[str] = set()
-
-
-def _by_model(model_id: str) -> str:
-    """The counter of one model's results, e.g. `results_by_model_mnist.h5@sha256:0123456789ab`."""
-    name = BY_MODEL_PREFIX + model_id.rpartition("/")[2]
-    with _tally_lock:
-        if name not in _told_apart and len(_told_apart) >= MODELS_TOLD_APART:
-            return OTHER_MODELS
-        _told_apart.add(name)
-    return name
-
-
-class _LiveModel:
+class LiveModelAge:
     """Which model is live in this process, and since when."""
 
     def __init__(self) -> None:
@@ -174,6 +178,3 @@ class _LiveModel:
                 return None
             self._told = now
             return max(0.0, time.time() - self._since)
-
-
-_live_model = _LiveModel()

@@ -9,27 +9,30 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import PredictionResult
 
 from models.errors import ImageError
-from transforms import metrics
-from transforms.records import Answer, DeadLetter, ImageRequest
-from transforms.serving import ServingConfig
+from models.records import DEAD_LETTERS, DeadLetter, result_record
+from models.serving import ServingConfig
+from transforms.process import THE_JOB, JobRun
 from transforms.watching import MODEL_EVENTS, drain_events
-
-DEAD_LETTERS = "dead_letters"
 
 
 class FormatResults(beam.PTransform):
     """`PredictionResult` → result records (main), `DeadLetter`s and this worker's `ModelEvent`s."""
 
-    def __init__(self, config: ServingConfig) -> None:
+    def __init__(self, config: ServingConfig, run: JobRun = THE_JOB) -> None:
         super().__init__()
         self._config = config
+        self._run = run
 
     def expand(self, predictions: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return predictions | beam.ParDo(_Format(self._config)).with_outputs(DEAD_LETTERS, MODEL_EVENTS, main="results")
+        return predictions | beam.ParDo(_Format(self._run, self._config)).with_outputs(
+            DEAD_LETTERS, MODEL_EVENTS, main="results"
+        )
 
 
 class _Format(beam.DoFn):
-    def __init__(self, config: ServingConfig) -> None:
+    def __init__(self, run: JobRun, config: ServingConfig) -> None:
+        super().__init__()
+        self._run = run
         self._config = config
         self._drained = False
 
@@ -37,33 +40,19 @@ class _Format(beam.DoFn):
         self._drained = False
 
     def process(self, result: PredictionResult) -> Iterable[Any]:
+        meter = self._run.here.meter
         request, answer = result.example, result.inference
         if isinstance(answer.outcome, ImageError):
             fault = answer.outcome
-            metrics.count_dead_letter("predict", fault.fault)
+            meter.count_dead_letter("predict", fault.fault)
             letter = DeadLetter(
                 request.image, None, "predict", fault.fault, fault.detail, request.origin, result.model_id
             )
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
         else:
-            metrics.count_result(result.model_id)
+            meter.count_result(result.model_id)
             yield result_record(request, answer, result.model_id)
         if not self._drained:
             self._drained = True
-            for event in drain_events(self._config):
+            for event in drain_events(self._run, self._config):
                 yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
-
-
-def result_record(request: ImageRequest, answer: Answer, model_id: str) -> dict[str, Any]:
-    """A result as users read it: the contract's fields, in the contract's order."""
-    assert not isinstance(answer.outcome, ImageError)
-    return (
-        {"image": request.image, "model_id": model_id, "model_name": answer.model_name}
-        | answer.outcome.to_json()
-        | {
-            "message_id": request.origin.message_id,
-            "publish_time": request.origin.publish_time,
-            "predict_time": answer.predict_time,
-            "attributes": dict(request.origin.attributes),
-        }
-    )

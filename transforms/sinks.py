@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import logging
-import os
-import stat
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 from apache_beam.io.gcp.pubsub import WriteToPubSub
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.pvalue import TaggedOutput
@@ -27,9 +20,13 @@ from apache_beam.transforms.trigger import AccumulationMode, AfterAny, AfterCoun
 
 from models.errors import ImageFault
 from models.events import ModelEvent
+from models.json_lines import append_whole, appendable
+from models.records import DeadLetter, Origin, encode
 from transforms import metrics
-from transforms.publishing import MAX_MESSAGE_BYTES, Outgoing, PublishingRefused, publisher
-from transforms.records import DeadLetter, Origin
+from transforms.beam_files import create_as_it_is
+from transforms.process import THE_JOB, JobRun
+from transforms.pubsub.errors import PublishingRefused
+from transforms.pubsub.publisher import MAX_MESSAGE_BYTES, Outgoing
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,9 +43,9 @@ class SinkFailed(Exception):  # noqa: N818 - named for the state it reports
 class WriteJson(beam.PTransform):
     """Writes records, dicts or whatever has `to_json`, to a topic or a path; to neither, it logs them.
 
-    A topic that refuses is waited for (`transforms.publishing`), except on Dataflow, whose own sink does that. A path
-    with a scheme (`gs://…`) is a folder that gets a new file every half minute. A local path that ends in `.jsonl`, or
-    is a file, a pipe or a device, is appended to; any other local path is a folder in which `records.jsonl` is. Model
+    A topic that refuses is waited for (`transforms.pubsub.publisher`), except on Dataflow, whose own sink does that. A
+    path with a scheme (`gs://…`) is a folder that gets a new file every half minute. A local path that ends in
+    `.jsonl`, or is a file, a pipe or a device, is appended to; any other is a folder in which `records.jsonl` is. Model
     events that have neither are dropped: whoever makes one has logged it.
 
     Yields:
@@ -58,10 +55,12 @@ class WriteJson(beam.PTransform):
     Args:
         topic: `projects/P/topics/T`.
         path: as above.
+        run: whose publishers and counters they are.
     """
 
-    def __init__(self, topic: str | None = None, path: str | None = None) -> None:
+    def __init__(self, topic: str | None = None, path: str | None = None, run: JobRun = THE_JOB) -> None:
         super().__init__()
+        self._run = run
         self._topic = topic
         self._path = path
 
@@ -69,21 +68,25 @@ class WriteJson(beam.PTransform):
         if self._topic:
             return self._publish(records, self._topic)
         if self._path and "://" in self._path:
-            _ = records | "EncodeLine" >> beam.Map(_keyed_line) | "NewFiles" >> _WriteNewFiles(self._path)
+            _ = (
+                records
+                | "EncodeLine" >> beam.Map(_keyed_line, self._run)
+                | "NewFiles" >> _WriteNewFiles(self._path, self._run)
+            )
             return records | "NothingUnwritten" >> beam.FlatMap(_nothing).with_output_types(DeadLetter)
         if self._path:
-            return records | "Append" >> beam.ParDo(_AppendLines(self._path)).with_output_types(DeadLetter)
-        return records | "Log" >> beam.FlatMap(_log).with_output_types(DeadLetter)
+            return records | "Append" >> beam.ParDo(_AppendLines(self._run, self._path)).with_output_types(DeadLetter)
+        return records | "Log" >> beam.FlatMap(_log, self._run).with_output_types(DeadLetter)
 
     def _publish(self, records: beam.PCollection, topic: str) -> beam.PCollection:
-        encoding = beam.ParDo(_EncodeMessage()).with_outputs(_UNWRITTEN, main="messages")
+        encoding = beam.ParDo(_EncodeMessage(self._run)).with_outputs(_UNWRITTEN, main="messages")
         encoded = records | "Encode" >> encoding
         runner = records.pipeline.options.view_as(StandardOptions).runner
         if "dataflow" in (runner or "").lower():
-            messages = encoded.messages | "Data" >> beam.Map(_count_and_data).with_output_types(bytes)
+            messages = encoded.messages | "Data" >> beam.Map(_count_and_data, self._run).with_output_types(bytes)
             _ = messages | "Publish" >> WriteToPubSub(topic)
         else:
-            _ = encoded.messages | "Publish" >> beam.ParDo(_Publish(topic))
+            _ = encoded.messages | "Publish" >> beam.ParDo(_Publish(self._run, topic))
         return encoded[_UNWRITTEN]
 
 
@@ -91,19 +94,13 @@ def _nothing(_: Any) -> Iterable[DeadLetter]:
     return ()
 
 
-def _log(record: Any) -> Iterable[DeadLetter]:
+def _log(record: Any, run: JobRun) -> Iterable[DeadLetter]:
     if not isinstance(record, ModelEvent):
         plain = record if isinstance(record, dict) else record.to_json()
         # In ASCII: what a stranger named a file may hold letters that move a terminal's cursor.
         _LOGGER.warning("%s: %s", "dead letter" if isinstance(record, DeadLetter) else "record", json.dumps(plain))
-    _count_written(Counter([_written_name(record)]))
+    run.here.meter.count(_written_name(record))
     return ()
-
-
-def encode(record: Any) -> bytes:
-    """A record as UTF-8 JSON on one line, without the line's end."""
-    plain = record if isinstance(record, dict) else record.to_json()
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
 
 
 def _written_name(record: Any) -> str:
@@ -113,30 +110,34 @@ def _written_name(record: Any) -> str:
     return metrics.MODEL_EVENTS_WRITTEN if isinstance(record, ModelEvent) else metrics.RESULTS_WRITTEN
 
 
-def _count_written(written: Counter[str]) -> None:
+def _count_written(meter: metrics.Meter, written: Counter[str]) -> None:
     for name, amount in written.items():
-        metrics.count(name, amount)
+        meter.count(name, amount)
 
 
-def _observe_latency(record: Any) -> None:
+def _observe_latency(meter: metrics.Meter, record: Any) -> None:
     """Takes down how long a result took, from the message's publishing until it reaches its sink."""
     published = record.get("publish_time") if isinstance(record, dict) else None
     if published:
         seconds = (datetime.now(UTC) - datetime.fromisoformat(published)).total_seconds()
-        metrics.observe(metrics.LATENCY_MS, max(0.0, seconds * 1000))
+        meter.observe(metrics.LATENCY_MS, max(0.0, seconds * 1000))
 
 
 class _EncodeMessage(beam.DoFn):
     """Yields a record's counter and bytes; a result that no message can hold becomes a dead letter."""
 
+    def __init__(self, run: JobRun) -> None:
+        super().__init__()
+        self._run = run
+
     def process(self, record: Any) -> Iterator[Any]:
         data = encode(record)
         if len(data) <= MAX_MESSAGE_BYTES:
-            _observe_latency(record)
+            _observe_latency(self._run.here.meter, record)
             yield _written_name(record), data
         elif isinstance(record, dict):
             letter = _too_large(record, len(data))
-            metrics.count_dead_letter(letter.stage, letter.error)
+            self._run.here.meter.count_dead_letter(letter.stage, letter.error)
             _LOGGER.warning("a result of %s cannot be published: %s", letter.model_id, letter.detail)
             yield TaggedOutput(_UNWRITTEN, letter)
         else:
@@ -149,15 +150,17 @@ def _too_large(result: dict[str, Any], size: int) -> DeadLetter:
     return DeadLetter(result["image"], None, "predict", ImageFault.TOO_LARGE, detail, origin, result["model_id"])
 
 
-def _count_and_data(message: tuple[str, bytes]) -> bytes:
-    metrics.count(message[0])
+def _count_and_data(message: tuple[str, bytes], run: JobRun) -> bytes:
+    run.here.meter.count(message[0])
     return message[1]
 
 
 class _Publish(beam.DoFn):
     """Publishes each bundle, waiting for as long as the topic refuses."""
 
-    def __init__(self, topic: str) -> None:
+    def __init__(self, run: JobRun, topic: str) -> None:
+        super().__init__()
+        self._run = run
         self._topic = topic
 
     def start_bundle(self) -> None:
@@ -170,17 +173,20 @@ class _Publish(beam.DoFn):
         if not self._messages:
             return
         try:
-            retries = publisher(self._topic).publish([Outgoing(data) for _, data in self._messages])
+            retries = self._run.here.publishers.of(self._topic).publish([Outgoing(data) for _, data in self._messages])
         except PublishingRefused as error:
             raise SinkFailed(str(error)) from error
-        metrics.count(metrics.PUBLISH_RETRIES, retries)
-        _count_written(Counter(name for name, _ in self._messages))
+        meter = self._run.here.meter
+        meter.count(metrics.PUBLISH_RETRIES, retries)
+        _count_written(meter, Counter(name for name, _ in self._messages))
 
 
 class _AppendLines(beam.DoFn):
     """Appends each bundle's lines with one write, so that a kill between two bundles leaves whole lines."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, run: JobRun, path: str) -> None:
+        super().__init__()
+        self._run = run
         self._path = path
 
     def start_bundle(self) -> None:
@@ -188,7 +194,7 @@ class _AppendLines(beam.DoFn):
         self._written: Counter[str] = Counter()
 
     def process(self, record: Any) -> None:
-        _observe_latency(record)
+        _observe_latency(self._run.here.meter, record)
         self._lines.append(encode(record) + b"\n")
         self._written[_written_name(record)] += 1
 
@@ -200,92 +206,16 @@ class _AppendLines(beam.DoFn):
         except OSError as error:
             shown = "standard output" if self._path.startswith("/dev/fd/") else self._path
             raise SinkFailed(f"{shown} cannot be written: {error.strerror or error}") from error
-        _count_written(self._written)
-
-
-def appendable(path: str) -> Path:
-    """The file that a local output path means; its folder is made.
-
-    Raises:
-        OSError: the folder cannot be made.
-    """
-    target = Path(path)
-    if target.suffix != ".jsonl" and (target.is_dir() or not target.exists()):
-        target = target / "records.jsonl"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return target
-
-
-def append_whole(path: Path, data: bytes) -> None:
-    """Appends whole lines, all of them or nothing; first cuts off half a line that a killed writer left there.
-
-    Writers that append to one file side by side wait for each other.
-
-    Raises:
-        OSError: the disk is full, say; the file's whole lines are as they were.
-    """
-    with _open_to_append(path) as descriptor:
-        size = os.fstat(descriptor).st_size if _is_regular(descriptor) else None
-        if size is not None:
-            size -= _cut_half_line(descriptor)
-        written = 0
-        try:
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
-        except OSError:
-            if size is not None:
-                os.ftruncate(descriptor, size)
-            raise
-
-
-def drop_half_line(path: Path) -> int:
-    """Cuts off what follows the last line's end: half a line that a killed run left. Returns the bytes cut."""
-    if not path.is_file():
-        return 0
-    with _open_to_append(path) as descriptor:
-        return _cut_half_line(descriptor)
-
-
-@contextlib.contextmanager
-def _open_to_append(path: Path) -> Iterator[int]:
-    """A descriptor that nobody else of this project writes through, where it is a file's."""
-    # Whoever opens a pipe for reading too would never be told that its real reader has gone.
-    mode = os.O_WRONLY if path.exists() and not path.is_file() else os.O_RDWR | os.O_CREAT
-    descriptor = os.open(path, mode | os.O_APPEND | os.O_CLOEXEC, 0o666)
-    try:
-        if _is_regular(descriptor):
-            with contextlib.suppress(OSError):  # some network file systems have no locks
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _is_regular(descriptor: int) -> bool:
-    return stat.S_ISREG(os.fstat(descriptor).st_mode)
-
-
-def _cut_half_line(descriptor: int) -> int:
-    size = end = os.fstat(descriptor).st_size
-    if end == 0 or os.pread(descriptor, 1, end - 1) == b"\n":
-        return 0
-    while end > 0:
-        start = max(0, end - 65536)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if found >= 0:
-            end = start + found + 1
-            break
-        end = start
-    os.ftruncate(descriptor, end)
-    return size - end
+        _count_written(self._run.here.meter, self._written)
 
 
 class _WriteNewFiles(beam.PTransform):
     """Groups lines, keyed by their counter, for half a minute or ten thousand of them; each group is a new file."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, run: JobRun) -> None:
         super().__init__()
         self._folder = folder.rstrip("/")
+        self._run = run
 
     def expand(self, lines: beam.PCollection) -> beam.PCollection:
         return (
@@ -297,17 +227,19 @@ class _WriteNewFiles(beam.PTransform):
                 accumulation_mode=AccumulationMode.DISCARDING,
             )
             | "Group" >> beam.GroupByKey()
-            | "WriteFile" >> beam.ParDo(_WriteFile(self._folder))
+            | "WriteFile" >> beam.ParDo(_WriteFile(self._run, self._folder))
         )
 
 
-def _keyed_line(record: Any) -> tuple[str, bytes]:
-    _observe_latency(record)
+def _keyed_line(record: Any, run: JobRun) -> tuple[str, bytes]:
+    _observe_latency(run.here.meter, record)
     return _written_name(record), encode(record)
 
 
 class _WriteFile(beam.DoFn):
-    def __init__(self, folder: str) -> None:
+    def __init__(self, run: JobRun, folder: str) -> None:
+        super().__init__()
+        self._run = run
         self._folder = folder
 
     def process(self, grouped: tuple[str, Iterable[bytes]]) -> Iterable[str]:
@@ -315,9 +247,9 @@ class _WriteFile(beam.DoFn):
         written = 0
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         path = f"{self._folder}/{moment}-{uuid.uuid4().hex[:12]}.jsonl"
-        with FileSystems.create(path, "application/jsonl", CompressionTypes.UNCOMPRESSED) as file:
+        with create_as_it_is(path, "application/jsonl") as file:
             for line in lines:
                 file.write(line + b"\n")
                 written += 1
-        metrics.count(name, written)
+        self._run.here.meter.count(name, written)
         yield path

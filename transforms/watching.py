@@ -19,8 +19,8 @@ from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
 
 from models.events import ModelEvent
 from models.reference import Statement
-from transforms import metrics
-from transforms.serving import ServingConfig, serving
+from models.serving import ServingConfig
+from transforms.process import THE_JOB, JobRun
 from transforms.windowing import SideInputMode, latest_pane
 
 MODEL_EVENTS = "model_events"
@@ -52,6 +52,7 @@ class WatchFilePattern(beam.PTransform):
         stop_timestamp: after which no more looks are taken.
         config: how candidates are vetted and served; its pattern and interval are replaced by those given here.
         mode: how the runner must be given side inputs.
+        run: whose models they are.
 
     Applied to the moments of the `Arrivals` that will be predicted: on the DirectRunner they are also its clock.
     """
@@ -64,6 +65,7 @@ class WatchFilePattern(beam.PTransform):
         *,
         config: ServingConfig | None = None,
         mode: SideInputMode = SideInputMode.TRIGGERED,
+        run: JobRun = THE_JOB,
     ) -> None:
         super().__init__()
         base = config or ServingConfig(file_pattern)
@@ -71,14 +73,16 @@ class WatchFilePattern(beam.PTransform):
         self._interval = interval
         self._stop_timestamp = stop_timestamp
         self._mode = mode
+        self._run = run
 
     def expand(self, moments: beam.PCollection) -> WatchedModels:
         if self._mode is SideInputMode.WINDOWED:
             return self._on_the_direct_runner(moments)
+        stating = beam.ParDo(_StateNewest(self._run, self._config))
         stated = (
             moments.pipeline
             | "EveryInterval" >> PeriodicImpulse(Timestamp.now(), self._stop_timestamp, fire_interval=self._interval)
-            | "StateNewest" >> beam.ParDo(_StateNewest(self._config)).with_outputs(MODEL_EVENTS, main="metadata")
+            | "StateNewest" >> stating.with_outputs(MODEL_EVENTS, main="metadata")
         )
         metadata = stated.metadata | "LatestPane" >> latest_pane() | "Latest" >> Latest.Globally().without_defaults()
         return WatchedModels(metadata, stated[MODEL_EVENTS])
@@ -90,7 +94,7 @@ class WatchFilePattern(beam.PTransform):
         timer on the watermark of the elements' source, since the bundle-based runner runs no
         splittable DoFn.
         """
-        metadata = moments | "StateForWindow" >> beam.ParDo(StateForWindow(self._config)).with_output_types(
+        metadata = moments | "StateForWindow" >> beam.ParDo(StateForWindow(self._run, self._config)).with_output_types(
             ModelMetadata
         )
         never = (
@@ -99,39 +103,47 @@ class WatchFilePattern(beam.PTransform):
             | "GlobalWindow" >> beam.WindowInto(window.GlobalWindows())
         )
         seed = moments.pipeline | "Seed" >> beam.Create([("", "")]).with_output_types(tuple[str, str])
-        events = (seed, never) | "Clock" >> beam.Flatten() | "LookAfterModels" >> beam.ParDo(_Upkeep(self._config))
+        events = (
+            (seed, never)
+            | "Clock" >> beam.Flatten()
+            | "LookAfterModels" >> beam.ParDo(_Upkeep(self._run, self._config))
+        )
         return WatchedModels(metadata, events)
 
 
-def drain_events(config: ServingConfig) -> Iterator[ModelEvent]:
+def drain_events(run: JobRun, config: ServingConfig) -> Iterator[ModelEvent]:
     """This process' model events since the last drain, counted."""
-    for event in serving(config).events.drain():
-        metrics.count_model_event(event)
+    for event in run.here.serving(config).events.drain():
+        run.here.meter.count_model_event(event)
         yield event
 
 
 class _StateNewest(beam.DoFn):
     """For each look: the newest valid model, if there is one, and what happened to models since the last look."""
 
-    def __init__(self, config: ServingConfig) -> None:
+    def __init__(self, run: JobRun, config: ServingConfig) -> None:
+        super().__init__()
+        self._run = run
         self._config = config
 
     def process(self, element: Any) -> Iterable[Any]:
-        statement = serving(self._config).watch.statement
+        statement = self._run.here.serving(self._config).watch.statement
         if statement is not None:
             yield _metadata(statement)
-        for event in drain_events(self._config):
+        for event in drain_events(self._run, self._config):
             yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
 
 
 class StateForWindow(beam.DoFn):
     """One statement for each element; waits until there is any model at all."""
 
-    def __init__(self, config: ServingConfig) -> None:
+    def __init__(self, run: JobRun, config: ServingConfig) -> None:
+        super().__init__()
+        self._run = run
         self._config = config
 
     def process(self, moment: Any) -> Iterable[ModelMetadata]:
-        statement = serving(self._config).watch.wait_for_statement()
+        statement = self._run.here.serving(self._config).watch.wait_for_statement()
         if statement is None:
             raise RuntimeError("the watch was closed while images still arrive")
         yield _metadata(statement)
@@ -144,21 +156,23 @@ class _Upkeep(beam.DoFn):
     STARTED = ReadModifyWriteStateSpec("started", StrUtf8Coder())
     SECONDS = 0.5
 
-    def __init__(self, config: ServingConfig) -> None:
+    def __init__(self, run: JobRun, config: ServingConfig) -> None:
+        super().__init__()
+        self._run = run
         self._config = config
 
     def process(self, element: tuple[str, str], tick: Any = beam.DoFn.TimerParam(TICK)) -> None:
-        serving(self._config).watch  # noqa: B018 - starts it
+        self._run.here.serving(self._config).watch  # noqa: B018 - starts it
         tick.set(Timestamp.of(time.time()))
 
     @on_timer(TICK)
     def look(self, tick: Any = beam.DoFn.TimerParam(TICK)) -> Iterable[ModelEvent]:
         tick.set(Timestamp.of(time.time() + self.SECONDS))
-        here = serving(self._config)
+        here = self._run.here.serving(self._config)
         statement = here.watch.statement
         if statement is not None:
             here.live.state(statement)
-        yield from drain_events(self._config)
+        yield from drain_events(self._run, self._config)
 
 
 def _nothing(element: Any) -> Iterable[tuple[str, str]]:

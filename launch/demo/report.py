@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from launch.result_stream import latency_seconds
+from launch.local.result_stream import latency_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from launch.command_line import LaunchError, run
+from launch.command_line import CommandRefused, run
 from launch.pubsub_emulator.errors import EmulatorError
 from launch.pubsub_emulator.server import PubSubEmulator
 
@@ -34,7 +34,7 @@ def serve(
         _create(emulator, topic or [], subscription or [])
         emulator.start()
     except EmulatorError as error:
-        raise LaunchError(str(error)) from error
+        raise CommandRefused(str(error)) from error
     print(f"ready: PUBSUB_EMULATOR_HOST={emulator.address}", file=sys.stderr, flush=True)
     signal.sigwait(stop_signals)
     emulator.stop()

@@ -6,7 +6,6 @@ import contextlib
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from models.artefacts import SAVED_MODEL, Artefact
@@ -19,11 +18,14 @@ class TensorFlowEngine:
     largest_run = WHOLE_BATCH
 
     def __init__(self, artefact: Artefact, threads: int) -> None:
+        import tensorflow as tf
+
         with contextlib.suppress(RuntimeError):  # a process sets its threads once, with its first model
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         self._model = tf.saved_model.load(str(artefact.folder / SAVED_MODEL))
         self._serve = self._model.serve
+        self._constant = tf.constant
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Engine.predict`."""
-        return np.asarray(self._serve(tf.constant(batch)))
+        return np.asarray(self._serve(self._constant(batch)))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, SAVED_MODEL, EngineName
 from models.engines.onnx_engine import open_session
 from models.errors import ModelFault, ModelRejected, one_line
-from models.vetting.file_checks import CARD, FileKind, check_hdf5, check_keras_archive
+from models.model_files import FileKind
+from models.vetting.file_checks import CARD, check_hdf5, check_keras_archive
 
 Shape = tuple[int | None, ...]
 _EAGER_IMAGES = 2

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from models.artefacts import EngineChoice, EngineName, Manifest
 from models.card import MAX_SIDE, Card, InputSpec, Layout, Task, parse_card, read_card
 from models.errors import ModelFault, ModelRejected, one_line
-from models.image_decoding import Raster
-from models.model_input import model_input
+from models.images.decoding import Raster
+from models.images.model_input import model_input
 from models.vetting.candidates import Answer, Candidate, Shape, is_out_of_memory, open_candidate
 from models.vetting.file_checks import identify
 from models.vetting.job import Job

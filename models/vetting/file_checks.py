@@ -7,13 +7,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 
 from models.errors import ModelFault, ModelRejected, one_line
-
-FileKind = Literal["hdf5", "keras", "onnx"]
+from models.model_files import FileKind
 
 CARD = "model_card"
 CARD_MEMBER = "model_card.json"

@@ -10,10 +10,12 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.artefacts import Artefact, ArtefactCache, EngineChoice, Vetted
+from models.artefacts import Artefact, EngineChoice, Vetted
 from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStarved, VettingStopped
+from models.model_files import MODEL_SUFFIXES
 from models.reference import DIGEST_DIGITS, ModelReference
-from models.shared_artefacts import SharedArtefacts
+from models.registry.cache import ArtefactCache
+from models.registry.shared import SharedArtefacts
 from models.storage import ReadableFile, Storage
 from models.vetting.child_process import ChildProcess
 from models.vetting.job import BUILT, Job
@@ -22,7 +24,6 @@ _LOGGER = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_SECONDS = 60.0
-_SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Vetter:
     def _vet(self, uri: str, expected: str | None) -> Vetted:
         with self._cache.workspace() as workspace:
             suffix = Path(uri).suffix.lower()
-            path = workspace / f"candidate{suffix if suffix in _SUFFIXES else ''}"
+            path = workspace / f"candidate{suffix if suffix in MODEL_SUFFIXES else ''}"
             sha256 = self._fetch(uri, path)
             reference = ModelReference(uri, sha256[:DIGEST_DIGITS])
             if expected not in (None, reference.digest):

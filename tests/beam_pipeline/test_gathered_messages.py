@@ -7,7 +7,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline.options import parse_options
 from beam_pipeline.running import GatheredMessages
 from launch.pubsub_emulator import PubSubEmulator
-from tests.launch.pubsub_clients import SUBSCRIPTION, TOPIC, eventually
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, eventually
 from transforms import windowing
 
 _bundles: list[list[bytes]] = []

@@ -22,7 +22,7 @@ def refusal(*argv: str) -> str:
 def test_what_is_not_said_has_the_contracts_defaults() -> None:
     _, job, mode = parse_options(GOOD)
 
-    assert (job.poll_seconds, job.engine, job.image_prefixes) == (30.0, "auto", ())
+    assert (job.model_poll_seconds, job.engine, job.image_prefix) == (30.0, "auto", ())
     assert mode is SideInputMode.WINDOWED
 
 

@@ -50,7 +50,7 @@ def test_no_cell_is_empty(head: str) -> None:
 
 
 def test_every_metric_that_code_counts_is_a_name_of_the_one_module() -> None:
-    literal = re.compile(r"metrics\.(?:count|observe)\(\s*[\"f]")
+    literal = re.compile(r"meter\.(?:count|observe)\(\s*[\"f]")
     folders = (Path(__file__).parents[2] / name for name in ("models", "transforms", "beam_pipeline", "launch"))
 
     assert [path for folder in folders for path in folder.rglob("*.py") if literal.search(path.read_text())] == []

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from models.reference import Statement
+from models.serving import Serving, ServingConfig
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
 from tests.end_to_end.telling_models import drop, records, untrue
 from tests.end_to_end.waiting import eventually
-from transforms.serving import Serving, ServingConfig
 
 BUNDLES_WHILE_STALE = 15
 IMAGES = 4

@@ -21,15 +21,15 @@ from apache_beam.runners.runner import PipelineResult
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
 from apache_beam.utils.timestamp import Timestamp
 
-from beam_pipeline.options import JobOptions, parse_options
+from beam_pipeline.option_table import JobOptions
+from beam_pipeline.options import parse_options
 from beam_pipeline.pipeline import build
 from launch import prism
 from models.reference import Statement
 from tests.end_to_end.telling_models import drop, records, untrue
 from tests.end_to_end.waiting import eventually
 from tests.sample_images import encoded, small
-from transforms import metrics
-from transforms.serving import close_all
+from transforms.process import THE_JOB
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern
 from transforms.windowing import SideInputMode
@@ -54,7 +54,7 @@ def world(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "models").mkdir()
     (tmp_path / "image.png").write_bytes(encoded(small(), "PNG"))
     yield tmp_path
-    close_all()
+    THE_JOB.here.end()
 
 
 class Messages(beam.PTransform):
@@ -125,7 +125,7 @@ def test_a_model_dropped_under_the_running_stream_takes_over_and_nothing_is_lost
         sent = {int(number) for number in (world / "sent.txt").read_text().split()}
         with contextlib.suppress(AssertionError):
             eventually(lambda: sent <= set(numbers(results)), "a result of every message so far", seconds=30)
-        assert sorted(sent - set(numbers(results))) == [], f"{metrics.tally()}"
+        assert sorted(sent - set(numbers(results))) == [], f"{THE_JOB.here.meter.tally()}"
     finally:
         running.cancel()
 
@@ -146,7 +146,7 @@ def test_prism_states_every_change_of_models_as_a_new_pane_at_once(world: Path, 
     mode = SideInputMode.TRIGGERED
     pipeline = beam.Pipeline(options=options)
     begin = pipeline | beam.Impulse()
-    watched = begin | WatchFilePattern(job.model_pattern, job.poll_seconds, config=job.serving, mode=mode)
+    watched = begin | WatchFilePattern(job.model_pattern, job.model_poll_seconds, config=job.serving, mode=mode)
     _ = watched.metadata | beam.Map(lambda metadata: {"id": metadata.model_id}) | WriteJson(path=str(stated))
     ids = [drop(world / "models", "first")]
 

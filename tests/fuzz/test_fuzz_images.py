@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ImageError
-from models.image_decoding import DecodeLimits, decode_image
+from models.images.decoding import DecodeLimits, decode_image
 from tests import sample_images as samples
 
 LIMITS = DecodeLimits(max_bytes=1 << 20, max_pixels=1 << 20)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ImageError
-from transforms.image_paths import resolve_image_path
+from models.images.paths import resolve_image_path
+from models.records import DeadLetter, ImageRequest
 from transforms.messages import _ParseMessage
-from transforms.records import DeadLetter, ImageRequest
 
 ATTRIBUTES = st.dictionaries(
     st.one_of(st.sampled_from(["eventType", "bucketId", "objectId", "payloadFormat"]), st.text(max_size=10)),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import typer
 
-from launch.cli import COMMANDS, LazyCommand, app
+from launch.cli import SUMMARIES, app
 from launch.command_line import run
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +23,9 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "heavy: []"
-    for name, command in COMMANDS.items():
+    for name, summary in SUMMARIES.items():
         assert f" {name} " in done.stdout
-        assert command.summary in done.stdout
+        assert summary in done.stdout
 
 
 def test_called_without_a_command_it_shows_its_help_and_answers_2(capsys) -> None:
@@ -50,44 +48,48 @@ def test_a_misspelt_command_is_one_line_with_what_was_meant(capsys) -> None:
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("name", [name for name, command in COMMANDS.items() if command.module.startswith("launch.")])
-def test_each_command_has_the_options_of_its_module(name: str, capsys) -> None:
-    if find_spec(COMMANDS[name].module) is None:
-        pytest.skip(f"{COMMANDS[name].module} is not written yet")
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_each_verb_has_a_file_of_its_own_and_options(name: str, capsys) -> None:
     assert run(app, [name, "--help"]) == 0
     assert "--help" in capsys.readouterr().out
 
 
-def test_hotswap_local_takes_exactly_the_options_of_launch_local(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    from launch.local import local
+def test_every_file_of_the_verbs_is_a_verb() -> None:
+    files = {path.stem for path in (ROOT / "launch" / "commands").glob("*.py")} - {"__init__"}
+    assert files == set(SUMMARIES)
 
-    monkeypatch.setenv("COLUMNS", "200")
-    assert run(app, ["local", "--help"]) == 0
-    shown = capsys.readouterr().out
-    for parameter in inspect.signature(local).parameters:
-        assert f"--{parameter.replace('_', '-')} " in shown
+
+@pytest.mark.parametrize("name", ["local", "dataflow"])
+def test_python_m_is_the_same_as_the_verb(name: str) -> None:
+    command = [sys.executable, "-m", f"launch.{name}", "--colour=1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+
+
+def test_a_misspelt_option_of_a_verb_is_one_line(capsys) -> None:
     assert run(app, ["local", "--colour"]) == 2
     assert "--colour" in capsys.readouterr().err
 
 
-def test_a_command_that_is_not_installed_is_one_line_and_code_2(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(COMMANDS, "bench", LazyCommand("no_such_package.bench", "", absent="runs from a checkout"))
-    assert run(app, ["bench", "--anything"]) == 2
-    assert capsys.readouterr().err == "error: hotswap bench runs from a checkout\n"
+def test_a_verb_that_lacks_a_package_names_it(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "launch.commands.vet", raising=False)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.setitem(sys.modules, "launch.model_report", None)
+    assert run(app, ["vet"]) == 2
+    assert "hotswap vet needs the package" in capsys.readouterr().err
 
 
-def test_a_command_that_lacks_a_package_names_it(capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "needy_command.py").write_text("import no_such_package.deep\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setitem(COMMANDS, "bench", LazyCommand("needy_command", ""))
-    assert run(app, ["bench"]) == 2
-    assert "no_such_package" in capsys.readouterr().err
-
-
-def test_a_commands_exit_code_is_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = type(sys)("answers_seven")
+def test_a_verbs_exit_code_is_the_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = type(sys)("launch.commands.bench")
     module.app = typer.Typer()  # type: ignore[attr-defined]
     module.app.command()(lambda: 7)
-    monkeypatch.setitem(sys.modules, "answers_seven", module)
-    monkeypatch.setitem(COMMANDS, "bench", LazyCommand("answers_seven", ""))
+    monkeypatch.setitem(sys.modules, "launch.commands.bench", module)
     assert run(app, ["bench"]) == 7
+
+
+def test_the_bench_runs_by_its_installed_name_from_any_folder(tmp_path: Path) -> None:
+    hotswap = Path(sys.executable).with_name("hotswap")
+    done = subprocess.run([hotswap, "bench", "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--quick" in done.stdout

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from launch.command_line import LaunchError, run
+from launch.command_line import CommandRefused, run
 
 
 def command(body: Callable[[], object]) -> typer.Typer:
@@ -40,7 +40,7 @@ def test_a_usage_error_is_one_line_and_exit_code_2(arguments: list[str], capsys)
 
 
 def test_a_launch_error_is_one_line_and_exit_code_2(capsys) -> None:
-    assert run(command(raising(LaunchError("no such\nfile"))), []) == 2
+    assert run(command(raising(CommandRefused("no such\nfile"))), []) == 2
     assert capsys.readouterr().err == "error: no such file\n"
 
 

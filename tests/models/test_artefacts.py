@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from models.artefacts import MANIFEST, ONNX_FILE, ArtefactCache, Manifest, default_cache_folder
+from models.artefacts import MANIFEST, ONNX_FILE, Manifest
 from models.card import Card, InputSpec
 from models.errors import ModelFault, ModelRejected
+from models.registry.cache import ArtefactCache, default_cache_folder
 
 CARD = Card("m", "1", ("a", "b"), "classification", InputSpec(8, 8, mean=(1.0, 2.0, 3.0)), ("t",))
 MANIFEST_OF = Manifest("", "onnx", "agrees", CARD, (8, 8, 3), "float32", 2, 1.5)

@@ -20,7 +20,7 @@ from models.artefacts import Artefact, Vetted
 from models.engines import Engine, load_engine
 from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStopped
 from models.events import EventLog
-from models.image_decoding import Raster
+from models.images.decoding import Raster
 from models.live import LiveModel, LiveModels, ModelsClosed
 from models.reference import ModelReference, Statement
 from tests.model_files import vetted_classifier

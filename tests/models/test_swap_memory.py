@@ -12,7 +12,7 @@ import json, shutil, statistics, sys, threading, time
 from pathlib import Path
 import numpy as np, psutil
 from models.events import EventLog
-from models.image_decoding import Raster
+from models.images.decoding import Raster
 from models.live import LiveModels
 from models.reference import Statement
 from tests.model_files import vetted_classifier

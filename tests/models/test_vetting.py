@@ -19,12 +19,13 @@ import numpy as np
 import psutil
 import pytest
 
-from models.artefacts import ArtefactCache, Vetted
+from models.artefacts import Vetted
 from models.engines import load_engine
 from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingFailed, VettingStopped
-from models.image_decoding import Raster
+from models.images.decoding import Raster
 from models.live import LiveModel
 from models.reference import ModelReference
+from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter, VettingLimits
 from models.vetting.child_process import ChildProcess
@@ -256,7 +257,7 @@ def test_closing_amid_vetting_leaves_no_process_and_no_folder(tmp_path: Path, sh
 _PARENT = """
 import sys, threading
 from pathlib import Path
-from models.artefacts import ArtefactCache
+from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter
 vetter = Vetter(LocalStorage(), ArtefactCache(Path(sys.argv[1])))

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from models.artefacts import Manifest
 from models.card import Card, InputSpec
 from models.errors import ImageError, ImageFault
-from models.image_decoding import Raster
+from models.images.decoding import Raster
 from models.live import LiveModel
 from models.prediction import Prediction
+from models.records import DecodedImage, ImageRequest, Origin, result_record
 from models.reference import ModelReference
+from models.serving import ServingConfig
 from transforms.inference import HotSwapModelHandler
-from transforms.records import DecodedImage, ImageRequest, Origin
-from transforms.results import result_record
-from transforms.serving import ServingConfig
 
 REFERENCE = ModelReference("gs://b/m.h5", "0123456789ab")
 POISON, NOT_A_NUMBER = 13, 14

@@ -11,9 +11,10 @@ from apache_beam.testing.util import assert_that, equal_to
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from models.errors import ImageFault
+from models.records import ImageRequest, Origin
 from transforms import metrics
-from transforms.messages import ParseMessages, _ParseMessage
-from transforms.records import ImageRequest, Origin
+from transforms.messages import ParseMessage, ParseMessages
+from transforms.process import JobRun
 
 EVENT = {"eventType": "OBJECT_FINALIZE", "bucketId": "bucket", "objectId": "a/cat é.png", "payloadFormat": "NONE"}
 
@@ -26,7 +27,7 @@ def message(
 
 def parsed(*messages: PubsubMessage) -> tuple[list[Any], list[Any]]:
     """The requests and the dead letters that `messages` come to."""
-    outputs = [output for one in messages for output in _ParseMessage().process(one)]
+    outputs = [output for one in messages for output in ParseMessage(JobRun()).process(one)]
     letters = [output.value for output in outputs if isinstance(output, beam.pvalue.TaggedOutput)]
     return [output for output in outputs if isinstance(output, ImageRequest)], letters
 

@@ -20,11 +20,12 @@ from apache_beam.transforms.window import FixedWindows, TimestampedValue
 from google.api_core import exceptions as google_errors
 
 from models.errors import ImageFault
-from models.image_decoding import DecodeLimits, decode_image
+from models.images.decoding import DecodeLimits, decode_image
+from models.records import DeadLetter, DecodedImage, ImageRequest, Origin
 from tests import sample_images as samples
-from transforms import metrics, reading
-from transforms.reading import ReadImages
-from transforms.records import DeadLetter, DecodedImage, ImageRequest, Origin
+from transforms import image_bytes, metrics, reading
+from transforms.process import JobRun, RunHere
+from transforms.reading import ImageReader, ReadImage, ReadImages, ReadOutcome, nothing_known
 
 ORIGIN = Origin("7", "2026-01-02T03:04:05.000006Z", {"user": "me"})
 
@@ -41,7 +42,7 @@ def images(tmp_path: Path) -> Path:
 
 
 def read(path: object, limits: DecodeLimits | None = None) -> DecodedImage | DeadLetter:
-    reader = reading._Reader((), limits or DecodeLimits(), reading.nothing_known, False)
+    reader = ImageReader((), limits or DecodeLimits(), nothing_known, False)
     return reader.read_and_decode(request(path)).value
 
 
@@ -138,10 +139,10 @@ def test_at_most_twice_the_threads_are_in_flight(images: Path, monkeypatch: pyte
 
         def result(self) -> Any:
             going[0] -= 1
-            return reading._Outcome(DeadLetter(None, b"", "read", ImageFault.NOT_FOUND, "", ORIGIN), 0, 0, 0, 0)
+            return ReadOutcome(DeadLetter(None, b"", "read", ImageFault.NOT_FOUND, "", ORIGIN), 0, 0, 0, 0)
 
-    monkeypatch.setattr(reading, "_pool", lambda threads: Pool())
-    fn = reading._ReadImage(reading._Reader((), DecodeLimits(), reading.nothing_known, False), 3)
+    monkeypatch.setattr(RunHere, "readers", lambda here, threads: Pool())
+    fn = ReadImage(JobRun(), ImageReader((), DecodeLimits(), nothing_known, False), 3)
     fn.start_bundle()
     out = [output for _ in range(50) for output in fn.process(request("gs://bucket/x"), 0, None)]
     assert most[0] == 6
@@ -162,8 +163,8 @@ def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
             return super().submit(*work)
 
     with Pool(1) as pool:
-        monkeypatch.setattr(reading, "_pool", lambda threads: pool)
-        fn = reading._ReadImage(reading._Reader((), DecodeLimits(), reading.nothing_known, False), 3)
+        monkeypatch.setattr(RunHere, "readers", lambda here, threads: pool)
+        fn = ReadImage(JobRun(), ImageReader((), DecodeLimits(), nothing_known, False), 3)
         fn.start_bundle()
         out = [output for _ in range(66) for output in fn.process(request(images / "photo.png"), 0, None)]
         out += fn.finish_bundle()
@@ -173,12 +174,12 @@ def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
 
 
 def test_the_transform_is_small_to_pickle() -> None:
-    fn = reading._ReadImage(reading._Reader(("/data",), DecodeLimits(), small_need, False), None)
+    fn = ReadImage(JobRun(), ImageReader(("/data",), DecodeLimits(), small_need, False), None)
     assert len(pickle.dumps(fn)) < 1000
 
 
 def test_a_forbidden_path_is_told_at_the_stage_read(images: Path) -> None:
-    reader = reading._Reader((str(images / "sub"),), DecodeLimits(), reading.nothing_known, False)
+    reader = ImageReader((str(images / "sub"),), DecodeLimits(), nothing_known, False)
     letter = reader.read_and_decode(request(images / "photo.jpg")).value
     assert isinstance(letter, DeadLetter)
     assert (letter.stage, letter.error) == ("read", ImageFault.FORBIDDEN_PATH)
@@ -227,7 +228,7 @@ class Storage:
 
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Storage]:
-    monkeypatch.setattr(reading, "_FIRST_DELAY_SECONDS", 0.001)
+    monkeypatch.setattr(image_bytes, "FIRST_DELAY_SECONDS", 0.001)
 
     def install(*errors: BaseException) -> Storage:
         storage = Storage(*errors)
@@ -253,7 +254,7 @@ PASSING = [
 @pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
 def test_a_passing_failure_is_waited_out(storage: Callable[..., Storage], error: BaseException) -> None:
     answering = storage(error, error)
-    reader = reading._Reader((), DecodeLimits(), reading.nothing_known, False)
+    reader = ImageReader((), DecodeLimits(), nothing_known, False)
     outcome = reader.read_and_decode(request("gs://bucket/cat.jpg"))
     assert isinstance(outcome.value, DecodedImage)
     assert (answering.calls, outcome.retries) == (3, 2)

@@ -20,11 +20,13 @@ from google.cloud import pubsub_v1
 from launch.pubsub_emulator import PubSubEmulator
 from models.errors import ImageFault
 from models.events import ModelEvent
-from tests.launch.pubsub_clients import eventually
+from models.json_lines import append_whole, appendable, drop_half_line
+from models.records import DeadLetter, Origin, encode
+from tests.launch.pubsub_emulator.pubsub_clients import eventually
 from transforms import metrics
-from transforms.publishing import MAX_MESSAGE_BYTES
-from transforms.records import DeadLetter, Origin
-from transforms.sinks import SinkFailed, WriteJson, append_whole, appendable, drop_half_line, encode
+from transforms.process import JobRun
+from transforms.pubsub.publisher import MAX_MESSAGE_BYTES
+from transforms.sinks import SinkFailed, WriteJson
 
 TOPIC = "projects/demo-project/topics/results"
 SUBSCRIPTION = "projects/demo-project/subscriptions/results"
@@ -158,12 +160,12 @@ def test_what_cannot_be_written_is_told_in_one_line() -> None:
 
 
 def test_records_count_as_written_when_they_are(tmp_path: Path) -> None:
-    before = metrics.tally()
+    run = JobRun("written when they are")
     with TestPipeline() as pipeline:
         records = [result(1), result(2), letter(), ModelEvent("live", "m", "m")]
-        _ = pipeline | beam.Create(records, reshuffle=False) | WriteJson(path=str(tmp_path / "out.jsonl"))
+        _ = pipeline | beam.Create(records, reshuffle=False) | WriteJson(path=str(tmp_path / "out.jsonl"), run=run)
 
-    assert metrics.tally() - before == {
+    assert run.here.meter.tally() == {
         metrics.RESULTS_WRITTEN: 2,
         metrics.DEAD_LETTERS_WRITTEN: 1,
         metrics.MODEL_EVENTS_WRITTEN: 1,

@@ -1,0 +1,193 @@
+"""The job's options, each written once.
+
+The job's flags, those of `hotswap local` and `hotswap dataflow`, and the parameters of the Flex Template are all made
+from the fields of `JobOptions`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field
+from enum import Enum
+from typing import Any, get_args
+
+from models.artefacts import EngineChoice
+from models.images.decoding import DecodeLimits
+from models.serving import ServingConfig
+
+_PUBSUB_NAME = r"projects/[a-z][-a-z0-9:.]{{4,61}}[a-z0-9]/{kind}/[A-Za-z][A-Za-z0-9._~+%-]{{2,254}}"
+REMOTE = r"[a-z0-9.+-]+://"
+"""What the address of a place begins with that workers elsewhere reach too."""
+
+
+class Kind(Enum):
+    """What an option's values are.
+
+    Attributes:
+        value_type: of one value.
+        regex: of the value's text as the Flex Template takes it; None for one of `Option.choices`.
+        parameter_type: the Flex Template's word.
+    """
+
+    SUBSCRIPTION = str, _PUBSUB_NAME.format(kind="subscriptions"), "PUBSUB_SUBSCRIPTION"
+    TOPIC = str, _PUBSUB_NAME.format(kind="topics"), "PUBSUB_TOPIC"
+    PLACE = str, REMOTE + r"[^\s].*", "TEXT"
+    PLACES = str, rf"{REMOTE}[^;\s][^;]*(;{REMOTE}[^;\s][^;]*)*", "TEXT"
+    WORKER_FOLDER = str, r"/.*", "TEXT"
+    SECONDS = float, r"(0*[1-9][0-9]*(\.[0-9]+)?|0*\.0*[1-9][0-9]*)", "TEXT"
+    COUNT = int, r"0*[1-9][0-9]*", "NUMBER"
+    COUNT_OR_NONE = int, r"[0-9]+", "NUMBER"
+    CHOICE = str, None, "ENUM"
+    SWITCH = bool, r"(true|false)", "BOOLEAN"
+
+    def __init__(self, value_type: type, regex: str | None, parameter_type: str) -> None:
+        self.value_type = value_type
+        self.regex = regex
+        self.parameter_type = parameter_type
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option, whatever it is given to.
+
+    Attributes:
+        name: as the job takes it, `--name`.
+        kind: what its values are.
+        title: a few words, as the heading of a form's field.
+        help: one sentence without a full stop.
+        choices: a line for each value of a `CHOICE`.
+        default: None where it may be left out.
+        required: whether nothing can replace it.
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    help: str
+    choices: Mapping[str, str]
+    default: Any
+    required: bool
+
+
+def _option(kind: Kind, title: str, help: str, default: Any = MISSING, choices: Mapping[str, str] | None = None) -> Any:
+    return field(default=default, metadata={"option": (kind, title, help, choices or {})})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobOptions:
+    """The job's checked options."""
+
+    input_subscription: str | None = _option(
+        Kind.SUBSCRIPTION,
+        "Input subscription",
+        "Pub/Sub source, projects/P/subscriptions/S, whose messages name images; or give a topic",
+        None,
+    )
+    input_topic: str | None = _option(
+        Kind.TOPIC, "Input topic", "Pub/Sub source, projects/P/topics/T; or give a subscription", None
+    )
+    model_pattern: str = _option(
+        Kind.PLACE, "Model files", "glob of model files, gs://bucket/models/*.h5 say; the newest valid one is live"
+    )
+    model_poll_seconds: float = _option(
+        Kind.SECONDS, "Seconds between looks", "seconds between two looks at the pattern", 30.0
+    )
+    output_topic: str | None = _option(Kind.TOPIC, "Result topic", "results, one JSON message each", None)
+    output_path: str | None = _option(Kind.PLACE, "Result folder", "results, as JSON Lines files", None)
+    dead_letter_topic: str | None = _option(
+        Kind.TOPIC, "Dead-letter topic", "what could not be predicted, one message each", None
+    )
+    dead_letter_path: str | None = _option(
+        Kind.PLACE, "Dead-letter folder", "what could not be predicted, as JSON Lines files", None
+    )
+    model_events_topic: str | None = _option(
+        Kind.TOPIC, "Model event topic", "what happened to each model, one message each", None
+    )
+    model_events_path: str | None = _option(
+        Kind.PLACE, "Model event folder", "what happened to each model, as JSON Lines files", None
+    )
+    image_prefix: tuple[str, ...] = _option(
+        Kind.PLACES, "Image prefixes", "only images below one of these are read; repeatable", ()
+    )
+    engine: EngineChoice = _option(
+        Kind.CHOICE,
+        "Engine",
+        "what executes the models",
+        "auto",
+        {"auto": "Whichever is faster", "tensorflow": "TensorFlow", "onnx": "ONNX Runtime"},
+    )
+    max_batch_size: int = _option(Kind.COUNT, "Largest batch", "most images in one call of the model", 32)
+    max_batch_wait_ms: int = _option(
+        Kind.COUNT_OR_NONE, "Batch wait", "milliseconds that a batch waits for images of other bundles", 0
+    )
+    max_image_bytes: int = _option(
+        Kind.COUNT, "Largest image file", "larger files are dead letters, in bytes", DecodeLimits().max_bytes
+    )
+    max_image_pixels: int = _option(
+        Kind.COUNT, "Largest image", "larger images are dead letters, in pixels", DecodeLimits().max_pixels
+    )
+    exact_decode: bool = _option(
+        Kind.SWITCH,
+        "Exact decoding",
+        "never decode a large image at reduced size: slower, and true to the last bit",
+        False,
+    )
+    model_cache: str | None = _option(
+        Kind.WORKER_FOLDER, "Cache folder", "local folder for compiled models (default: the user's cache folder)", None
+    )
+    compile_cache: str | None = _option(
+        Kind.PLACE,
+        "Shared cache folder",
+        "folder, gs://… say, where a fleet shares its compiled models: each is compiled once, not once a worker",
+        None,
+    )
+
+    @property
+    def decode_limits(self) -> DecodeLimits:
+        """What one image may cost.
+
+        Raises:
+            ValueError: more than decoding can promise.
+        """
+        return DecodeLimits(self.max_image_bytes, self.max_image_pixels)
+
+    @property
+    def serving(self) -> ServingConfig:
+        """Which models are served, and how."""
+        return ServingConfig(
+            self.model_pattern,
+            self.model_poll_seconds,
+            self.engine,
+            self.max_batch_size,
+            self.model_cache,
+            self.compile_cache,
+        )
+
+
+def _table() -> Iterator[Option]:
+    for each in dataclasses.fields(JobOptions):
+        kind, title, help, choices = each.metadata["option"]
+        required = each.default is MISSING
+        default = None if required or each.default == () else each.default
+        yield Option(each.name, kind, title, help, choices, default, required)
+
+
+OPTIONS = {option.name: option for option in _table()}
+"""Every option by its name, in the order in which people should read them."""
+
+assert tuple(OPTIONS["engine"].choices) == get_args(EngineChoice)
+
+
+def as_flags(values: Mapping[str, Any]) -> list[str]:
+    """Values of options, by name, as the job's command line; those that are None are left out."""
+    flags: list[str] = []
+    for name, value in values.items():
+        match OPTIONS[name].kind:
+            case Kind.PLACES:
+                flags += [f"--{name}={each}" for each in value or ()]
+            case Kind.SWITCH:
+                flags += [f"--{name}"] if value else []
+            case _ if value is not None:
+                flags.append(f"--{name}={value}")
+    return flags

@@ -1,0 +1,1 @@
+"""What people type after `hotswap`: one file a verb, imported by nobody but the command line."""

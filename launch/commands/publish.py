@@ -1,0 +1,100 @@
+"""`hotswap publish`: a model with its card in it, vetted, goes where its readers look."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.model_arguments import Engine, LargestBatch, any_storage, asking
+from launch.model_report import print_accepted, working
+from models.errors import ModelRejected, NameTaken, StorageUnavailable
+from models.releasing import Prepared, prepare
+from models.releasing.destination import Destination, read_destination
+from models.releasing.inputs import read_card_file, read_labels
+from models.storage import WritableStorage
+from models.vetting.session import vetting
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def publish(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file: .h5, .keras or .onnx.")],
+    destination: Annotated[
+        str, typer.Argument(metavar="DESTINATION", help="A folder, gs://BUCKET/FOLDER/, or a file.")
+    ],
+    name: Annotated[str | None, typer.Option(help="The model's name, which its results bear.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Labels: one a line, or a JSON list.")] = None,
+    card: Annotated[Path | None, typer.Option(help="A card: JSON. Options of this command go before it.")] = None,
+    version: Annotated[str | None, typer.Option(help="The model's version.")] = None,
+    description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Vet, and say what would happen.")] = False,
+    engine: Engine = "auto",
+    max_batch_size: LargestBatch = 32,
+) -> int:
+    """Vets a model with its card in it, and puts it where jobs find it, in one step and under a name of its own.
+
+    The last line of standard output is the model_id that its results will bear.
+    """
+    stderr = Console(stderr=True)
+    storage = any_storage()
+    where = read_destination(destination)
+    fields = _fields(card, labels, name=name, version=version, description=description)
+    try:
+        with _prepared(storage, model, where, fields) as prepared:
+            with vetting(storage, engine, max_batch_size) as vetter, working(stderr, f"vetting {model}"):
+                vetted = prepared.vet(vetter)
+            print_accepted(Console(), vetted)
+            if dry_run:
+                would = f"{prepared.size:,} bytes would be written, and results would bear"
+                print(f"dry run: {would} {vetted.reference.model_id}")
+                return OK
+            with _transfer(stderr, prepared) as told:
+                prepared.put(storage, told)
+    except ModelRejected as rejection:
+        raise CommandFailed(f"{model} is rejected, and nothing was published: {rejection}") from rejection
+    except OSError as error:
+        raise CommandFailed(f"nothing was published: {error}") from error
+    print(vetted.reference.model_id)
+    return OK
+
+
+def _fields(card: Path | None, labels: Path | None, **options: str | None) -> dict[str, Any]:
+    """What the user wants in the card: each field from its option, else from the card file."""
+    given: dict[str, Any] = {field: value for field, value in options.items() if value is not None}
+    if labels:
+        given["labels"] = read_labels(labels)
+    return (read_card_file(card) if card else {}) | given
+
+
+@contextmanager
+def _prepared(storage: WritableStorage, model: str, where: Destination, card: Mapping[str, Any]) -> Iterator[Prepared]:
+    """`prepare`, whose troubles are the user's to mend: nothing has been sent yet."""
+    with ExitStack() as stack:
+        try:
+            with asking(where.folder):
+                prepared = stack.enter_context(prepare(storage, model, where, card))
+        except FileNotFoundError as error:
+            raise CommandRefused(f"there is no file {model}") from error
+        except (NameTaken, StorageUnavailable) as error:
+            raise CommandRefused(str(error)) from error
+        yield prepared
+
+
+@contextmanager
+def _transfer(console: Console, prepared: Prepared) -> Iterator[Callable[[int], None]]:
+    """A progress bar for one file; yields what is told of the bytes written."""
+    if not console.is_terminal:
+        print(f"writing {prepared.uri} ({prepared.size:,} bytes) …", file=sys.stderr)
+    columns = (TextColumn("writing"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=prepared.size)
+        yield lambda written: progress.advance(task, written)

@@ -1,0 +1,79 @@
+"""`hotswap rollback`: an earlier model goes live again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.model_arguments import Engine, LargestBatch, Pattern, any_storage, list_newest_first, surveyed
+from launch.model_report import working
+from models.artefacts import Vetted
+from models.storage import StoredFile
+from models.survey import Surveyed, live_one, look_at
+from models.vetting import Vetter
+from models.vetting.session import vetting
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def rollback(
+    pattern: Pattern,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A file name, card name, model_id or digest; else the one before the live."),
+    ] = None,
+    engine: Engine = "auto",
+    max_batch_size: LargestBatch = 32,
+) -> int:
+    """Makes an earlier valid model the newest again; jobs follow at their next look.
+
+    The last line of standard output is the model_id that will be live.
+    """
+    storage, stderr = any_storage(), Console(stderr=True)
+    files = list_newest_first(storage, pattern)
+    if not files:
+        raise CommandFailed(f"no file matches {pattern[0]}")
+    with vetting(storage, engine, max_batch_size) as vetter:
+        target = _named(stderr, files, vetter, to) if to else _before_the_live_one(stderr, files, vetter)
+    if target.file.uri == files[0].uri:
+        print("it is the newest already", file=sys.stderr)
+    else:
+        storage.make_newest(target.file, above=files[0].modified)
+        newest = list_newest_first(storage, pattern)[:1]
+        if newest and newest[0].uri != target.file.uri:
+            print(f"note: {newest[0].uri} is newer still, and goes live instead if it is valid", file=sys.stderr)
+    print(target.model_id)
+    return OK
+
+
+def _before_the_live_one(console: Console, files: Sequence[StoredFile], vetter: Vetter) -> Surveyed:
+    """The second newest valid file; the others are not looked at."""
+    valid: list[Surveyed] = []
+    for file in files:
+        with working(console, f"vetting {file.uri}"):
+            each = look_at(file, vetter)
+        if each is not None and isinstance(each.verdict, Vetted):
+            valid.append(each)
+        if len(valid) == 2:
+            return valid[1]
+    live = f"{valid[0].file.uri} is the only valid one" if valid else "none is valid"
+    raise CommandFailed(f"there is no earlier valid model to go back to: {live}")
+
+
+def _named(console: Console, files: Sequence[StoredFile], vetter: Vetter, name: str) -> Surveyed:
+    """The newest valid file that `name` names."""
+    called = [file for file in files if Surveyed(file, None).is_called(name)]
+    candidates = [each for each in surveyed(console, called or files, vetter) if each.answers_to(name)]
+    if not candidates:
+        raise CommandRefused(f"--to {name}: no file of the pattern, and no card, model_id or digest is so called")
+    target = live_one(candidates)
+    if target is None:
+        problem = candidates[0].verdict or candidates[0].trouble
+        raise CommandFailed(f"{candidates[0].file.uri} cannot be served: {problem}")
+    return target

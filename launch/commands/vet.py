@@ -1,0 +1,64 @@
+"""`hotswap vet`: what would the job say to this model file?"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from launch.command_line import FAILED, OK, CommandRefused
+from launch.model_arguments import AsJson, Engine, LargestBatch, any_storage, print_json
+from launch.model_report import (
+    accepted_as_json,
+    measure,
+    print_accepted,
+    print_rejected,
+    rejected_as_json,
+    working,
+)
+from models.artefacts import Vetted
+from models.errors import ModelRejected, StorageUnavailable
+from models.vetting import Vetter
+from models.vetting.session import vetting
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def vet(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, here or at gs://.")],
+    engine: Engine = "auto",
+    max_batch_size: LargestBatch = 32,
+    as_json: AsJson = False,
+) -> int:
+    """Proves that a model file can be served, as the job would, and says what it is."""
+    console, stderr = Console(), Console(stderr=True)
+    with vetting(any_storage(), engine, max_batch_size) as vetter:
+        try:
+            started = time.monotonic()
+            with working(stderr, f"vetting {model}"):
+                vetted = _vetted(vetter, model)
+                timings = measure(vetted.artefact, time.monotonic() - started, max_batch_size)
+        except ModelRejected as rejection:
+            if as_json:
+                print_json(rejected_as_json(model, rejection))
+            else:
+                print_rejected(console, model, rejection)
+            return FAILED
+    if as_json:
+        print_json(accepted_as_json(vetted, timings))
+    else:
+        print_accepted(console, vetted, timings)
+    return OK
+
+
+def _vetted(vetter: Vetter, uri: str) -> Vetted:
+    try:
+        vetter.prepare(keras=not uri.endswith(".onnx"))
+        return vetter.vet(uri)
+    except FileNotFoundError as error:
+        raise CommandRefused(f"there is no file {uri}") from error
+    except StorageUnavailable as error:
+        raise CommandRefused(str(error)) from error

@@ -1,0 +1,62 @@
+"""The job's options as flags of a verb, made from the one table of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from functools import wraps
+from typing import Annotated, Any
+
+import typer
+
+from beam_pipeline.option_table import OPTIONS, Kind, Option
+
+
+def with_job_flags(
+    names: Collection[str], called: Mapping[str, str] | None = None, defaults: Mapping[str, Any] | None = None
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Gives a verb the flags of the job's options, and hands their values on as its argument `job`, by the job's names.
+
+    Args:
+        names: of the options; those that the verb declares itself are left to it.
+        called: what the verb calls an option otherwise.
+        defaults: of the verb, where they differ from the job's.
+    """
+    own_names = called or {}
+    own_defaults = defaults or {}
+
+    def decorate(verb: Callable[..., int]) -> Callable[..., int]:
+        own = [each for each in inspect.signature(verb, eval_str=True).parameters.values() if each.name != "job"]
+        made = {own_names.get(name, name): OPTIONS[name] for name in OPTIONS if name in names}
+        parameters = [*own, *(_parameter(flag, option, own_defaults) for flag, option in made.items())]
+
+        @wraps(verb)
+        def called_with_flags(**values: Any) -> int:
+            job = {option.name: values.pop(flag) for flag, option in made.items()}
+            return verb(**values, job=job)
+
+        del called_with_flags.__wrapped__  # its signature is another one
+        signature = inspect.Signature([each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters])
+        called_with_flags.__signature__ = signature  # type: ignore[attr-defined]
+        called_with_flags.__annotations__ = {each.name: each.annotation for each in parameters}
+        return called_with_flags
+
+    return decorate
+
+
+def _parameter(flag: str, option: Option, defaults: Mapping[str, Any]) -> inspect.Parameter:
+    default = inspect.Parameter.empty if option.required else defaults.get(option.name, option.default)
+    value_type: Any = option.kind.value_type
+    if option.kind is Kind.PLACES:
+        value_type = list[str] | None
+    elif default is None:
+        value_type = value_type | None
+    words = f"{option.help[0].upper()}{option.help[1:]}."
+    if option.kind is Kind.CHOICE:
+        words += f" One of {', '.join(option.choices)}."
+    declared = f"--{flag.replace('_', '-')}"
+    if option.kind is Kind.SWITCH:
+        annotation: Any = Annotated[bool, typer.Option(declared, help=words)]
+    else:
+        annotation = Annotated[value_type, typer.Option(declared, help=words)]
+    return inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

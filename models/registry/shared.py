@@ -1,0 +1,89 @@
+"""Compiled models in a folder that a whole fleet reads, so that one worker compiles and the others load."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import tarfile
+from pathlib import Path
+from typing import Protocol
+
+from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
+from models.errors import StorageUnavailable
+from models.storage import Storage
+
+_LOGGER = logging.getLogger(__name__)
+
+_CHUNK_BYTES = 1 << 20
+_MAX_BYTES = 8 << 30
+
+
+class SharedStorage(Storage, Protocol):
+    """A storage that also replaces files, since whoever compiles a model again compiles it alike."""
+
+    def write(self, uri: str, source: Path) -> None:
+        """Makes the file `uri` of the bytes of `source`, in one step.
+
+        Raises:
+            StorageUnavailable: it could not.
+        """
+
+
+class SharedArtefacts:
+    """One tar archive for each digest and choice of engine.
+
+    Whoever may write here decides what the fleet serves: the folder needs the same guard as the models themselves.
+    Trouble with it never stops anything; the model is then compiled again.
+
+    Args:
+        folder: where the archives are, e.g. `gs://bucket/compiled`.
+        storage: reaches it.
+    """
+
+    def __init__(self, folder: str, storage: SharedStorage) -> None:
+        self._folder = folder.rstrip("/")
+        self._storage = storage
+
+    def fetch(self, sha256: str, choice: EngineChoice, workspace: Path) -> tuple[Path, Manifest] | None:
+        """The compiled form of these bytes, unpacked below `workspace`, if it is shared and whole."""
+        archive, built = workspace / "shared.tar", workspace / "shared"
+        try:
+            self._download(self._uri(sha256, choice), archive)
+            with tarfile.open(archive) as packed:
+                packed.extractall(built, filter="data")
+            written = json.loads((built / MANIFEST).read_text())
+            manifest = Manifest.from_json({name: value for name, value in written.items() if name != "sizes"})
+        except FileNotFoundError:
+            return None
+        except (StorageUnavailable, OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+            _LOGGER.warning("the shared compiled model %s is of no use: %s", self._uri(sha256, choice), error)
+            return None
+        finally:
+            archive.unlink(missing_ok=True)
+        return (built, manifest) if manifest.sha256 == sha256 else None
+
+    def offer(self, artefact: Artefact, choice: EngineChoice, workspace: Path) -> None:
+        """Shares a compiled form."""
+        archive = workspace / "offer.tar"
+        uri = self._uri(artefact.manifest.sha256, choice)
+        try:
+            with tarfile.open(archive, "w") as packed:
+                packed.add(artefact.folder, arcname=".")
+            self._storage.write(uri, archive)
+        except (StorageUnavailable, OSError, tarfile.TarError) as error:
+            _LOGGER.warning("the compiled model %s could not be shared: %s", uri, error)
+        finally:
+            archive.unlink(missing_ok=True)
+
+    def _uri(self, sha256: str, choice: EngineChoice) -> str:
+        return f"{self._folder}/{sha256}-{choice}.tar"
+
+    def _download(self, uri: str, path: Path) -> None:
+        size = 0
+        with contextlib.closing(self._storage.open(uri)) as source, path.open("wb") as target:
+            while chunk := source.read(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > _MAX_BYTES:
+                    raise StorageUnavailable(f"{uri} is larger than {_MAX_BYTES >> 30} GiB")
+                target.write(chunk)

@@ -1,0 +1,10 @@
+"""Releasing a model: its card inside it, vetted, under a name of its own, and put where its readers look, in one step.
+
+from models.releasing import release
+
+print(release("digits.h5", "gs://bucket/models", labels=["zero", "one"]).reference.model_id)
+"""
+
+from models.releasing.release import Prepared, prepare, release
+
+__all__ = ["Prepared", "prepare", "release"]

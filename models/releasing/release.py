@@ -1,0 +1,150 @@
+"""From a model file to a released model."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.artefacts import EngineChoice, Vetted
+from models.errors import NameTaken, ReleaseError
+from models.reference import ModelReference
+from models.releasing.card_in_file import embed_card, embedded_card
+from models.releasing.destination import (
+    Destination,
+    checked_name,
+    model_stem,
+    name_of_its_own,
+    read_destination,
+    sha256_of,
+)
+from models.storage import Storage, Told, WritableStorage
+from models.storage.schemes import AnyStorage
+from models.vetting.file_checks import identify
+from models.vetting.session import vetting
+from models.vetting.vetter import Vetter
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A copy of a model with its card in it.
+
+    Attributes:
+        path: the copy, under the name that it will have.
+        uri: the address that it will have.
+    """
+
+    path: Path
+    uri: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.path.stat().st_size
+
+    def vet(self, vetter: Vetter) -> Vetted:
+        """Proves the copy, under the reference that it will have.
+
+        Raises:
+            ModelRejected: with the reason.
+            VettingFailed, OSError: from this machine; nothing was found out.
+        """
+        vetted = vetter.vet(str(self.path))
+        return Vetted(ModelReference(self.uri, vetted.reference.digest), vetted.artefact)
+
+    def put(self, storage: WritableStorage, told: Told) -> None:
+        """Makes it visible to the readers of its folder, whole and in one step.
+
+        Raises:
+            NameTaken, NotWritten, StorageUnavailable: see `WritableStorage.put`.
+        """
+        storage.put(self.path, self.uri, told)
+
+
+def release(
+    model: str | Path,
+    destination: str | Path,
+    *,
+    engine: EngineChoice = "auto",
+    largest_batch: int = 32,
+    storage: WritableStorage | None = None,
+    **card: Any,
+) -> Vetted:
+    """Vets a model with its card in it, and puts it where its readers find it, in one step and without replacing any.
+
+    Args:
+        model: a `.h5`, `.keras` or `.onnx` file, here or at `gs://`.
+        destination: a folder, `gs://BUCKET/FOLDER`, or a file that is not there yet.
+        engine: what may execute the model.
+        largest_batch: probed up to.
+        storage: reaches both; local paths and `gs://` where None.
+        card: fields of the card, in place of those that the file bears: `name`, `labels`, `task`, `input`, …
+
+    Returns:
+        What was released; its results will bear `reference.model_id`.
+
+    Raises:
+        ModelRejected: with the reason; nothing was released.
+        ReleaseError: the destination is none.
+        NameTaken: there is a file of this name already.
+        FileNotFoundError: there is no such model.
+        NotWritten, StorageUnavailable: from the storage.
+        CacheUnusable: compiled models cannot be kept here.
+    """
+    reached = storage or AnyStorage()
+    with (
+        prepare(reached, str(model), read_destination(str(destination)), card) as prepared,
+        vetting(reached, engine, largest_batch) as vetter,
+    ):
+        vetted = prepared.vet(vetter)
+        prepared.put(reached, lambda size: None)
+    return vetted
+
+
+@contextmanager
+def prepare(
+    storage: WritableStorage, model: str, destination: Destination, card: Mapping[str, Any]
+) -> Iterator[Prepared]:
+    """A copy of the model with its card in it, under the name that it will have; gone afterwards.
+
+    Where that name is made up, the card gets the model's present name, unless it has one: results should say
+    `digits`, not `digits-20300102T030405Z-0123456789ab`.
+
+    Raises:
+        FileNotFoundError, StorageUnavailable: from the storage.
+        ReleaseError: the chosen name does not fit the file.
+        NameTaken: there is a file of this name. What really keeps files from being replaced is the step that writes.
+        ModelRejected: the file is no model, or its card is damaged.
+    """
+    own_name = model.rpartition("/")[2]
+    with tempfile.TemporaryDirectory(prefix="hotswap-release-") as folder:
+        copy = Path(folder) / f"model{Path(own_name).suffix.lower()}"
+        _fetch(storage, model, copy)
+        kind = identify(copy)
+        present = embedded_card(copy)
+        wanted = present | dict(card)
+        if destination.name is None:
+            wanted = {"name": model_stem(own_name)} | wanted
+        if wanted != present:
+            embed_card(copy, wanted)
+        if destination.name is None:
+            name = name_of_its_own(own_name, kind, sha256_of(copy))
+        else:
+            name = checked_name(destination.name, kind)
+        uri = destination.address(name)
+        if storage.exists(uri):
+            raise NameTaken(uri)
+        yield Prepared(copy.rename(copy.with_name(name)), uri)
+
+
+def _fetch(storage: Storage, model: str, copy: Path) -> None:
+    if not model:
+        raise ReleaseError("the model's address is empty")
+    with closing(storage.open(model)) as source, copy.open("wb") as target:
+        while chunk := source.read(_CHUNK_BYTES):
+            target.write(chunk)

@@ -1,0 +1,94 @@
+"""One reader of a model folder: what watches it, and the models that answer."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from models.artefacts import EngineChoice
+from models.events import EventLog
+from models.live import LiveModels
+from models.memory import keep_freed_memory
+from models.registry.cache import ArtefactCache, default_cache_folder
+from models.registry.shared import SharedArtefacts, SharedStorage
+from models.vetting import Vetter
+from models.watch import ModelWatch
+
+
+@dataclass(frozen=True, slots=True)
+class ServingConfig:
+    """Which models are served, and how. Small and picklable: it travels to workers.
+
+    Attributes:
+        model_pattern: glob of model files.
+        poll_seconds: between two looks at the pattern.
+        engine: what the user asked for.
+        max_batch_size: the largest batch in use.
+        cache_folder: where compiled models are kept; None for the user's cache folder.
+        compile_cache: folder where a fleet shares its compiled models; None to share none.
+    """
+
+    model_pattern: str
+    poll_seconds: float = 30.0
+    engine: EngineChoice = "auto"
+    max_batch_size: int = 32
+    cache_folder: str | None = None
+    compile_cache: str | None = None
+
+
+class Serving:
+    """The watch, the vetter, the live models and their events, of one process and one configuration.
+
+    Args:
+        config: which models are served, and how.
+        storage: reaches them.
+
+    Raises:
+        OSError: the folder of compiled models cannot be used.
+    """
+
+    def __init__(self, config: ServingConfig, storage: SharedStorage) -> None:
+        keep_freed_memory()
+        self._config = config
+        self._storage = storage
+        self._watching = threading.Lock()
+        cache = ArtefactCache(Path(config.cache_folder) if config.cache_folder else default_cache_folder())
+        cache.sweep()
+        self.events = EventLog()
+        shared = SharedArtefacts(config.compile_cache, self._storage) if config.compile_cache else None
+        self.vetter = Vetter(self._storage, cache, config.engine, config.max_batch_size, shared=shared)
+        self.live = LiveModels(self.vetter.obtain, self.events, warm_sizes=sorted({1, config.max_batch_size}))
+
+    @cached_property
+    def _watch(self) -> ModelWatch:
+        config = self._config
+        return ModelWatch(config.model_pattern, self._storage, self.vetter, self.events, config.poll_seconds)
+
+    @property
+    def watch(self) -> ModelWatch:
+        """The watch, started by whoever asks first."""
+        with self._watching:
+            return self._watch
+
+    def stop_waiting(self) -> None:
+        """Begins to close: who waits for a statement is let go."""
+        with self._watching:
+            watch = self.__dict__.get("_watch")
+        if watch is not None:
+            watch.stop_waiting()
+
+    def close(self) -> None:
+        """Ends the watch, every vetting child and the loading of models."""
+        with self._watching:
+            watch = self.__dict__.get("_watch")
+        if watch is not None:
+            watch.close()
+        self.vetter.close()
+        self.live.close()
+
+    def largest_input(self) -> tuple[int, int] | None:
+        """The (height, width) that the live model takes; None while there is none."""
+        live = self.live.peek()
+        return (live.card.input.height, live.card.input.width) if live else None

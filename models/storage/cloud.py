@@ -1,0 +1,230 @@
+"""Model files in Google Cloud Storage: listed, read, and written with preconditions.
+
+The job itself reads through Beam. Whoever releases models also writes, with preconditions that Beam's FileSystems do
+not know, and must not wait for credentials that a laptop does not have.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from models.errors import InvalidAddress, NameTaken, NoCredentials, NotWritten, StorageUnavailable, one_line
+from models.storage.credentials import HOW_TO_GET_CREDENTIALS, find_credentials
+from models.storage.files import ReadableFile, StoredFile, Told
+from models.storage.patterns import matcher
+from models.storage.reading import TranslatedReading
+
+_READ_BYTES = 8 << 20
+_UPLOAD_BYTES = 8 << 20
+_CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
+_TIMEOUT = (_CONNECT_SECONDS, _ANSWER_SECONDS)
+_RETRY_SECONDS, _EMULATOR_RETRY_SECONDS = 15.0, 2.0
+
+
+class CloudStorage:
+    """The buckets that the user may use, or the emulator that `STORAGE_EMULATOR_HOST` names.
+
+    Args:
+        client: Google's own.
+        retry_seconds: how long requests that fail are repeated before the user is told.
+    """
+
+    def __init__(self, client: Any, retry_seconds: float = _RETRY_SECONDS) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        self._client = client
+        self._retry = DEFAULT_RETRY.with_timeout(retry_seconds)
+
+    @classmethod
+    def connect(cls) -> CloudStorage:
+        """Finds credentials; an emulator needs none.
+
+        Raises:
+            NoCredentials: there are none, or they cannot be used.
+        """
+        from google.cloud import storage
+
+        if os.environ.get("STORAGE_EMULATOR_HOST"):
+            return cls(storage.Client.create_anonymous_client(), _EMULATOR_RETRY_SECONDS)
+        try:
+            credentials = find_credentials()
+        except Exception as error:
+            raise NoCredentials(f"the Google credentials cannot be used: {error}; {HOW_TO_GET_CREDENTIALS}") from error
+        if credentials is None:
+            raise NoCredentials(f"gs:// needs Google credentials, and none were found: {HOW_TO_GET_CREDENTIALS}")
+        return cls(storage.Client(project="<none>", credentials=credentials))
+
+    def list(self, pattern: str) -> list[StoredFile]:
+        """See `models.storage.Storage.list`; patterns mean what they mean to the job."""
+        bucket, name = _split(pattern)
+        wanted = matcher(pattern)
+        prefix = re.split(r"[\[*?]", name, maxsplit=1)[0]
+        with _trouble_as(StorageUnavailable, f"gs://{bucket} cannot be listed"):
+            blobs = list(self._client.list_blobs(bucket, prefix=prefix, retry=self._retry, timeout=_TIMEOUT))
+        return [
+            StoredFile(
+                uri=f"gs://{bucket}/{blob.name}",
+                size=int(blob.size or 0),
+                # The time that Beam, and so the job, takes for the time of the last modification.
+                modified=blob.updated.timestamp(),
+                version=str(blob.generation),
+                finished=True,
+            )
+            for blob in blobs
+            if not blob.name.endswith("/") and wanted.match(f"gs://{bucket}/{blob.name}")
+        ]
+
+    def open(self, uri: str) -> ReadableFile:
+        """See `models.storage.Storage.open`; reads one generation, whatever is written meanwhile."""
+        blob = self._get(uri)
+        if blob is None:
+            raise FileNotFoundError(uri)
+        pinned = blob.bucket.blob(blob.name, generation=blob.generation)
+        file = pinned.open("rb", chunk_size=_READ_BYTES, raw_download=True, retry=self._retry, timeout=_TIMEOUT)
+        return TranslatedReading(uri, file, _as_storage_error)
+
+    def exists(self, uri: str) -> bool:
+        """See `WritableStorage.exists`."""
+        return self._get(uri) is not None
+
+    def put(self, source: Path, uri: str, told: Told) -> None:
+        """See `WritableStorage.put`."""
+        bucket, name = _split(uri)
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self._client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
+        with _trouble_as(NotWritten, f"{uri} was not uploaded, and nothing was changed"):
+            try:
+                with _ToldFile(source, told) as reading:
+                    blob.upload_from_file(
+                        reading,
+                        size=source.stat().st_size,
+                        content_type="application/octet-stream",
+                        if_generation_match=0,
+                        checksum="md5",
+                        retry=self._retry,
+                        timeout=_TIMEOUT,
+                    )
+            except PreconditionFailed as error:
+                # An upload that was repeated because its answer got lost meets itself.
+                if not self._holds(uri, source):
+                    raise NameTaken(uri) from error
+
+    def make_newest(self, file: StoredFile, above: float) -> None:
+        """See `WritableStorage.make_newest`; the object gets the present time, of Cloud Storage's own clock.
+
+        The object is rewritten onto itself, inside Cloud Storage, as `Blob.update_storage_class` does. Patching its
+        metadata would do for Beam, which looks at `updated`; but the object would keep its creation time, by which
+        lifecycle rules delete, and a model that was just brought back could vanish tonight.
+        """
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        bucket, name = _split(file.uri)
+        blob = self._client.bucket(bucket).blob(name)
+        generation = int(file.version)
+        with _trouble_as(NotWritten, f"{file.uri} was not made the newest"):
+            try:
+                blob.reload(if_generation_match=generation, retry=self._retry, timeout=_TIMEOUT)
+                self._rewrite_onto_itself(blob, generation)
+            except (PreconditionFailed, NotFound) as error:
+                raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat") from error
+
+    def _rewrite_onto_itself(self, blob: Any, generation: int) -> None:
+        token = None
+        while True:
+            token, _, _ = blob.rewrite(
+                blob,
+                token=token,
+                if_generation_match=generation,
+                if_source_generation_match=generation,
+                retry=self._retry,
+                timeout=_TIMEOUT,
+            )
+            if token is None:
+                return
+
+    def _get(self, uri: str) -> Any:
+        bucket, name = _split(uri)
+        with _trouble_as(StorageUnavailable, f"{uri} cannot be read"):
+            return self._client.bucket(bucket).get_blob(name, retry=self._retry, timeout=_TIMEOUT)
+
+    def _holds(self, uri: str, source: Path) -> bool:
+        blob = self._get(uri)
+        with source.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
+        return blob is not None and blob.md5_hash == base64.b64encode(digest).decode()
+
+
+@contextmanager
+def _trouble_as(told: Callable[[str], Exception], what: str) -> Iterator[None]:
+    """Tells whatever Google's client raises as an error of this project, in one line that begins with `what`."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
+    from requests.exceptions import RequestException
+
+    try:
+        yield
+    except (GoogleAPIError, GoogleAuthError, RequestException, OSError) as error:
+        raise told(f"{what}: {_in_words(error)}") from error
+
+
+def _as_storage_error(uri: str, error: Exception) -> Exception:
+    from google.api_core.exceptions import NotFound
+
+    if isinstance(error, NotFound):
+        return FileNotFoundError(uri)
+    return StorageUnavailable(f"{uri} cannot be read: {_in_words(error)}")
+
+
+class _ToldFile(io.FileIO):
+    """A file that tells how far it was read; an upload that begins anew takes back what it told."""
+
+    def __init__(self, path: Path, told: Told) -> None:
+        super().__init__(path)
+        self._told = told
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._told(len(data or b""))
+        return data or b""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        before = self.tell()
+        position = super().seek(offset, whence)
+        self._told(position - before)
+        return position
+
+
+def _split(uri: str) -> tuple[str, str]:
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    if not bucket or not name or re.search(r"[\[*?]", bucket):
+        raise InvalidAddress(f"{uri} names no object; gs://BUCKET/NAME is expected")
+    return bucket, name
+
+
+def _in_words(error: Exception) -> str:
+    """What an error means to a user, with the remedy where there is one."""
+    from google.api_core.exceptions import Forbidden, GoogleAPIError, NotFound, RetryError, Unauthorized
+    from google.auth.exceptions import GoogleAuthError
+
+    if isinstance(error, RetryError) and isinstance(error.cause, Exception):
+        error = error.cause
+    match error:
+        case Unauthorized() | GoogleAuthError():
+            return f"the Google credentials are not accepted; {HOW_TO_GET_CREDENTIALS}"
+        case Forbidden():
+            return "these Google credentials may not; ask for the role Storage Object User on the bucket"
+        case NotFound():
+            return "there is no such bucket"
+    emulator = os.environ.get("STORAGE_EMULATOR_HOST")
+    if emulator and not isinstance(error, GoogleAPIError):
+        return f"STORAGE_EMULATOR_HOST={emulator} does not answer; start the emulator, or unset the variable"
+    return one_line(error)

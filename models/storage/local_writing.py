@@ -1,0 +1,98 @@
+"""Writing on this machine's disks: each file appears in one step, and replaces none."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from models.errors import NameTaken, NotWritten
+from models.storage.files import StoredFile, Told
+
+_CHUNK_BYTES = 1 << 20
+_LONGEST_STEM = 150
+
+
+def put_locally(source: Path, target: str, told: Told = lambda size: None) -> None:
+    """Copies a file to `target` in one step: nobody ever sees a part of it, and no file is replaced.
+
+    The copy is written under a hidden name in the same folder, which no pattern for models matches, brought to
+    the disk, and only then named.
+
+    Raises:
+        NameTaken: there is a file of this name.
+        OSError: the folder cannot be written.
+    """
+    folder, name = Path(target).parent, Path(target).name
+    partial = folder / f".{name[:_LONGEST_STEM]}.partial-{secrets.token_hex(4)}"
+    try:
+        with source.open("rb") as reading, partial.open("xb") as writing:
+            while chunk := reading.read(_CHUNK_BYTES):
+                writing.write(chunk)
+                told(len(chunk))
+            writing.flush()
+            os.fsync(writing.fileno())
+        _name_once(partial, Path(target))
+    finally:
+        partial.unlink(missing_ok=True)
+    _sync_folder(folder)
+
+
+def _name_once(partial: Path, target: Path) -> None:
+    """Gives `partial` its name, unless that is taken: `rename` would replace, `link` refuses."""
+    try:
+        os.link(partial, target)
+    except FileExistsError as error:
+        raise NameTaken(str(target)) from error
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        _reserve_and_rename(partial, target)
+
+
+def _reserve_and_rename(partial: Path, target: Path) -> None:
+    """For file systems without hard links: an empty file takes the name first.
+
+    A watcher that looks in between sees a file that does not hold still yet, and leaves it alone.
+    """
+    try:
+        target.open("xb").close()
+    except FileExistsError as error:
+        raise NameTaken(str(target)) from error
+    try:
+        partial.replace(target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # not every file system can; the file itself is on the disk
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def make_newest_locally(file: StoredFile, above: float) -> None:
+    now = time.time()
+    # A file of this folder may bear a time to come, from a machine whose clock is ahead.
+    times = None if now > above else (now, above + 1.0)
+    try:
+        # The open file is the one that is compared and touched, whatever takes its name meanwhile.
+        descriptor = os.open(file.uri, os.O_RDONLY)
+        try:
+            status = os.fstat(descriptor)
+            if (status.st_size, status.st_mtime) != (file.size, file.modified):
+                raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat")
+            os.utime(descriptor if os.utime in os.supports_fd else file.uri, times)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise NotWritten(
+            f"{file.uri} cannot be made the newest: {error.strerror or error}; publish it again instead"
+        ) from error

@@ -1,0 +1,76 @@
+"""One storage for every address: told apart by scheme, and connected when first asked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.errors import NotWritten, StorageUnavailable
+from models.storage.files import ReadableFile, Storage, StoredFile, Told
+from models.storage.local import LocalStorage
+from models.storage.local_writing import make_newest_locally, put_locally
+
+if TYPE_CHECKING:  # at run time only where an address asks for it: Google's client takes seconds to import
+    from models.storage.cloud import CloudStorage
+
+
+class AnyStorage:
+    """A `WritableStorage` for local paths and `gs://`, which also reads whatever else its caller can.
+
+    Args:
+        other: makes the storage of any other scheme; None where there is none.
+    """
+
+    def __init__(self, other: Callable[[], Storage] | None = None) -> None:
+        self._local = LocalStorage()
+        self._other = other
+
+    def list(self, pattern: str) -> list[StoredFile]:
+        """See `Storage.list`."""
+        return self._of(pattern).list(pattern)
+
+    def open(self, uri: str) -> ReadableFile:
+        """See `Storage.open`."""
+        return self._of(uri).open(uri)
+
+    def exists(self, uri: str) -> bool:
+        """See `WritableStorage.exists`."""
+        return self._cloud.exists(uri) if uri.startswith("gs://") else os.path.lexists(uri)
+
+    def put(self, source: Path, uri: str, told: Told) -> None:
+        """See `WritableStorage.put`."""
+        if uri.startswith("gs://"):
+            self._cloud.put(source, uri, told)
+            return
+        try:
+            Path(uri).parent.mkdir(parents=True, exist_ok=True)
+            put_locally(source, uri, told)
+        except OSError as error:
+            raise NotWritten(f"{uri} cannot be written: {error.strerror or error}") from error
+
+    def make_newest(self, file: StoredFile, above: float) -> None:
+        """See `WritableStorage.make_newest`."""
+        if file.uri.startswith("gs://"):
+            self._cloud.make_newest(file, above)
+        elif "://" in file.uri:
+            raise NotWritten(f"{file.uri} cannot be made the newest; local files and gs:// can")
+        else:
+            make_newest_locally(file, above)
+
+    def _of(self, uri: str) -> Storage:
+        if "://" not in uri:
+            return self._local
+        if uri.startswith("gs://"):
+            return self._cloud
+        if self._other is None:
+            raise StorageUnavailable(f"{uri} has a scheme that is not read here; local paths and gs:// are")
+        return self._other()
+
+    @cached_property
+    def _cloud(self) -> CloudStorage:
+        from models.storage.cloud import CloudStorage
+
+        return CloudStorage.connect()

@@ -1,0 +1,119 @@
+"""What the job would make of the files of a pattern: each one's verdict, and which of them is live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Literal
+
+from models.artefacts import Vetted
+from models.errors import ModelRejected, StorageUnavailable
+from models.reference import ModelReference
+from models.storage import StoredFile, is_being_written, newest_first
+from models.vetting import Vetter
+from models.watch import VETTING_SIDE_BY_SIDE
+
+Standing = Literal["live", "valid", "rejected", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """One file of a pattern, and what is known about it.
+
+    Attributes:
+        file: as it was listed.
+        verdict: None where nothing could be found out.
+        trouble: why not.
+    """
+
+    file: StoredFile
+    verdict: Vetted | ModelRejected | None
+    trouble: str = ""
+
+    @property
+    def model_id(self) -> str:
+        """URI and digest; the URI alone where the bytes could not be read whole."""
+        if isinstance(self.verdict, Vetted):
+            return self.verdict.reference.model_id
+        return (self.verdict.model_id if self.verdict else None) or self.file.uri
+
+    @property
+    def digest(self) -> str:
+        """The first 12 digits of the SHA-256; "" where the bytes could not be read whole."""
+        return self.model_id.rpartition("@sha256:")[2] if "@sha256:" in self.model_id else ""
+
+    @property
+    def name(self) -> str:
+        """The card's name, else the file name without its extension."""
+        return self.verdict.name if isinstance(self.verdict, Vetted) else ModelReference(self.file.uri, "").file_name
+
+    def is_called(self, name: str) -> bool:
+        """Whether `name` names the file: its URI, or its file name with or without the extension."""
+        file_name = self.file.uri.rpartition("/")[2]
+        return name in (self.file.uri, file_name, ModelReference(self.file.uri, "").file_name)
+
+    def answers_to(self, name: str) -> bool:
+        """Whether `name` names the file or its bytes: also a card's name, a `model_id` or a digest's first digits."""
+        by_digest = len(name) >= 6 and bool(self.digest) and self.digest.startswith(name.removeprefix("sha256:")[:12])
+        return self.is_called(name) or name in (self.model_id, self.name) or by_digest
+
+
+def live_one(surveyed: Sequence[Surveyed]) -> Surveyed | None:
+    """The newest valid file; None if there is none."""
+    by_uri = {each.file.uri: each for each in surveyed if isinstance(each.verdict, Vetted)}
+    newest = newest_first(each.file for each in by_uri.values())
+    return by_uri[newest[0].uri] if newest else None
+
+
+def standing_of(each: Surveyed, live: Surveyed | None) -> Standing:
+    """What a file is to the job."""
+    if each is live:
+        return "live"
+    match each.verdict:
+        case None:
+            return "undecided"
+        case ModelRejected():
+            return "rejected"
+        case _:
+            return "valid"
+
+
+def survey(files: Sequence[StoredFile], vetter: Vetter, told: Callable[[], None]) -> list[Surveyed]:
+    """Vets files, two at a time; those in the cache of compiled models are only read.
+
+    Args:
+        files: in any order.
+        vetter: its children are ended when the user interrupts.
+        told: called after each file.
+
+    Returns:
+        In the order of `files`, without those that are gone meanwhile.
+    """
+    pool = ThreadPoolExecutor(VETTING_SIDE_BY_SIDE, thread_name_prefix="vetting")
+    try:
+        futures = {pool.submit(look_at, file, vetter): file.uri for file in files}
+        found = {}
+        for future in as_completed(futures):
+            found[futures[future]] = future.result()
+            told()
+    except BaseException:
+        vetter.close()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [each for file in files if (each := found[file.uri]) is not None]
+
+
+def look_at(file: StoredFile, vetter: Vetter) -> Surveyed | None:
+    """One file's verdict; None if it is gone."""
+    if not file.finished and is_being_written(file.uri):
+        return Surveyed(file, None, "still being written")
+    try:
+        return Surveyed(file, vetter.vet(file.uri))
+    except ModelRejected as rejection:
+        return Surveyed(file, rejection)
+    except FileNotFoundError:
+        return None
+    except StorageUnavailable as error:
+        return Surveyed(file, None, str(error))

@@ -1,0 +1,3 @@
+"""The version of this project, from which everything else reads it."""
+
+VERSION = "0.2.0"

@@ -1,0 +1,36 @@
+"""A vetter for one program that looks at models and ends: with the user's cache, and no child left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from models.artefacts import EngineChoice
+from models.errors import CacheUnusable
+from models.registry.cache import ArtefactCache, default_cache_folder
+from models.storage import Storage
+from models.vetting.vetter import Vetter
+
+
+@contextmanager
+def vetting(storage: Storage, engine: EngineChoice = "auto", largest_batch: int = 32) -> Iterator[Vetter]:
+    """A vetter with the user's cache of compiled models, the job's own; its children end with the block.
+
+    Raises:
+        CacheUnusable: the cache cannot be written, or the disk is full.
+    """
+    folder = default_cache_folder()
+    try:
+        cache = ArtefactCache(folder)
+        cache.sweep()
+    except OSError as error:
+        raise CacheUnusable(
+            f"{folder} cannot be written ({error.strerror or error}); set HOTSWAP_CACHE to a folder that can"
+        ) from error
+    vetter = Vetter(storage, cache, engine, largest_batch)
+    try:
+        yield vetter
+    except OSError as error:  # of this machine's disk; those of the storage are told apart before they come here
+        raise CacheUnusable(f"vetting in {folder} failed: {error.strerror or error}") from error
+    finally:
+        vetter.close()

@@ -1,0 +1,182 @@
+"""The Flex Template says what the job takes, no more and no less; and the container has what both need."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import pytest
+from apache_beam.version import __version__ as beam_version
+from google.cloud.dataflow_v1beta3.types import ParameterType, TemplateMetadata
+
+from beam_pipeline.options import HotSwapOptions, OptionError, parse_options
+from beam_pipeline.pipeline import build
+from beam_pipeline.running import pubsub_source
+from launch.dataflow import resource_names
+from launch.dataflow.flex_template import __main__ as flex_template
+
+ROOT = Path(__file__).parents[3]
+DOCKERFILE = (ROOT / "launch/dataflow/container/Dockerfile").read_text()
+METADATA = json.loads((ROOT / "launch/dataflow/flex_template/metadata.json").read_text())
+PARAMETERS: dict[str, dict[str, Any]] = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
+OF_THE_WORKERS = {"sdk_container_image"}
+
+TOPIC, SUBSCRIPTION, FOLDER = (
+    "projects/my-project/topics/out",
+    "projects/my-project/subscriptions/images",
+    "gs://b/results",
+)
+SAMPLES = {
+    "subscription": [
+        SUBSCRIPTION,
+        TOPIC,
+        "in",
+        "projects/my-project/subscriptions/1n",
+        "projects/my-project/subscriptions/ab",
+        "",
+    ],
+    "topic": [
+        TOPIC,
+        SUBSCRIPTION,
+        "projects/my-project/topics/",
+        "projects/a b c d e f/topics/out",
+        "projects/my-project/topics/o.u~t+%-_",
+    ],
+    "number": ["1", "32", "0", "-1", "1.5", "many", "007"],
+    "seconds": ["30.0", "1", "0.25", ".5", "0", "0.0", "-1", "nan", "inf", "soon"],
+    "flag": ["true", "false"],
+    "engine": ["auto", "tensorflow", "onnx", "torch", "AUTO"],
+}
+KINDS = {
+    "input_subscription": "subscription",
+    "input_topic": "topic",
+    "output_topic": "topic",
+    "dead_letter_topic": "topic",
+    "model_events_topic": "topic",
+    "model_poll_seconds": "seconds",
+    "max_batch_size": "number",
+    "max_batch_wait_ms": "number",
+    "max_image_bytes": "number",
+    "max_image_pixels": "number",
+    "engine": "engine",
+    "exact_decode": "flag",
+}
+
+
+def job_actions() -> dict[str, argparse.Action]:
+    parser = argparse.ArgumentParser(add_help=False)
+    HotSwapOptions._add_argparse_args(parser)
+    return {action.dest: action for action in parser._actions}
+
+
+def template_takes(name: str, value: str) -> bool:
+    parameter = PARAMETERS[name]
+    if "enumOptions" in parameter:
+        return value in [option["value"] for option in parameter["enumOptions"]]
+    return all(re.search(regex, value, re.ASCII) for regex in parameter["regexes"])
+
+
+def job_takes(name: str, value: str) -> bool:
+    given = {"input_subscription": SUBSCRIPTION, "output_path": FOLDER, "model_pattern": "gs://b/*.h5", name: value}
+    if name == "input_topic":
+        del given["input_subscription"]
+    if name == "output_topic":
+        del given["output_path"]
+    arguments = [f"--{key}={text}" for key, text in given.items()]
+    try:
+        _, job, mode = parse_options(["--runner=DataflowRunner", *flex_template.job_options(arguments)])
+        build(beam.Pipeline(), pubsub_source(job), job, mode)
+    except (OptionError, ValueError):  # Beam's own names for Pub/Sub are narrower
+        return False
+    return True
+
+
+def test_google_takes_the_metadata() -> None:
+    metadata = TemplateMetadata.from_json(json.dumps(METADATA))
+    assert [parameter.name for parameter in metadata.parameters] == list(PARAMETERS)
+    assert all(parameter.help_text and parameter.label for parameter in metadata.parameters)
+    assert all(ParameterType[parameter["paramType"]] for parameter in PARAMETERS.values())
+
+
+def test_every_option_of_the_job_is_a_parameter_and_every_parameter_an_option() -> None:
+    assert set(PARAMETERS) - OF_THE_WORKERS == set(job_actions())
+
+
+def test_defaults_and_choices_are_those_of_the_job() -> None:
+    for name, action in job_actions().items():
+        default = None if action.default is False else action.default
+        told = PARAMETERS[name].get("defaultValue")
+        assert (None if told == "false" else told) == (None if default is None else str(default)), name
+        if action.choices:
+            assert [option["value"] for option in PARAMETERS[name]["enumOptions"]] == list(action.choices)
+
+
+def test_what_is_required_is_what_no_other_parameter_can_replace() -> None:
+    assert [name for name, parameter in PARAMETERS.items() if not parameter["isOptional"]] == ["model_pattern"]
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if name in KINDS])
+def test_a_pattern_accepts_what_the_job_accepts(name: str) -> None:
+    for value in SAMPLES[KINDS[name]]:
+        if value:  # a parameter that is left empty is not passed on
+            assert template_takes(name, value) == job_takes(name, value), f"{name}={value}"
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS if name not in KINDS and name not in OF_THE_WORKERS])
+def test_paths_are_those_that_workers_reach(name: str) -> None:
+    remote = name != "model_cache"
+    assert template_takes(name, "gs://bucket/folder/*.h5") == remote
+    assert template_takes(name, "/tmp/models/*.h5") != remote
+    assert not template_takes(name, "")
+
+
+def test_the_image_must_be_pinned() -> None:
+    assert PARAMETERS["sdk_container_image"]["regexes"] == [f"^{resource_names.IMAGE}$"]
+    assert template_takes("sdk_container_image", "europe-docker.pkg.dev/p/r/hotswap:0.1.0")
+    assert not template_takes("sdk_container_image", "europe-docker.pkg.dev/p/r/hotswap")
+
+
+def test_parameters_become_options() -> None:
+    options = list(
+        flex_template.job_options(
+            ["--exact_decode=true", "--image_prefix=gs://a/;gs://b/", "--output_topic=", "--sdk_container_image=r/i:1"]
+        )
+    )
+    assert options[:4] == [
+        "--exact_decode",
+        "--image_prefix=gs://a/",
+        "--image_prefix=gs://b/",
+        "--sdk_container_image=r/i:1",
+    ]
+    assert not any(option.startswith(("--setup_file", "--output_topic")) for option in options)
+    assert any(option.startswith("--labels=hotswap-version=") for option in options)
+
+
+def test_without_an_image_the_workers_install_the_code() -> None:
+    assert f"--setup_file={ROOT / 'setup.py'}" in list(flex_template.job_options(["--exact_decode=false"]))
+
+
+def test_all_that_the_container_copies_is_in_the_repository() -> None:
+    copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)]
+    sources = [source for sources in copied for source in sources]
+    assert {"requirements.txt", "setup.py", "models", "transforms", "beam_pipeline", "launch"} <= set(sources)
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+
+
+def test_the_container_runs_the_versions_that_are_pinned() -> None:
+    pins = dict(re.findall(r"^([a-z0-9-]+)(?:\[[a-z]+\])?==(\S+)", (ROOT / "requirements.txt").read_text(), re.M))
+    assert pins["apache-beam"] == beam_version
+    assert f"FROM apache/beam_python3.11_sdk:{beam_version} AS beam" in DOCKERFILE
+    installed = dict(re.findall(r"([a-z-]+)(?:\[[a-z-]+\])?==([0-9.]+)", DOCKERFILE))
+    assert installed == {"tensorflow": pins["tensorflow"], "onnxruntime-gpu": pins["onnxruntime"]}
+
+
+def test_the_container_starts_the_worker_and_knows_the_template() -> None:
+    [entry] = re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.M)
+    assert json.loads(entry) == ["/opt/apache/beam/boot"]
+    [main] = re.findall(r"FLEX_TEMPLATE_PYTHON_PY_FILE=/template/(\S+)", DOCKERFILE)
+    assert Path(flex_template.__file__) == ROOT / main

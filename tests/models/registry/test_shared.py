@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from models.errors import StorageUnavailable
+from models.registry.cache import ArtefactCache
+from models.registry.shared import SharedArtefacts
+from models.storage import ReadableFile
+from models.vetting import Vetter
+from tests.model_files import tiny_classifier
+from transforms.beam_storage import BeamStorage
+
+
+class Counting(BeamStorage):
+    """A storage that counts what is written, and can be made to refuse."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[str] = []
+        self.refuses = False
+
+    def write(self, uri: str, source: Path) -> None:
+        if self.refuses:
+            raise StorageUnavailable("no room")
+        self.written.append(uri)
+        super().write(uri, source)
+
+    def open(self, uri: str) -> ReadableFile:
+        if self.refuses and uri.endswith(".tar"):
+            raise StorageUnavailable("gone")
+        return super().open(uri)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tiny_classifier(tmp_path / "model.onnx")
+
+
+def worker(tmp_path: Path, name: str, storage: Counting) -> Vetter:
+    """The vetter of one machine of a fleet, with a cache of its own and one shared folder."""
+    shared = SharedArtefacts(str(tmp_path / "fleet"), storage)
+    return Vetter(storage, ArtefactCache(tmp_path / name), shared=shared)
+
+
+def test_one_worker_compiles_and_the_others_load(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = Counting()
+    first = worker(tmp_path, "first", storage).vet(str(model))
+    second_worker = worker(tmp_path, "second", storage)
+    monkeypatch.setattr(second_worker, "_compile", lambda *_: pytest.fail("compiled again"))
+
+    second = second_worker.vet(str(model))
+
+    assert second.reference == first.reference
+    assert second.artefact.manifest == first.artefact.manifest
+    assert second.artefact.folder != first.artefact.folder
+    assert len(storage.written) == 1
+
+
+def test_a_shared_folder_that_is_lost_or_full_stops_nothing(tmp_path: Path, model: Path) -> None:
+    storage = Counting()
+    storage.refuses = True
+
+    assert worker(tmp_path, "only", storage).vet(str(model)).name == "model"
+
+
+@pytest.mark.parametrize("content", [b"", b"no tar", b"\0" * 2048])
+def test_what_is_no_compiled_model_is_compiled_again(tmp_path: Path, model: Path, content: bytes) -> None:
+    storage = Counting()
+    worker(tmp_path, "first", storage).vet(str(model))
+    Path(storage.written[0]).write_bytes(content)
+
+    assert worker(tmp_path, "second", storage).vet(str(model)).name == "model"
+
+
+def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path, model: Path) -> None:
+    storage = Counting()
+    worker(tmp_path, "first", storage).vet(str(model))
+    (tmp_path / "payload").write_text("hostile")
+    with tarfile.open(storage.written[0], "w") as archive:
+        archive.add(tmp_path / "payload", arcname="../../escaped")
+
+    worker(tmp_path, "second", storage).vet(str(model))
+
+    assert not list(tmp_path.rglob("escaped"))

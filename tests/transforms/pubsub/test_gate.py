@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from google.api_core.exceptions import NotFound
+from google.cloud import pubsub_v1
+
+from launch.pubsub_emulator import PubSubEmulator
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, eventually, pull
+from transforms.pubsub.gate import PubSubGate
+
+
+@pytest.fixture
+def gate(emulator: PubSubEmulator) -> Iterator[PubSubGate]:
+    with PubSubGate(emulator.address) as gate:
+        yield gate
+    assert os.environ["PUBSUB_EMULATOR_HOST"] == emulator.address
+
+
+@pytest.fixture
+def subscriber(gate: PubSubGate) -> Iterator[pubsub_v1.SubscriberClient]:
+    """As Beam makes one: it sees the gate."""
+    with pubsub_v1.SubscriberClient() as client:
+        yield client
+
+
+def test_messages_pass_unchanged_and_are_acknowledged_upstream(
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    message_id = emulator.publish(TOPIC, b"\xffimage", {"customer": "42"})
+
+    [received] = pull(subscriber)
+    subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=[received.ack_id])
+
+    assert (received.message.data, dict(received.message.attributes)) == (b"\xffimage", {"customer": "42"})
+    assert received.message.message_id == message_id
+    assert gate.delivered == 1
+    assert emulator.statistics(SUBSCRIPTION).acknowledged == 1
+
+
+def test_a_held_gate_delivers_nothing_until_it_is_resumed(
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    gate.hold()
+    emulator.publish(TOPIC, b"image")
+
+    assert pull(subscriber) == []
+    assert gate.delivered == 0
+    gate.resume()
+    assert len(pull(subscriber)) == 1
+
+
+def test_all_that_waits_is_delivered_at_once_and_what_comes_next_a_little_later(
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    for _ in range(40):
+        emulator.publish(TOPIC, b"image")
+    gathered = subscriber.pull(subscription=SUBSCRIPTION, max_messages=10)
+    emulator.publish(TOPIC, b"late")
+
+    at_once = subscriber.pull(subscription=SUBSCRIPTION, max_messages=10)
+    later = subscriber.pull(subscription=SUBSCRIPTION, max_messages=10)
+
+    assert [len(answer.received_messages) for answer in (gathered, at_once, later)] == [40, 0, 1]
+    assert gate.delivered == 41
+
+
+def test_nothing_to_read_is_known_after_an_empty_pull(
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    assert not gate.empty
+    emulator.publish(TOPIC, b"image")
+    pull(subscriber)
+    assert not gate.empty
+    eventually(lambda: not pull(subscriber) and gate.empty)
+
+
+def test_publishing_passes_too(emulator: PubSubEmulator, gate: PubSubGate) -> None:
+    publisher = pubsub_v1.PublisherClient()
+    publisher.publish(TOPIC, bytes(5_000_000)).result(20)
+    publisher.stop()
+
+    assert emulator.statistics(SUBSCRIPTION).published == 1
+
+
+def test_refusals_are_passed_on(gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient) -> None:
+    with pytest.raises(NotFound, match="nobody"):
+        subscriber.pull(subscription="projects/demo-project/subscriptions/nobody", max_messages=1)
+
+
+def test_an_emulator_that_has_gone_looks_like_one_without_messages(
+    emulator: PubSubEmulator,
+    gate: PubSubGate,
+    subscriber: pubsub_v1.SubscriberClient,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    emulator.publish(TOPIC, b"image")
+    [received] = pull(subscriber)
+    emulator.stop()
+
+    assert pull(subscriber) == []
+    subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=[received.ack_id])
+    assert caplog.text.count("does not answer, trying until it does") == 1
+
+
+def test_holding_waits_for_the_pull_under_way(
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    for _ in range(50):
+        emulator.publish(TOPIC, b"image")
+    received: list[object] = []
+    eventually(lambda: bool(received.extend(pull(subscriber)) or received))
+
+    gate.hold()
+
+    assert gate.delivered == len(received)

@@ -1,0 +1,111 @@
+"""What one process has once for each run of a job, however many copies of a DoFn it runs."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from models.live import ModelsClosed
+from models.serving import Serving, ServingConfig
+from transforms.beam_storage import BeamStorage
+from transforms.metrics import Meter
+from transforms.pubsub.publisher import Publishers
+
+
+class RunHere:
+    """One run of a job, in this process.
+
+    Attributes:
+        meter: what it counts.
+        publishers: its topics.
+    """
+
+    def __init__(self) -> None:
+        self.meter = Meter()
+        self.publishers = Publishers()
+        self._lock = threading.Lock()
+        self._servings: dict[ServingConfig, Serving] = {}
+        self._readers: ThreadPoolExecutor | None = None
+        self._ended = False
+
+    def serving(self, config: ServingConfig) -> Serving:
+        """The models of `config`, watched from the first use on.
+
+        Raises:
+            ModelsClosed: the run has ended.
+            OSError: the folder of compiled models cannot be used.
+        """
+        with self._lock:
+            if self._ended:
+                raise ModelsClosed
+            if config not in self._servings:
+                self._servings[config] = Serving(config, BeamStorage())
+            return self._servings[config]
+
+    def largest_input(self, config: ServingConfig) -> tuple[int, int] | None:
+        """The (height, width) that the live model of `config` takes; None while there is none."""
+        with self._lock:
+            known = self._servings.get(config)
+        return known.largest_input() if known else None
+
+    def readers(self, threads: int) -> ThreadPoolExecutor:
+        """The threads that read images; whoever asks first says how many."""
+        with self._lock:
+            if self._readers is None:
+                self._readers = ThreadPoolExecutor(threads, thread_name_prefix="read-image")
+            return self._readers
+
+    def stop_waiting(self) -> None:
+        """Lets go whoever waits for a model or a topic, and lets nobody wait from now on."""
+        self.publishers.stop_waiting()
+        with self._lock:
+            servings = list(self._servings.values())
+        for each in servings:
+            each.stop_waiting()
+
+    def end(self) -> None:
+        """Ends every process and thread that this run began."""
+        self.stop_waiting()
+        with self._lock:
+            self._ended = True
+            servings, self._servings = list(self._servings.values()), {}
+            readers, self._readers = self._readers, None
+        for each in servings:
+            each.close()
+        if readers is not None:
+            readers.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """A run of a job, by a name that no other in this process has; DoFns carry it to their workers."""
+
+    name: str = "job"
+
+    @property
+    def here(self) -> RunHere:
+        """What belongs to it in this process, made at first use."""
+        with _lock:
+            if self.name not in _runs:
+                _runs[self.name] = RunHere()
+            return _runs[self.name]
+
+
+THE_JOB = JobRun()
+"""The run of a process that works for one job alone, as a worker of Dataflow does."""
+
+_runs: dict[str, RunHere] = {}
+_lock = threading.Lock()
+
+
+def largest_input(run: JobRun, config: ServingConfig) -> tuple[int, int] | None:
+    """See `RunHere.largest_input`; a function of a module, so that it travels."""
+    return run.here.largest_input(config)
+
+
+@atexit.register
+def _end_all() -> None:
+    for each in list(_runs.values()):
+        each.end()

@@ -1,0 +1,161 @@
+"""A gate before a Pub/Sub emulator: it lets many messages through at once, and none while it is held."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from transforms.pubsub import EMULATOR_VARIABLE
+
+_LOGGER = logging.getLogger(__name__)
+
+_PULL = "/google.pubsub.v1.Subscriber/Pull"
+_ACKNOWLEDGE = "/google.pubsub.v1.Subscriber/Acknowledge"
+_THREADS = 8
+_CALL_SECONDS = 30.0
+_PULL_SECONDS = 5.0
+_EMPTY_PULL_SECONDS = 0.05
+_PASSING = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+
+
+class PubSubGate:
+    """Passes calls on to the emulator at `upstream`, and is the emulator that this process sees meanwhile.
+
+    Beam's DirectRunner pulls for as long as it runs, on the one thread that also runs the pipeline, and fails for good
+    on the first pull that does. So a held or unreachable emulator looks like one without messages, and an empty pull is
+    answered at once. An acknowledgement that cannot be passed on is dropped: its messages come again.
+
+    That runner asks for ten messages, makes a bundle of them, and spends a millisecond or two on each step of each
+    bundle. So an answer holds all that wait, however few were asked for; and what arrives shortly after an answer waits
+    for the next.
+
+    Args:
+        upstream: `HOST:PORT` of an emulator.
+        most_messages: in one answer; a local run holds the images of as many.
+        gather_seconds: from one answer with messages to the next.
+    """
+
+    def __init__(self, upstream: str, most_messages: int = 128, gather_seconds: float = 0.2) -> None:
+        self._upstream = upstream
+        self._most_messages = most_messages
+        self._gather_seconds = gather_seconds
+        self._channel = grpc.insecure_channel(upstream, [("grpc.max_receive_message_length", -1)])
+        self._server = grpc.server(
+            ThreadPoolExecutor(_THREADS, thread_name_prefix="pubsub-gate"),
+            handlers=[_Forward(self._answer)],
+            options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
+        )
+        self._address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        self._pulling = threading.Lock()
+        self._held = False
+        self._unreachable = False
+        self._gathering_until = 0.0
+        self._just_delivered = False
+        self.delivered = 0
+        self.empty = False
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        os.environ[EMULATOR_VARIABLE] = self._address
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.environ[EMULATOR_VARIABLE] = self._upstream
+        self._server.stop(0.5)
+        self._channel.close()
+
+    def hold(self) -> None:
+        """Delivers nothing from now on; a pull under way is waited for, so that `delivered` is final."""
+        self._held = True
+        with self._pulling:
+            pass
+
+    def resume(self) -> None:
+        """Delivers again."""
+        self._held = False
+
+    def _answer(self, method: str, request: bytes, context: Any) -> bytes:
+        if method == _PULL:
+            with self._pulling:
+                return self._pull(request, context)
+        try:
+            return self._pass_on(method, request, context)
+        except grpc.RpcError as error:
+            if method == _ACKNOWLEDGE and error.code() in _PASSING:
+                self._tell_unreachable(error)
+                return b""
+            context.abort(error.code(), error.details())
+            raise
+
+    def _pull(self, request: bytes, context: Any) -> bytes:
+        if self._just_delivered:  # the runner first goes on with what it was given
+            self._just_delivered = False
+            return b""
+        _wait(self._gathering_until - time.monotonic())
+        response = b"" if self._held else self._waiting_messages(request, context)
+        if not response:
+            _wait(_EMPTY_PULL_SECONDS)
+        return response
+
+    def _waiting_messages(self, request: bytes, context: Any) -> bytes:
+        from google.pubsub_v1 import types
+
+        asked = types.PullRequest.pb(types.PullRequest.deserialize(request))
+        asked.return_immediately = True
+        asked.max_messages = self._most_messages
+        response = b""
+        try:
+            response = self._pass_on(_PULL, asked.SerializeToString(), context, _PULL_SECONDS)
+            self._unreachable = False
+        except grpc.RpcError as error:
+            if error.code() not in _PASSING:
+                context.abort(error.code(), error.details())
+            self._tell_unreachable(error)
+        messages = len(types.PullResponse.pb(types.PullResponse.deserialize(response)).received_messages)
+        self.delivered += messages
+        self.empty = not messages
+        if messages:
+            self._just_delivered = True
+            self._gathering_until = time.monotonic() + self._gather_seconds
+        return response
+
+    def _pass_on(self, method: str, request: bytes, context: Any, seconds: float = _CALL_SECONDS) -> bytes:
+        remaining = context.time_remaining()
+        timeout = seconds if remaining is None else min(seconds, remaining)
+        answer: bytes = self._channel.unary_unary(method, None, None)(request, timeout=timeout)
+        return answer
+
+    def _tell_unreachable(self, error: grpc.RpcError) -> None:
+        if not self._unreachable:
+            self._unreachable = True
+            _LOGGER.warning(
+                "%s=%s does not answer, trying until it does: %s", EMULATOR_VARIABLE, self._upstream, error.details()
+            )
+
+
+def _wait(seconds: float) -> None:
+    if seconds > 0:
+        threading.Event().wait(seconds)
+
+
+class _Forward(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs only
+    """Hands every call that has one request and one answer to `answer`, as bytes."""
+
+    def __init__(self, answer: Callable[[str, bytes, Any], bytes]) -> None:
+        self._answer = answer
+
+    def service(self, handler_call_details: Any) -> Any:
+        method = handler_call_details.method
+        if method.endswith("/StreamingPull"):
+            return None
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: self._answer(method, request, context))
