@@ -32,7 +32,7 @@ define make_venv
 	@python=$(BIN)/python; test -x $$python || python=$(PYTHON); \
 	version=$$($$python $(VERSION_OF)); \
 	case " $(PYTHONS) " in *" $${version:-none} "*) ;; \
-	*) echo "error: $$python is Python $${version:-?}; this runs on $(PYTHONS): make PYTHON=python3.13" >&2; exit 1;; esac
+	*) echo "error: $$python is $${version:-not a }$${version:+ }Python: this runs on $(PYTHONS); try make PYTHON=python3.13" >&2; exit 1;; esac
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "== making $(VENV)"; $(PYTHON) -m venv $(VENV); }
 endef
 
