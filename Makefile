@@ -75,8 +75,11 @@ unit: $(TESTS_READY) ## the tests
 	@echo "== pytest: about ten minutes on two cores"
 	@$(BIN)/python -m pytest
 
-quick: $(TESTS_READY) ## the tests that need not run a whole job
-	@$(BIN)/python -m pytest -m "not end_to_end"
+# What a version of Python could change, within a minute: the steps of the job, its options, engines and live models.
+QUICK := tests/beam_pipeline tests/transforms $(addprefix tests/models/test_,engines.py live.py catalogue.py)
+
+quick: $(TESTS_READY) ## the tests that tell soonest whether the job works
+	@$(BIN)/python -m pytest -m "not end_to_end" $(QUICK)
 
 versions: $(TESTS_READY) ## the demo and the quick tests on every other supported Python that is installed
 	@for version in $(filter-out $(shell $(BIN)/python $(VERSION_OF)),$(PYTHONS)); do \
