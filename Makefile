@@ -21,7 +21,7 @@ help: ## list these commands
 setup: $(TESTS_READY) ## install everything into .venv
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off
-GET_UV = { test -x $(UV) || $(PIP) uv==$(UV_VERSION); }
+GET_UV = { test -x $(UV) || $(PIP) uv==$(UV_VERSION) 2>/dev/null; }
 # By uv, in seconds. Where uv cannot be had or fails: by pip, in minutes. uv's list of every package is left out.
 install = { $(GET_UV) && (set -o pipefail; $(UV) pip install --python $(BIN)/python $(1) 2>&1 | sed '/^ [-+~] /d'); } \
 	|| { echo "== uv did not do it; pip does, and takes some minutes"; $(PIP) $(1); }
@@ -111,7 +111,7 @@ LOCK = $(UV) pip compile --quiet --universal --python-version $(firstword $(PYTH
 
 lock: ## write requirements.txt and tests/requirements.txt anew; UPGRADE=1 takes the newest versions
 	$(if $(wildcard $(UV)),,$(make_venv))
-	@$(GET_UV)
+	@$(GET_UV) || { echo "error: uv $(UV_VERSION) cannot be had, and pip cannot lock" >&2; exit 1; }
 	@$(LOCK) --no-strip-extras --output-file requirements.txt setup.py
 	@$(LOCK) --extra demo --extra bench --constraints requirements.txt --output-file tests/requirements.txt \
 		setup.py tests/requirements.in
