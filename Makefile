@@ -1,57 +1,126 @@
 # One place for every command of this project. `make help` lists them.
 
+SHELL := /bin/bash
+
+PYTHONS := 3.11 3.12 3.13
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/.installed
+UV := $(BIN)/uv
+UV_VERSION := 0.13.9
+DEMO_READY := $(VENV)/.demo-ready
+TESTS_READY := $(VENV)/.tests-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit fuzz bench prism clean
+.PHONY: help setup demo test lint types format unit quick versions fuzz bench prism lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@echo "  PYTHON=python3.13 chooses the Python that .venv is made of, VENV=.venv.3.13 another folder for it"
 
-setup: $(INSTALLED) ## install everything into .venv
+setup: $(TESTS_READY) ## install everything into .venv
 
-$(INSTALLED): requirements.txt tests/requirements.txt setup.py
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "error: $(PYTHON) is older than 3.11; try make PYTHON=python3.11" >&2; exit 1; }
-	@test -x $(BIN)/python || { echo "== making $(VENV)"; $(PYTHON) -m venv $(VENV); }
-	@echo "== installing into $(VENV): about 170 packages, TensorFlow the largest; a few minutes the first time"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -r tests/requirements.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off
+GET_UV = { test -x $(UV) || $(PIP) uv==$(UV_VERSION) 2>/dev/null; }
+# By uv, in seconds. Where uv cannot be had or fails: by pip, in minutes. uv's list of every package is left out.
+install = { $(GET_UV) && (set -o pipefail; $(UV) pip install --python $(BIN)/python $(1) 2>&1 | sed '/^ [-+~] /d'); } \
+	|| { echo "== uv did not do it; pip does, and takes some minutes"; $(PIP) $(1); }
+
+VERSION_OF = -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
+
+define make_venv
+	@python=$(BIN)/python; test -x $$python || python=$(PYTHON); \
+	version=$$($$python $(VERSION_OF)); \
+	case " $(PYTHONS) " in *" $${version:-none} "*) ;; \
+	*) echo "error: $$python is $${version:-not a }$${version:+ }Python: this runs on $(PYTHONS); try make PYTHON=python3.13" >&2; exit 1;; esac
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "== making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+endef
+
+# A Python that was asked for by name must be the one in the folder, which may be of an earlier call.
+ifneq ($(origin PYTHON),file)
+$(DEMO_READY) $(TESTS_READY): | chosen-python
+endif
+
+chosen-python:
+	@test ! -x $(BIN)/python || test "$$($(BIN)/python $(VERSION_OF))" = "$$($(PYTHON) $(VERSION_OF))" \
+		|| { echo "error: $(VENV) is not of $(PYTHON): make clean, or choose another folder, VENV=.venv.other" >&2; exit 1; }
+
+$(DEMO_READY): requirements.txt tests/requirements.txt setup.py
+	$(make_venv)
+	@echo "== installing into $(VENV): about 160 packages, TensorFlow the largest; half a minute on a fast network"
+	@$(call install,-r requirements.txt -c tests/requirements.txt scikit-learn)
+	@$(call install,--no-deps --no-build-isolation --editable .)
 	@touch $@
 
-demo: $(INSTALLED) ## stream real images while the model is replaced; ends by itself
+$(TESTS_READY): $(DEMO_READY)
+	@echo "== installing what the checks need besides"
+	@$(call install,-r tests/requirements.txt)
+	@touch $@
+
+demo: $(DEMO_READY) ## stream real images while the model is replaced; ends by itself
 	@$(BIN)/python -m launch.demo
 
 test: lint types unit ## run every check
 
-lint: $(INSTALLED) ## style and format
+lint: $(TESTS_READY) ## style and format
 	@echo "== ruff"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-types: $(INSTALLED) ## static types
+types: $(TESTS_READY) ## static types
 	@echo "== mypy"
 	@$(BIN)/mypy
 
-unit: $(INSTALLED) ## the tests
+unit: $(TESTS_READY) ## the tests
 	@echo "== pytest: about ten minutes on two cores"
 	@$(BIN)/python -m pytest
 
-format: $(INSTALLED) ## format the code
+# What a version of Python could change, within a minute: the steps of the job, its options, engines and live models.
+QUICK := tests/beam_pipeline tests/transforms $(addprefix tests/models/,engines test_live.py test_catalogue.py)
+
+quick: $(TESTS_READY) ## the tests that tell soonest whether the job works
+	@$(BIN)/python -m pytest -m "not end_to_end" $(QUICK)
+
+versions: $(TESTS_READY) ## the demo and the quick tests on every other supported Python that is installed
+	@for version in $(filter-out $(shell $(BIN)/python $(VERSION_OF)),$(PYTHONS)); do \
+		found=; \
+		for python in python$$version $${PYENV_ROOT:-$$HOME/.pyenv}/versions/$$version.*/bin/python; do \
+			if $$python --version 2>/dev/null | grep -q "^Python $$version\."; then found=$$python; break; fi; \
+		done; \
+		if [ -z "$$found" ]; then echo "== Python $$version is not installed: left out"; continue; fi; \
+		echo "== Python $$version: $$found"; \
+		$(MAKE) --no-print-directory VENV=.venv.$$version PYTHON=$$found demo quick || exit 1; \
+	done
+
+format: $(TESTS_READY) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-fuzz: $(INSTALLED) ## mutate images and messages for as long as it takes
+fuzz: $(TESTS_READY) ## mutate images and messages for as long as it takes
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/fuzz
 
-bench: $(INSTALLED) ## measure against Beam's stock handler and against the bare machine
+bench: $(TESTS_READY) ## measure against Beam's stock handler and against the bare machine
 	@$(BIN)/python -m benchmarks
 
-prism: $(INSTALLED) ## build Beam's portable local runner, with Go
+prism: $(DEMO_READY) ## build Beam's portable local runner, with Go
 	@$(BIN)/python -m launch.prism
 
+# One set of versions for every supported Python, with markers where they differ. Those in the files are kept if they can.
+LOCK = $(UV) pip compile --quiet --universal --python-version $(firstword $(PYTHONS)) --fork-strategy fewest \
+	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+
+lock: ## write requirements.txt and tests/requirements.txt anew; UPGRADE=1 takes the newest versions
+	$(if $(wildcard $(UV)),,$(make_venv))
+	@$(GET_UV) || { echo "error: uv $(UV_VERSION) cannot be had, and pip cannot lock" >&2; exit 1; }
+	@$(LOCK) --no-strip-extras --output-file requirements.txt setup.py
+	@$(LOCK) --extra demo --extra bench --constraints requirements.txt --output-file tests/requirements.txt \
+		setup.py tests/requirements.in
+
+wheels: $(DEMO_READY) ## build the wheels of the job and of the edge into dist/
+	@rm -rf build edge/build
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist . ./edge
+	@ls dist/*.whl
+
 clean: ## remove what the commands above made
-	rm -rf $(VENV) .demo .bench build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv.* .demo .bench build dist edge/build *.egg-info edge/*.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,20 +1,26 @@
-"""Packages the job for installation, and for Dataflow's workers (`--setup_file`)."""
+"""Packages the job for installation, and for Dataflow's workers (`--setup_file`).
 
-import runpy
+`edge/` packages `models` alone, from the same tree, for devices. Both distributions hold `models`: install one of them.
+The ranges are here; `make lock` writes the exact versions to `requirements.txt` and `tests/requirements.txt`.
+"""
+
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
-VERSION = runpy.run_path(str(Path(__file__).with_name("models") / "version.py"))["VERSION"]
+ROOT = Path(__file__).parent
+# Read, not imported: a build has nothing of what `models` may need.
+VERSION = re.search(r'^VERSION = "([^"]+)"', (ROOT / "models/version.py").read_text(encoding="utf-8"), re.M)[1]
 
 setup(
     name="hotswap-inference",
     version=VERSION,
     description="Streaming image inference on Apache Beam whose model is replaced while it runs",
-    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.11",
+    python_requires=">=3.11,<3.14",
     packages=find_packages(include=[f"{name}*" for name in ("models", "transforms", "beam_pipeline", "launch")]),
     package_data={"launch.dataflow": ["flex_template/*.json", "container/*"]},
     install_requires=[
@@ -35,6 +41,9 @@ setup(
         "rich>=13,<16",
         "typer>=0.15,<1",
     ],
-    extras_require={"demo": ["scikit-learn>=1.5,<2"]},
+    extras_require={
+        "demo": ["scikit-learn>=1.5,<2"],
+        "bench": ["matplotlib>=3.9,<4"],
+    },
     entry_points={"console_scripts": ["hotswap = launch.cli:main"]},
 )

@@ -1,3 +1,3 @@
-"""The version of this project, from which everything else reads it."""
+"""The version of this project, for every distribution of it."""
 
 VERSION = "0.2.0"
