@@ -20,7 +20,7 @@ from models.artefacts import Artefact, Manifest, Vetted
 from models.card import Card
 from models.compute_threads import cores
 from models.engines import Engine, load_engine
-from models.errors import VettingStopped
+from models.errors import VettingStopped, typed_line
 from models.events import EventLog, ModelEvent
 from models.images.decoding import Raster
 from models.images.model_input import model_input
@@ -66,7 +66,7 @@ class LiveModels:
 
     Args:
         obtain: finds the compiled form of a model, by its reference.
-        events: where `live` and `retired` are told.
+        events: where `loading`, `failed`, `live` and `retired` are told.
         warm_sizes: the batch sizes that a model is warmed at.
         load: makes an engine of a compiled form.
     """
@@ -144,25 +144,35 @@ class LiveModels:
     def _follow(self) -> None:
         """Brings in what is wanted, one model after the other, until closed."""
         failures = _Failures()
+        begun: Statement | None = None
         while (wanted := self._next_wanted()) is not None:
+            reference = wanted.reference
+            if wanted != begun:
+                self._events.add(ModelEvent("loading", reference.model_id, reference.file_name))
+            begun = wanted
+            started = time.monotonic()
             try:
-                self._bring_in(wanted)
+                self._bring_in(reference)
             except VettingStopped:
                 return
             except Exception as error:  # whatever it is, it may pass; the old model answers meanwhile
-                seconds = failures.add(wanted, error)
+                seconds = failures.add(reference, error)
+                if failures.is_news:
+                    took = time.monotonic() - started
+                    failed = ModelEvent("failed", reference.model_id, reference.file_name, typed_line(error), took)
+                    self._events.add(failed)
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closed or not self._is_wanted(wanted), seconds)
+                    self._changed.wait_for(lambda: self._closed or not self._is_wanted(reference), seconds)
 
-    def _next_wanted(self) -> ModelReference | None:
+    def _next_wanted(self) -> Statement | None:
         """Waits until another model than the live one is wanted; None once closed."""
         while True:
             self._tell_retired()
             with self._changed:
                 if self._closed:
                     return None
-                wanted = self._wanted.reference if self._wanted else None
-                if wanted is not None and (self._live is None or self._live.reference != wanted):
+                wanted = self._wanted
+                if wanted is not None and (self._live is None or self._live.reference != wanted.reference):
                     return wanted
                 self._changed.wait(_LOOK_SECONDS if self._retiring else None)
 
@@ -238,20 +248,26 @@ class LiveModels:
 
 
 class _Failures:
-    """Of bringing in one model: how long to wait before the next attempt, and what of it is news."""
+    """Of bringing in one model: how long to wait before the next attempt, and what of it is news.
+
+    Attributes:
+        is_news: whether the last failure was another than the one before.
+    """
 
     def __init__(self) -> None:
         self._of: ModelReference | None = None
         self._seconds = _FIRST_RETRY_SECONDS
         self._text = ""
+        self.is_news = False
 
     def add(self, reference: ModelReference, error: Exception) -> float:
         """Takes in a failure and logs it, once while it stays the same; returns seconds to wait."""
         self._seconds = min(2 * self._seconds, _LONGEST_RETRY_SECONDS)
         if reference != self._of:
             self._of, self._seconds, self._text = reference, _FIRST_RETRY_SECONDS, ""
-        text = f"{type(error).__name__}: {error}"
-        level = logging.DEBUG if text == self._text else logging.WARNING
+        text = typed_line(error)
+        self.is_news = text != self._text
         self._text = text
+        level = logging.WARNING if self.is_news else logging.DEBUG
         _LOGGER.log(level, "%s is not live yet, the model stays as it is; trying again: %s", reference.model_id, text)
         return self._seconds
