@@ -161,8 +161,12 @@ class LiveModels:
                     took = time.monotonic() - started
                     failed = ModelEvent("failed", reference.model_id, reference.file_name, typed_line(error), took)
                     self._events.add(failed)
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closed or not self._is_wanted(reference), seconds)
+                self._rest(reference, seconds)
+
+    def _rest(self, reference: ModelReference, seconds: float) -> None:
+        """Waits before another attempt, for as long as this model is wanted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not self._is_wanted(reference), seconds)
 
     def _next_wanted(self) -> Statement | None:
         """Waits until another model than the live one is wanted; None once closed."""

@@ -93,14 +93,45 @@ def answer(model: LiveModel) -> int:
 
 
 def kinds(events: EventLog) -> list[tuple[str, str]]:
-    return [(event.event, event.model_name) for event in events.drain()]
+    """What became of models, without what was tried on the way."""
+    tried = ("loading", "failed")
+    return [(event.event, event.model_name) for event in events.drain() if event.event not in tried]
 
 
 def test_what_is_stated_goes_live(models: LiveModels, shelf: Shelf, events: EventLog) -> None:
     bring(models, shelf.model(7), 1)
     assert answer(models.current()) == 7
-    await_that(lambda: events.waiting() == 1)
-    assert kinds(events) == [("live", "m7")]
+    await_that(lambda: events.counts()["live"] == 1)
+    assert [(event.event, event.model_id) for event in events.drain()] == [
+        ("loading", models.current().reference.model_id),
+        ("live", models.current().reference.model_id),
+    ]
+
+
+def test_a_model_that_cannot_be_brought_in_is_told_once_with_its_reason(
+    models: LiveModels, shelf: Shelf, events: EventLog
+) -> None:
+    shelf.troubles = [*[StorageUnavailable("the bucket\nis gone")] * 3, OSError("the disk is full")]
+    bring(models, shelf.model(7), 1)
+    await_that(lambda: events.counts()["live"] == 1)
+    told = events.drain()
+    assert [event.event for event in told] == ["loading", "failed", "failed", "live"]
+    assert [event.reason for event in told[1:3]] == [
+        "StorageUnavailable: the bucket is gone",
+        "OSError: the disk is full",
+    ]
+
+
+def test_a_model_that_is_wanted_again_is_told_to_be_loading_again(
+    models: LiveModels, shelf: Shelf, events: EventLog
+) -> None:
+    one, two = shelf.model(1), shelf.model(2)
+    for since, reference in enumerate((one, two, one)):
+        bring(models, reference, since)
+    await_that(lambda: events.counts()["live"] == 3)
+    assert [event.model_id for event in events.drain() if event.event == "loading"] == [
+        reference.model_id for reference in (one, two, one)
+    ]
 
 
 def test_the_first_model_is_waited_for(models: LiveModels, shelf: Shelf) -> None:
@@ -142,10 +173,10 @@ def test_a_retired_model_is_freed_and_told(models: LiveModels, shelf: Shelf, eve
     model = models.current()
     ghosts = weakref.ref(model), weakref.ref(model.engine)
     bring(models, shelf.model(2), 2)
-    await_that(lambda: events.waiting() == 2)
+    await_that(lambda: events.counts()["live"] == 2)
     assert kinds(events) == [("live", "m1"), ("live", "m2")]
     del model
-    await_that(lambda: events.waiting() == 1)
+    await_that(lambda: events.counts()["retired"] == 1)
     assert kinds(events) == [("retired", "m1")]
     gc.disable()  # it must not need the collector
     assert [ghost() for ghost in ghosts] == [None, None]
@@ -231,7 +262,7 @@ def test_the_same_bytes_under_another_name_share_the_engine(models: LiveModels, 
     assert models.current().engine is engine
     assert models.current().card.name == "new"
     assert models.loads[first.digest] == 1
-    await_that(lambda: events.waiting() == 3)
+    await_that(lambda: events.counts()["retired"] == 1)
     assert kinds(events) == [("live", "old"), ("live", "new"), ("retired", "old")]
     assert models.resident() == 1
 
