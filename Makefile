@@ -62,10 +62,12 @@ demo: $(DEMO_READY) ## stream real images while the model is replaced; ends by i
 
 test: lint types unit ## run every check
 
-lint: $(TESTS_READY) ## style and format
+lint: $(TESTS_READY) ## style, format, and who may import whom
 	@echo "== ruff"
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@echo "== import-linter"
+	@$(BIN)/lint-imports --no-logo
 
 types: $(TESTS_READY) ## static types
 	@echo "== mypy"

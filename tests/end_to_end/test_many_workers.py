@@ -15,6 +15,7 @@ from models.serving import Serving, ServingConfig
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
 from tests.end_to_end.telling_models import drop, records, untrue
 from tests.end_to_end.waiting import eventually
+from transforms.beam_storage import BeamStorage
 
 BUNDLES_WHILE_STALE = 15
 IMAGES = 4
@@ -35,7 +36,8 @@ def workers(world: Path) -> Iterator[list[SdkWorkerProcess]]:
 @pytest.fixture
 def watcher(world: Path) -> Iterator[Serving]:
     """Whichever process watches the pattern; it has a machine of its own, too."""
-    watching = Serving(ServingConfig(f"{world}/models/*.onnx", 0.2, "onnx", cache_folder=str(world / "machine-3")))
+    config = ServingConfig(f"{world}/models/*.onnx", 0.2, "onnx", cache_folder=str(world / "machine-3"))
+    watching = Serving(config, BeamStorage())
     yield watching
     watching.close()
 
