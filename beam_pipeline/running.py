@@ -21,6 +21,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.option_table import JobOptions
 from beam_pipeline.pipeline import build
+from models.errors import one_line
 from models.live import ModelsClosed
 from transforms import metrics
 from transforms.process import JobRun
@@ -174,7 +175,7 @@ class LocalRun:
         """Why the job failed, in one line; "" where it did not."""
         if self.failure is None:
             return ""
-        text = " ".join(str(self.failure).split())
+        text = one_line(self.failure, limit=1000)
         text = re.sub(r" \[while running '[^']*'\]$", "", text)
         return text if isinstance(self.failure, SinkFailed) else f"{type(self.failure).__name__}: {text}"
 

@@ -21,6 +21,7 @@ from models.card import InputSpec
 from models.compute_threads import cores
 from models.engines import load_engine
 from models.errors import ModelRejected
+from models.moments import rfc3339
 from models.survey import Surveyed, live_one, standing_of
 
 _REPEATS = 5
@@ -150,7 +151,7 @@ def survey_as_json(surveyed: Sequence[Surveyed]) -> list[dict[str, Any]]:
             "model_name": each.name,
             "version": _version(each),
             "reason": _reason(each),
-            "modified": datetime.fromtimestamp(each.file.modified, UTC).isoformat().replace("+00:00", "Z"),
+            "modified": rfc3339(datetime.fromtimestamp(each.file.modified, UTC)),
             "size": each.file.size,
             "digest": each.digest,
             "engine": each.verdict.artefact.manifest.engine if isinstance(each.verdict, Vetted) else "",

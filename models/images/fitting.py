@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.card import Fit
 from models.images.decoding import Raster
 
-Fit = Literal["stretch", "crop", "pad"]
 Resize = Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]]
 """Pixels at another height and width, bicubic and antialiased."""
 
