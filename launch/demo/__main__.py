@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,8 @@ SECOND_MODEL_AT = 120
 CORRUPT_MODEL_AT = 360
 PATIENCE_SECONDS = 90.0
 _LAST_LINES_SECONDS = 5.0
+_LEFT_OUT = ("ready: ", "finishing what was read")
+"""Lines for people who publish to the run, or interrupt it; here nobody does."""
 _FORCE_A_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
@@ -71,7 +74,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hotswap-demo-") as folder:
         place = Workplace(Path(folder))
         try:
-            console.print("== training two classifiers on scikit-learn's handwritten digits")
+            console.print("== training two classifiers on scikit-learn's handwritten digits: some ten seconds")
             _train(place)
             _, held_out = load_digits()
             with _local_run(place, console) as run:
@@ -135,7 +138,9 @@ def _relay(run: subprocess.Popen[bytes], place: Workplace, console: Console) -> 
     assert run.stderr is not None
     for line in run.stderr:
         text = line.decode(errors="replace").rstrip().replace(f"{place.root}/", "")
-        if not text.startswith("ready: "):  # nobody else publishes here
+        if re.match(r" *\d", text):
+            text = re.sub(r"@sha256:\w+", "", text)
+        if not text.startswith(_LEFT_OUT):
             console.print(f"   {text}", markup=False, soft_wrap=True)
 
 

@@ -180,15 +180,25 @@ class _Lines:
         rate = self._rate.due(moment.books.results)
         if rate is None:
             return
-        said = moment.waiting_for or (
-            f"{moment.books.results} results ({rate:.0f}/s), {moment.books.dead_letters} dead letters, "
-            f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s, "
-            f"model {_short(moment.model_id)}, {moment.swaps} swaps, {moment.events['rejected']} rejected"
-        )
+        said = moment.waiting_for or ", ".join(self._parts(moment, rate))
         if said != self._said:
             seconds = time.monotonic() - self._rate.started
             self._console.print(f"{seconds:6.1f} s  {said}", highlight=False, soft_wrap=True, markup=False)
         self._said = said
+
+    def _parts(self, moment: Moment, rate: float) -> Iterator[str]:
+        """What there is to say, in one line of a terminal; nothing of what has not happened."""
+        yield f"{moment.books.results} results ({rate:.0f}/s)"
+        yield f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s"
+        yield f"model {_short(moment.model_id)}"
+        happened = {
+            "dead letters": moment.books.dead_letters,
+            "swaps": moment.swaps,
+            "rejected": moment.events["rejected"],
+        }
+        for what, times in happened.items():
+            if times:
+                yield f"{times} {what}"
 
 
 class _Panel:
