@@ -74,7 +74,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hotswap-demo-") as folder:
         place = Workplace(Path(folder))
         try:
-            console.print("== training two classifiers on scikit-learn's handwritten digits: some ten seconds")
+            console.print("== training two classifiers on handwritten digits: some ten seconds")
             _train(place)
             _, held_out = load_digits()
             with _local_run(place, console) as run:
