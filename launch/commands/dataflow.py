@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -76,7 +77,8 @@ def dataflow(
         image=image,
     )
     plan = make_plan(placement, as_flags(job), context.args)
-    check_bucket(plan)
     for line in plan.lines():
         print(line)
+    sys.stdout.flush()  # before what standard error says, wherever the two of them meet
+    check_bucket(plan)
     return 0 if dry_run else submit(plan, wait)

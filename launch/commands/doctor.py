@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib
 import importlib.metadata
 import os
 import shutil
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +24,7 @@ from packaging.requirements import Requirement
 from rich.console import Console
 from rich.markup import escape
 
-from launch.code_version import DISTRIBUTION, setup_file
+from launch.code_version import DISTRIBUTION, ROOT, setup_file
 from launch.command_line import FAILED, OK
 from launch.model_report import working
 from models.errors import ModelRejected, one_line
@@ -38,6 +40,9 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 OLDEST_PYTHON = (3, 11)
 IMPORT_SECONDS = 120.0
 REACH_SECONDS = 2.0
+OURS = ("models", "transforms", "beam_pipeline", "launch")
+"""The packages at this project's top."""
+_RENAME = "rename it, or call `hotswap` from another folder and without PYTHONPATH"
 DISK_NEEDED, DISK_WANTED = 200 << 20, 2 << 30
 MEMORY_WANTED = 3 << 30
 
@@ -103,6 +108,34 @@ def packages() -> Iterator[Finding]:
                 Finding("fail", f"{requirement.name} is {installed}", f"pip install '{requirement}' (supported range)")
             )
     yield from wrong or [Finding("ok", f"{len(required)} packages, all in their supported ranges")]
+
+
+def names() -> Iterator[Finding]:
+    """Whether modules of the user's own are called as this project's are, where Python would look for them first."""
+    hidden = False
+    for name in OURS:
+        imported = importlib.import_module(name).__file__
+        if imported and not Path(imported).is_relative_to(ROOT):
+            hidden = True
+            yield Finding("fail", f"{name} is not this project's but {imported}", _RENAME)
+    for place, looked_at in _first_places():
+        for name in OURS:
+            found = PathFinder.find_spec(name, [str(place)])
+            if found is None or found.origin is None:  # a folder without __init__.py hides nothing
+                continue
+            if not Path(found.origin).is_relative_to(ROOT):
+                hidden = True
+                yield Finding("warn", f"{found.origin} hides this project's {name} from {looked_at}", _RENAME)
+    if not hidden:
+        yield Finding("ok", "no module here hides this project's")
+
+
+def _first_places() -> Iterator[tuple[Path, str]]:
+    """Where Python looks before it looks at what is installed, and when it does."""
+    yield Path.cwd(), "`python -m` in this folder"
+    for entry in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        if Path(entry).resolve() != Path.cwd():
+            yield Path(entry).resolve(), "every Python, by PYTHONPATH"
 
 
 def requirements() -> list[Requirement]:
@@ -251,6 +284,7 @@ def optional_tools() -> Iterator[Finding]:
 CHECKS: dict[str, Check] = {
     "Python": python_version,
     "packages": packages,
+    "names": names,
     "ONNX Runtime": onnx_runtime,
     "vetting": vetting,
     "the cache": cache,

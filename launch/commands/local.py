@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,6 @@ from typing import Annotated, Any
 
 import typer
 from apache_beam.options.pipeline_options import PipelineOptions
-from rich.console import Console
 from rich.logging import RichHandler
 
 from beam_pipeline.option_table import JobOptions, as_flags
@@ -21,7 +22,7 @@ from launch.command_line import CommandFailed, CommandRefused
 from launch.job_flags import with_job_flags
 from launch.local.image_folder import ImageFolder
 from launch.local.output_files import ready_file
-from launch.local.progress import progress
+from launch.local.progress import SharedConsole, progress
 from launch.local.pubsub import local_pubsub
 from launch.local.result_stream import Pace, follow
 from launch.local.session import LeftOut, Session
@@ -66,8 +67,11 @@ def local(
         raise CommandRefused(f"--images {images} is not a folder")
     if exit_when_idle is not None and not 0 <= exit_when_idle < float("inf"):
         raise CommandRefused(f"--exit-when-idle is {exit_when_idle}; it must be a number of seconds")
-    console = Console(stderr=True)
+    console = SharedConsole(stderr=True)
     _log_to(console)
+    # Results on the same terminal scroll by, and would tear a panel.
+    panel = console.takes_panel and not (output == "-" and sys.stdout.isatty())
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     pace = Pace()
     models = job["model_pattern"]
     options, checked = _checked({"input_subscription": ANY_SUBSCRIPTION, "output_path": output} | dict(job))
@@ -91,7 +95,7 @@ def local(
             console.print(f"ready: {pubsub.ready}", highlight=False, soft_wrap=True)
             left_out = LeftOut(models, files)
             session = Session(run_here, pubsub, pace, ImageFolder(images, pubsub.publish, left_out), models)
-            with progress(pace, console) as report:
+            with progress(pace, console, panel) as report:
                 books = session.go(stop_requested, exit_when_idle, report)
         finally:
             details = details_of(run_here.counts())
@@ -124,7 +128,7 @@ def _as_called_here(found: re.Match[str]) -> str:
     return f"--{CALLED.get(name, name).replace('_', '-')}"
 
 
-def _log_to(console: Console) -> None:
+def _log_to(console: SharedConsole) -> None:
     if console.is_terminal:
         handler: logging.Handler = RichHandler(console=console, show_time=False, show_path=False, show_level=False)
     else:

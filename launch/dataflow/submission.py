@@ -28,6 +28,8 @@ from transforms.windowing import SideInputMode
 
 _LOOK_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
+_CREDENTIALS_SECONDS = 2.0
+"""For a check that ends in a note; who submits looks for longer."""
 _LIST_SECONDS = 60.0
 _WELL_ENDED = (PipelineState.DONE, PipelineState.CANCELLED, PipelineState.DRAINED, PipelineState.UPDATED)
 _UNREACHABLE = (GoogleAPIError, GoogleAuthError, RequestException, OSError)
@@ -58,7 +60,7 @@ def check_bucket(plan: Plan) -> None:
 def _storage_client(plan: Plan) -> Any:
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return storage.Client.create_anonymous_client()
-    credentials = find_credentials()
+    credentials = find_credentials(_CREDENTIALS_SECONDS)
     if credentials is None:
         return None
     return storage.Client(project=plan.placement.project, credentials=credentials)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +29,10 @@ IMAGES_PER_SECOND = 20
 SECOND_MODEL_AT = 120
 CORRUPT_MODEL_AT = 360
 PATIENCE_SECONDS = 90.0
+_LAST_LINES_SECONDS = 5.0
+_LEFT_OUT = ("ready: ", "finishing what was read")
+"""Lines for people who publish to the run, or interrupt it; here nobody does."""
+_FORCE_A_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +74,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="hotswap-demo-") as folder:
         place = Workplace(Path(folder))
         try:
-            console.print("== training two classifiers on scikit-learn's handwritten digits")
+            console.print("== training two classifiers on handwritten digits: some ten seconds")
             _train(place)
             _, held_out = load_digits()
-            with _local_run(place) as run:
+            with _local_run(place, console) as run:
                 landed = _stream(place, held_out, run, console)
                 _finish(run)
         except DemoFailed as error:
@@ -100,13 +106,20 @@ def _train(place: Workplace) -> None:
 
 
 @contextmanager
-def _local_run(place: Workplace) -> Iterator[subprocess.Popen[bytes]]:
-    """The local run on this workplace, its first model in place; ended in any case."""
+def _local_run(place: Workplace, console: Console) -> Iterator[subprocess.Popen[bytes]]:
+    """The local run on this workplace, its first model in place; ended in any case. Its lines come under our headings.
+
+    Without a terminal of its own it shows no panel, which our headings would tear.
+    """
     shutil.copy(place.trained / "few.h5", place.models / "few.h5")
     command = [sys.executable, "-m", "launch.local", "--models", str(place.models / "*.h5")]
     command += ["--images", str(place.images), "--output", str(place.root / "results.jsonl")]
     command += ["--dead-letters", str(place.root / "dead.jsonl"), "--model-events", str(place.root / "events.jsonl")]
-    run = subprocess.Popen(command)
+    command += ["--image-prefix", str(place.images)]
+    environment = {name: value for name, value in os.environ.items() if name not in _FORCE_A_TERMINAL}
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment)
+    relay = threading.Thread(target=_relay, args=(run, place, console), name="relay", daemon=True)
+    relay.start()
     try:
         yield run
     finally:
@@ -117,6 +130,18 @@ def _local_run(place: Workplace) -> Iterator[subprocess.Popen[bytes]]:
             except subprocess.TimeoutExpired:
                 run.kill()
                 run.wait()
+        relay.join(_LAST_LINES_SECONDS)
+
+
+def _relay(run: subprocess.Popen[bytes], place: Workplace, console: Console) -> None:
+    """Prints the run's lines, its files by their names in the workplace."""
+    assert run.stderr is not None
+    for line in run.stderr:
+        text = line.decode(errors="replace").rstrip().replace(f"{place.root}/", "")
+        if re.match(r" *\d", text):
+            text = re.sub(r"@sha256:\w+", "", text)
+        if not text.startswith(_LEFT_OUT):
+            console.print(f"   {text}", markup=False, soft_wrap=True)
 
 
 def _stream(place: Workplace, held_out: Digits, run: subprocess.Popen[bytes], console: Console) -> dict[str, float]:

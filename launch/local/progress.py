@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -19,6 +22,8 @@ from launch.local.result_stream import Pace
 
 LINE_SECONDS = 2.0
 _PANEL_SECONDS = 0.5
+_STRAYS_SECONDS = 1.0
+_STANDARD_ERROR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +53,102 @@ class Moment:
 Report = Callable[[Moment], None]
 
 
+class SharedConsole(Console):
+    """A console that many threads print on while a panel stands below, each print whole before the next begins.
+
+    A plain one counts the lines to go up before it waits for its turn to write: by then the panel may be another, and
+    an edge of the old one stays behind. The cursor is never hidden, so that no way to end has to bring it back.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self._turn = threading.RLock()
+        super().__init__(**settings)
+
+    def __enter__(self) -> Self:
+        self._turn.acquire()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        try:
+            super().__exit__(*raised)
+        finally:
+            self._turn.release()
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        with self:
+            super().print(*objects, **settings)
+
+    def show_cursor(self, show: bool = True) -> bool:
+        return False
+
+    @property
+    def takes_panel(self) -> bool:
+        """Whether lines can be taken back here."""
+        return self.is_terminal and not self.is_dumb_terminal
+
+
 @contextlib.contextmanager
-def progress(pace: Pace, console: Console) -> Iterator[Report]:
-    """Yields the function that tells a moment, as often as it likes to be called."""
-    if console.is_terminal:
-        with Live(console=console, auto_refresh=False, transient=True) as live:
-            yield _Panel(pace, live)
-    else:
+def progress(pace: Pace, console: SharedConsole, panel: bool | None = None) -> Iterator[Report]:
+    """Yields the function that tells a moment, as often as it likes to be called, by one thread.
+
+    Args:
+        pace: what the results tell.
+        console: where to tell it. While there is a panel, what Python prints to either standard stream goes there too.
+        panel: whether as a panel, whose last state stays; where None, if the console takes one.
+    """
+    if not (console.takes_panel if panel is None else panel):
         yield _Lines(pace, console)
+        return
+    live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+    shown = _Panel(pace, live)
+    with _strays_on(console):
+        with console:
+            live.start()
+        try:
+            yield shown
+        finally:
+            with console:
+                shown.draw()
+                live.stop()
+
+
+@contextlib.contextmanager
+def _strays_on(console: SharedConsole) -> Iterator[None]:
+    """Prints on `console` what is written to the descriptor of standard error, as C++ libraries do, past Python.
+
+    The last words of a process that dies at once, by a fault in such a library, are lost.
+    """
+    before = console.file
+    try:
+        is_standard_error = before.fileno() == _STANDARD_ERROR
+    except OSError:
+        is_standard_error = False
+    if not is_standard_error:
+        yield
+        return
+    before.flush()
+    terminal = os.fdopen(os.dup(_STANDARD_ERROR), "w", encoding=before.encoding, errors="replace")
+    reading, writing = os.pipe()
+    os.dup2(writing, _STANDARD_ERROR)
+    os.close(writing)
+    console.file = terminal
+
+    def pass_on() -> None:
+        with open(reading, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                console.print(line.rstrip("\n"), highlight=False, markup=False)
+
+    thread = threading.Thread(target=pass_on, name="stray lines", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        os.dup2(terminal.fileno(), _STANDARD_ERROR)
+        thread.join(_STRAYS_SECONDS)  # a process that was started meanwhile may hold the other end
+        with console:
+            console.file = before
+        terminal.close()
 
 
 class _Rate:
@@ -87,15 +180,25 @@ class _Lines:
         rate = self._rate.due(moment.books.results)
         if rate is None:
             return
-        said = moment.waiting_for or (
-            f"{moment.books.results} results ({rate:.0f}/s), {moment.books.dead_letters} dead letters, "
-            f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s, "
-            f"model {_short(moment.model_id)}, {moment.swaps} swaps, {moment.events['rejected']} rejected"
-        )
+        said = moment.waiting_for or ", ".join(self._parts(moment, rate))
         if said != self._said:
             seconds = time.monotonic() - self._rate.started
             self._console.print(f"{seconds:6.1f} s  {said}", highlight=False, soft_wrap=True, markup=False)
         self._said = said
+
+    def _parts(self, moment: Moment, rate: float) -> Iterator[str]:
+        """What there is to say, in one line of a terminal; nothing of what has not happened."""
+        yield f"{moment.books.results} results ({rate:.0f}/s)"
+        yield f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s"
+        yield f"model {_short(moment.model_id)}"
+        happened = {
+            "dead letters": moment.books.dead_letters,
+            "swaps": moment.swaps,
+            "rejected": moment.events["rejected"],
+        }
+        for what, times in happened.items():
+            if times:
+                yield f"{times} {what}"
 
 
 class _Panel:
@@ -103,25 +206,38 @@ class _Panel:
         self._pace = pace
         self._live = live
         self._rate = _Rate(_PANEL_SECONDS)
+        self._shown_rate = 0.0
+        self._moment: Moment | None = None
 
     def __call__(self, moment: Moment) -> None:
+        self._moment = moment
         rate = self._rate.due(moment.books.results)
-        if rate is None:
+        if rate is not None:
+            self._shown_rate = rate
+            self.draw()
+
+    def draw(self) -> None:
+        """Shows the last moment."""
+        moment = self._moment
+        if moment is None:
             return
         table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis")
         rows = {
-            "images": f"{moment.books.results} results, {rate:.0f}/s, {moment.books.open} in flight",
+            "images": f"{moment.books.results} results, {self._shown_rate:.0f}/s, {moment.books.open} in flight",
             "latency": f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s",
             "live model": f"{_short(moment.model_id)}, for {moment.model_seconds:.0f} s"
             if moment.model_id
-            else moment.waiting_for,
+            else moment.waiting_for or "none",
             "swaps": str(moment.swaps),
             "rejected": f"{moment.events['rejected']} models",
             "dead letters": str(moment.books.dead_letters),
         }
         for name, value in rows.items():
             table.add_row(f"[bold]{name}[/bold]", escape(value))
-        self._live.update(Panel(table, title="hotswap local", expand=False), refresh=True)
+        with self._live.console:  # before the Live's own lock, as everyone who prints
+            self._live.update(Panel(table, title="hotswap local", expand=False), refresh=True)
 
 
 def _short(model_id: str) -> str:

@@ -52,7 +52,9 @@ class Session:
             self._folder.close()
         if stop_requested() and self._run.failure is None:
             _LOGGER.info("finishing what was read; interrupt again to end at once")
-        return self._run.drain(lambda books: self._pubsub.all_counted(books.messages_in))
+        books = self._run.drain(lambda books: self._pubsub.all_counted(books.messages_in))
+        report(self._moment(books, reading))
+        return books
 
     def _nothing_in_flight(self, books: Books) -> bool:
         return self._folder.settled and not books.open and self._pubsub.all_delivered(books.messages_in)

@@ -24,7 +24,7 @@ IMAGE = "--image=europe-docker.pkg.dev/my-project/jobs/hotswap:0.1.0"
 @pytest.fixture(autouse=True)
 def no_google(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    monkeypatch.setattr(submission, "find_credentials", lambda: None)
+    monkeypatch.setattr(submission, "find_credentials", lambda *_: None)
 
 
 def dry_run(*more: str, **changed: str | None) -> int:
