@@ -1,3 +1,5 @@
+"""What a message asks for, and what becomes of one that asks for nothing."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone

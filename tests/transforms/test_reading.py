@@ -1,3 +1,5 @@
+"""Each request is an image or a dead letter that says why; what passes by itself is waited out."""
+
 from __future__ import annotations
 
 import errno
@@ -153,7 +155,6 @@ def test_at_most_twice_the_threads_are_in_flight(images: Path, monkeypatch: pyte
 def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
     images: Path, monkeypatch: pytest.MonkeyPatch, quick_ms: float, in_threads: int
 ) -> None:
-    monkeypatch.setattr(reading, "_QUICK_MS", quick_ms)
     submitted = 0
 
     class Pool(ThreadPoolExecutor):
@@ -164,7 +165,7 @@ def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
 
     with Pool(1) as pool:
         monkeypatch.setattr(RunHere, "readers", lambda here, threads: pool)
-        fn = ReadImage(JobRun(), ImageReader((), DecodeLimits(), nothing_known, False), 3)
+        fn = ReadImage(JobRun(), ImageReader((), DecodeLimits(), nothing_known, False), 3, quick_ms)
         fn.start_bundle()
         out = [output for _ in range(66) for output in fn.process(request(images / "photo.png"), 0, None)]
         out += fn.finish_bundle()

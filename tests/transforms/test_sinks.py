@@ -1,3 +1,5 @@
+"""Records reach their file, folder or topic whole, and count as written when they have."""
+
 from __future__ import annotations
 
 import itertools
@@ -22,14 +24,12 @@ from models.errors import ImageFault
 from models.events import ModelEvent
 from models.json_lines import append_whole, appendable, drop_half_line
 from models.records import DeadLetter, Origin, encode
-from tests.launch.pubsub_emulator.pubsub_clients import eventually
+from tests.launch.pubsub_emulator.pubsub_clients import TOPIC, pull
+from tests.waiting import eventually
 from transforms import metrics
 from transforms.process import JobRun
 from transforms.pubsub.publisher import MAX_MESSAGE_BYTES
 from transforms.sinks import SinkFailed, WriteJson
-
-TOPIC = "projects/demo-project/topics/results"
-SUBSCRIPTION = "projects/demo-project/subscriptions/results"
 
 
 def result(values: int) -> dict[str, Any]:
@@ -133,7 +133,7 @@ def test_a_writer_killed_in_the_middle_never_costs_the_next_one_a_line(tmp_path:
         if child == 0:
             for _ in itertools.count():
                 append_whole(path, line)
-        eventually(lambda before=before: path.stat().st_size > before)  # type: ignore[misc]
+        eventually(lambda before=before: path.stat().st_size > before, "a line under way")  # type: ignore[misc]
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         append_whole(path, b'{"whole":1}\n')
@@ -181,19 +181,9 @@ def test_without_a_sink_dead_letters_are_logged_and_model_events_are_not(caplog:
     assert line.startswith('dead letter: {"image": "/i\\u009b.png", "stage": "read", "error": "not_found"')
 
 
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Any:
-    with PubSubEmulator() as emulator:
-        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
-        emulator.create_topic(TOPIC)
-        emulator.create_subscription(SUBSCRIPTION, TOPIC)
-        yield emulator
-
-
 def published() -> list[Any]:
     with pubsub_v1.SubscriberClient() as subscriber:
-        response = subscriber.pull(subscription=SUBSCRIPTION, max_messages=100, timeout=20)
-    return [json.loads(each.message.data) for each in response.received_messages]
+        return [json.loads(each.message.data) for each in pull(subscriber, 100)]
 
 
 def test_each_record_is_one_message(emulator: PubSubEmulator) -> None:

@@ -1,3 +1,5 @@
+"""The gate before an emulator: messages pass in one answer, unchanged, and none while it is held."""
+
 from __future__ import annotations
 
 import os
@@ -8,7 +10,8 @@ from google.api_core.exceptions import NotFound
 from google.cloud import pubsub_v1
 
 from launch.pubsub_emulator import PubSubEmulator
-from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, eventually, pull
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, pull
+from tests.waiting import eventually
 from transforms.pubsub.gate import PubSubGate
 
 
@@ -74,7 +77,7 @@ def test_nothing_to_read_is_known_after_an_empty_pull(
     emulator.publish(TOPIC, b"image")
     pull(subscriber)
     assert not gate.empty
-    eventually(lambda: not pull(subscriber) and gate.empty)
+    eventually(lambda: not pull(subscriber) and gate.empty, "an empty pull")
 
 
 def test_publishing_passes_too(emulator: PubSubEmulator, gate: PubSubGate) -> None:
@@ -111,7 +114,7 @@ def test_holding_waits_for_the_pull_under_way(
     for _ in range(50):
         emulator.publish(TOPIC, b"image")
     received: list[object] = []
-    eventually(lambda: bool(received.extend(pull(subscriber)) or received))
+    eventually(lambda: bool(received.extend(pull(subscriber)) or received), "messages")
 
     gate.hold()
 
