@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import google.auth.exceptions
 import pytest
+import requests
+import urllib3
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
@@ -239,20 +242,34 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Storage]:
     return install
 
 
+class RequestTimeout(google_errors.ClientError):  # type: ignore[misc]  # google's library has no class for it
+    code = 408
+
+
 PASSING = [
+    RequestTimeout("too slow"),
     google_errors.TooManyRequests("slow down"),
     google_errors.ServiceUnavailable("later"),
     google_errors.InternalServerError("oops"),
     google_errors.GatewayTimeout("late"),
     google_errors.RetryError("gave up", TimeoutError()),
     ConnectionResetError(),
+    requests.exceptions.ConnectionError("lost"),
+    requests.exceptions.ChunkedEncodingError("cut off"),
+    requests.exceptions.ReadTimeout("too slow"),
+    urllib3.exceptions.ProtocolError("lost"),
+    google.auth.exceptions.TransportError("lost"),
     TimeoutError(),
     OSError(errno.EIO, "bad disk"),
     BeamIOError("wrapped", {"gs://bucket/cat.jpg": google_errors.BadGateway("down")}),
 ]
 
 
-@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+def called(error: BaseException) -> str:
+    return type(error).__name__
+
+
+@pytest.mark.parametrize("error", PASSING, ids=called)
 def test_a_passing_failure_is_waited_out(storage: Callable[..., Storage], error: BaseException) -> None:
     answering = storage(error, error)
     reader = ImageReader((), DecodeLimits(), nothing_known, False)
@@ -261,7 +278,7 @@ def test_a_passing_failure_is_waited_out(storage: Callable[..., Storage], error:
     assert (answering.calls, outcome.retries) == (3, 2)
 
 
-@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", PASSING, ids=called)
 def test_a_failure_that_does_not_pass_is_unavailable(storage: Callable[..., Storage], error: BaseException) -> None:
     answering = storage(*[error] * 100)
     assert fault_at("gs://bucket/cat.jpg") == ("read", ImageFault.UNAVAILABLE)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to
 
 from transforms.windowing import WINDOW_SECONDS, Gather, SideInputMode, WindowClock, WindowForModels
@@ -38,6 +42,13 @@ def test_elements_pass_unchanged_into_windows_with_exactly_one_moment_each() -> 
 def test_what_is_gathered_passes_unchanged() -> None:
     with TestPipeline() as pipeline:
         assert_that(pipeline | beam.Create(["a", "b", "c"]) | Gather(), equal_to(["a", "b", "c"]))
+
+
+def test_what_was_let_go_does_not_come_again_with_what_comes_later() -> None:
+    stream = TestStream().add_elements(["a", "b"]).advance_watermark_to(int(time.time()) + 60)
+    later = stream.add_elements(["c"]).advance_watermark_to_infinity()
+    with TestPipeline(options=PipelineOptions(["--streaming"])) as pipeline:
+        assert_that(pipeline | later | Gather(), equal_to(["a", "b", "c"]))
 
 
 def test_where_side_inputs_are_triggered_elements_are_left_alone() -> None:
