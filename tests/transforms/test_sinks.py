@@ -17,6 +17,7 @@ from apache_beam.io.gcp.pubsub import WriteToPubSub
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.trigger import AccumulationMode, AfterAny, AfterCount, AfterProcessingTime, Repeatedly
 from google.cloud import pubsub_v1
 
 from launch.pubsub_emulator import PubSubEmulator
@@ -29,7 +30,7 @@ from tests.waiting import eventually
 from transforms import metrics
 from transforms.process import JobRun
 from transforms.pubsub.publisher import MAX_MESSAGE_BYTES
-from transforms.sinks import SinkFailed, WriteJson
+from transforms.sinks import REMOTE_FILE_RECORDS, REMOTE_FILE_SECONDS, SinkFailed, WriteJson
 
 
 def result(values: int) -> dict[str, Any]:
@@ -209,6 +210,23 @@ def test_the_largest_dead_letter_there_can_be_fits_into_a_message() -> None:
     assert len(encode(DeadLetter(None, bytes(64 * 1024), "message", ImageFault.NOT_UTF8, "x" * 500, origin))) < (
         MAX_MESSAGE_BYTES // 5
     )
+
+
+def test_remote_files_are_written_by_count_and_by_time() -> None:
+    pipeline = beam.Pipeline(options=PipelineOptions(["--streaming"]))
+    _ = pipeline | beam.Create([result(1)]) | WriteJson(path="gs://bucket/results")
+    found: list[Any] = []
+
+    class Visitor(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
+        def visit_transform(self, node: Any) -> None:
+            if isinstance(node.transform, beam.GroupByKey):
+                found.append(node.inputs[0].windowing)
+
+    pipeline.visit(Visitor())
+    [windowing] = found
+    either = AfterAny(AfterCount(REMOTE_FILE_RECORDS), AfterProcessingTime(REMOTE_FILE_SECONDS))
+    assert str(windowing.triggerfn) == str(Repeatedly(either))
+    assert windowing.accumulation_mode == AccumulationMode.DISCARDING
 
 
 @pytest.mark.parametrize(("runner", "native"), [("DataflowRunner", True), ("DirectRunner", False)])
