@@ -120,7 +120,7 @@ class LocalRun:
 
     def start(self) -> None:
         """Begins to read."""
-        told_once = _TellOnce()
+        told_once = TellOnce()
         for name in ("apache_beam.runners.direct.executor", "apache_beam.runners.common"):
             logging.getLogger(name).addFilter(told_once)
         before = set(threading.enumerate())
@@ -210,7 +210,7 @@ class LocalRun:
             self.failure = error
 
 
-class _TellOnce(logging.Filter):
+class TellOnce(logging.Filter):
     """Lets a traceback of the DirectRunner through once, and none that the end of the run will explain in one line.
 
     That runner tries each failing bundle four times at once, and logs the traceback of each try.

@@ -24,7 +24,7 @@ from transforms.process import THE_JOB, JobRun
 
 _LOGGER = logging.getLogger(__name__)
 
-_QUICK_MS = 0.5
+QUICK_MS = 0.5
 """What handing an image to a thread and back is worth: a tiny local file is read and decoded in less."""
 _NEXT_LOOK = 32
 """Images that go to threads before another is tried without."""
@@ -101,11 +101,12 @@ class _Waiting(NamedTuple):
 class ReadImage(beam.DoFn):
     """See `ReadImages`."""
 
-    def __init__(self, run: JobRun, reader: ImageReader, threads: int | None) -> None:
+    def __init__(self, run: JobRun, reader: ImageReader, threads: int | None, quick_ms: float = QUICK_MS) -> None:
         super().__init__()
         self._run = run
         self._reader = reader
         self._threads = threads
+        self._quick_ms = quick_ms
         self._waiting: deque[_Waiting] = deque()
         self._for_threads = 0
 
@@ -126,7 +127,7 @@ class ReadImage(beam.DoFn):
     ) -> Iterator[Any]:
         if not self._for_threads and not request.image.startswith("gs://"):
             outcome = self._reader.read_and_decode(request)
-            self._for_threads = _NEXT_LOOK if outcome.read_ms + outcome.decode_ms > _QUICK_MS else 0
+            self._for_threads = _NEXT_LOOK if outcome.read_ms + outcome.decode_ms > self._quick_ms else 0
             yield self._counted(outcome, timestamp, window)
             return
         self._for_threads = max(0, self._for_threads - 1)

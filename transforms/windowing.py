@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -136,20 +136,21 @@ class _Gather(beam.DoFn):
             yield "", element
 
 
-class _WindowClock:
+class WindowClock:
     """Wall-clock seconds, each more than a window after the one before, so that no two share a window."""
 
-    def __init__(self) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
         self._last = 0.0
         self._lock = threading.Lock()
 
     def __call__(self) -> float:
         with self._lock:
-            self._last = max(time.time(), self._last + 2 * WINDOW_SECONDS)
+            self._last = max(self._wall(), self._last + 2 * WINDOW_SECONDS)
             return self._last
 
 
-_window_clock = _WindowClock()
+_window_clock = WindowClock()
 
 
 def _in_one_key(element: Any) -> tuple[str, Any]:

@@ -1,3 +1,5 @@
+"""Where no gate gathers messages, the graph does."""
+
 from __future__ import annotations
 
 import apache_beam as beam
@@ -7,7 +9,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline.options import parse_options
 from beam_pipeline.running import GatheredMessages
 from launch.pubsub_emulator import PubSubEmulator
-from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, eventually
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC
+from tests.waiting import eventually
 from transforms import windowing
 
 _bundles: list[list[bytes]] = []
@@ -40,7 +43,7 @@ def test_without_a_gate_the_graph_makes_one_bundle_of_many_pulls(
 
     result = pipeline.run()
     try:
-        eventually(lambda: sum(map(len, _bundles)) >= len(images))
+        eventually(lambda: sum(map(len, _bundles)) >= len(images), "every message")
     finally:
         result.cancel()
 

@@ -1,3 +1,5 @@
+"""The job's command line is checked before anything runs, and told in one line where it is wrong."""
+
 from __future__ import annotations
 
 import subprocess

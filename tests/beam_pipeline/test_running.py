@@ -1,3 +1,5 @@
+"""The books of a run, how it is told to stop, and what it tells of its failures."""
+
 from __future__ import annotations
 
 import logging
@@ -7,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from beam_pipeline.running import Books, _TellOnce, books_of, details_of, stop_requests
+from beam_pipeline.running import Books, TellOnce, books_of, details_of, stop_requests
 from transforms.sinks import SinkFailed
 
 COUNTS = Counter(
@@ -51,7 +53,7 @@ def test_the_first_signal_asks_and_the_second_interrupts() -> None:
 
 def told(*errors: Exception) -> list[str]:
     """What comes through of the DirectRunner's log when these errors end bundles."""
-    told_once, through = _TellOnce(), []
+    told_once, through = TellOnce(), []
     for error in errors:
         trace = (
             f"Traceback (most recent call last):\n  somewhere\n{type(error).__module__}.{type(error).__name__}: {error}"
@@ -77,4 +79,4 @@ def test_what_the_end_of_the_run_explains_is_not_told_before() -> None:
 
 
 def test_other_lines_come_through() -> None:
-    assert _TellOnce().filter(logging.LogRecord("executor", logging.WARNING, "", 0, "hello", (), None))
+    assert TellOnce().filter(logging.LogRecord("executor", logging.WARNING, "", 0, "hello", (), None))

@@ -22,7 +22,7 @@ from launch.pubsub_emulator import PubSubEmulator
 from tests.end_to_end.local_run import PATIENCE_SECONDS, Feed
 from tests.end_to_end.onnx_run import OnnxRun, alive, left_in, onnx_run
 from tests.end_to_end.telling_models import drop
-from tests.end_to_end.waiting import eventually
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 

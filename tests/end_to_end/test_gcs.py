@@ -16,9 +16,9 @@ import pytest
 from launch.pubsub_emulator import PubSubEmulator
 from tests.end_to_end.faulty_storage import Fault, FaultyStorage, faulty_storage
 from tests.end_to_end.telling_models import digest, records, telling_model, untrue
-from tests.end_to_end.waiting import eventually
 from tests.launch.storage_server import BUCKET
 from tests.sample_images import encoded, small
+from tests.waiting import eventually
 
 TOPIC, SUBSCRIPTION = "projects/hotswap-test/topics/images", "projects/hotswap-test/subscriptions/images"
 LISTING = "/o"

@@ -14,7 +14,7 @@ from models.reference import Statement
 from models.serving import Serving, ServingConfig
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
 from tests.end_to_end.telling_models import drop, records, untrue
-from tests.end_to_end.waiting import eventually
+from tests.waiting import eventually
 from transforms.beam_storage import BeamStorage
 
 BUNDLES_WHILE_STALE = 15

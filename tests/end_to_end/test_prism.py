@@ -27,8 +27,8 @@ from beam_pipeline.pipeline import build
 from launch import prism
 from models.reference import Statement
 from tests.end_to_end.telling_models import drop, records, untrue
-from tests.end_to_end.waiting import eventually
 from tests.sample_images import encoded, small
+from tests.waiting import eventually
 from transforms.process import THE_JOB
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern

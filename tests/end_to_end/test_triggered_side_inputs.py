@@ -15,7 +15,7 @@ from beam_pipeline.options import EXPERIMENTS_FOR_SIDE_INPUTS
 from models.reference import Statement
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
 from tests.end_to_end.telling_models import drop, records, untrue
-from tests.end_to_end.waiting import eventually
+from tests.waiting import eventually
 
 Worker = Callable[..., SdkWorkerProcess]
 

@@ -1,3 +1,5 @@
+"""Whatever bytes an image has, it is pixels or an `ImageError`, soon and in little memory."""
+
 from __future__ import annotations
 
 import resource
@@ -93,9 +95,7 @@ SIGNATURES = [
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @given(
-    st.sampled_from(
-        [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\x00", b"RIFF\x10\x00\x00\x00WEBPVP8X"]
-    ),
+    st.sampled_from(SIGNATURES),
     st.binary(max_size=300),
 )
 def test_noise_after_a_signature_is_an_image_error(signature: bytes, noise: bytes) -> None:

@@ -1,3 +1,5 @@
+"""Whatever a message holds, it is a request, a dead letter or skipped, and no path leads out of its prefix."""
+
 from __future__ import annotations
 
 import json
@@ -43,7 +45,7 @@ PATHS = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(PIECES), max_si
 
 @given(st.one_of(st.binary(max_size=60), PATHS.map(lambda path: path.encode(errors="surrogatepass"))), ATTRIBUTES)
 def test_a_message_is_a_request_a_dead_letter_or_skipped(data: bytes, attributes: dict[str, str]) -> None:
-    outputs = list(ParseMessage(JobRun()).process(PubsubMessage(data, attributes)))
+    outputs = list(ParseMessage(JobRun("fuzz")).process(PubsubMessage(data, attributes)))
     skipped = {"eventType", "bucketId", "objectId"} <= attributes.keys()
     skipped = skipped and attributes["eventType"] != "OBJECT_FINALIZE"
     assert len(outputs) == (0 if skipped else 1)

@@ -1,5 +1,8 @@
+"""Each image of a batch has its own answer, with the id of the model that gave it."""
+
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from models.serving import ServingConfig
 from transforms.inference import HotSwapModelHandler
 
 REFERENCE = ModelReference("gs://b/m.h5", "0123456789ab")
+LATER = ModelReference("gs://b/later.h5", "ba9876543210")
 POISON, NOT_A_NUMBER = 13, 14
 
 
@@ -26,9 +30,11 @@ class Picky:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.meanwhile: Callable[[], None] = lambda: None
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
         self.calls += 1
+        self.meanwhile()
         brightness = batch.reshape(len(batch), -1)[:, 0]
         if POISON in brightness:
             raise RuntimeError("a kernel choked\non this batch")
@@ -36,15 +42,22 @@ class Picky:
 
 
 class Holder:
-    """What RunInference hands back: something with a current model."""
+    """What RunInference is given: something with a current model. Another takes over while the first answers."""
 
     def __init__(self, engine: Picky) -> None:
-        card = Card("brightness", "1", (), "raw", InputSpec(2, 2, 1))
-        manifest = Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", 2, 0.0)
-        self._live = LiveModel(REFERENCE, manifest, engine)
+        self._live = named("first", REFERENCE, engine)
+        engine.meanwhile = self._swap
 
     def current(self) -> LiveModel:
         return self._live
+
+    def _swap(self) -> None:
+        self._live = named("second", LATER, Picky())
+
+
+def named(name: str, reference: ModelReference, engine: Picky) -> LiveModel:
+    card = Card(name, "1", (), "raw", InputSpec(2, 2, 1))
+    return LiveModel(reference, Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", 2, 0.0), engine)
 
 
 def image(brightness: int) -> DecodedImage:
@@ -59,6 +72,15 @@ def outcomes(*brightness: int) -> tuple[list[Any], Picky]:
     assert [result.example.image for result in results] == [f"{b}.png" for b in brightness]
     assert {result.model_id for result in results} == {REFERENCE.model_id}
     return [result.inference.outcome for result in results], engine
+
+
+def test_a_model_that_takes_over_during_a_batch_signs_only_the_next_one() -> None:
+    handler, holder = HotSwapModelHandler(ServingConfig("none")), Holder(Picky())
+
+    batches = [list(handler.run_inference([image(1), image(2)], holder)) for _ in range(2)]  # type: ignore[arg-type]
+
+    signed = [[(result.model_id, result.inference.model_name) for result in batch] for batch in batches]
+    assert signed == [[(REFERENCE.model_id, "first")] * 2, [(LATER.model_id, "second")] * 2]
 
 
 def test_every_result_bears_the_id_of_the_model_that_answered_and_no_pixels() -> None:

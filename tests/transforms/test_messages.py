@@ -1,3 +1,5 @@
+"""What a message asks for, and what becomes of one that asks for nothing."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
@@ -95,6 +97,11 @@ def test_a_message_that_names_no_image_says_why(data: bytes, attributes: dict[st
     requests, letters = parsed(message(data, attributes))
     assert requests == []
     assert [(letter.stage, letter.error, letter.payload) for letter in letters] == [("message", fault, data)]
+
+
+def test_a_dead_letter_keeps_the_attributes_of_its_message() -> None:
+    (letter,) = parsed(message(b"\xff", {"customer": "42"}))[1]
+    assert letter.origin == Origin("7", "", {"customer": "42"})
 
 
 def test_a_huge_payload_is_not_carried_on_whole() -> None:

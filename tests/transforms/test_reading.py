@@ -1,3 +1,5 @@
+"""Each request is an image or a dead letter that says why; what passes by itself is waited out."""
+
 from __future__ import annotations
 
 import errno
@@ -11,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
+import google.auth.exceptions
 import pytest
+import requests
+import urllib3
 from apache_beam.io.filesystem import BeamIOError
 from apache_beam.io.filesystems import FileSystems
 from apache_beam.testing.test_pipeline import TestPipeline as BeamPipeline
@@ -153,7 +158,6 @@ def test_at_most_twice_the_threads_are_in_flight(images: Path, monkeypatch: pyte
 def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
     images: Path, monkeypatch: pytest.MonkeyPatch, quick_ms: float, in_threads: int
 ) -> None:
-    monkeypatch.setattr(reading, "_QUICK_MS", quick_ms)
     submitted = 0
 
     class Pool(ThreadPoolExecutor):
@@ -164,7 +168,7 @@ def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
 
     with Pool(1) as pool:
         monkeypatch.setattr(RunHere, "readers", lambda here, threads: pool)
-        fn = ReadImage(JobRun(), ImageReader((), DecodeLimits(), nothing_known, False), 3)
+        fn = ReadImage(JobRun(), ImageReader((), DecodeLimits(), nothing_known, False), 3, quick_ms)
         fn.start_bundle()
         out = [output for _ in range(66) for output in fn.process(request(images / "photo.png"), 0, None)]
         out += fn.finish_bundle()
@@ -238,20 +242,34 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Storage]:
     return install
 
 
+class RequestTimeout(google_errors.ClientError):  # type: ignore[misc]  # google's library has no class for it
+    code = 408
+
+
 PASSING = [
+    RequestTimeout("too slow"),
     google_errors.TooManyRequests("slow down"),
     google_errors.ServiceUnavailable("later"),
     google_errors.InternalServerError("oops"),
     google_errors.GatewayTimeout("late"),
     google_errors.RetryError("gave up", TimeoutError()),
     ConnectionResetError(),
+    requests.exceptions.ConnectionError("lost"),
+    requests.exceptions.ChunkedEncodingError("cut off"),
+    requests.exceptions.ReadTimeout("too slow"),
+    urllib3.exceptions.ProtocolError("lost"),
+    google.auth.exceptions.TransportError("lost"),
     TimeoutError(),
     OSError(errno.EIO, "bad disk"),
     BeamIOError("wrapped", {"gs://bucket/cat.jpg": google_errors.BadGateway("down")}),
 ]
 
 
-@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+def called(error: BaseException) -> str:
+    return type(error).__name__
+
+
+@pytest.mark.parametrize("error", PASSING, ids=called)
 def test_a_passing_failure_is_waited_out(storage: Callable[..., Storage], error: BaseException) -> None:
     answering = storage(error, error)
     reader = ImageReader((), DecodeLimits(), nothing_known, False)
@@ -260,7 +278,7 @@ def test_a_passing_failure_is_waited_out(storage: Callable[..., Storage], error:
     assert (answering.calls, outcome.retries) == (3, 2)
 
 
-@pytest.mark.parametrize("error", PASSING, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("error", PASSING, ids=called)
 def test_a_failure_that_does_not_pass_is_unavailable(storage: Callable[..., Storage], error: BaseException) -> None:
     answering = storage(*[error] * 100)
     assert fault_at("gs://bucket/cat.jpg") == ("read", ImageFault.UNAVAILABLE)

@@ -1,3 +1,5 @@
+"""Records reach their file, folder or topic whole, and count as written when they have."""
+
 from __future__ import annotations
 
 import itertools
@@ -15,6 +17,7 @@ from apache_beam.io.gcp.pubsub import WriteToPubSub
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.trigger import AccumulationMode, AfterAny, AfterCount, AfterProcessingTime, Repeatedly
 from google.cloud import pubsub_v1
 
 from launch.pubsub_emulator import PubSubEmulator
@@ -22,14 +25,12 @@ from models.errors import ImageFault
 from models.events import ModelEvent
 from models.json_lines import append_whole, appendable, drop_half_line
 from models.records import DeadLetter, Origin, encode
-from tests.launch.pubsub_emulator.pubsub_clients import eventually
+from tests.launch.pubsub_emulator.pubsub_clients import TOPIC, pull
+from tests.waiting import eventually
 from transforms import metrics
 from transforms.process import JobRun
 from transforms.pubsub.publisher import MAX_MESSAGE_BYTES
-from transforms.sinks import SinkFailed, WriteJson
-
-TOPIC = "projects/demo-project/topics/results"
-SUBSCRIPTION = "projects/demo-project/subscriptions/results"
+from transforms.sinks import REMOTE_FILE_RECORDS, REMOTE_FILE_SECONDS, SinkFailed, WriteJson
 
 
 def result(values: int) -> dict[str, Any]:
@@ -133,7 +134,7 @@ def test_a_writer_killed_in_the_middle_never_costs_the_next_one_a_line(tmp_path:
         if child == 0:
             for _ in itertools.count():
                 append_whole(path, line)
-        eventually(lambda before=before: path.stat().st_size > before)  # type: ignore[misc]
+        eventually(lambda before=before: path.stat().st_size > before, "a line under way")  # type: ignore[misc]
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         append_whole(path, b'{"whole":1}\n')
@@ -181,19 +182,9 @@ def test_without_a_sink_dead_letters_are_logged_and_model_events_are_not(caplog:
     assert line.startswith('dead letter: {"image": "/i\\u009b.png", "stage": "read", "error": "not_found"')
 
 
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Any:
-    with PubSubEmulator() as emulator:
-        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
-        emulator.create_topic(TOPIC)
-        emulator.create_subscription(SUBSCRIPTION, TOPIC)
-        yield emulator
-
-
 def published() -> list[Any]:
     with pubsub_v1.SubscriberClient() as subscriber:
-        response = subscriber.pull(subscription=SUBSCRIPTION, max_messages=100, timeout=20)
-    return [json.loads(each.message.data) for each in response.received_messages]
+        return [json.loads(each.message.data) for each in pull(subscriber, 100)]
 
 
 def test_each_record_is_one_message(emulator: PubSubEmulator) -> None:
@@ -219,6 +210,23 @@ def test_the_largest_dead_letter_there_can_be_fits_into_a_message() -> None:
     assert len(encode(DeadLetter(None, bytes(64 * 1024), "message", ImageFault.NOT_UTF8, "x" * 500, origin))) < (
         MAX_MESSAGE_BYTES // 5
     )
+
+
+def test_remote_files_are_written_by_count_and_by_time() -> None:
+    pipeline = beam.Pipeline(options=PipelineOptions(["--streaming"]))
+    _ = pipeline | beam.Create([result(1)]) | WriteJson(path="gs://bucket/results")
+    found: list[Any] = []
+
+    class Visitor(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
+        def visit_transform(self, node: Any) -> None:
+            if isinstance(node.transform, beam.GroupByKey):
+                found.append(node.inputs[0].windowing)
+
+    pipeline.visit(Visitor())
+    [windowing] = found
+    either = AfterAny(AfterCount(REMOTE_FILE_RECORDS), AfterProcessingTime(REMOTE_FILE_SECONDS))
+    assert str(windowing.triggerfn) == str(Repeatedly(either))
+    assert windowing.accumulation_mode == AccumulationMode.DISCARDING
 
 
 @pytest.mark.parametrize(("runner", "native"), [("DataflowRunner", True), ("DirectRunner", False)])

@@ -1,12 +1,17 @@
+"""Which windows elements come in, for each kind of runner, and what gathering makes of them."""
+
 from __future__ import annotations
+
+import time
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to
 
-from transforms import windowing
-from transforms.windowing import Gather, SideInputMode, WindowForModels
+from transforms.windowing import WINDOW_SECONDS, Gather, SideInputMode, WindowClock, WindowForModels
 
 
 @pytest.mark.parametrize(
@@ -39,18 +44,24 @@ def test_what_is_gathered_passes_unchanged() -> None:
         assert_that(pipeline | beam.Create(["a", "b", "c"]) | Gather(), equal_to(["a", "b", "c"]))
 
 
+def test_what_was_let_go_does_not_come_again_with_what_comes_later() -> None:
+    stream = TestStream().add_elements(["a", "b"]).advance_watermark_to(int(time.time()) + 60)
+    later = stream.add_elements(["c"]).advance_watermark_to_infinity()
+    with TestPipeline(options=PipelineOptions(["--streaming"])) as pipeline:
+        assert_that(pipeline | later | Gather(), equal_to(["a", "b", "c"]))
+
+
 def test_where_side_inputs_are_triggered_elements_are_left_alone() -> None:
     with TestPipeline() as pipeline:
         elements = pipeline | beam.Create(["a"])
         assert_that((elements | WindowForModels(SideInputMode.TRIGGERED)).elements, equal_to(["a"]))
 
 
-def test_no_two_moments_share_a_window_even_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_two_moments_share_a_window_even_when_the_clock_is_set_back() -> None:
     wall = iter([1000.0, 1000.0, 400.0, 2000.0])
-    monkeypatch.setattr(windowing.time, "time", lambda: next(wall))
-    clock = windowing._WindowClock()
+    clock = WindowClock(lambda: next(wall))
 
     moments = [clock() for _ in range(4)]
 
-    assert len({int(moment / windowing.WINDOW_SECONDS) for moment in moments}) == 4
+    assert len({int(moment / WINDOW_SECONDS) for moment in moments}) == 4
     assert moments == sorted(moments)

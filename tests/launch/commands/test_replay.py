@@ -1,3 +1,5 @@
+"""Dead letters become messages again, as they were."""
+
 from __future__ import annotations
 
 import base64
@@ -14,7 +16,8 @@ from launch.commands.replay import REPLAY_OF, app, message_of
 from launch.pubsub_emulator import PubSubEmulator
 from models.errors import ImageFault
 from models.records import DeadLetter, Origin, encode
-from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, eventually, pull
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, pull
+from tests.waiting import eventually
 
 
 def letter(number: int, stage: Any = "read", error: ImageFault = ImageFault.NOT_FOUND, **attributes: str) -> bytes:
@@ -114,7 +117,7 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path, emulator: PubSubEmulator)
 
     assert replayed(str(tmp_path), "--topic", TOPIC) == 0
 
-    eventually(lambda: emulator.statistics(SUBSCRIPTION).published == 900)
+    eventually(lambda: emulator.statistics(SUBSCRIPTION).published == 900, "every message")
 
 
 @pytest.mark.parametrize(

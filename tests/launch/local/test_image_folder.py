@@ -1,3 +1,5 @@
+"""Every image of a folder is told once, whenever it lands."""
+
 from __future__ import annotations
 
 import threading

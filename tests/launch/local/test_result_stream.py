@@ -1,3 +1,5 @@
+"""What a run writes is passed on as it is, and counted by model and latency."""
+
 from __future__ import annotations
 
 import json

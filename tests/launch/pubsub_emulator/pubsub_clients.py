@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import queue
-import time
-from collections.abc import Callable
 
 from google.cloud import pubsub_v1
 from google.pubsub_v1 import types
@@ -13,14 +11,6 @@ PROJECT = "projects/demo-project"
 TOPIC = f"{PROJECT}/topics/images"
 SUBSCRIPTION = f"{PROJECT}/subscriptions/images"
 PATIENCE_SECONDS = 20.0
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until `condition` holds; fail where it does not in time."""
-    give_up_at = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < give_up_at, "it never came about"
-        time.sleep(0.005)
 
 
 def pull(subscriber: pubsub_v1.SubscriberClient, max_messages: int = 10) -> list[types.ReceivedMessage]:

@@ -12,7 +12,8 @@ import pytest
 from google.cloud import pubsub_v1
 
 from launch.pubsub_emulator import EmulatorError, PubSubEmulator
-from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, eventually
+from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC
+from tests.waiting import eventually
 
 
 def test_a_port_in_use_is_said_in_one_line(emulator) -> None:
@@ -27,7 +28,10 @@ def test_a_stopped_emulator_frees_its_port_and_its_threads_and_can_be_stopped_ag
     with PubSubEmulator() as first:
         port = int(first.address.rpartition(":")[2])
     first.stop()
-    eventually(lambda: not any(thread.name.startswith("pubsub-emulator") for thread in threading.enumerate()))
+    eventually(
+        lambda: not any(thread.name.startswith("pubsub-emulator") for thread in threading.enumerate()),
+        "its threads to end",
+    )
 
     with PubSubEmulator(port) as second:
         assert second.address == first.address

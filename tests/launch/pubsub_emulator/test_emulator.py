@@ -19,7 +19,8 @@ from google.pubsub_v1 import types
 
 from launch.pubsub_emulator import PubSubEmulator, Statistics
 from launch.pubsub_emulator.server import MAX_WAITING_PULLS
-from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, PROJECT, SUBSCRIPTION, TOPIC, eventually, pull
+from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, PROJECT, SUBSCRIPTION, TOPIC, pull
+from tests.waiting import eventually
 
 # Publishing and pulling
 
@@ -84,7 +85,9 @@ def test_waiting_pulls_leave_room_for_publishing(monkeypatch) -> None:
         pulls = 4 * MAX_WAITING_PULLS
         with pubsub_v1.SubscriberClient() as subscriber, ThreadPoolExecutor(pulls) as background:
             answers = [background.submit(pull, subscriber, 1) for _ in range(pulls)]
-            eventually(lambda: sum(answer.done() for answer in answers) == pulls - MAX_WAITING_PULLS)
+            eventually(
+                lambda: sum(answer.done() for answer in answers) == pulls - MAX_WAITING_PULLS, "the pulls too many"
+            )
             publisher = pubsub_v1.PublisherClient()
             for _ in range(MAX_WAITING_PULLS):
                 publisher.publish(TOPIC, b"a").result(PATIENCE_SECONDS)
@@ -284,7 +287,7 @@ def test_a_beam_job_reads_and_writes_through_it(emulator, subscriber) -> None:
     try:
         for n in range(25):
             emulator.publish(TOPIC, b"image-%d" % n, {"n": str(n)})
-        eventually(lambda: emulator.statistics(output).published == 25)
+        eventually(lambda: emulator.statistics(output).published == 25, "every result")
     finally:
         job.cancel()
 

@@ -12,7 +12,8 @@ from google.cloud import pubsub_v1
 
 from launch.pubsub_emulator import Statistics
 from launch.pubsub_emulator.server import MAX_STREAMS
-from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, RawStream, eventually
+from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, RawStream
+from tests.waiting import eventually
 
 
 def reading_has_ended() -> bool:
@@ -40,7 +41,7 @@ def test_subscribe_receives_everything_and_cancel_ends_it(emulator, subscriber) 
         emulator.publish(TOPIC, b"%d" % n)
 
     assert {seen.get(timeout=PATIENCE_SECONDS) for _ in range(300)} == {b"%d" % n for n in range(300)}
-    eventually(lambda: emulator.statistics(SUBSCRIPTION) == Statistics(300, 300, 300, 0, 0))
+    eventually(lambda: emulator.statistics(SUBSCRIPTION) == Statistics(300, 300, 300, 0, 0), "every acknowledgement")
     future.cancel()
     future.result(PATIENCE_SECONDS)
 
@@ -60,7 +61,7 @@ def test_a_message_refused_on_a_stream_comes_again(emulator, subscriber) -> None
     emulator.publish(TOPIC, b"a")
 
     assert done.wait(PATIENCE_SECONDS)
-    eventually(lambda: emulator.statistics(SUBSCRIPTION) == Statistics(1, 1, 1, 0, 0))
+    eventually(lambda: emulator.statistics(SUBSCRIPTION) == Statistics(1, 1, 1, 0, 0), "the acknowledgement")
     future.cancel()
     future.result(PATIENCE_SECONDS)
 
@@ -130,7 +131,7 @@ def test_streams_leave_room_for_publishing_and_one_too_many_is_refused(emulator,
     for stream in streams:
         stream.responses.cancel()
     publisher.publish(TOPIC, b"after").result(PATIENCE_SECONDS)
-    eventually(lambda: is_served(RawStream(subscriber)))
+    eventually(lambda: is_served(RawStream(subscriber)), "room for one more stream")
 
 
 def test_stopping_the_emulator_ends_its_streams(emulator, subscriber) -> None:
@@ -143,4 +144,4 @@ def test_stopping_the_emulator_ends_its_streams(emulator, subscriber) -> None:
     with pytest.raises(grpc.RpcError) as ended:
         next(stream.responses)
     assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
-    eventually(reading_has_ended)
+    eventually(reading_has_ended, "the reading to end")

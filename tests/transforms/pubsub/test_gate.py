@@ -1,14 +1,22 @@
+"""The gate before an emulator: messages pass in one answer, unchanged, and none while it is held."""
+
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+import grpc
 import pytest
 from google.api_core.exceptions import NotFound
 from google.cloud import pubsub_v1
+from google.pubsub_v1 import types
 
 from launch.pubsub_emulator import PubSubEmulator
-from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, eventually, pull
+from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, pull
+from tests.waiting import eventually
 from transforms.pubsub.gate import PubSubGate
 
 
@@ -74,7 +82,7 @@ def test_nothing_to_read_is_known_after_an_empty_pull(
     emulator.publish(TOPIC, b"image")
     pull(subscriber)
     assert not gate.empty
-    eventually(lambda: not pull(subscriber) and gate.empty)
+    eventually(lambda: not pull(subscriber) and gate.empty, "an empty pull")
 
 
 def test_publishing_passes_too(emulator: PubSubEmulator, gate: PubSubGate) -> None:
@@ -105,14 +113,38 @@ def test_an_emulator_that_has_gone_looks_like_one_without_messages(
     assert caplog.text.count("does not answer, trying until it does") == 1
 
 
-def test_holding_waits_for_the_pull_under_way(
-    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
-) -> None:
-    for _ in range(50):
-        emulator.publish(TOPIC, b"image")
-    received: list[object] = []
-    eventually(lambda: bool(received.extend(pull(subscriber)) or received))
+class SlowUpstream(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Answers a pull with three messages, once it is told to."""
 
-    gate.hold()
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+        self.may_answer = threading.Event()
 
-    assert gate.delivered == len(received)
+    def service(self, handler_call_details: Any) -> Any:
+        return grpc.unary_unary_rpc_method_handler(self._pull)
+
+    def _pull(self, request: bytes, context: Any) -> bytes:
+        self.asked.set()
+        self.may_answer.wait(PATIENCE_SECONDS)
+        messages = [types.ReceivedMessage(ack_id=str(number)) for number in range(3)]
+        return bytes(types.PullResponse.serialize(types.PullResponse(received_messages=messages)))
+
+
+def test_holding_waits_for_the_pull_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "unset")
+    upstream = SlowUpstream()
+    server = grpc.server(ThreadPoolExecutor(1), handlers=[upstream])
+    address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    server.start()
+    with PubSubGate(address) as gate, pubsub_v1.SubscriberClient() as subscriber, ThreadPoolExecutor(2) as meanwhile:
+        pulling = meanwhile.submit(pull, subscriber)
+        assert upstream.asked.wait(PATIENCE_SECONDS)
+        holding = meanwhile.submit(gate.hold)
+        with pytest.raises(TimeoutError):
+            holding.result(0.3)
+
+        upstream.may_answer.set()
+
+        holding.result(PATIENCE_SECONDS)
+        assert gate.delivered == len(pulling.result(PATIENCE_SECONDS)) == 3
+    server.stop(None)

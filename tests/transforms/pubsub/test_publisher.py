@@ -4,30 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
-from tests.launch.pubsub_emulator.pubsub_clients import eventually
-from transforms.pubsub import publisher as publishing
+from tests.waiting import eventually
 from transforms.pubsub.errors import PublishingRefused, PublishingStopped
 from transforms.pubsub.publisher import Outgoing, PatientPublisher, Publishers
 
 TOPIC = "projects/demo-project/topics/results"
 SUBSCRIPTION = "projects/demo-project/subscriptions/results"
-
-
-@pytest.fixture(autouse=True)
-def quick_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "_LONGEST_PAUSE_SECONDS", 0.1)
-
-
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSubEmulator]:
-    with PubSubEmulator() as emulator:
-        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
-        yield emulator
 
 
 class Publishing(threading.Thread):
@@ -57,7 +43,7 @@ def test_a_topic_that_refuses_for_a_while_gets_everything_once(
     emulator: PubSubEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     publishing_all = Publishing(Publishers().of(TOPIC), b"one", b"two")
-    eventually(lambda: "cannot be published to" in caplog.text)
+    eventually(lambda: "cannot be published to" in caplog.text, "the topic to refuse")
 
     with_topic(emulator)
     publishing_all.join(20)
@@ -72,7 +58,7 @@ def test_pubsub_out_of_reach_is_waited_for(monkeypatch: pytest.MonkeyPatch, capl
         address = gone.address
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", address)
     publishing_all = Publishing(Publishers().of(TOPIC), b"one")
-    eventually(lambda: "cannot be published to" in caplog.text)
+    eventually(lambda: "cannot be published to" in caplog.text, "the topic to refuse")
 
     with PubSubEmulator(int(address.rpartition(":")[2])) as back:
         with_topic(back)
@@ -84,7 +70,7 @@ def test_pubsub_out_of_reach_is_waited_for(monkeypatch: pytest.MonkeyPatch, capl
 def test_who_waits_is_let_go_when_the_program_ends(emulator: PubSubEmulator, caplog: pytest.LogCaptureFixture) -> None:
     publishers = Publishers()
     publishing_all = Publishing(publishers.of(TOPIC), b"one")
-    eventually(lambda: "cannot be published to" in caplog.text)
+    eventually(lambda: "cannot be published to" in caplog.text, "the topic to refuse")
 
     publishers.stop_waiting()
     publishing_all.join(20)

@@ -1,4 +1,4 @@
-"""Waiting for what a running job does, as long as it takes and no longer."""
+"""Waiting for what other threads and processes do, as long as it takes and no longer."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def eventually(look: Callable[[], Found], what: str, seconds: float = 60.0) -> F
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"after {seconds:.0f} s still waiting for {what}; last seen: {found!r}")
-        time.sleep(0.05)
+        time.sleep(0.01)
     return found

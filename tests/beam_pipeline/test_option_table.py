@@ -1,0 +1,68 @@
+"""Each option is written once, and means the same wherever it is given."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from beam_pipeline.option_table import OPTIONS, JobOptions, as_flags
+from beam_pipeline.options import parse_options
+from launch.cli import app
+from launch.command_line import run
+from launch.commands.local import CALLED, TAKEN_OVER
+from launch.dataflow.flex_template import metadata
+
+TOPIC = "projects/my-project/topics/a-topic"
+PLAIN = JobOptions(
+    input_subscription="projects/my-project/subscriptions/sub", model_pattern="m/*.h5", output_path="gs://b/out"
+)
+FULL = JobOptions(
+    input_topic=TOPIC,
+    model_pattern="gs://b/*.h5",
+    model_poll_seconds=2.5,
+    output_topic=TOPIC,
+    dead_letter_path="gs://b/dead",
+    model_events_path="gs://b/events",
+    image_prefix=("gs://b/one", "gs://b/two words"),
+    engine="onnx",
+    max_batch_size=7,
+    max_batch_wait_ms=9,
+    max_image_bytes=11,
+    max_image_pixels=13,
+    exact_decode=True,
+    model_cache="/cache",
+    compile_cache="gs://b/cache",
+)
+TOPICS = dataclasses.replace(PLAIN, dead_letter_topic=TOPIC, model_events_topic=TOPIC)
+
+
+@pytest.mark.parametrize("job", [PLAIN, FULL, TOPICS], ids=["plain", "full", "topics"])
+def test_options_written_as_flags_are_read_as_they_were(job: JobOptions) -> None:
+    _, read, _ = parse_options(as_flags(dataclasses.asdict(job)))
+
+    assert read == job
+
+
+def test_between_them_these_options_differ_from_every_default() -> None:
+    given = {name for job in (FULL, TOPICS) for name in OPTIONS if getattr(job, name) != OPTIONS[name].default}
+    assert given == set(OPTIONS)
+
+
+def test_the_parameters_of_the_template_are_written_down_as_they_are_made() -> None:
+    assert json.loads(metadata.WRITTEN.read_text()) == metadata.metadata()
+
+
+@pytest.mark.parametrize(
+    ("verb", "flags"),
+    [("dataflow", set(OPTIONS)), ("local", {CALLED.get(name, name) for name in TAKEN_OVER})],
+)
+def test_a_verb_offers_every_option_that_it_takes_over(
+    verb: str, flags: set[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    assert run(app, [verb, "--help"]) == 0
+    words = capsys.readouterr().out.split()
+    assert {f"--{flag.replace('_', '-')}" for flag in flags} - set(words) == set()
