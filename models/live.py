@@ -29,8 +29,10 @@ from models.reference import ModelReference, Statement
 
 _LOGGER = logging.getLogger(__name__)
 
-_LAST_BATCH_SECONDS = 5.0
-_FIRST_RETRY_SECONDS = 1.0
+LAST_BATCH_SECONDS = 5.0
+"""How long a swap waits for the last batches of the models before."""
+FIRST_RETRY_SECONDS = 1.0
+"""How long a model that could not be brought in is left alone at first; then twice as long each time."""
 _LONGEST_RETRY_SECONDS = 60.0
 _LONGEST_CLOSE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
@@ -232,7 +234,7 @@ class LiveModels:
 
     def _await_room(self) -> None:
         """Waits a little for retired models' last batches; one that hangs must not hold up the swap for ever."""
-        deadline = time.monotonic() + _LAST_BATCH_SECONDS
+        deadline = time.monotonic() + LAST_BATCH_SECONDS
         while self.resident() > 1 and time.monotonic() < deadline and not self._closed:
             time.sleep(0.02)
 
@@ -260,7 +262,7 @@ class _Failures:
 
     def __init__(self) -> None:
         self._of: ModelReference | None = None
-        self._seconds = _FIRST_RETRY_SECONDS
+        self._seconds = FIRST_RETRY_SECONDS
         self._text = ""
         self.is_news = False
 
@@ -268,7 +270,7 @@ class _Failures:
         """Takes in a failure and logs it, once while it stays the same; returns seconds to wait."""
         self._seconds = min(2 * self._seconds, _LONGEST_RETRY_SECONDS)
         if reference != self._of:
-            self._of, self._seconds, self._text = reference, _FIRST_RETRY_SECONDS, ""
+            self._of, self._seconds, self._text = reference, FIRST_RETRY_SECONDS, ""
         text = typed_line(error)
         self.is_news = text != self._text
         self._text = text

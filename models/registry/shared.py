@@ -56,7 +56,7 @@ class SharedArtefacts:
             manifest = Manifest.from_json({name: value for name, value in written.items() if name != "sizes"})
         except FileNotFoundError:
             return None
-        except (StorageUnavailable, OSError, tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # whatever a storage raises, or an archive is, the model can be compiled again
             _LOGGER.warning("the shared compiled model %s is of no use: %s", self._uri(sha256, choice), error)
             return None
         finally:
@@ -71,7 +71,7 @@ class SharedArtefacts:
             with tarfile.open(archive, "w") as packed:
                 packed.add(artefact.folder, arcname=".")
             self._storage.write(uri, archive)
-        except (StorageUnavailable, OSError, tarfile.TarError) as error:
+        except Exception as error:  # whatever a storage raises, the model is compiled and can be served
             _LOGGER.warning("the compiled model %s could not be shared: %s", uri, error)
         finally:
             archive.unlink(missing_ok=True)

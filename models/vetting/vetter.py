@@ -183,7 +183,13 @@ class Vetter:
 
     def _from_fleet(self, sha256: str, workspace: Path) -> Artefact | None:
         found = self._shared.fetch(sha256, self._choice, workspace) if self._shared is not None else None
-        return self._cache.store(*found, self._choice) if found is not None else None
+        if found is None:
+            return None
+        try:
+            return self._cache.store(*found, self._choice)
+        except ModelRejected as rejection:  # which is about the archive; the candidate has not been looked at
+            _LOGGER.warning("the shared compiled model of %s is of no use: %s", sha256[:DIGEST_DIGITS], rejection)
+            return None
 
     def _take_child(self, keras: bool, hurried: bool = False) -> ChildProcess:
         with self._lock:

@@ -7,8 +7,7 @@ import threading
 import time
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +15,17 @@ import numpy as np
 import pytest
 
 from models import live
-from models.artefacts import Artefact, Vetted
+from models.artefacts import Artefact
 from models.engines import Engine, load_engine
 from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStopped
 from models.events import EventLog
 from models.images.decoding import Raster
 from models.live import LiveModel, LiveModels, ModelsClosed
 from models.reference import ModelReference, Statement
-from tests.model_files import vetted_classifier
+from tests.models.live_bench import Gated, Shelf
+from tests.waiting import eventually
 
 GREY = Raster(np.full((8, 8, 3), 128, np.uint8))
-CLASSES = 120
-
-
-class Shelf:
-    """Makes models on demand, each of which favours another class, and hands them out; may be made to fail."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._shelf: dict[ModelReference, Vetted] = {}
-        self.favours: dict[str, int] = {}
-        self.asked: Counter[str] = Counter()
-        self.troubles: list[Exception] = []
-
-    def model(self, favours: int, uri: str = "") -> ModelReference:
-        made = vetted_classifier(self._folder / str(favours), classes=CLASSES, favours=favours, uri=uri)
-        self._shelf[made.reference] = made
-        self.favours[made.reference.digest] = favours
-        return made.reference
-
-    def obtain(self, reference: ModelReference) -> Vetted:
-        self.asked[reference.digest] += 1
-        if self.troubles:
-            raise self.troubles.pop(0)
-        return self._shelf[reference]
 
 
 @pytest.fixture
@@ -64,18 +40,18 @@ def events() -> EventLog:
 
 @pytest.fixture
 def models(shelf: Shelf, events: EventLog, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveModels]:
-    monkeypatch.setattr(live, "_FIRST_RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(live, "_LAST_BATCH_SECONDS", 0.2)
+    monkeypatch.setattr(live, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(live, "LAST_BATCH_SECONDS", 0.2)
     models = LiveModels(shelf.obtain, events, warm_sizes=(1, 2))
     yield models
     models.close()
 
 
-def await_that(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+@pytest.fixture
+def gated(shelf: Shelf, events: EventLog) -> Iterator[Gated]:
+    gated = Gated(shelf, events)
+    yield gated
+    gated.close()
 
 
 def is_live(models: LiveModels, reference: ModelReference) -> bool:
@@ -83,9 +59,13 @@ def is_live(models: LiveModels, reference: ModelReference) -> bool:
     return current is not None and current.reference == reference
 
 
+def await_live(models: LiveModels, reference: ModelReference) -> None:
+    eventually(lambda: is_live(models, reference), f"{reference.model_id} to be live")
+
+
 def bring(models: LiveModels, reference: ModelReference, since: int) -> None:
     models.state(Statement(reference, since))
-    await_that(lambda: is_live(models, reference))
+    await_live(models, reference)
 
 
 def answer(model: LiveModel) -> int:
@@ -101,7 +81,7 @@ def kinds(events: EventLog) -> list[tuple[str, str]]:
 def test_what_is_stated_goes_live(models: LiveModels, shelf: Shelf, events: EventLog) -> None:
     bring(models, shelf.model(7), 1)
     assert answer(models.current()) == 7
-    await_that(lambda: events.counts()["live"] == 1)
+    eventually(lambda: events.counts()["live"] == 1, "the event live")
     assert [(event.event, event.model_id) for event in events.drain()] == [
         ("loading", models.current().reference.model_id),
         ("live", models.current().reference.model_id),
@@ -113,7 +93,7 @@ def test_a_model_that_cannot_be_brought_in_is_told_once_with_its_reason(
 ) -> None:
     shelf.troubles = [*[StorageUnavailable("the bucket\nis gone")] * 3, OSError("the disk is full")]
     bring(models, shelf.model(7), 1)
-    await_that(lambda: events.counts()["live"] == 1)
+    eventually(lambda: events.counts()["live"] == 1, "the event live")
     told = events.drain()
     assert [event.event for event in told] == ["loading", "failed", "failed", "live"]
     assert [event.reason for event in told[1:3]] == [
@@ -128,7 +108,7 @@ def test_a_model_that_is_wanted_again_is_told_to_be_loading_again(
     one, two = shelf.model(1), shelf.model(2)
     for since, reference in enumerate((one, two, one)):
         bring(models, reference, since)
-    await_that(lambda: events.counts()["live"] == 3)
+    eventually(lambda: events.counts()["live"] == 3, "the event live")
     assert [event.model_id for event in events.drain() if event.event == "loading"] == [
         reference.model_id for reference in (one, two, one)
     ]
@@ -173,10 +153,10 @@ def test_a_retired_model_is_freed_and_told(models: LiveModels, shelf: Shelf, eve
     model = models.current()
     ghosts = weakref.ref(model), weakref.ref(model.engine)
     bring(models, shelf.model(2), 2)
-    await_that(lambda: events.counts()["live"] == 2)
+    eventually(lambda: events.counts()["live"] == 2, "the event live")
     assert kinds(events) == [("live", "m1"), ("live", "m2")]
     del model
-    await_that(lambda: events.counts()["retired"] == 1)
+    eventually(lambda: events.counts()["retired"] == 1, "the event retired")
     assert kinds(events) == [("retired", "m1")]
     gc.disable()  # it must not need the collector
     assert [ghost() for ghost in ghosts] == [None, None]
@@ -197,43 +177,67 @@ def test_one_load_per_version(models: LiveModels, shelf: Shelf) -> None:
     references = [shelf.model(number) for number in range(3)]
     for since in range(1, 40):
         models.state(Statement(references[0], since))
-    await_that(lambda: is_live(models, references[0]))
+    await_live(models, references[0])
     for since, reference in enumerate(references[1:], start=100):
         bring(models, reference, since)
     assert set(models.loads.values()) == {1}
     assert len(models.loads) == 3
 
 
-def test_restating_a_model_while_it_loads_does_not_load_it_twice(shelf: Shelf, events: EventLog) -> None:
-    loading, go_on = threading.Event(), threading.Event()
-
-    def load(artefact: Artefact, threads: int) -> Engine:
-        loading.set()
-        go_on.wait()
-        return load_engine(artefact, threads)
-
-    models = LiveModels(shelf.obtain, events, load=load)
+def test_restating_a_model_while_it_loads_does_not_load_it_twice(gated: Gated, shelf: Shelf) -> None:
     reference = shelf.model(1)
-    models.state(Statement(reference, 1))
-    loading.wait()
-    models.state(Statement(reference, 2))  # another worker's watch began later and states the same
-    go_on.set()
-    await_that(lambda: is_live(models, reference))
-    models.close()
-    assert models.loads[reference.digest] == 1
+    gated.models.state(Statement(reference, 1))
+    gated.await_loading(reference)
+    gated.models.state(Statement(reference, 2))  # another worker's watch began later and states the same
+    gated.let_load(reference)
+    await_live(gated.models, reference)
+    gated.models.close()
+    assert gated.models.loads[reference.digest] == 1
 
 
-def test_late_old_statements_never_make_models_ping_pong(models: LiveModels, shelf: Shelf, events: EventLog) -> None:
+def test_late_old_statements_never_make_models_ping_pong(gated: Gated, shelf: Shelf, events: EventLog) -> None:
     old, new = shelf.model(1), shelf.model(2)
-    bring(models, old, 10)
-    bring(models, new, 20)
-    for _ in range(50):
-        models.state(Statement(old, 10))
-        models.state(Statement(new, 20))
-        models.state(Statement(old, 0))
-    bring(models, shelf.model(3), 21)
-    assert [name for kind, name in kinds(events) if kind == "live"] == ["m1", "m2", "m3"]
-    assert models.loads.total() == 3
+    gated.let_load(old)
+    bring(gated.models, old, 10)
+    gated.models.state(Statement(new, 20))
+    gated.await_loading(new)
+    gated.models.state(Statement(old, 10))
+    gated.models.state(Statement(old, 0))
+    gated.let_load(new)
+    await_live(gated.models, new)
+    gated.models.close()
+    assert [name for kind, name in kinds(events) if kind == "live"] == ["m1", "m2"]
+    assert gated.models.loads.total() == 2
+
+
+def test_a_model_that_is_no_longer_wanted_once_loaded_never_answers(
+    gated: Gated, shelf: Shelf, events: EventLog
+) -> None:
+    first, overtaken, wanted = shelf.model(1), shelf.model(2), shelf.model(3)
+    gated.let_load(first)
+    bring(gated.models, first, 1)
+    gated.models.state(Statement(overtaken, 2))
+    gated.await_loading(overtaken)
+    gated.models.state(Statement(wanted, 3))
+    gated.let_load(overtaken)
+    gated.await_loading(wanted)  # by now the one before is loaded and has been decided upon
+    assert is_live(gated.models, first)
+    gated.let_load(wanted)
+    await_live(gated.models, wanted)
+    gated.models.close()
+    assert ("live", "m2") not in kinds(events)
+
+
+def test_a_first_model_that_is_no_longer_wanted_once_loaded_never_answers(gated: Gated, shelf: Shelf) -> None:
+    overtaken, wanted = shelf.model(1), shelf.model(2)
+    gated.models.state(Statement(overtaken, 1))
+    gated.await_loading(overtaken)
+    gated.models.state(Statement(wanted, 2))
+    gated.let_load(overtaken)
+    gated.await_loading(wanted)
+    assert gated.models.peek() is None
+    gated.let_load(wanted)
+    assert gated.models.current().reference == wanted
 
 
 def test_a_rollback_to_a_resident_model_needs_no_load(models: LiveModels, shelf: Shelf, events: EventLog) -> None:
@@ -246,8 +250,8 @@ def test_a_rollback_to_a_resident_model_needs_no_load(models: LiveModels, shelf:
     assert models.loads[first.digest] == 1
     bring(models, second, 4)
     del held
-    await_that(lambda: models.resident() == 1)
-    await_that(lambda: sum(models.loads.values()) >= 2)
+    eventually(lambda: models.resident() == 1, "one model in memory")
+    eventually(lambda: sum(models.loads.values()) >= 2, "two loads")
     models.close()
     told = Counter(kinds(events))
     assert told["live", "m1"] == 2
@@ -262,7 +266,7 @@ def test_the_same_bytes_under_another_name_share_the_engine(models: LiveModels, 
     assert models.current().engine is engine
     assert models.current().card.name == "new"
     assert models.loads[first.digest] == 1
-    await_that(lambda: events.counts()["retired"] == 1)
+    eventually(lambda: events.counts()["retired"] == 1, "the event retired")
     assert kinds(events) == [("live", "old"), ("live", "new"), ("retired", "old")]
     assert models.resident() == 1
 
@@ -289,12 +293,12 @@ def test_trouble_never_unloads_and_is_tried_again(
     while shelf.troubles:
         current = models.current()
         assert answer(current) == shelf.favours[current.reference.digest]
-    await_that(lambda: is_live(models, wanted))
+    await_live(models, wanted)
     assert sum("is not live yet" in record.message for record in caplog.records) == 1
 
 
 def test_a_failed_load_never_retags(shelf: Shelf, events: EventLog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "_FIRST_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(live, "FIRST_RETRY_SECONDS", 0.001)
     failures = Counter[str]()
 
     def load(artefact: Artefact, threads: int) -> Engine:
@@ -316,46 +320,26 @@ def test_a_failed_load_never_retags(shelf: Shelf, events: EventLog, monkeypatch:
     assert {name for _, name in kinds(events)} == {"m1", "m3"}
 
 
-def test_a_model_that_cannot_answer_its_warm_up_does_not_go_live(
-    models: LiveModels, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_cannot_answer_its_warm_up_does_not_go_live(models: LiveModels, shelf: Shelf) -> None:
     good, bad = shelf.model(1), shelf.model(2)
     bring(models, good, 1)
-    original = shelf.obtain
-
-    def mislabelled(reference: ModelReference) -> Vetted:
-        vetted = original(reference)
-        if reference != bad:
-            return vetted
-        spec = replace(vetted.artefact.manifest.card.input, height=5)
-        card = replace(vetted.artefact.manifest.card, input=spec)
-        manifest = replace(vetted.artefact.manifest, card=card, input_shape=(5, 8, 3))
-        return replace(vetted, artefact=replace(vetted.artefact, manifest=manifest))
-
-    monkeypatch.setattr(models, "_obtain", mislabelled)
+    shelf.mislabel(bad)
     models.state(Statement(bad, 2))
-    await_that(lambda: models.loads[bad.digest] >= 2)
+    eventually(lambda: models.loads[bad.digest] >= 2, "a second attempt")
     assert is_live(models, good)
     bring(models, shelf.model(3), 3)
 
 
-def test_closing_amid_a_load_waits_for_it_and_serves_it_not(shelf: Shelf, events: EventLog) -> None:
-    loading, go_on = threading.Event(), threading.Event()
-
-    def load(artefact: Artefact, threads: int) -> Engine:
-        loading.set()
-        go_on.wait()
-        return load_engine(artefact, threads)
-
-    models = LiveModels(shelf.obtain, events, load=load)
-    models.state(Statement(shelf.model(1), 1))
-    loading.wait()
+def test_closing_amid_a_load_waits_for_it_and_serves_it_not(gated: Gated, shelf: Shelf, events: EventLog) -> None:
+    models, reference = gated.models, shelf.model(1)
+    models.state(Statement(reference, 1))
+    gated.await_loading(reference)
     assert models.resident() == 1
     closing = threading.Thread(target=models.close)
     closing.start()
     with pytest.raises(ModelsClosed):
         models.current()
-    go_on.set()
+    gated.let_load(reference)
     closing.join()
     assert models.peek() is None
     assert models.resident() == 0
@@ -367,7 +351,7 @@ def test_closing_amid_a_load_waits_for_it_and_serves_it_not(shelf: Shelf, events
 def test_the_end_of_vetting_ends_the_waiting_for_a_model(models: LiveModels, shelf: Shelf) -> None:
     shelf.troubles = [VettingStopped()]
     models.state(Statement(shelf.model(1), 1))
-    await_that(lambda: not shelf.troubles)
+    eventually(lambda: not shelf.troubles, "the end of vetting")
     models.close()
     assert models.peek() is None
 
@@ -397,12 +381,12 @@ def test_a_hundred_swaps_under_load_keep_every_tag_true(models: LiveModels, shel
         while not is_live(models, reference):
             most_resident = max(most_resident, models.resident())
             time.sleep(0.001)
-        await_that(lambda: answered[reference.digest] > 0)  # noqa: B023 - awaited here
+        eventually(lambda: answered[reference.digest] > 0, "an answer")  # noqa: B023 - awaited here
     done.set()
     for thread in threads:
         thread.join()
     assert not wrong
     assert most_resident <= 2
     assert models.loads.total() == 101
-    await_that(lambda: events.counts()["retired"] == 100)
+    eventually(lambda: events.counts()["retired"] == 100, "a hundred retirements")
     assert models.resident() == 1

@@ -1,3 +1,5 @@
+"""A fleet's shared folder of compiled models: it saves work, and its trouble stops nothing."""
+
 from __future__ import annotations
 
 import tarfile
@@ -20,17 +22,17 @@ class Counting(BeamStorage):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[str] = []
-        self.refuses = False
+        self.trouble: Exception | None = None
 
     def write(self, uri: str, source: Path) -> None:
-        if self.refuses:
-            raise StorageUnavailable("no room")
+        if self.trouble is not None:
+            raise self.trouble
         self.written.append(uri)
         super().write(uri, source)
 
     def open(self, uri: str) -> ReadableFile:
-        if self.refuses and uri.endswith(".tar"):
-            raise StorageUnavailable("gone")
+        if self.trouble is not None and uri.endswith(".tar"):
+            raise self.trouble
         return super().open(uri)
 
 
@@ -59,9 +61,20 @@ def test_one_worker_compiles_and_the_others_load(tmp_path: Path, model: Path, mo
     assert len(storage.written) == 1
 
 
-def test_a_shared_folder_that_is_lost_or_full_stops_nothing(tmp_path: Path, model: Path) -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        StorageUnavailable("no room"),
+        OSError(5, "Input/output error"),
+        RuntimeError("whatever a client says"),
+        AttributeError("session"),
+        EOFError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_a_shared_folder_raises_stops_nothing(tmp_path: Path, model: Path, trouble: Exception) -> None:
     storage = Counting()
-    storage.refuses = True
+    storage.trouble = trouble
 
     assert worker(tmp_path, "only", storage).vet(str(model)).name == "model"
 
@@ -73,6 +86,28 @@ def test_what_is_no_compiled_model_is_compiled_again(tmp_path: Path, model: Path
     Path(storage.written[0]).write_bytes(content)
 
     assert worker(tmp_path, "second", storage).vet(str(model)).name == "model"
+
+
+@pytest.mark.parametrize("manifest", ["[]", "3", "{}", '{"format": 2}', "[" * 100_000])
+def test_a_manifest_that_is_none_is_compiled_again(tmp_path: Path, model: Path, manifest: str) -> None:
+    storage = Counting()
+    worker(tmp_path, "first", storage).vet(str(model))
+    (tmp_path / "manifest.json").write_text(manifest)
+    with tarfile.open(storage.written[0], "w") as archive:
+        archive.add(tmp_path / "manifest.json", arcname="manifest.json")
+
+    assert worker(tmp_path, "second", storage).vet(str(model)).name == "model"
+
+
+def test_a_manifest_without_its_model_is_compiled_again(tmp_path: Path, model: Path) -> None:
+    storage = Counting()
+    first = worker(tmp_path, "first", storage).vet(str(model))
+    with tarfile.open(storage.written[0], "w") as archive:
+        archive.add(first.artefact.folder / "manifest.json", arcname="manifest.json")
+
+    second = worker(tmp_path, "second", storage).vet(str(model))
+
+    assert (second.artefact.folder / "model.onnx").read_bytes() == model.read_bytes()
 
 
 def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path, model: Path) -> None:
