@@ -12,7 +12,7 @@ DEMO_READY := $(VENV)/.demo-ready
 TESTS_READY := $(VENV)/.tests-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit quick versions fuzz bench prism lock wheels clean chosen-python
+.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench prism lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -100,6 +100,21 @@ format: $(TESTS_READY) ## format the code
 
 fuzz: $(TESTS_READY) ## mutate images and messages for as long as it takes
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/fuzz
+
+# The tool has an environment of its own, so that nothing here is bound by what it needs.
+MUTANTS_READY := .venv.mutants/.ready
+MUTANTS ?= 200
+SEED ?= 1
+
+$(MUTANTS_READY): tests/mutants/requirements.txt $(TESTS_READY)
+	@echo "== installing the mutation tool into .venv.mutants"
+	@$(BIN)/python -m venv .venv.mutants
+	@.venv.mutants/bin/python -m pip install --quiet --disable-pip-version-check --progress-bar off -r $<
+	@touch $@
+
+mutants: $(MUTANTS_READY) ## plant faults and see which no test finds; ONLY=models/live.py MUTANTS=200 SEED=1 TESTS=...
+	@.venv.mutants/bin/python -m tests.mutants --python $(BIN)/python --mutants $(MUTANTS) --seed $(SEED) \
+		--only "$(ONLY)" --tests $(TESTS)
 
 bench: $(TESTS_READY) ## measure against Beam's stock handler and against the bare machine
 	@$(BIN)/python -m benchmarks

@@ -1,0 +1,45 @@
+"""Which tests are for which file of the core: they have the same folders, and mostly the same names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_TESTS = Path(__file__).parents[1]
+
+MORE_TESTS: dict[str, tuple[str, ...]] = {
+    "models/answering.py": ("transforms/test_inference.py",),
+    "models/compute_threads.py": ("models/engines", "models/test_live.py"),
+    "models/errors.py": ("models/test_file_checks.py", "models/test_verdicts.py", "docs"),
+    "models/events.py": ("models/test_live.py", "transforms/test_metrics.py", "transforms/test_sinks.py"),
+    "models/json_lines.py": ("transforms/test_sinks.py",),
+    "models/memory.py": ("models/test_swap_memory.py", "models/test_live.py"),
+    "models/model_files.py": ("models/test_vetting.py", "models/releasing"),
+    "models/moments.py": ("transforms/test_inference.py", "transforms/test_sinks.py"),
+    "models/records.py": ("transforms/test_sinks.py", "transforms/test_inference.py", "transforms/test_reading.py"),
+    "models/registry/cache.py": ("models/registry", "models/test_artefacts.py"),
+    "models/serving.py": ("transforms/test_inference.py",),
+    "models/storage/cloud.py": ("launch/commands/test_cloud_models.py",),
+    "models/storage/credentials.py": ("launch/commands/test_cloud_models.py",),
+    "models/storage/local_writing.py": ("models/releasing", "models/storage"),
+    "models/survey.py": ("launch/commands/test_model_commands.py",),
+    "models/vetting": ("models/test_file_checks.py", "models/test_verdicts.py", "models/test_vetting.py"),
+    "transforms/beam_files.py": ("models/registry", "launch/commands/test_cloud_models.py"),
+    "transforms/beam_storage.py": ("models/registry", "launch/commands/test_cloud_models.py"),
+    "transforms/image_bytes.py": ("transforms/test_reading.py",),
+    "transforms/process.py": ("transforms/test_messages.py", "transforms/test_reading.py", "transforms/test_sinks.py"),
+    "transforms/results.py": ("transforms/test_sinks.py",),
+    "transforms/watching.py": ("beam_pipeline", "end_to_end/test_triggered_side_inputs.py"),
+}
+"""Tests under `tests/` for a file, or a folder, that has none of its own name. Others get the tests of their folder."""
+
+
+def chosen_for(file: str) -> list[str]:
+    """The tests that are for a file of the core: those of its name and of the table, else those of its folder."""
+    path = Path(file)
+    own = [f"tests/{path.parent}/test_{path.name}"]
+    for name in (file, str(path.parent)):
+        own += [f"tests/{more}" for more in MORE_TESTS.get(name, ())]
+    if found := [test for test in own if (_TESTS.parent / test).exists()]:
+        return found
+    folder = next(folder for folder in path.parents if any((_TESTS / folder).glob("test_*.py")))
+    return sorted(f"tests/{folder}/{test.name}" for test in (_TESTS / folder).glob("test_*.py"))
