@@ -30,7 +30,7 @@ class OurWay:
         here = THE_JOB.here.serving(self._config)
         statement = here.watch.wait_for_statement()
         assert statement is not None
-        here.live.state(statement)
+        here.live.follow(statement)
         here.live.current()
 
     def classify(self, paths: list[str]) -> Timing:

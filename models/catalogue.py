@@ -117,7 +117,7 @@ class Catalogue:
             changes.append(self._started + FIRST_STATEMENT_SECONDS)
         return min((at for at in changes if at > now), default=None)
 
-    def state(self, now: float) -> Statement | None:
+    def decide(self, now: float) -> Statement | None:
         """The newest valid file, as a statement; the same object as before while nothing changed.
 
         A live file that was overwritten stays stated until its new bytes are decided upon.
@@ -128,7 +128,7 @@ class Catalogue:
                 waited = now - (now if self._started is None else self._started)
                 if self.statement is None and undecided and waited < FIRST_STATEMENT_SECONDS:
                     break
-                self._state(entry.verdict, now)
+                self._make_statement(entry.verdict, now)
                 break
             if entry.verdict is None:
                 undecided = True
@@ -136,7 +136,7 @@ class Catalogue:
                     break
         return self.statement
 
-    def _state(self, vetted: Vetted, now: float) -> None:
+    def _make_statement(self, vetted: Vetted, now: float) -> None:
         stated = self.statement
         if stated is None or stated.reference != vetted.reference:
             since = max(int(now * 1e6), stated.since + 1 if stated else 0)

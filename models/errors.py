@@ -64,6 +64,10 @@ class ImageError(Exception):
         self.fault = fault
         self.detail = detail
 
+    def __reduce__(self) -> tuple[type[ImageError], tuple[ImageFault, str]]:
+        """It travels inside answers, from one step to the next."""
+        return type(self), (self.fault, self.detail)
+
 
 class ModelRejected(Exception):  # noqa: N818 - a verdict on a file, not a failure of the program
     """One model file that must not be served.
@@ -79,6 +83,9 @@ class ModelRejected(Exception):  # noqa: N818 - a verdict on a file, not a failu
         self.fault = fault
         self.detail = detail
         self.model_id = model_id
+
+    def __reduce__(self) -> tuple[type[ModelRejected], tuple[ModelFault, str, str | None]]:
+        return type(self), (self.fault, self.detail, self.model_id)
 
 
 class VettingStopped(Exception):  # noqa: N818 - the program is ending, nothing failed
@@ -119,6 +126,9 @@ class NameTaken(NotWritten):
     def __init__(self, uri: str) -> None:
         super().__init__(f"{uri} exists, and is not replaced; choose another name, or give the folder alone")
         self.uri = uri
+
+    def __reduce__(self) -> tuple[type[NameTaken], tuple[str]]:
+        return type(self), (self.uri,)
 
 
 class ReleaseError(Exception):

@@ -97,7 +97,7 @@ class LiveModels:
         self._thread: threading.Thread | None = None
         self.loads: Counter[str] = Counter()
 
-    def state(self, statement: Statement) -> None:
+    def follow(self, statement: Statement) -> None:
         """Takes in which model should be live; returns at once. Older statements than the newest are ignored."""
         with self._changed:
             if self._closed or (self._wanted is not None and statement.since < self._wanted.since):
@@ -107,7 +107,7 @@ class LiveModels:
             self._wanted = statement
             self._changed.notify_all()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._follow, name="live models", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="live models", daemon=True)
                 self._thread.start()
 
     def current(self) -> LiveModel:
@@ -143,7 +143,7 @@ class LiveModels:
             self._thread.join(_LONGEST_CLOSE_SECONDS)
         self._tell_retired()
 
-    def _follow(self) -> None:
+    def _run(self) -> None:
         """Brings in what is wanted, one model after the other, until closed."""
         failures = _Failures()
         begun: Statement | None = None

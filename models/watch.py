@@ -152,7 +152,7 @@ class ModelWatch:
         self._forget_the_gone()
         before = self._catalogue.statement
         with self._changed:
-            stated = self._catalogue.state(self._clock())
+            stated = self._catalogue.decide(self._clock())
             self._changed.notify_all()
         if stated is not None and stated is not before:
             _LOGGER.info("newest valid model: %s", stated.reference.model_id)

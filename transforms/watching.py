@@ -171,7 +171,7 @@ class _Upkeep(beam.DoFn):
         here = self._run.here.serving(self._config)
         statement = here.watch.statement
         if statement is not None:
-            here.live.state(statement)
+            here.live.follow(statement)
         yield from drain_events(self._run, self._config)
 
 

@@ -97,9 +97,9 @@ class NewestValidFileWins(RuleBasedStateMachine):
 
     @rule()
     def an_empty_listing(self) -> None:
-        before = self.catalogue.state(self.now)
+        before = self.catalogue.decide(self.now)
         self.catalogue.observe([], self.now)
-        assert self.catalogue.state(self.now) is before
+        assert self.catalogue.decide(self.now) is before
 
     @rule()
     def poll(self) -> None:
@@ -128,18 +128,18 @@ class NewestValidFileWins(RuleBasedStateMachine):
             for uri in list(self.vetting):
                 file, content = self.vetting.pop(uri)
                 self.catalogue.record(file, verdict_on(uri, content), self.now)
-            self.catalogue.state(self.now)
+            self.catalogue.decide(self.now)
             self.now += 5
-        stated = self.catalogue.state(self.now)
+        stated = self.catalogue.decide(self.now)
         assert (stated.reference if stated else None) == the_rule(self.disk, live)
 
     @invariant()
     def only_valid_bytes_are_stated_and_since_only_grows(self) -> None:
-        stated = self.catalogue.state(self.now)
+        stated = self.catalogue.decide(self.now)
         if stated is not None:
             assert stated.since >= self.last_since
             self.last_since = stated.since
-            assert self.catalogue.state(self.now) is stated
+            assert self.catalogue.decide(self.now) is stated
 
     def teardown(self) -> None:
         if hasattr(self, "disk"):
@@ -167,7 +167,7 @@ def uris(files: list[StoredFile]) -> list[str]:
 
 
 def stated(made: Catalogue, now: float = 100.0) -> str | None:
-    statement = made.state(now)
+    statement = made.decide(now)
     return statement.reference.uri if statement else None
 
 
@@ -248,9 +248,9 @@ def test_an_emptied_listing_changes_nothing() -> None:
     fine = stored("fine", 1)
     made = catalogue(fine)
     made.record(fine, good("fine", "x"), 100)
-    before = made.state(100)
+    before = made.decide(100)
     made.observe([], 200)
-    assert made.state(200) is before
+    assert made.decide(200) is before
     made.observe([fine], 201)
     assert made.to_vet(201, ()) == []
 
@@ -260,10 +260,10 @@ def test_an_overwritten_live_file_stays_stated_until_its_new_bytes_are_decided_u
     made = catalogue(live, older)
     for file in (live, older):
         made.record(file, good(file.uri, file.uri), 100)
-    before = made.state(100)
+    before = made.decide(100)
     overwritten = stored("live", 3, "2")
     made.observe([overwritten, older], 101)
-    assert made.state(101) is before
+    assert made.decide(101) is before
     made.record(overwritten, ModelRejected(ModelFault.NOT_A_MODEL, ""), 102)
     assert stated(made, 102) == "older"
 
@@ -305,10 +305,10 @@ def test_each_statement_is_newer_than_the_one_before_even_if_the_clock_is_not() 
     first, second = stored("m", 1), stored("n", 2)
     made = catalogue(first)
     made.record(first, good("m", "x"), 100)
-    before = made.state(100)
+    before = made.decide(100)
     made.observe([first, second], 50)
     made.record(second, good("n", "y"), 50)
-    after = made.state(50)
+    after = made.decide(50)
     assert before is not None
     assert after is not None
     assert after.since > before.since

@@ -64,7 +64,7 @@ def await_live(models: LiveModels, reference: ModelReference) -> None:
 
 
 def bring(models: LiveModels, reference: ModelReference, since: int) -> None:
-    models.state(Statement(reference, since))
+    models.follow(Statement(reference, since))
     await_live(models, reference)
 
 
@@ -119,7 +119,7 @@ def test_the_first_model_is_waited_for(models: LiveModels, shelf: Shelf) -> None
     waiting = threading.Thread(target=lambda: got.append(models.current()))
     waiting.start()
     reference = shelf.model(1)
-    models.state(Statement(reference, 1))
+    models.follow(Statement(reference, 1))
     waiting.join()
     assert got[0].reference == reference
 
@@ -176,7 +176,7 @@ def test_a_batch_that_hangs_blocks_no_later_swap(models: LiveModels, shelf: Shel
 def test_one_load_per_version(models: LiveModels, shelf: Shelf) -> None:
     references = [shelf.model(number) for number in range(3)]
     for since in range(1, 40):
-        models.state(Statement(references[0], since))
+        models.follow(Statement(references[0], since))
     await_live(models, references[0])
     for since, reference in enumerate(references[1:], start=100):
         bring(models, reference, since)
@@ -186,9 +186,9 @@ def test_one_load_per_version(models: LiveModels, shelf: Shelf) -> None:
 
 def test_restating_a_model_while_it_loads_does_not_load_it_twice(gated: Gated, shelf: Shelf) -> None:
     reference = shelf.model(1)
-    gated.models.state(Statement(reference, 1))
+    gated.models.follow(Statement(reference, 1))
     gated.await_loading(reference)
-    gated.models.state(Statement(reference, 2))  # another worker's watch began later and states the same
+    gated.models.follow(Statement(reference, 2))  # another worker's watch began later and states the same
     gated.let_load(reference)
     await_live(gated.models, reference)
     gated.models.close()
@@ -199,10 +199,10 @@ def test_late_old_statements_never_make_models_ping_pong(gated: Gated, shelf: Sh
     old, new = shelf.model(1), shelf.model(2)
     gated.let_load(old)
     bring(gated.models, old, 10)
-    gated.models.state(Statement(new, 20))
+    gated.models.follow(Statement(new, 20))
     gated.await_loading(new)
-    gated.models.state(Statement(old, 10))
-    gated.models.state(Statement(old, 0))
+    gated.models.follow(Statement(old, 10))
+    gated.models.follow(Statement(old, 0))
     gated.let_load(new)
     await_live(gated.models, new)
     gated.models.close()
@@ -216,9 +216,9 @@ def test_a_model_that_is_no_longer_wanted_once_loaded_never_answers(
     first, overtaken, wanted = shelf.model(1), shelf.model(2), shelf.model(3)
     gated.let_load(first)
     bring(gated.models, first, 1)
-    gated.models.state(Statement(overtaken, 2))
+    gated.models.follow(Statement(overtaken, 2))
     gated.await_loading(overtaken)
-    gated.models.state(Statement(wanted, 3))
+    gated.models.follow(Statement(wanted, 3))
     gated.let_load(overtaken)
     gated.await_loading(wanted)  # by now the one before is loaded and has been decided upon
     assert is_live(gated.models, first)
@@ -230,9 +230,9 @@ def test_a_model_that_is_no_longer_wanted_once_loaded_never_answers(
 
 def test_a_first_model_that_is_no_longer_wanted_once_loaded_never_answers(gated: Gated, shelf: Shelf) -> None:
     overtaken, wanted = shelf.model(1), shelf.model(2)
-    gated.models.state(Statement(overtaken, 1))
+    gated.models.follow(Statement(overtaken, 1))
     gated.await_loading(overtaken)
-    gated.models.state(Statement(wanted, 2))
+    gated.models.follow(Statement(wanted, 2))
     gated.let_load(overtaken)
     gated.await_loading(wanted)
     assert gated.models.peek() is None
@@ -289,7 +289,7 @@ def test_trouble_never_unloads_and_is_tried_again(
     bring(models, shelf.model(1), 1)
     shelf.troubles = [trouble] * 3
     wanted = shelf.model(2)
-    models.state(Statement(wanted, 2))
+    models.follow(Statement(wanted, 2))
     while shelf.troubles:
         current = models.current()
         assert answer(current) == shelf.favours[current.reference.digest]
@@ -310,7 +310,7 @@ def test_a_failed_load_never_retags(shelf: Shelf, events: EventLog, monkeypatch:
     models = LiveModels(shelf.obtain, events, load=load)
     good, bad = shelf.model(1), shelf.model(2)
     bring(models, good, 1)
-    models.state(Statement(bad, 2))
+    models.follow(Statement(bad, 2))
     while failures["2"] < 3:
         current = models.current()
         assert (current.reference, answer(current)) == (good, 1)
@@ -324,7 +324,7 @@ def test_a_model_that_cannot_answer_its_warm_up_does_not_go_live(models: LiveMod
     good, bad = shelf.model(1), shelf.model(2)
     bring(models, good, 1)
     shelf.mislabel(bad)
-    models.state(Statement(bad, 2))
+    models.follow(Statement(bad, 2))
     eventually(lambda: models.loads[bad.digest] >= 2, "a second attempt")
     assert is_live(models, good)
     bring(models, shelf.model(3), 3)
@@ -332,7 +332,7 @@ def test_a_model_that_cannot_answer_its_warm_up_does_not_go_live(models: LiveMod
 
 def test_closing_amid_a_load_waits_for_it_and_serves_it_not(gated: Gated, shelf: Shelf, events: EventLog) -> None:
     models, reference = gated.models, shelf.model(1)
-    models.state(Statement(reference, 1))
+    models.follow(Statement(reference, 1))
     gated.await_loading(reference)
     assert models.resident() == 1
     closing = threading.Thread(target=models.close)
@@ -344,13 +344,13 @@ def test_closing_amid_a_load_waits_for_it_and_serves_it_not(gated: Gated, shelf:
     assert models.peek() is None
     assert models.resident() == 0
     assert kinds(events) == []
-    models.state(Statement(shelf.model(2), 2))
+    models.follow(Statement(shelf.model(2), 2))
     assert models.peek() is None
 
 
 def test_the_end_of_vetting_ends_the_waiting_for_a_model(models: LiveModels, shelf: Shelf) -> None:
     shelf.troubles = [VettingStopped()]
-    models.state(Statement(shelf.model(1), 1))
+    models.follow(Statement(shelf.model(1), 1))
     eventually(lambda: not shelf.troubles, "the end of vetting")
     models.close()
     assert models.peek() is None
@@ -377,7 +377,7 @@ def test_a_hundred_swaps_under_load_keep_every_tag_true(models: LiveModels, shel
     for thread in threads:
         thread.start()
     for since, reference in enumerate(references[1:], start=2):
-        models.state(Statement(reference, since))
+        models.follow(Statement(reference, since))
         while not is_live(models, reference):
             most_resident = max(most_resident, models.resident())
             time.sleep(0.001)

@@ -283,7 +283,7 @@ def test_what_models_calls_live_is_what_the_catalogue_states(tmp_path: Path) -> 
     catalogue.observe(files, 10.0)
     for file, verdict in zip(files, verdicts, strict=True):
         catalogue.record(file, verdict, 10.0)
-    stated = catalogue.state(10.0)
+    stated = catalogue.decide(10.0)
     live = live_one([Surveyed(file, verdict) for file, verdict in zip(files, verdicts, strict=True)])
     assert stated is not None
     assert live is not None
