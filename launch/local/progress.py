@@ -128,7 +128,7 @@ def _strays_on(console: SharedConsole) -> Iterator[None]:
         yield
         return
     before.flush()
-    terminal = os.fdopen(os.dup(_STANDARD_ERROR), "w", encoding=getattr(before, "encoding", None), errors="replace")
+    terminal = os.fdopen(os.dup(_STANDARD_ERROR), "w", encoding="utf-8", errors="replace")
     reading, writing = os.pipe()
     os.dup2(writing, _STANDARD_ERROR)
     os.close(writing)
