@@ -30,6 +30,7 @@ from transforms.sinks import SinkFailed
 from transforms.windowing import Gather, SideInputMode
 
 _WORKER = "ExecutorServiceWorker"
+"""Part of the name of its class; the thread's own name changes with what it does."""
 _LOOK_SECONDS = 0.1
 _CANCEL_SECONDS = 5.0
 DRAIN_SECONDS = 60.0
@@ -125,7 +126,9 @@ class LocalRun:
             logging.getLogger(name).addFilter(told_once)
         before = set(threading.enumerate())
         self._result = self._pipeline.run()
-        workers = [thread for thread in threading.enumerate() if thread not in before and _WORKER in thread.name]
+        workers = [
+            thread for thread in threading.enumerate() if thread not in before and _WORKER in type(thread).__name__
+        ]
         threading.Thread(target=self._await_failure, name="await failure", daemon=True).start()
         threading.Thread(target=self._await_death, args=(workers,), name="await death", daemon=True).start()
 

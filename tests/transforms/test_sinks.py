@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -105,19 +104,6 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pyte
         append_whole(path, b"second\n")
 
     assert path.read_bytes() == b"first\n"
-
-
-def test_bundles_that_append_side_by_side_never_mix_their_lines(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    blocks = [(f"{n}" * 500 + "\n").encode() * 20 for n in range(8)]
-
-    threads = [threading.Thread(target=append_whole, args=(path, block)) for block in blocks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert sorted(set(path.read_bytes().splitlines(keepends=True))) == sorted({block[:501] for block in blocks})
 
 
 def test_text_that_is_no_text_is_still_written_as_json() -> None:
