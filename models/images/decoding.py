@@ -112,21 +112,27 @@ def decode_image(data: bytes, *, limits: DecodeLimits, needed: Size | None = Non
         raise ImageError(_fault_of(error), typed_line(error)) from error
 
 
-class _PixelBudget:
+class PixelBudget:
     """Holds threads back so that the images being decoded at once stay below a number of pixels.
 
     One image above the number by itself is let through alone: the limits have allowed it.
     """
 
     def __init__(self, pixels: int) -> None:
-        self._pixels = pixels
+        self.pixels = pixels
         self._held = 0
         self._changed = threading.Condition()
 
+    @property
+    def held(self) -> int:
+        """How many are being decoded now."""
+        return self._held
+
     @contextmanager
     def hold(self, pixels: int) -> Iterator[None]:
+        """Counts `pixels` as being decoded, once there is room for them."""
         with self._changed:
-            self._changed.wait_for(lambda: self._held == 0 or self._held + pixels <= self._pixels)
+            self._changed.wait_for(lambda: self._held == 0 or self._held + pixels <= self.pixels)
             self._held += pixels
         try:
             yield
@@ -136,7 +142,8 @@ class _PixelBudget:
                 self._changed.notify_all()
 
 
-_BUDGET = _PixelBudget(1 << 26)
+PIXELS_AT_ONCE = PixelBudget(1 << 26)
+"""What all threads of this process may decode at once."""
 _WARNINGS = threading.Lock()
 
 
@@ -186,7 +193,7 @@ def _decode(container: Container, needed: Size | None, limits: DecodeLimits) -> 
     if container.format == "WEBP":  # the decoder's two canvases, a copy, and the image
         cost *= 4
     quiet = _no_bomb_warning() if pixels > (Image.MAX_IMAGE_PIXELS or pixels) else nullcontext()
-    with _BUDGET.hold(cost), quiet:
+    with PIXELS_AT_ONCE.hold(cost), quiet:
         image = _open(container)
         _check_pixels(*image.size, limits)
         if needed is not None and scale > 1:

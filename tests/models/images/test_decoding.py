@@ -1,18 +1,20 @@
+"""What decoding gives of an image file, and what it may cost, whatever the bytes are."""
+
 from __future__ import annotations
 
 import io
-import threading
 import time
 import tracemalloc
 import warnings
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, ImageOps
 
 from models.errors import ImageError, ImageFault
-from models.images.decoding import DecodeLimits, _PixelBudget, decode_image
+from models.images import decoding
+from models.images.decoding import DecodeLimits, decode_image
 from models.images.fitting import fit_image
 from tests import sample_images as samples
 
@@ -162,6 +164,24 @@ def test_an_image_at_the_limits_is_read_and_one_beyond_is_not() -> None:
     assert fault_of(data, DecodeLimits(max_pixels=pixels - 1)) == ImageFault.TOO_LARGE
 
 
+def test_by_default_an_image_may_have_8192_by_8192_pixels_and_32_mebibytes() -> None:
+    assert DecodeLimits() == DecodeLimits(max_bytes=33_554_432, max_pixels=67_108_864)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
+def test_one_pixel_over_the_limit_is_refused_whatever_the_format(form: str) -> None:
+    data = samples.encoded(samples.small(), form)
+    assert decode_image(data, limits=DecodeLimits(max_pixels=64 * 43)).pixels.shape == (43, 64, 3)
+    assert fault_of(data, DecodeLimits(max_pixels=64 * 43 - 1)) == ImageFault.TOO_LARGE
+
+
+def test_a_header_that_claims_less_than_pillow_finds_is_no_way_round_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = samples.encoded(samples.small(), "PNG")
+    really_read = decoding.read_container
+    monkeypatch.setattr(decoding, "read_container", lambda data: replace(really_read(data), width=1, height=1))
+    assert fault_of(data, DecodeLimits(max_pixels=64 * 43 - 1)) == ImageFault.TOO_LARGE
+
+
 @pytest.mark.parametrize("limits", [{"max_bytes": 0}, {"max_pixels": 0}, {"max_pixels": 1 << 30}])
 def test_limits_that_cannot_be_kept_are_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="limits"):
@@ -218,23 +238,6 @@ def test_a_file_cut_at_any_byte_is_refused_or_whole(name: str) -> None:
 )
 def test_what_is_no_image_is_named_for_what_it_is(data: bytes, fault: ImageFault) -> None:
     assert fault_of(data) == fault
-
-
-def test_the_pixels_in_hand_at_once_stay_within_the_budget() -> None:
-    budget, held, most, lock = _PixelBudget(10), [0], [0], threading.Lock()
-
-    def work(pixels: int) -> None:
-        with budget.hold(pixels):
-            with lock:
-                held[0] += pixels
-                most[0] = max(most[0], held[0])
-            time.sleep(0.005)
-            with lock:
-                held[0] -= pixels
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, [4, 3, 5, 12, 1, 2, 10, 6] * 3))
-    assert most[0] == 12
 
 
 def test_scans_after_the_last_of_a_sequential_jpeg_are_not_decoded() -> None:
