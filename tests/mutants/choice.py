@@ -20,7 +20,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/serving.py": ("transforms/test_inference.py",),
     "models/storage/cloud.py": ("launch/commands/test_cloud_models.py",),
     "models/storage/credentials.py": ("launch/commands/test_cloud_models.py",),
-    "models/storage/local_writing.py": ("models/releasing", "models/storage"),
+    "models/storage/local_writing.py": ("models/releasing",),
     "models/survey.py": ("launch/commands/test_model_commands.py",),
     "models/vetting": ("models/test_file_checks.py", "models/test_verdicts.py", "models/test_vetting.py"),
     "transforms/beam_files.py": ("models/registry", "launch/commands/test_cloud_models.py"),

@@ -64,7 +64,7 @@ def test_one_that_ends_leaves_the_models_of_the_other_answering(runs: tuple[JobR
         drop(tmp_path / folder, folder)
         statement = run.here.serving(config).watch.wait_for_statement()
         assert statement is not None
-        run.here.serving(config).live.state(statement)
+        run.here.serving(config).live.follow(statement)
         assert run.here.serving(config).live.current().card.name == folder
 
     left.here.end()
