@@ -13,7 +13,7 @@ from models.artefacts import ONNX_FILE, Artefact
 from models.compute_threads import compute_threads
 from models.engines.engine import WHOLE_BATCH
 
-_RUN_BYTES = 1_250_000
+RUN_BYTES = 1_250_000
 """Input of one run on a CPU, two photographs of 224x224: more leave its caches (docs/performance.md)."""
 _PREFERRED_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 
@@ -34,7 +34,7 @@ class OnnxEngine:
         if self._session.get_providers()[0] == "CPUExecutionProvider":
             manifest = artefact.manifest
             size = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
-            self._run = max(1, _RUN_BYTES // size)
+            self._run = max(1, RUN_BYTES // size)
         self.largest_run = self._run * threads
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:

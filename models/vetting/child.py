@@ -32,7 +32,7 @@ _NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 def main() -> None:
     """Runs one job; the verdict is a file in the job's workspace."""
-    _confine(hurried=HURRIED in sys.argv)
+    confine(hurried=HURRIED in sys.argv)
     jobs: SimpleQueue[str] = SimpleQueue()
     threading.Thread(target=_end_with_parent, args=[jobs], daemon=True).start()
     _import_frameworks()
@@ -41,7 +41,7 @@ def main() -> None:
     os._exit(0)  # frameworks' threads and destructors have nothing left to do, and may hang
 
 
-def _confine(hurried: bool) -> None:
+def confine(hurried: bool) -> None:
     """Low priority, no terminal, no network, no core dumps, and first in line where the machine runs out of memory."""
     os.nice(_NICE)
     if not hurried and hasattr(os, "SCHED_IDLE"):

@@ -19,7 +19,7 @@ from models.vetting.job import HURRIED, WALL_FACTOR, Job, has_begun, read_verdic
 
 _LOOK_SECONDS = 0.05
 _STARVED_SECONDS = 30.0
-_HOME = str(Path(__file__).parents[2])
+HOME = str(Path(__file__).parents[2])
 """Where `models` is imported from."""
 
 
@@ -38,7 +38,7 @@ class ChildProcess:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         environment = os.environ | {
             "HOTSWAP_VETTING_KERAS": "1" if keras else "0",
-            "PYTHONPATH": os.pathsep.join([_HOME, *(path for path in sys.path if path)]),
+            "PYTHONPATH": os.pathsep.join([HOME, *(path for path in sys.path if path)]),
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
@@ -124,7 +124,7 @@ class ChildProcess:
                 raise ModelRejected(
                     ModelFault.TIMED_OUT, f"vetting took longer than {job.seconds:.0f} s; make the model smaller"
                 )
-            if not self._hurried and self._is_starved():
+            if not self._hurried and self.is_starved():
                 self._kill()
                 raise VettingStarved
             if self._resident_bytes() > job.memory_bytes:
@@ -140,7 +140,7 @@ class ChildProcess:
             return float(times.user + times.system)
         return 0.0
 
-    def _is_starved(self) -> bool:
+    def is_starved(self) -> bool:
         """Whether it waits for a processor more than it would at a tenth of the machine."""
         with contextlib.suppress(OSError, ValueError):
             ran, waited = map(int, Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[:2])

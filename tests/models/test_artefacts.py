@@ -1,3 +1,5 @@
+"""The cache of compiled models: what is found there is whole."""
+
 from __future__ import annotations
 
 import hashlib

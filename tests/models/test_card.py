@@ -1,3 +1,5 @@
+"""What a model card may say, and what is said of one that cannot be meant."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""How a model's output becomes a prediction."""
+
 from __future__ import annotations
 
 import json

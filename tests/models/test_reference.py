@@ -1,3 +1,5 @@
+"""The names of models: a file and the digest of its bytes."""
+
 from __future__ import annotations
 
 import pytest

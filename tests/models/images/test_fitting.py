@@ -1,3 +1,5 @@
+"""How an image is fitted to the size that a model takes."""
+
 from __future__ import annotations
 
 import io

@@ -1,3 +1,5 @@
+"""How images become the batch that a model takes."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Files on this machine's disks: which a pattern lists, and how they are opened."""
+
 from __future__ import annotations
 
 import errno
@@ -168,10 +170,8 @@ def test_the_newest_comes_first_and_ties_go_to_the_last_name() -> None:
 @pytest.fixture
 def writer(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds `a.h5` open for writing and `b.h5` for reading until its input ends."""
-    code = "import sys; f = open('a.h5', 'ab'); g = open('b.h5'); print('open', flush=True); sys.stdin.read()"
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
-    ) as process:
+    command = [sys.executable, str(Path(__file__).with_name("holding_files.py"))]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder) as process:
         assert process.stdout is not None
         process.stdout.readline()
         yield process

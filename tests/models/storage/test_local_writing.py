@@ -14,7 +14,7 @@ from models.storage import LocalStorage
 from models.storage.local_writing import put_locally
 from models.storage.patterns import matcher
 
-BYTES = b"model" * 500_000
+BYTES = bytes(2 << 20) + b"and a little more, which a buffer would keep"
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""A process confined as the vetting child is: `confined PORT [hurried]`, or `confined terminal`.
+
+Says whether it reaches a server of this machine, how nice it is and whether it is idle; or ends with an error where
+it has no terminal.
+"""
+
+import os
+import socket
+import sys
+
+from models.vetting.child import confine
+
+
+def main() -> None:
+    if sys.argv[1] == "terminal":
+        confine(hurried=False)
+        os.open("/dev/tty", os.O_RDWR)
+        return
+    confine(hurried=sys.argv[2:] == ["hurried"])
+    try:
+        socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5).close()
+        network = "reached"
+    except OSError:
+        network = "unreachable"
+    print(network, os.nice(0), os.sched_getscheduler(0) == os.SCHED_IDLE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""The processes that vetting takes place in: whatever becomes of one harms nobody else and leaves nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from models.errors import ModelFault, VettingFailed, VettingStopped
+from models.registry.cache import ArtefactCache
+from models.storage import LocalStorage
+from models.vetting import Vetter
+from models.vetting.child_process import ChildProcess
+from models.vetting.job import has_begun
+from tests import model_files
+from tests.model_files import tiny_classifier
+from tests.models.rejections import rejection
+from tests.models.vetting.processes import ROOT, children
+from tests.waiting import eventually
+
+
+def test_a_child_that_is_killed_is_a_crash(tmp_path: Path, vetter: Vetter, shared_cache: ArtefactCache) -> None:
+    path = model_files.never_returns(tmp_path / "m.onnx")
+    with ThreadPoolExecutor(1) as pool:
+        vetting = pool.submit(vetter.vet, str(path))
+        eventually(lambda: any(map(has_begun, shared_cache.folder.glob(".work-*"))), "vetting to begin")
+        (child,) = children()
+        os.kill(child.pid, signal.SIGSEGV)
+        refused = rejection(vetting.result)
+    assert refused.fault is ModelFault.CRASHED
+    assert "11" in refused.detail
+
+
+def test_a_child_that_dies_before_it_looks_says_nothing_about_the_file(tmp_path: Path, vetter: Vetter) -> None:
+    path = tiny_classifier(tmp_path / "m.onnx", classes=5)
+    with ThreadPoolExecutor(1) as pool:
+        vetting = pool.submit(vetter.vet, str(path))
+        eventually(children, "a child")
+        os.kill(children()[0].pid, signal.SIGKILL)
+        with pytest.raises(VettingFailed):
+            vetting.result()
+    assert vetter.vet(str(path)).name == "m"
+
+
+def test_a_prepared_child_outlives_the_thread_that_prepared_it(tmp_path: Path, vetter: Vetter) -> None:
+    preparing = threading.Thread(target=vetter.prepare, args=[False])
+    preparing.start()
+    preparing.join()
+    (prepared,) = children()
+    vetter.vet(str(tiny_classifier(tmp_path / "m.onnx", classes=6)))
+    assert not prepared.is_running()
+
+
+def test_a_prepared_child_that_died_is_not_used(tmp_path: Path, vetter: Vetter) -> None:
+    vetter.prepare(False)
+    os.kill(children()[0].pid, signal.SIGKILL)
+    eventually(lambda: not children(), "the end of the child")
+    assert vetter.vet(str(tiny_classifier(tmp_path / "m.onnx", classes=7))).name == "m"
+
+
+def test_closing_amid_vetting_leaves_no_process_and_no_folder(tmp_path: Path, shared_cache: ArtefactCache) -> None:
+    vetter = Vetter(LocalStorage(), shared_cache)
+    path = model_files.never_returns(tmp_path / "m.onnx")
+    with ThreadPoolExecutor(1) as pool:
+        vetting = pool.submit(vetter.vet, str(path))
+        eventually(lambda: any(map(has_begun, shared_cache.folder.glob(".work-*"))), "vetting to begin")
+        vetter.close()
+        with pytest.raises(VettingStopped):
+            vetting.result()
+    assert not children()
+    assert not list(shared_cache.folder.glob(".work-*"))
+    with pytest.raises(VettingStopped):
+        vetter.vet(str(path))
+
+
+def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    model = model_files.never_returns(tmp_path / "m.onnx")
+    command = [sys.executable, "-m", "tests.models.vetting.vetting_parent", str(tmp_path / "cache"), str(model)]
+    with subprocess.Popen(command, cwd=ROOT) as parent:
+        eventually(lambda: any(map(has_begun, (tmp_path / "cache").glob(".work-*"))), "vetting to begin")
+        (child,) = psutil.Process(parent.pid).children()
+        parent.kill()
+    child.wait(60)
+    ArtefactCache(tmp_path / "cache").sweep()
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_what_a_child_leaves_running_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models/vetting").mkdir(parents=True)
+    for package in ("models", "models/vetting"):
+        (tmp_path / package / "__init__.py").touch()
+    left = tmp_path / "left"
+    monkeypatch.setenv("LEFT_BEHIND", str(left))
+    shutil.copyfile(Path(__file__).with_name("leaving_child.py"), tmp_path / "models/vetting/child.py")
+    monkeypatch.setattr("models.vetting.child_process.HOME", str(tmp_path))
+    vetter = Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))
+    assert rejection(lambda: vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))).fault is ModelFault.CRASHED
+    assert _is_gone(int(left.read_text()))
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).wait(60) is None
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_child_that_gets_no_processor_is_begun_anew_with_a_claim_to_one(
+    tmp_path: Path, vetter: Vetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+
+    class Watched(ChildProcess):
+        def __init__(self, keras: bool, hurried: bool = False) -> None:
+            begun.append(hurried)
+            super().__init__(keras, hurried)
+
+        def is_starved(self) -> bool:
+            return True
+
+    monkeypatch.setattr("models.vetting.vetter.ChildProcess", Watched)
+    assert vetter.vet(str(tiny_classifier(tmp_path / "m.onnx", classes=12))).name == "m"
+    assert begun == [False, True]
+    assert not children()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux' statistics of its scheduler")
+@pytest.mark.parametrize(
+    ("ran", "waited", "starved"), [(1.0, 29.0, False), (1.0, 31.0, True), (4.0, 31.0, False), (0.0, 0.0, False)]
+)
+def test_a_child_is_starved_once_it_waits_ten_times_as_long_as_it_runs(
+    monkeypatch: pytest.MonkeyPatch, ran: float, waited: float, starved: bool
+) -> None:
+    with contextlib.closing(ChildProcess(keras=False)) as child:
+        statistics = f"{ran * 1e9:.0f} {waited * 1e9:.0f} 7\n"
+        monkeypatch.setattr(Path, "read_text", lambda path: statistics)
+        assert child.is_starved() is starved

@@ -1,0 +1,174 @@
+"""Vetting by real child processes, of what ONNX Runtime is enough for: a child takes about a second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from models.errors import ModelFault, StorageUnavailable
+from models.reference import ModelReference
+from models.registry.cache import ArtefactCache
+from models.storage import LocalStorage
+from models.vetting import Vetter, VettingLimits
+from models.vetting.child_process import ChildProcess
+from models.vetting.job import say_begun, write_verdict
+from tests import model_files
+from tests.model_files import cut, tiny_classifier
+from tests.models.rejections import rejection
+from tests.models.vetting.processes import children
+
+
+@pytest.mark.parametrize(
+    ("make", "task"),
+    [
+        (tiny_classifier, "classification"),
+        (model_files.regression, "regression"),
+        (model_files.raw, "raw"),
+        (lambda path: tiny_classifier(path, channels_first=True), "classification"),
+    ],
+    ids=["classifier", "regression", "raw", "channels first"],
+)
+def test_a_good_onnx_model_is_accepted(make: Callable[[Path], Path], task: str, tmp_path: Path, vetter: Vetter) -> None:
+    vetted = vetter.vet(str(make(tmp_path / "m.onnx")))
+    assert vetted.artefact.manifest.card.task == task
+    assert vetted.name == "m"
+
+
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        (model_files.nan_output, ModelFault.NON_FINITE_OUTPUT),
+        (model_files.random_output, ModelFault.UNSTABLE_OUTPUT),
+        (model_files.takes_100_gigabytes, ModelFault.TOO_LARGE),
+        (model_files.custom_operator, ModelFault.UNSUPPORTED_LAYER),
+        (model_files.external_data, ModelFault.UNSAFE_CODE),
+        (model_files.two_inputs, ModelFault.WRONG_INPUT),
+        (model_files.takes_text, ModelFault.WRONG_INPUT),
+        (lambda path: tiny_classifier(path, batch=4), ModelFault.WRONG_INPUT),
+        (lambda path: tiny_classifier(path, card={"input": {"height": 9}}), ModelFault.WRONG_INPUT),
+        (lambda path: tiny_classifier(path, card={"labels": ["only one"]}), ModelFault.LABELS_MISMATCH),
+        (lambda path: tiny_classifier(path, card={"labls": []}), ModelFault.BAD_CARD),
+        (lambda path: tiny_classifier(path, card="{"), ModelFault.BAD_CARD),
+        (lambda path: cut(path, tiny_classifier(path), 0.6), ModelFault.TRUNCATED),
+        (lambda path: path.write_bytes(b"\x08\x09") and path, ModelFault.TRUNCATED),
+    ],
+    ids=lambda value: value.value if isinstance(value, ModelFault) else "",
+)
+def test_a_bad_model_is_rejected_with_a_fitting_word(
+    make: Callable[[Path], Path], fault: ModelFault, tmp_path: Path, vetter: Vetter
+) -> None:
+    assert rejection(lambda: vetter.vet(str(make(tmp_path / "m.onnx")))).fault is fault
+
+
+def test_a_model_that_never_returns_is_ended(tmp_path: Path, shared_cache: ArtefactCache) -> None:
+    vetter = Vetter(LocalStorage(), shared_cache, limits=VettingLimits(seconds=6))
+    refused = rejection(lambda: vetter.vet(str(model_files.never_returns(tmp_path / "m.onnx"))))
+    assert refused.fault is ModelFault.TIMED_OUT
+    assert not children()
+
+
+def test_memory_over_the_limit_is_refused_before_it_is_taken(tmp_path: Path, shared_cache: ArtefactCache) -> None:
+    vetter = Vetter(LocalStorage(), shared_cache, limits=VettingLimits(memory_bytes=1 << 30))
+    refused = rejection(lambda: vetter.vet(str(takes_three_gigabytes(tmp_path / "m.onnx"))))
+    assert refused.fault is ModelFault.TOO_LARGE
+    assert "a batch of 1 needs more memory than vetting allows" in refused.detail
+
+
+def takes_three_gigabytes(path: Path) -> Path:
+    """Spreads each image over memory that a machine may well have."""
+    constants = {"wide": np.array([1, 1, 1, 1, 4_000_000], np.int64), "last": np.array([4], np.int64)}
+    nodes = [
+        helper.make_node("Unsqueeze", ["image", "last"], ["deep"]),
+        helper.make_node("Expand", ["deep", "wide"], ["large"]),
+        helper.make_node("ReduceMean", ["large"], ["scores"], axes=[1, 2, 4], keepdims=0),
+    ]
+    return model_files.save_onnx(path, nodes, model_files.IMAGE, ["n", 3], constants)
+
+
+def test_a_file_over_the_limit_is_not_read_to_its_end(tmp_path: Path, shared_cache: ArtefactCache) -> None:
+    vetter = Vetter(LocalStorage(), shared_cache, limits=VettingLimits(file_bytes=1000))
+    refused = rejection(lambda: vetter.vet(str(tiny_classifier(tmp_path / "m.onnx"))))
+    assert (refused.fault, refused.model_id) == (ModelFault.TOO_LARGE, None)
+
+
+def test_the_same_bytes_are_vetted_once_under_whatever_name(tmp_path: Path, vetter: Vetter) -> None:
+    first = vetter.vet(str(tiny_classifier(tmp_path / "first.onnx", classes=4)))
+    again = vetter.vet(str((tmp_path / "first.onnx").rename(tmp_path / "again.onnx")))
+    assert again.artefact.folder == first.artefact.folder
+    assert (first.name, again.name) == ("first", "again")
+
+
+def test_the_worker_loads_only_the_bytes_that_were_vetted(tmp_path: Path, vetter: Vetter) -> None:
+    path = tiny_classifier(tmp_path / "m.onnx", favours=0)
+    vetted = vetter.vet(str(path))
+    tiny_classifier(path, favours=2)
+    assert vetter.obtain(vetted.reference).artefact.folder == vetted.artefact.folder
+    gone = ModelReference(str(path), "0" * 12)
+    refused = rejection(lambda: vetter.obtain(gone))
+    assert (refused.fault, refused.model_id) == (ModelFault.CHANGED_WHILE_READING, gone.model_id)
+
+
+def test_a_verdict_about_other_bytes_is_not_believed(
+    tmp_path: Path, vetter: Vetter, shared_cache: ArtefactCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vetted = vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))
+
+    def forge(self: ChildProcess, job: Any) -> None:
+        for workspace in shared_cache.folder.glob(".work-*"):
+            write_verdict(workspace, vetted.artefact.manifest)
+            say_begun(workspace)
+        self._process.kill()
+        self._process.wait()
+        self._process.returncode = 0
+
+    monkeypatch.setattr(ChildProcess, "_watch", forge)
+    other = tiny_classifier(tmp_path / "other.onnx", classes=9)
+    assert rejection(lambda: vetter.vet(str(other))).fault is ModelFault.CRASHED
+
+
+class _Troubled:
+    """A storage whose files break off after some bytes."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+        self._reads = 0
+
+    def list(self, pattern: str) -> list[Any]:
+        return []
+
+    def open(self, uri: str) -> _Troubled:
+        return self
+
+    def read(self, size: int, /) -> bytes:
+        self._reads += 1
+        if self._reads > 1:
+            raise self._error
+        return b"\x89HDF"
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        (StorageUnavailable("503"), StorageUnavailable),
+        (OSError(5, "Input/output error"), StorageUnavailable),
+        (FileNotFoundError("gone mid-download"), FileNotFoundError),
+    ],
+)
+def test_storage_trouble_is_no_verdict(raised: Exception, told: type[Exception], shared_cache: ArtefactCache) -> None:
+    with pytest.raises(told):
+        Vetter(_Troubled(raised), shared_cache).vet("gs://b/m.h5")
+    assert not list(shared_cache.folder.glob(".work-*"))
+
+
+def test_an_odd_suffix_does_no_harm(tmp_path: Path, vetter: Vetter) -> None:
+    vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))
+    path = (tmp_path / "m.onnx").rename(tmp_path / ("m." + "x" * 250))
+    assert vetter.vet(str(path)).name == "m"
