@@ -155,6 +155,7 @@ def main() -> None:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.chdir(ROOT)  # mutmut reads pyproject.toml here
+    print("reading the core", flush=True)
     faults = [fault for file in core_files(options.only) for fault in faults_of(file)]
     if not faults:
         parser.error(f"nothing to mutate in {options.only}; the core is {', '.join(CORE)}")

@@ -36,10 +36,16 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
 def chosen_for(file: str) -> list[str]:
     """The tests that are for a file of the core: those of its name and of the table, else those of its folder."""
     path = Path(file)
-    own = [f"tests/{path.parent}/test_{path.name}"]
+    mirrored = (_TESTS / path.parent).glob(f"test_{path.stem}*.py")
+    own = [f"tests/{path.parent}/{test.name}" for test in sorted(mirrored) if _is_for(path.stem, test.stem)]
     for name in (file, str(path.parent)):
         own += [f"tests/{more}" for more in MORE_TESTS.get(name, ())]
     if found := [test for test in own if (_TESTS.parent / test).exists()]:
         return found
     folder = next(folder for folder in path.parents if any((_TESTS / folder).glob("test_*.py")))
     return sorted(f"tests/{folder}/{test.name}" for test in (_TESTS / folder).glob("test_*.py"))
+
+
+def _is_for(stem: str, test: str) -> bool:
+    """`test_live` and `test_live_edges` are for `live`; `test_livestock` is not."""
+    return test == f"test_{stem}" or test.startswith(f"test_{stem}_")

@@ -24,7 +24,11 @@ def test_the_table_names_what_is_there():
 
 
 def test_a_file_gets_the_tests_of_its_name():
-    assert chosen_for("models/images/paths.py") == ["tests/models/images/test_paths.py"]
+    assert chosen_for("models/card.py") == ["tests/models/test_card.py"]
+    assert chosen_for("models/images/paths.py") == [
+        "tests/models/images/test_paths.py",
+        "tests/models/images/test_paths_edges.py",
+    ]
 
 
 def test_a_file_without_tests_of_its_name_gets_those_of_its_folder():

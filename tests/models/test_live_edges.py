@@ -1,0 +1,139 @@
+"""Models that are overtaken on their way in: what is no longer wanted neither answers nor holds up its successor."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import live
+from models.artefacts import Artefact, Vetted
+from models.engines import Engine, load_engine
+from models.errors import StorageUnavailable
+from models.events import EventLog
+from models.images.decoding import Raster
+from models.live import LiveModels
+from models.reference import ModelReference, Statement
+from tests.model_files import vetted_classifier
+
+GREY = Raster(np.full((8, 8, 3), 128, np.uint8))
+
+
+def await_that(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def answering(models: LiveModels) -> ModelReference | None:
+    current = models.peek()
+    return current.reference if current else None
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> dict[ModelReference, Vetted]:
+    """Three models, each of which favours the class of its number."""
+    made = [vetted_classifier(tmp_path / str(number), classes=4, favours=number) for number in range(3)]
+    return {vetted.reference: vetted for vetted in made}
+
+
+def test_a_model_that_was_overtaken_while_it_loaded_never_answers(shelf: dict[ModelReference, Vetted]) -> None:
+    old, overtaken, newest = shelf
+    loading, may_end = threading.Event(), threading.Event()
+
+    def load(artefact: Artefact, threads: int) -> Engine:
+        if artefact == shelf[overtaken].artefact:
+            loading.set()
+            assert may_end.wait(60)
+        return load_engine(artefact, threads)
+
+    events = EventLog()
+    models = LiveModels(shelf.__getitem__, events, (1,), load)
+    try:
+        models.state(Statement(old, 1))
+        await_that(lambda: answering(models) == old)
+        models.state(Statement(overtaken, 2))
+        assert loading.wait(60)
+        models.state(Statement(newest, 3))
+        may_end.set()
+        await_that(lambda: answering(models) == newest)
+        await_that(lambda: events.counts()["live"] == 2)
+        told = [event.model_id for event in events.drain() if event.event == "live"]
+        assert told == [old.model_id, newest.model_id]
+        assert models.current().predict([GREY])[0].argmax() == 2
+    finally:
+        may_end.set()
+        models.close()
+
+
+@pytest.mark.parametrize("overtakes", [True, False])
+def test_a_model_that_cannot_be_had_keeps_neither_a_successor_nor_the_end_waiting(
+    overtakes: bool, shelf: dict[ModelReference, Vetted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_FIRST_RETRY_SECONDS", 3600.0)
+    broken, successor, _ = shelf
+
+    def obtain(reference: ModelReference) -> Vetted:
+        if reference == broken:
+            raise StorageUnavailable("the bucket is gone")
+        return shelf[reference]
+
+    events = EventLog()
+    models = LiveModels(obtain, events, (1,))
+    try:
+        models.state(Statement(broken, 1))
+        await_that(lambda: events.counts()["failed"])
+        if overtakes:
+            models.state(Statement(successor, 2))
+            await_that(lambda: answering(models) == successor)
+    finally:
+        started = time.monotonic()
+        models.close()
+    assert time.monotonic() - started < 25  # it gives up on its thread after thirty
+
+
+def test_a_statement_from_the_past_that_names_the_live_model_changes_nothing(
+    shelf: dict[ModelReference, Vetted],
+) -> None:
+    old, new, _ = shelf
+    events = EventLog()
+    models = LiveModels(shelf.__getitem__, events, (1,))
+    try:
+        models.state(Statement(old, 1))
+        await_that(lambda: answering(models) == old)
+        models.state(Statement(new, 2))
+        models.state(Statement(old, 1))
+        await_that(lambda: answering(models) == new)
+        models.state(Statement(new, 2))
+        await_that(lambda: events.counts()["retired"] == 1)
+        assert events.counts()["live"] == 2
+        assert models.resident() == 1
+        assert models.loads == {old.digest: 1, new.digest: 1}
+    finally:
+        models.close()
+
+
+def test_a_model_is_warmed_at_each_size_once_and_never_beyond_its_largest_run(
+    shelf: dict[ModelReference, Vetted],
+) -> None:
+    ran: list[int] = []
+
+    class Noting:
+        largest_run = 8
+
+        def predict(self, batch: np.ndarray) -> np.ndarray:
+            ran.append(len(batch))
+            return np.zeros((len(batch), 4), np.float32)
+
+    models = LiveModels(shelf.__getitem__, EventLog(), (1, 4, 32, 16), lambda *_: Noting())
+    try:
+        models.state(Statement(next(iter(shelf)), 1))
+        models.current()
+        assert ran == [1, 4, 8]
+    finally:
+        models.close()

@@ -1,0 +1,89 @@
+"""What RunInference asks of the handler besides answers: the models that are its own, and how long to gather."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.artefacts import Manifest
+from models.card import Card, InputSpec
+from models.images.decoding import Raster
+from models.live import LiveModel
+from models.records import DecodedImage, ImageRequest, Origin
+from models.reference import ModelReference, Statement
+from models.serving import ServingConfig
+from transforms.inference import HotSwapModelHandler
+from transforms.process import JobRun
+
+NEWEST = Statement(ModelReference("gs://b/m.h5", "0123456789ab"), 7)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[JobRun]:
+    run = JobRun(str(tmp_path))
+    yield run
+    run.here.end()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> ServingConfig:
+    return ServingConfig(str(tmp_path / "*.h5"), cache_folder=str(tmp_path / "cache"))
+
+
+def test_each_configuration_has_models_of_its_own_and_all_its_handlers_share_them(
+    run: JobRun, config: ServingConfig
+) -> None:
+    models = HotSwapModelHandler(config, 0, run).load_model()
+    assert models is run.here.serving(config).live
+    assert HotSwapModelHandler(config, 250, run).load_model() is models
+    assert HotSwapModelHandler(replace(config, max_batch_size=8), 0, run).load_model() is not models
+
+
+def test_what_the_side_input_says_is_stated_to_the_models_of_the_handler(
+    run: JobRun, config: ServingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler = HotSwapModelHandler(config, 0, run)
+    stated: list[Statement] = []
+    monkeypatch.setattr(handler.load_model(), "state", stated.append)
+    for path in (None, NEWEST.encode(), ""):
+        handler.update_model_path(path)
+    assert stated == [NEWEST]
+
+
+def test_batches_gather_for_as_long_as_was_asked_and_no_longer(config: ServingConfig) -> None:
+    assert HotSwapModelHandler(config, 250).batch_elements_kwargs()["max_batch_duration_secs"] == 0.25
+    for at_once in (HotSwapModelHandler(config), HotSwapModelHandler(config, 0)):
+        assert at_once.batch_elements_kwargs().get("max_batch_duration_secs") is None
+
+
+def test_a_batch_has_the_size_that_was_asked(config: ServingConfig) -> None:
+    kwargs = HotSwapModelHandler(replace(config, max_batch_size=8)).batch_elements_kwargs()
+    assert (kwargs["min_batch_size"], kwargs["max_batch_size"]) == (8, 8)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_no_image_is_lost_where_a_model_answers_with_another_number_of_rows(
+    rows: int, run: JobRun, config: ServingConfig
+) -> None:
+    class Miscounting:
+        def predict(self, batch: Any) -> Any:
+            return np.zeros((rows, 2), np.float32)
+
+    class Holder:
+        def current(self) -> LiveModel:
+            card = Card("miscounting", "", (), "raw", InputSpec(2, 2, 1))
+            manifest = Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", 2, 0.0)
+            return LiveModel(NEWEST.reference, manifest, Miscounting())  # type: ignore[arg-type]
+
+    image = DecodedImage(ImageRequest("a.png", Origin("1", "", {})), Raster(np.zeros((4, 4, 3), np.uint8)))
+    with pytest.raises(ValueError, match="zip"):
+        HotSwapModelHandler(config, 0, run).run_inference([image] * 2, Holder())  # type: ignore[arg-type]
+
+
+def test_the_metrics_of_the_stock_transform_keep_the_name_that_dashboards_know(config: ServingConfig) -> None:
+    assert HotSwapModelHandler(config).get_metrics_namespace() == "RunInference"
