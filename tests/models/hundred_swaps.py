@@ -34,7 +34,7 @@ def main(folder: Path) -> None:
     for number in range(101):
         vetted = vetted_classifier(folder / str(number), classes=102, favours=number, side=64)  # 5 MB of weights
         shelf[vetted.reference] = vetted
-        models.state(Statement(vetted.reference, number + 1))
+        models.follow(Statement(vetted.reference, number + 1))
         while (live := models.peek()) is None or live.reference != vetted.reference:
             resident.append(models.resident())
             time.sleep(0.001)

@@ -55,11 +55,11 @@ def test_a_model_that_was_overtaken_while_it_loaded_never_answers(shelf: dict[Mo
     events = EventLog()
     models = LiveModels(shelf.__getitem__, events, (1,), load)
     try:
-        models.state(Statement(old, 1))
+        models.follow(Statement(old, 1))
         await_that(lambda: answering(models) == old)
-        models.state(Statement(overtaken, 2))
+        models.follow(Statement(overtaken, 2))
         assert loading.wait(60)
-        models.state(Statement(newest, 3))
+        models.follow(Statement(newest, 3))
         may_end.set()
         await_that(lambda: answering(models) == newest)
         await_that(lambda: events.counts()["live"] == 2)
@@ -86,10 +86,10 @@ def test_a_model_that_cannot_be_had_keeps_neither_a_successor_nor_the_end_waitin
     events = EventLog()
     models = LiveModels(obtain, events, (1,))
     try:
-        models.state(Statement(broken, 1))
+        models.follow(Statement(broken, 1))
         await_that(lambda: events.counts()["failed"])
         if overtakes:
-            models.state(Statement(successor, 2))
+            models.follow(Statement(successor, 2))
             await_that(lambda: answering(models) == successor)
     finally:
         started = time.monotonic()
@@ -104,12 +104,12 @@ def test_a_statement_from_the_past_that_names_the_live_model_changes_nothing(
     events = EventLog()
     models = LiveModels(shelf.__getitem__, events, (1,))
     try:
-        models.state(Statement(old, 1))
+        models.follow(Statement(old, 1))
         await_that(lambda: answering(models) == old)
-        models.state(Statement(new, 2))
-        models.state(Statement(old, 1))
+        models.follow(Statement(new, 2))
+        models.follow(Statement(old, 1))
         await_that(lambda: answering(models) == new)
-        models.state(Statement(new, 2))
+        models.follow(Statement(new, 2))
         await_that(lambda: events.counts()["retired"] == 1)
         assert events.counts()["live"] == 2
         assert models.resident() == 1
@@ -132,7 +132,7 @@ def test_a_model_is_warmed_at_each_size_once_and_never_beyond_its_largest_run(
 
     models = LiveModels(shelf.__getitem__, EventLog(), (1, 4, 32, 16), lambda *_: Noting())
     try:
-        models.state(Statement(next(iter(shelf)), 1))
+        models.follow(Statement(next(iter(shelf)), 1))
         models.current()
         assert ran == [1, 4, 8]
     finally:
