@@ -199,10 +199,13 @@ class LocalRun:
             self._result.cancel()
 
     def _await_death(self, workers: list[threading.Thread]) -> None:
-        """An error in the runner itself ends its one thread, and it would wait for that thread for ever."""
+        """An error in the runner itself ends its one thread, and it would wait for that thread for ever.
+
+        No worker at all is one that has died before it could be looked for.
+        """
         for worker in workers:
             worker.join()
-        if workers and not self._closing and self.failure is None:
+        if not self._closing and self.failure is None:
             self.failure = RuntimeError("the DirectRunner ended by itself; the traceback is above")
 
     def _await_failure(self) -> None:

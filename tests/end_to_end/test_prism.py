@@ -29,7 +29,7 @@ from models.reference import Statement
 from tests.end_to_end.telling_models import drop, records, untrue
 from tests.sample_images import encoded, small
 from tests.waiting import eventually
-from transforms.process import THE_JOB
+from transforms.process import JobRun
 from transforms.sinks import WriteJson
 from transforms.watching import WatchFilePattern
 from transforms.windowing import SideInputMode
@@ -54,7 +54,12 @@ def world(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "models").mkdir()
     (tmp_path / "image.png").write_bytes(encoded(small(), "PNG"))
     yield tmp_path
-    THE_JOB.here.end()
+    run_of(tmp_path).here.end()
+
+
+def run_of(world: Path) -> JobRun:
+    """Each world's job has a run of its own: one that has ended answers nothing more."""
+    return JobRun(str(world))
 
 
 class Messages(beam.PTransform):
@@ -103,7 +108,7 @@ def job_on_prism(world: Path, binary: Path) -> tuple[PipelineOptions, JobOptions
 def started(world: Path, binary: Path, source: beam.PTransform, mode: SideInputMode) -> PipelineResult:
     options, job, _ = job_on_prism(world, binary)
     pipeline = beam.Pipeline(options=options)
-    build(pipeline, source, job, mode)
+    build(pipeline, source, job, mode, run_of(world))
     return pipeline.run()
 
 
@@ -125,7 +130,7 @@ def test_a_model_dropped_under_the_running_stream_takes_over_and_nothing_is_lost
         sent = {int(number) for number in (world / "sent.txt").read_text().split()}
         with contextlib.suppress(AssertionError):
             eventually(lambda: sent <= set(numbers(results)), "a result of every message so far", seconds=30)
-        assert sorted(sent - set(numbers(results))) == [], f"{THE_JOB.here.meter.tally()}"
+        assert sorted(sent - set(numbers(results))) == [], f"{run_of(world).here.meter.tally()}"
     finally:
         running.cancel()
 
@@ -146,7 +151,9 @@ def test_prism_states_every_change_of_models_as_a_new_pane_at_once(world: Path, 
     mode = SideInputMode.TRIGGERED
     pipeline = beam.Pipeline(options=options)
     begin = pipeline | beam.Impulse()
-    watched = begin | WatchFilePattern(job.model_pattern, job.model_poll_seconds, config=job.serving, mode=mode)
+    watched = begin | WatchFilePattern(
+        job.model_pattern, job.model_poll_seconds, config=job.serving, mode=mode, run=run_of(world)
+    )
     _ = watched.metadata | beam.Map(lambda metadata: {"id": metadata.model_id}) | WriteJson(path=str(stated))
     ids = [drop(world / "models", "first")]
 
