@@ -303,7 +303,7 @@ def make_keras_files(folder: Path) -> None:
     Path(marker).unlink(missing_ok=True)  # building the model called it
 
     @keras.saving.register_keras_serializable("elsewhere")
-    class Own(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    class Own(keras.layers.Layer):
         def call(self, image: Any) -> Any:
             return image
 

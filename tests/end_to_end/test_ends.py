@@ -13,6 +13,7 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -49,7 +50,7 @@ def prepared(root: Path, images: int) -> Feed:
     return feed
 
 
-def whole_lines(path: Path) -> list[dict[str, object]]:
+def whole_lines(path: Path) -> list[dict[str, Any]]:
     """The records of a file, every one of which must be whole."""
     data = path.read_bytes()
     assert data.endswith(b"\n") or not data

@@ -6,7 +6,9 @@ import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,18 +65,20 @@ def test_many_workers_load_each_model_once_and_agree_on_the_newest_while_every_t
         bundle(number, panes[-1])
         return {r["label"] for r in results() if r["message_id"] in given[number][-IMAGES:]} == {name}
 
-    def results() -> list[dict[str, object]]:
+    def results() -> list[dict[str, Any]]:
         return records(world / "results.jsonl")
 
     with ThreadPoolExecutor(len(workers)) as side_by_side:
         for name in NAMES:
             ids[name] = drop(world / "models", name)
-            panes.append(eventually(lambda: newly_stated(watcher, panes), f"{name} stated"))
+            stated = eventually(lambda: newly_stated(watcher, panes), f"{name} stated")
+            assert stated is not None
+            panes.append(stated)
             # Meanwhile each worker sees this pane or that before it, in an order of its own.
             shown = [[chance.choice(panes[-2:]) for _ in range(BUNDLES_WHILE_STALE)] for _ in workers]
             list(side_by_side.map(while_stale, range(len(workers)), shown))
             for number in range(len(workers)):
-                eventually(lambda n=number, m=name: answers(n, m), f"worker {number} to answer with {name}")
+                eventually(partial(answers, number, name), f"worker {number} to answer with {name}")
 
     assert untrue(results(), ids) == []
     assert sorted(r["message_id"] for r in results()) == sorted(message for each in given for message in each)

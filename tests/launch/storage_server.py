@@ -87,7 +87,7 @@ class _Handler(RequestHandler):
         url = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.rfile = io.BytesIO(body)  # type: ignore[assignment]
+        self.rfile: io.BufferedIOBase = io.BytesIO(body)
         meanwhile, self._server.meanwhile = self._server.meanwhile, None
         if meanwhile:
             meanwhile()

@@ -13,15 +13,17 @@ from pathlib import Path
 import numpy as np
 import psutil
 
+from models.artefacts import Vetted
 from models.events import EventLog
 from models.images.decoding import Raster
 from models.live import LiveModels
-from models.reference import Statement
+from models.reference import ModelReference, Statement
 from tests.model_files import vetted_classifier
 
 
 def main(folder: Path) -> None:
-    shelf, images = {}, [Raster(np.zeros((64, 64, 3), np.uint8))] * 8
+    shelf: dict[ModelReference, Vetted] = {}
+    images = [Raster(np.zeros((64, 64, 3), np.uint8))] * 8
     models = LiveModels(lambda reference: shelf[reference], EventLog(), warm_sizes=(1, 8))
     done = threading.Event()
 

@@ -102,7 +102,8 @@ def test_both_have_the_version_of_models_and_run_on_the_same_pythons(job_wheel: 
     job, edge = metadata_of(job_wheel), metadata_of(edge_wheel)
 
     assert job["Version"] == edge["Version"] == [version]
-    assert SpecifierSet(*job["Requires-Python"]) == SpecifierSet(*edge["Requires-Python"])
+    [of_job], [of_edge] = job["Requires-Python"], edge["Requires-Python"]
+    assert SpecifierSet(of_job) == SpecifierSet(of_edge)
 
 
 def test_each_model_module_is_importable_where_only_the_edge_is_installed(edge_wheel: Path, tmp_path: Path) -> None:

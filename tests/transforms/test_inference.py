@@ -28,6 +28,8 @@ POISON, NOT_A_NUMBER = 13, 14
 class Picky:
     """An engine that answers each image with its brightness, fails on some, and counts its calls."""
 
+    largest_run = 8
+
     def __init__(self) -> None:
         self.calls = 0
         self.meanwhile: Callable[[], None] = lambda: None

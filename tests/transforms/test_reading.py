@@ -8,7 +8,7 @@ import math
 import os
 import pickle
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +161,10 @@ def test_only_what_takes_longer_than_a_change_of_threads_goes_to_threads(
     submitted = 0
 
     class Pool(ThreadPoolExecutor):
-        def submit(self, *work: Any) -> Any:
+        def submit(self, work: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
             nonlocal submitted
             submitted += 1
-            return super().submit(*work)
+            return super().submit(work, *arguments, **named)
 
     with Pool(1) as pool:
         monkeypatch.setattr(RunHere, "readers", lambda here, threads: pool)
@@ -242,7 +242,7 @@ def storage(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Storage]:
     return install
 
 
-class RequestTimeout(google_errors.ClientError):  # type: ignore[misc]  # google's library has no class for it
+class RequestTimeout(google_errors.ClientError):  # google's library has no class for it
     code = 408
 
 

@@ -203,7 +203,7 @@ def test_remote_files_are_written_by_count_and_by_time() -> None:
     _ = pipeline | beam.Create([result(1)]) | WriteJson(path="gs://bucket/results")
     found: list[Any] = []
 
-    class Visitor(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
+    class Visitor(beam.pipeline.PipelineVisitor):
         def visit_transform(self, node: Any) -> None:
             if isinstance(node.transform, beam.GroupByKey):
                 found.append(node.inputs[0].windowing)
@@ -222,7 +222,7 @@ def test_dataflow_publishes_by_its_own_sink(runner: str, native: bool) -> None:
     _ = pipeline | beam.Create([result(1)]) | WriteJson(topic=TOPIC)
     found: list[Any] = []
 
-    class Visitor(beam.pipeline.PipelineVisitor):  # type: ignore[misc]
+    class Visitor(beam.pipeline.PipelineVisitor):
         def enter_composite_transform(self, node: Any) -> None:
             found.append(node.transform)
 

@@ -154,7 +154,7 @@ def test_what_cannot_begin_is_one_line_and_code_2(
 def test_a_message_full_of_attributes_is_replayed_without_the_mark() -> None:
     attributes = {f"name{number}": "value" for number in range(100)}
 
-    assert message_of(json.loads(letter(1, **attributes))).attributes == attributes
+    assert message_of(json.loads(letter(1, "read", ImageFault.NOT_FOUND, **attributes))).attributes == attributes
 
 
 def test_bytes_come_back_as_they_were() -> None:

@@ -44,6 +44,7 @@ def test_the_command_serves_until_it_is_told_to_stop(ending, monkeypatch) -> Non
     command = [sys.executable, "-m", "launch.pubsub_emulator", "--port=0"]
     command += [f"--topic={TOPIC}", f"--subscription={SUBSCRIPTION}={TOPIC}"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
         ready = process.stderr.readline()
         assert ready.startswith("ready: PUBSUB_EMULATOR_HOST=127.0.0.1:")
         monkeypatch.setenv("PUBSUB_EMULATOR_HOST", ready.strip().partition("=")[2])

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import apache_beam as beam
 import grpc
@@ -34,7 +35,8 @@ def test_what_googles_publisher_sends_googles_subscriber_pulls(publisher, subscr
     assert received.message.message_id == message_id
     assert received.message.data == "grün.jpg".encode()
     assert dict(received.message.attributes) == {"camera": "3"}
-    assert before <= received.message.publish_time <= datetime.now(UTC)
+    published: Any = received.message.publish_time
+    assert before <= published <= datetime.now(UTC)
 
 
 def test_an_unacknowledged_message_comes_again(emulator, subscriber) -> None:
@@ -107,7 +109,7 @@ def test_ten_thousand_messages_take_seconds(emulator, publisher, subscriber) -> 
     for first in range(0, 10_000, 500):
         messages = [{"data": b"image-%d.jpg" % n} for n in range(first, first + 500)]
         publisher.transport.publish(types.PublishRequest(topic=TOPIC, messages=messages))
-    seen = set()
+    seen: set[bytes] = set()
     while received := pull(subscriber, 500):
         seen.update(each.message.data for each in received)
         subscriber.acknowledge(subscription=SUBSCRIPTION, ack_ids=[each.ack_id for each in received])
@@ -261,7 +263,7 @@ def test_a_subscription_that_would_not_be_honoured_is_refused(setting, subscribe
 def test_a_publish_beyond_the_limit_is_refused_by_name(emulator) -> None:
     request = types.PublishRequest(topic=TOPIC, messages=[{"data": b"x" * 10_000_001}])
     with grpc.insecure_channel(emulator.address) as channel:
-        publish = channel.unary_unary("/google.pubsub.v1.Publisher/Publish", types.PublishRequest.serialize)
+        publish = channel.unary_unary("/google.pubsub.v1.Publisher/Publish", types.PublishRequest.serialize, None)
         with pytest.raises(grpc.RpcError) as refused:
             publish(request, timeout=PATIENCE_SECONDS)
 

@@ -9,4 +9,5 @@ import numpy as np
 if __name__ == "__main__":
     model, folder = keras.models.load_model(sys.argv[1], compile=False), Path(sys.argv[2])
     with np.load(folder / "batches.npz") as batches:
-        np.savez(folder / "answers.npz", **{name: np.asarray(model(batches[name])) for name in batches})
+        answers = {name: np.asarray(model(batches[name])) for name in batches}
+    np.savez(folder / "answers.npz", allow_pickle=False, **answers)

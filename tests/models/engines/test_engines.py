@@ -44,7 +44,7 @@ def own_answers(keras_files: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     folder = tmp_path_factory.mktemp("own")
     random = np.random.default_rng(7)
     batches = {str(size): random.random((size, 8, 8, 3), np.float32) for size in (1, 2, 5, 33)}
-    np.savez(folder / "batches.npz", **batches)
+    np.savez(folder / "batches.npz", allow_pickle=False, **batches)
     done = subprocess.run(
         [sys.executable, "-m", "tests.models.engines.keras_answers", str(keras_files / "good.keras"), str(folder)],
         cwd=Path(__file__).parents[3],

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 
 from models.errors import ImageError, ImageFault
-from models.images import decoding
+from models.images import containers, decoding
 from models.images.decoding import DecodeLimits, decode_image
 from models.images.fitting import fit_image
 from tests import sample_images as samples
@@ -177,7 +177,7 @@ def test_one_pixel_over_the_limit_is_refused_whatever_the_format(form: str) -> N
 
 def test_a_header_that_claims_less_than_pillow_finds_is_no_way_round_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     data = samples.encoded(samples.small(), "PNG")
-    really_read = decoding.read_container
+    really_read = containers.read_container
     monkeypatch.setattr(decoding, "read_container", lambda data: replace(really_read(data), width=1, height=1))
     assert fault_of(data, DecodeLimits(max_pixels=64 * 43 - 1)) == ImageFault.TOO_LARGE
 

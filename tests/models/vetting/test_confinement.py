@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.models.vetting.processes import ROOT
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="Linux' namespaces, scheduler and terminals")
 
 
-def run(program: str, *arguments: str, **options: int | bool) -> subprocess.CompletedProcess[str]:
+def run(program: str, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", f"tests.models.vetting.{program}", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, **options)
 
