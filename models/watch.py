@@ -24,7 +24,7 @@ VETTING_SIDE_BY_SIDE = 2
 _MOST_DOUBLINGS = 3
 """Of the time until the next attempt, while the storage fails."""
 _REMIND_SECONDS = 30.0
-_SHORTEST_REST = 0.02
+SHORTEST_REST = 0.02
 
 
 class _Finished(NamedTuple):
@@ -124,7 +124,7 @@ class ModelWatch:
                     now = self._clock()
                     if (change := self._next_change(now)) is not None:
                         pause = min(pause, change - now)
-                if not self._changed.wait(max(_SHORTEST_REST, pause)):
+                if not self._changed.wait(max(SHORTEST_REST, pause)):
                     break
             self._news = False
 

@@ -46,12 +46,6 @@ _RENAME = "rename it, or call `hotswap` from another folder and without PYTHONPA
 DISK_NEEDED, DISK_WANTED = 200 << 20, 2 << 30
 MEMORY_WANTED = 3 << 30
 
-_TINY_MODEL = """
-import sys, keras
-layers = keras.layers
-keras.Sequential([layers.Input((4, 4, 1)), layers.Flatten(), layers.Dense(2, activation="softmax")]).save(sys.argv[1])
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -161,7 +155,7 @@ def vetting() -> Iterator[Finding]:
     """The whole way of a model: Keras saves a tiny one, a child process vets and compiles it."""
     with tempfile.TemporaryDirectory(prefix="hotswap-doctor-") as folder:
         model = Path(folder) / "tiny.h5"
-        trouble = _run_python(_TINY_MODEL, str(model))
+        trouble = trouble_in("-m", "launch.saved_by_keras", str(model))
         if trouble:
             yield Finding("fail", f"Keras with TensorFlow: {trouble}", "pip install --force-reinstall tensorflow keras")
             return
@@ -184,19 +178,23 @@ def vetting() -> Iterator[Finding]:
 
 def onnx_runtime() -> Iterator[Finding]:
     """Whether ONNX Runtime can be imported: a broken build ends the process, hence the child."""
-    if trouble := _run_python("import onnxruntime"):
+    if trouble := trouble_in("-c", "import onnxruntime"):
         yield Finding("fail", f"ONNX Runtime: {trouble}", "pip install --force-reinstall onnxruntime")
     else:
         yield Finding("ok", "ONNX Runtime can be imported")
 
 
-def _run_python(code: str, *arguments: str) -> str:
-    """What went wrong; "" if nothing did."""
+def trouble_in(*arguments: str) -> str:
+    """What went wrong in a Python process with these arguments, in one line; "" if nothing did."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    command = [sys.executable, "-c", code, *arguments]
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=IMPORT_SECONDS, check=False
+            [sys.executable, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=IMPORT_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"no answer within {IMPORT_SECONDS:.0f} s"

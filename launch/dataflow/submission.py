@@ -26,7 +26,7 @@ from models.errors import one_line
 from models.storage.credentials import HOW_TO_GET_CREDENTIALS, find_credentials
 from transforms.windowing import SideInputMode
 
-_LOOK_SECONDS = 10.0
+LOOK_SECONDS = 10.0
 _ANSWER_SECONDS = 10.0
 _CREDENTIALS_SECONDS = 2.0
 """For a check that ends in a note; who submits looks for longer."""
@@ -127,7 +127,7 @@ def _follow(result: Any) -> int:
                 before = state
             if PipelineState.is_terminal(state):
                 break
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
     except KeyboardInterrupt:
         print("the job goes on; `gcloud dataflow jobs drain` ends it with nothing lost")
         return 0

@@ -21,7 +21,7 @@ from beam_pipeline.running import Books
 from launch.local.result_stream import Pace
 
 LINE_SECONDS = 2.0
-_PANEL_SECONDS = 0.5
+PANEL_SECONDS = 0.5
 _STRAYS_SECONDS = 1.0
 _STANDARD_ERROR = 2
 
@@ -205,7 +205,7 @@ class _Panel:
     def __init__(self, pace: Pace, live: Live) -> None:
         self._pace = pace
         self._live = live
-        self._rate = _Rate(_PANEL_SECONDS)
+        self._rate = _Rate(PANEL_SECONDS)
         self._shown_rate = 0.0
         self._moment: Moment | None = None
 

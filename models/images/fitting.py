@@ -42,7 +42,7 @@ def fit_image(raster: Raster, height: int, width: int, fit: Fit, channels: Liter
     if channels == 1:
         # Grey before the resize: that is the order of `Image.open(path).convert("L").resize(...)`.
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-    resize = _fast_resize() if raster.reduced else _exact_resize
+    resize = fast_resize() if raster.reduced else _exact_resize
     if fit == "stretch":
         return resize(pixels, height, width)
     if fit == "crop":
@@ -61,7 +61,7 @@ def _exact_resize(
 
 
 @cache
-def _fast_resize() -> Resize:
+def fast_resize() -> Resize:
     """A resize of whole images with vector instructions; Pillow's where that library has no build for this machine.
 
     Never of a part: `cykooz_resizer` 4.0.1 reads memory that is not its own for some fractional boxes.

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from tests.waiting import eventually
 
 PATIENCE_SECONDS = 120.0
 
@@ -49,11 +50,16 @@ class Run:
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Waits for a condition, as long as the run lives."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition():
-            assert self.process.poll() is None, f"ended while waiting for {what}: {self.log()[-2000:]}"
-            assert time.monotonic() < deadline, f"waited in vain for {what}: {self.log()[-2000:]}"
-            time.sleep(0.05)
+
+        def found_alive() -> bool:
+            found = condition()
+            assert found or self.process.poll() is None, f"ended while waiting for {what}"
+            return found
+
+        try:
+            eventually(found_alive, what, PATIENCE_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.log()[-2000:]}") from None
 
     def finish(self) -> int:
         """Asks the run to end, and returns its exit code."""

@@ -17,14 +17,6 @@ from tests.end_to_end.local_run import Feed, Run, land, local_run
 pytestmark = pytest.mark.end_to_end
 
 CLASSES = 6
-_BUILD = """
-import sys, numpy as np, keras
-for favoured in range({classes}):
-    model = keras.Sequential([keras.layers.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense({classes})])
-    weights = np.zeros((192, {classes}), "float32")
-    model.layers[-1].set_weights([weights, 5 * np.eye({classes}, dtype="float32")[favoured]])
-    model.save(f"{{sys.argv[1]}}/favours{{favoured}}.h5")
-"""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +24,8 @@ def favourites(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Keras models that answer every image with the class of their number in this list."""
     folder = tmp_path_factory.mktemp("favourites")
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    subprocess.run([sys.executable, "-c", _BUILD.format(classes=CLASSES), str(folder)], env=environment, check=True)
+    command = [sys.executable, "-m", "tests.end_to_end.favourites", str(folder), str(CLASSES)]
+    subprocess.run(command, env=environment, check=True)
     return [folder / f"favours{number}.h5" for number in range(CLASSES)]
 
 

@@ -11,14 +11,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-_KERAS = """
-import sys, keras
-layers = keras.layers
-model = keras.Sequential([layers.Input((4, 4, 1)), layers.Flatten(), layers.Dense(3, activation="softmax")])
-for path in sys.argv[1:]:
-    model.save(path)
-"""
-
 
 def tiny_onnx(path: Path, *, favours: int = 1, finite: bool = True) -> Path:
     """A classifier of 4×4 grey images into three classes, always the same one; other favours make other bytes."""
@@ -39,7 +31,7 @@ def tiny_onnx(path: Path, *, favours: int = 1, finite: bool = True) -> Path:
 def tiny_keras(*paths: Path) -> None:
     """The same task, saved by Keras to each path; in another process, which costs four seconds once."""
     subprocess.run(
-        [sys.executable, "-c", _KERAS, *map(str, paths)],
+        [sys.executable, "-m", "launch.saved_by_keras", *map(str, paths)],
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"},
         check=True,
         capture_output=True,

@@ -7,7 +7,6 @@ import shutil
 import statistics
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from models.images.decoding import Raster
 from models.live import LiveModels
 from models.reference import ModelReference, Statement
 from tests.model_files import vetted_classifier
+from tests.waiting import eventually
 
 
 def main(folder: Path) -> None:
@@ -37,10 +37,13 @@ def main(folder: Path) -> None:
         vetted = vetted_classifier(folder / str(number), classes=102, favours=number, side=64)  # 5 MB of weights
         shelf[vetted.reference] = vetted
         models.follow(Statement(vetted.reference, number + 1))
-        while (live := models.peek()) is None or live.reference != vetted.reference:
+
+        def is_live(reference: ModelReference = vetted.reference) -> bool:
             resident.append(models.resident())
-            time.sleep(0.001)
-        del live
+            live = models.peek()
+            return live is not None and live.reference == reference
+
+        eventually(is_live, f"swap {number}")
         shutil.rmtree(vetted.artefact.folder)
         if number == 0:
             worker.start()

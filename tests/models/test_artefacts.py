@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -183,7 +182,7 @@ def test_a_cache_is_private(cache: ArtefactCache) -> None:
 
 
 def test_workspaces_of_the_dead_are_swept_and_those_of_the_living_stay(cache: ArtefactCache) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended = subprocess.Popen(["true"])
     ended.wait()
     for name in (f".work-{ended.pid}-x", f".work-{os.getpid()}-x", ".work-", ".work-abc-x"):
         (cache.folder / name).mkdir()

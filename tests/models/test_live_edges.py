@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +18,9 @@ from models.images.decoding import Raster
 from models.live import LiveModels
 from models.reference import ModelReference, Statement
 from tests.model_files import vetted_classifier
+from tests.waiting import eventually
 
 GREY = Raster(np.full((8, 8, 3), 128, np.uint8))
-
-
-def await_that(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def answering(models: LiveModels) -> ModelReference | None:
@@ -56,13 +49,13 @@ def test_a_model_that_was_overtaken_while_it_loaded_never_answers(shelf: dict[Mo
     models = LiveModels(shelf.__getitem__, events, (1,), load)
     try:
         models.follow(Statement(old, 1))
-        await_that(lambda: answering(models) == old)
+        eventually(lambda: answering(models) == old, "old to answer")
         models.follow(Statement(overtaken, 2))
         assert loading.wait(60)
         models.follow(Statement(newest, 3))
         may_end.set()
-        await_that(lambda: answering(models) == newest)
-        await_that(lambda: events.counts()["live"] == 2)
+        eventually(lambda: answering(models) == newest, "newest to answer")
+        eventually(lambda: events.counts()["live"] == 2, "live")
         told = [event.model_id for event in events.drain() if event.event == "live"]
         assert told == [old.model_id, newest.model_id]
         assert models.current().predict([GREY])[0].argmax() == 2
@@ -75,7 +68,7 @@ def test_a_model_that_was_overtaken_while_it_loaded_never_answers(shelf: dict[Mo
 def test_a_model_that_cannot_be_had_keeps_neither_a_successor_nor_the_end_waiting(
     overtakes: bool, shelf: dict[ModelReference, Vetted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "_FIRST_RETRY_SECONDS", 3600.0)
+    monkeypatch.setattr(live, "FIRST_RETRY_SECONDS", 3600.0)
     broken, successor, _ = shelf
 
     def obtain(reference: ModelReference) -> Vetted:
@@ -87,10 +80,10 @@ def test_a_model_that_cannot_be_had_keeps_neither_a_successor_nor_the_end_waitin
     models = LiveModels(obtain, events, (1,))
     try:
         models.follow(Statement(broken, 1))
-        await_that(lambda: events.counts()["failed"])
+        eventually(lambda: events.counts()["failed"], "failed")
         if overtakes:
             models.follow(Statement(successor, 2))
-            await_that(lambda: answering(models) == successor)
+            eventually(lambda: answering(models) == successor, "successor to answer")
     finally:
         started = time.monotonic()
         models.close()
@@ -105,12 +98,12 @@ def test_a_statement_from_the_past_that_names_the_live_model_changes_nothing(
     models = LiveModels(shelf.__getitem__, events, (1,))
     try:
         models.follow(Statement(old, 1))
-        await_that(lambda: answering(models) == old)
+        eventually(lambda: answering(models) == old, "old to answer")
         models.follow(Statement(new, 2))
         models.follow(Statement(old, 1))
-        await_that(lambda: answering(models) == new)
+        eventually(lambda: answering(models) == new, "new to answer")
         models.follow(Statement(new, 2))
-        await_that(lambda: events.counts()["retired"] == 1)
+        eventually(lambda: events.counts()["retired"] == 1, "retired")
         assert events.counts()["live"] == 2
         assert models.resident() == 1
         assert models.loads == {old.digest: 1, new.digest: 1}

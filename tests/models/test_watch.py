@@ -21,7 +21,7 @@ from tests.models.watch_bench import Bench
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(watching, "_SHORTEST_REST", 0.0005)
+    monkeypatch.setattr(watching, "SHORTEST_REST", 0.0005)
     bench = Bench(tmp_path)
     yield bench
     bench.watch.close()
@@ -208,14 +208,15 @@ def test_bytes_that_come_back_after_others_are_told_again(bench: Bench) -> None:
     assert bench.events_now() == [("accepted", "m.h5")] * 3
 
 
-def test_what_is_remembered_of_deleted_files_is_bounded(bench: Bench) -> None:
+def test_what_was_told_of_a_file_is_forgotten_with_it(bench: Bench) -> None:
     bench.drop("keep.h5", "good")
-    for number in range(20):
-        path = bench.drop(f"m{number}.h5", f"bad {number}")
-        bench.until_told(("rejected", path.name))
+    bench.until_told(("accepted", "keep.h5"))
+    for times, age in enumerate((90, 80, 70), start=1):
+        path = bench.drop("m.h5", "bad", age=age)
+        bench.until_told(*[("rejected", "m.h5")] * times)
         path.unlink()
-    bench.looks()
-    assert len(bench.watch._told) == 1
+        bench.looks()
+    assert bench.events_now() == [("accepted", "keep.h5")] + [("rejected", "m.h5")] * 3
 
 
 def test_storage_loss_never_unloads(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
@@ -237,7 +238,7 @@ def test_storage_loss_never_unloads(bench: Bench, caplog: pytest.LogCaptureFixtu
 
 
 def test_a_thousand_failed_looks_are_logged_once(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
-    bench.watch._poll_seconds = 0.0001
+    bench.restart(poll_seconds=0.0001)
     bench.storage.trouble = StorageUnavailable("unreachable")
     bench.looks(1000)
     assert sum("cannot be listed" in record.message for record in caplog.records) == 1
@@ -247,7 +248,7 @@ def test_a_thousand_failed_looks_are_logged_once(bench: Bench, caplog: pytest.Lo
 
 
 def test_a_verdict_that_waits_for_the_storage_makes_nobody_hurry(bench: Bench) -> None:
-    bench.watch._poll_seconds = 0.05
+    bench.restart(poll_seconds=0.05)
     bench.drop("m.h5", "slow good")
     bench.vetter.waiting.acquire()
     bench.storage.trouble = StorageUnavailable("503")
@@ -261,7 +262,7 @@ def test_a_verdict_that_waits_for_the_storage_makes_nobody_hurry(bench: Bench) -
 
 
 def test_a_watch_with_nothing_to_do_rests(bench: Bench) -> None:
-    bench.watch._poll_seconds = 0.05
+    bench.restart(poll_seconds=0.05)
     bench.drop("m.h5", "slow good")
     bench.drop("n.h5", "slow too")
     bench.drop("o.h5", "slow as well")  # a third has to wait for one of the two

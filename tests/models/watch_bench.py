@@ -18,6 +18,7 @@ from models.events import EventLog
 from models.reference import ModelReference
 from models.storage import LocalStorage, ReadableFile, StoredFile
 from models.watch import ModelWatch
+from tests.waiting import eventually
 
 CARD = Card("m", "", (), "raw", InputSpec(1, 1))
 
@@ -98,11 +99,16 @@ class Bench:
         self.told: list[tuple[str, str]] = []
         self.start()
 
-    def start(self) -> None:
+    def start(self, poll_seconds: float = 0.002) -> None:
         self.vetter = Reader()
         vetter: Any = self.vetter
         pattern = f"{self.folder}/*.h5"
-        self.watch = ModelWatch(pattern, self.storage, vetter, self.events, 0.002, self.clock)
+        self.watch = ModelWatch(pattern, self.storage, vetter, self.events, poll_seconds, self.clock)
+
+    def restart(self, poll_seconds: float) -> None:
+        """Watches anew, and looks at the folder as often as told."""
+        self.watch.close()
+        self.start(poll_seconds)
 
     def drop(self, name: str, content: str, age: float = 100) -> Path:
         """A file that appears whole, `age` seconds old."""
@@ -121,10 +127,7 @@ class Bench:
         return self.told
 
     def until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < deadline, (self.stated(), self.events_now())
-            time.sleep(0.001)
+        eventually(condition, f"more than {self.stated()} and {self.events_now()}")
 
     def until_told(self, *events: tuple[str, str]) -> None:
         self.until(lambda: Counter(self.events_now()) >= Counter(events))

@@ -17,6 +17,7 @@ from models.releasing.destination import sha256_of
 from models.storage.cloud import CloudStorage
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 from tests.launch.tiny_models import tiny_onnx
+from tests.waiting import eventually
 
 CREATE_ONLY = {"ifGenerationMatch": "0"}
 
@@ -36,7 +37,8 @@ def put_model(server: StorageServer, name: str, favours: int, *, finite: bool = 
     """A model in the bucket, newer than those before; answers its `model_id`."""
     path = tiny_onnx(Path("local.onnx"), favours=favours, finite=finite)
     server.put(name, path.read_bytes())
-    time.sleep(0.01)
+    written = time.time()
+    eventually(lambda: time.time() > written + 0.002, "the next has a later time, in milliseconds")
     return f"gs://{BUCKET}/{name}@sha256:{sha256_of(path)[:12]}"
 
 
@@ -118,8 +120,7 @@ def test_models_and_rollback_agree_with_the_job_about_which_is_newest(
     from transforms.beam_storage import BeamStorage
 
     # Beam looks for credentials for half a minute before it asks an emulator without any.
-    monkeypatch.setattr(auth._Credentials, "_credentials_init", True)
-    monkeypatch.setattr(auth._Credentials, "_credentials", None)
+    monkeypatch.setattr(auth, "get_service_credentials", lambda _: None)
     before = put_model(server, "models/before.onnx", 0)
     put_model(server, "models/bad.onnx", 1, finite=False)
     live = put_model(server, "models/live.onnx", 2)

@@ -70,6 +70,6 @@ def test_an_emulator_that_is_named_must_answer(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_library_that_ends_the_process_is_a_finding_and_not_the_end() -> None:
-    assert doctor._run_python("import os; os.abort()") == "exit code -6"
-    assert doctor._run_python("raise ImportError('no libfoo')") == "ImportError: no libfoo"
-    assert doctor._run_python("") == ""
+    assert doctor.trouble_in("-c", "import os; os.abort()") == "exit code -6"
+    assert doctor.trouble_in("-c", "raise ImportError('no libfoo')") == "ImportError: no libfoo"
+    assert doctor.trouble_in("-c", "") == ""

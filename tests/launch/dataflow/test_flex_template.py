@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from apache_beam.version import __version__ as beam_version
 from google.cloud.dataflow_v1beta3.types import ParameterType, TemplateMetadata
 
+from beam_pipeline.option_table import OPTIONS
 from beam_pipeline.options import HotSwapOptions, OptionError, parse_options
 from beam_pipeline.pipeline import build
 from beam_pipeline.running import pubsub_source
@@ -67,10 +67,8 @@ KINDS = {
 }
 
 
-def job_actions() -> dict[str, argparse.Action]:
-    parser = argparse.ArgumentParser(add_help=False)
-    HotSwapOptions._add_argparse_args(parser)
-    return {action.dest: action for action in parser._actions}
+def defaults_of_the_job() -> dict[str, Any]:
+    return dict(HotSwapOptions([]).get_all_options(current_only=True))
 
 
 def template_takes(name: str, value: str) -> bool:
@@ -103,16 +101,17 @@ def test_google_takes_the_metadata() -> None:
 
 
 def test_every_option_of_the_job_is_a_parameter_and_every_parameter_an_option() -> None:
-    assert set(PARAMETERS) - OF_THE_WORKERS == set(job_actions())
+    assert set(PARAMETERS) - OF_THE_WORKERS == set(defaults_of_the_job())
 
 
 def test_defaults_and_choices_are_those_of_the_job() -> None:
-    for name, action in job_actions().items():
-        default = None if action.default is False else action.default
+    for name, default in defaults_of_the_job().items():
+        default = None if default is False else default
         told = PARAMETERS[name].get("defaultValue")
         assert (None if told == "false" else told) == (None if default is None else str(default)), name
-        if action.choices:
-            assert [option["value"] for option in PARAMETERS[name]["enumOptions"]] == list(action.choices)
+    for option in OPTIONS.values():
+        if option.choices:
+            assert [choice["value"] for choice in PARAMETERS[option.name]["enumOptions"]] == list(option.choices)
 
 
 def test_what_is_required_is_what_no_other_parameter_can_replace() -> None:

@@ -39,7 +39,7 @@ FLAGS = [
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[DataflowService]:
     with storage_server() as bucket, dataflow_service() as service:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", bucket.address)
-        monkeypatch.setattr(submission, "_LOOK_SECONDS", 0.01)
+        monkeypatch.setattr(submission, "LOOK_SECONDS", 0.01)
         yield service
 
 

@@ -59,7 +59,7 @@ def a_moment(results: int = 0, waiting_for: str = "") -> Moment:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("launch.local.progress._PANEL_SECONDS", 0.0)
+    monkeypatch.setattr("launch.local.progress.PANEL_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -106,29 +106,13 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "7 results" in written.getvalue() and EDGE not in written.getvalue()
 
 
-_STRAYS = """
-import logging, os, sys, time
-from tests.launch.local.test_progress import a_moment
-from launch.local import progress
-from launch.local.result_stream import Pace
-progress._PANEL_SECONDS = 0.0
-console = progress.SharedConsole(stderr=True)
-with progress.progress(Pace(), console) as report:
-    for number in range(5):
-        report(a_moment(number))
-        os.write(2, b"stray from C++\\n")
-        print("printed")
-        print("warned", file=sys.stderr)
-        time.sleep(0.05)
-os.write(2, b"afterwards\\n")
-"""
-
-
-def on_a_terminal(code: str) -> str:
-    """What a program writes to its terminal."""
+def on_a_terminal(program: str) -> str:
+    """What a module, run as a program, writes to its terminal."""
     terminal, own = pty.openpty()
     environment = os.environ | {"COLUMNS": "80", "LINES": "40", "TERM": "xterm"}
-    run = subprocess.Popen([sys.executable, "-c", code], stdin=own, stdout=own, stderr=own, cwd=ROOT, env=environment)
+    run = subprocess.Popen(
+        [sys.executable, "-m", program], stdin=own, stdout=own, stderr=own, cwd=ROOT, env=environment
+    )
     os.close(own)
     written = b""
     try:
@@ -142,7 +126,7 @@ def on_a_terminal(code: str) -> str:
 
 
 def test_what_libraries_write_past_the_console_leaves_one_panel() -> None:
-    shown = screen(on_a_terminal(_STRAYS))
+    shown = screen(on_a_terminal("tests.launch.local.strays"))
     assert sum(EDGE in line for line in shown) == 1
     for line in ("stray from C++", "printed", "warned"):
         assert shown.count(line) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from datetime import UTC, datetime
 
 import pytest
@@ -188,14 +189,25 @@ def test_the_statistics_account_for_every_message(broker: Broker, clock: Clock) 
 
 
 def test_ended_leases_leave_nothing_behind(broker: Broker) -> None:
-    broker.create_subscription(Subscription(SUBSCRIPTION + "-slow", TOPIC, ack_deadline_seconds=600))
-    for _ in range(5000):
-        publish(broker, "a")
-        broker.acknowledge(SUBSCRIPTION + "-slow", list(pull(broker, subscription=SUBSCRIPTION + "-slow").values()))
+    slow = SUBSCRIPTION + "-slow"
+    broker.create_subscription(Subscription(slow, TOPIC, ack_deadline_seconds=600))
 
-    queue = broker._subscriptions[SUBSCRIPTION + "-slow"].queue
-    assert (len(queue._waiting), len(queue._leases)) == (0, 0)
-    assert len(queue._expiries) <= 1002
+    def pull_and_acknowledge(times: int) -> int:
+        for _ in range(times):
+            broker.publish(TOPIC, [Content(b"a")])
+            broker.acknowledge(slow, list(pull(broker, subscription=slow).values()))
+        return tracemalloc.get_traced_memory()[0]
+
+    broker.delete_subscription(SUBSCRIPTION)
+    tracemalloc.start()
+    try:
+        before = pull_and_acknowledge(2000)
+        grown = pull_and_acknowledge(10_000) - before
+    finally:
+        tracemalloc.stop()
+
+    assert broker.statistics(slow).outstanding == 0
+    assert grown < 10_000 * 20, "bytes, of 10,000 messages that are gone"
 
 
 def test_nothing_is_handed_out_once_deliveries_are_held(broker: Broker) -> None:

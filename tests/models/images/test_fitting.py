@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from models.images.decoding import DecodeLimits, Raster, decode_image
-from models.images.fitting import _fast_resize, fit_image
+from models.images.fitting import fast_resize, fit_image
 from tests import sample_images as samples
 
 
@@ -70,14 +70,14 @@ def test_the_resize_of_reduced_images_differs_by_rounding_alone(fit, channels) -
     assert np.abs(reduced - exact).mean() <= 0.3
 
 
-def test_without_a_build_of_the_fast_resize_pillow_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_build_of_thefast_resize_pillow_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cykooz_resizer", None)
     photo = rgb(samples.photo())
-    _fast_resize.cache_clear()
+    fast_resize.cache_clear()
     try:
         reduced = fit_image(Raster(photo, reduced=True), 50, 60, "stretch", 3)
     finally:
-        _fast_resize.cache_clear()
+        fast_resize.cache_clear()
     np.testing.assert_array_equal(reduced, fit_image(Raster(photo), 50, 60, "stretch", 3))
 
 

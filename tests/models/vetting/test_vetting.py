@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,12 @@ import numpy as np
 import pytest
 from onnx import helper
 
+from models.artefacts import MANIFEST
 from models.errors import ModelFault, StorageUnavailable
 from models.reference import ModelReference
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter, VettingLimits
-from models.vetting.child_process import ChildProcess
-from models.vetting.job import say_begun, write_verdict
 from tests import model_files
 from tests.model_files import cut, tiny_classifier
 from tests.models.rejections import rejection
@@ -114,21 +115,18 @@ def test_the_worker_loads_only_the_bytes_that_were_vetted(tmp_path: Path, vetter
 
 
 def test_a_verdict_about_other_bytes_is_not_believed(
-    tmp_path: Path, vetter: Vetter, shared_cache: ArtefactCache, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, vetter: Vetter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     vetted = vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))
+    manifest = vetted.artefact.folder / MANIFEST
+    liar = tmp_path / "python"
+    liar.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m tests.models.vetting.lying_child '{manifest}'\n")
+    liar.chmod(0o700)
 
-    def forge(self: ChildProcess, job: Any) -> None:
-        for workspace in shared_cache.folder.glob(".work-*"):
-            write_verdict(workspace, vetted.artefact.manifest)
-            say_begun(workspace)
-        self._process.kill()
-        self._process.wait()
-        self._process.returncode = 0
-
-    monkeypatch.setattr(ChildProcess, "_watch", forge)
+    monkeypatch.setattr(sys, "executable", str(liar))
     other = tiny_classifier(tmp_path / "other.onnx", classes=9)
-    assert rejection(lambda: vetter.vet(str(other))).fault is ModelFault.CRASHED
+    with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))) as deceived:
+        assert rejection(lambda: deceived.vet(str(other))).fault is ModelFault.CRASHED
 
 
 class _Troubled:
