@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +19,8 @@ from google.cloud import pubsub_v1
 from launch.pubsub_emulator import PubSubEmulator
 from models.errors import ImageFault
 from models.events import ModelEvent
-from models.json_lines import append_whole, appendable, drop_half_line
 from models.records import DeadLetter, Origin, encode
 from tests.launch.pubsub_emulator.pubsub_clients import TOPIC, pull
-from tests.waiting import eventually
 from transforms import metrics
 from transforms.process import JobRun
 from transforms.pubsub.publisher import MAX_MESSAGE_BYTES
@@ -65,77 +60,8 @@ def test_a_second_run_appends(tmp_path: Path) -> None:
     assert (tmp_path / "out.jsonl").read_bytes() == b'{"a":1}\n' * 2
 
 
-def test_a_folder_gets_its_records_in_one_file(tmp_path: Path) -> None:
-    assert appendable(str(tmp_path)) == tmp_path / "records.jsonl"
-    assert appendable(str(tmp_path / "new")) == tmp_path / "new" / "records.jsonl"
-
-
-def test_half_a_line_of_a_killed_run_is_cut_off_and_whole_lines_stay(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    path.write_bytes(b'{"a":1}\n{"b"')
-
-    assert drop_half_line(path) == 4
-    assert path.read_bytes() == b'{"a":1}\n'
-    assert drop_half_line(path) == 0
-
-
-@pytest.mark.parametrize("content", [b"", b"x" * 200_000, b"y" * 100_000 + b"\n" + b"z" * 100_000])
-def test_half_lines_longer_than_a_block_are_found(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "out.jsonl"
-    path.write_bytes(content)
-
-    drop_half_line(path)
-
-    assert path.read_bytes() == content[: content.rfind(b"\n") + 1]
-
-
-def test_a_full_disk_leaves_the_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "out.jsonl"
-    append_whole(path, b"first\n")
-    really_write = os.write
-
-    def write_a_little(descriptor: int, data: bytes) -> int:
-        if len(data) <= 3:
-            raise OSError(28, "No space left on device")
-        return really_write(descriptor, data[:3])
-
-    monkeypatch.setattr(os, "write", write_a_little)
-    with pytest.raises(OSError, match="No space left"):
-        append_whole(path, b"second\n")
-
-    assert path.read_bytes() == b"first\n"
-
-
 def test_text_that_is_no_text_is_still_written_as_json() -> None:
     assert json.loads(encode({"name": "\ud800"}).decode("utf-8")) is not None
-
-
-def test_a_writer_killed_in_the_middle_never_costs_the_next_one_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    path.touch()
-    line = b'{"n":"' + b"x" * 3_000_000 + b'"}\n'
-    for _ in range(10):
-        before = path.stat().st_size
-        child = os.fork()
-        if child == 0:
-            for _ in itertools.count():
-                append_whole(path, line)
-        eventually(lambda before=before: path.stat().st_size > before, "a line under way")  # type: ignore[misc]
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        append_whole(path, b'{"whole":1}\n')
-
-        assert set(path.read_bytes().splitlines(keepends=True)) <= {line, b'{"whole":1}\n'}
-        os.truncate(path, 0)
-
-
-def test_half_a_line_in_the_file_is_cut_off_before_more_is_appended(tmp_path: Path) -> None:
-    path = tmp_path / "out.jsonl"
-    path.write_bytes(b'{"a":1}\n{"b"')
-
-    append_whole(path, b'{"c":1}\n')
-
-    assert path.read_bytes() == b'{"a":1}\n{"c":1}\n'
 
 
 def test_what_cannot_be_written_is_told_in_one_line() -> None:

@@ -52,21 +52,6 @@ def test_a_file_that_is_being_copied_is_on_no_list_and_in_the_same_folder(source
     assert [file.uri for file in listed(folder)] == [f"{folder}/a.h5"]
 
 
-def test_a_file_is_on_the_disk_before_it_has_its_name(
-    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[tuple[bool, int]] = []
-    fsync = os.fsync
-
-    def noted(descriptor: int) -> None:
-        synced.append(((folder / "a.h5").exists(), os.fstat(descriptor).st_ino))
-        fsync(descriptor)
-
-    monkeypatch.setattr(os, "fsync", noted)
-    put_locally(source, str(folder / "a.h5"))
-    assert synced == [(False, (folder / "a.h5").stat().st_ino), (True, folder.stat().st_ino)]
-
-
 def test_the_longest_name_that_a_file_may_have_can_be_written(source: Path, folder: Path) -> None:
     name = "x" * 252 + ".h5"
     put_locally(source, str(folder / name))
