@@ -49,7 +49,7 @@ def test_what_the_side_input_says_is_stated_to_the_models_of_the_handler(
 ) -> None:
     handler = HotSwapModelHandler(config, 0, run)
     stated: list[Statement] = []
-    monkeypatch.setattr(handler.load_model(), "state", stated.append)
+    monkeypatch.setattr(handler.load_model(), "follow", stated.append)
     for path in (None, NEWEST.encode(), ""):
         handler.update_model_path(path)
     assert stated == [NEWEST]
