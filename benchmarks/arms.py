@@ -11,62 +11,11 @@ import os
 import resource
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-WAYS = ("ours", "stock", "bare")
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """One bounded run.
-
-    Attributes:
-        images: how many were classified.
-        seconds: from the first image that entered to the last answer; loading and first use are over by then.
-        cpu_seconds: that the process used meanwhile, over all cores.
-        first: the class of the first image, to see that the ways agree.
-    """
-
-    images: int
-    seconds: float
-    cpu_seconds: float
-    first: int
-
-    @property
-    def rate(self) -> float:
-        """Images a second."""
-        return self.images / self.seconds
-
-
-class Way(Protocol):
-    """One way of classifying images, loaded."""
-
-    def classify(self, paths: list[str]) -> Timing:
-        """Classifies the images at `paths`, in this order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What a way needs to know.
-
-    Attributes:
-        way: one of `WAYS`.
-        model: an `.h5` file.
-        cache: folder for compiled models.
-        batch: most images in one call of the model.
-        engine: what `--engine` says; nothing to the stock way.
-    """
-
-    way: str
-    model: str
-    cache: str
-    batch: int = 32
-    engine: str = "auto"
+from benchmarks.ways import Setup, Timing, Way
 
 
 class Arm:
@@ -114,15 +63,6 @@ class Arm:
         return found
 
 
-@contextmanager
-def stopwatch() -> Iterator[list[float]]:
-    """Yields what will be [wall seconds, CPU seconds of this process]."""
-    taken: list[float] = []
-    wall, cpu = time.perf_counter(), time.process_time()
-    yield taken
-    taken += [time.perf_counter() - wall, time.process_time() - cpu]
-
-
 def load_way(setup: Setup) -> Way:
     """The way of a setup; each module imports what it needs and no more."""
     if setup.way == "stock":
@@ -157,6 +97,4 @@ def _serve(setup: Setup) -> None:
 
 
 if __name__ == "__main__":
-    from benchmarks import arms
-
-    arms._serve(arms.Setup(**json.loads(sys.argv[1])))
+    _serve(Setup(**json.loads(sys.argv[1])))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.arms import Setup, Timing, stopwatch
+from benchmarks.ways import Setup, Timing, stopwatch
 from models.compute_threads import cores
 from models.engines import load_engine
 from models.images.decoding import DecodeLimits, decode_image

@@ -10,7 +10,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from benchmarks.arms import Timing
+from benchmarks.ways import Timing
 
 RUNNER = "FnApiRunner"
 """What the DirectRunner itself runs bounded pipelines on, where there is no Prism binary."""

@@ -9,8 +9,8 @@ from typing import Any, cast
 import apache_beam as beam
 from apache_beam.ml.inference.base import RunInference
 
-from benchmarks.arms import Setup, Timing
 from benchmarks.bounded_run import classify
+from benchmarks.ways import Setup, Timing
 from models.artefacts import EngineChoice
 from models.records import ImageRequest, Origin
 from models.serving import ServingConfig

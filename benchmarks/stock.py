@@ -16,8 +16,8 @@ from apache_beam.io.filesystems import FileSystems
 from apache_beam.ml.inference.base import KeyedModelHandler, PredictionResult, RunInference
 from PIL import Image
 
-from benchmarks.arms import Setup, Timing
 from benchmarks.bounded_run import classify
+from benchmarks.ways import Setup, Timing
 
 if importlib.util.find_spec("tensorflow_hub") is None:
     # Beam's handler asks it for one thing: the local path of a model, which of a local path is itself.

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arms import WAYS, Arm, Setup, Timing
+from benchmarks.arms import Arm
 from benchmarks.images import DIGITS, KINDS, LARGE, MEDIUM, SMALL, ImageKind, in_turn
+from benchmarks.ways import WAYS, Setup, Timing
 
 Tell = Callable[[str], None]
 

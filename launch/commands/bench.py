@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+
+import typer
 
 from launch.code_version import ROOT
 from launch.command_line import CommandRefused
 
-if not (ROOT / "benchmarks" / "__main__.py").is_file():
-    raise CommandRefused("hotswap bench runs from a checkout of the project: `git clone` it, then `make bench`")
-# The installed command does not look for modules in the checkout; neither would the processes that it starts.
-sys.path.insert(0, str(ROOT))
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+app = typer.Typer(add_completion=False)
 
-from benchmarks.__main__ import app
 
-__all__ = ["app"]
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def bench(context: typer.Context) -> int:
+    """Measures the job: `python -m benchmarks` of the checkout, with the same options."""
+    if not (ROOT / "benchmarks" / "__main__.py").is_file():
+        raise CommandRefused("hotswap bench runs from a checkout of the project: `git clone` it, then `make bench`")
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    command = [sys.executable, "-m", "benchmarks", *context.args]
+    with subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}) as measuring:
+        while True:
+            try:
+                return measuring.wait()
+            except KeyboardInterrupt:  # it was interrupted too, and tidies up before it ends
+                continue

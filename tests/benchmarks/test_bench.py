@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from benchmarks.arms import WAYS, Arm, Setup, Timing
+from benchmarks.arms import Arm
 from benchmarks.images import ImageKind, in_turn, make_images
 from benchmarks.picture import draw
 from benchmarks.report import Measured, Target, print_tables, write_json
 from benchmarks.stream_run import Result
 from benchmarks.streaming import Span, StreamReport, Swap, is_bounded
 from benchmarks.throughput import Throughput, ThroughputReport
+from benchmarks.ways import WAYS, Setup, Timing
 
 
 @pytest.fixture(scope="module")

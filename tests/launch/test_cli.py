@@ -48,9 +48,9 @@ def test_a_misspelt_command_is_one_line_with_what_was_meant(capsys) -> None:
 
 
 @pytest.mark.parametrize("name", SUMMARIES)
-def test_each_verb_has_a_file_of_its_own_and_options(name: str, capsys) -> None:
+def test_each_verb_has_a_file_of_its_own_and_options(name: str, capfd) -> None:
     assert run(app, [name, "--help"]) == 0
-    assert "--help" in capsys.readouterr().out
+    assert "--help" in capfd.readouterr().out
 
 
 def test_every_file_of_the_verbs_is_a_verb() -> None:
