@@ -13,10 +13,13 @@ from dataclasses import replace
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions
 
+from beam_pipeline.books import details_of
 from beam_pipeline.option_table import JobOptions
 from beam_pipeline.options import OptionError, parse_options
 from beam_pipeline.pipeline import build
-from beam_pipeline.running import GatheredMessages, LocalRun, details_of, pubsub_source, stop_requests
+from beam_pipeline.running import LocalRun
+from beam_pipeline.source import GatheredMessages, pubsub_source
+from beam_pipeline.stopping import stop_requests
 from transforms.pubsub import EMULATOR_VARIABLE
 from transforms.pubsub.access import check_subscription, check_topics, subscription_for_one_run
 from transforms.pubsub.errors import PubSubRefused

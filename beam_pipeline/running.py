@@ -1,101 +1,33 @@
-"""Runs the job in this process until told to stop, and keeps its books."""
+"""Runs the job in this process until told to stop."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import os
 import re
-import signal
 import threading
 import time
-import traceback
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import apache_beam as beam
-from apache_beam.io.gcp.pubsub import ReadFromPubSub
 from apache_beam.options.pipeline_options import PipelineOptions
 
+from beam_pipeline.books import Books, books_of
 from beam_pipeline.option_table import JobOptions
 from beam_pipeline.pipeline import build
+from beam_pipeline.telling import tracebacks_told_once
 from models.errors import one_line
-from models.live import ModelsClosed
 from transforms import metrics
 from transforms.process import JobRun
-from transforms.pubsub.errors import PublishingStopped
 from transforms.sinks import SinkFailed
-from transforms.windowing import Gather, SideInputMode
+from transforms.windowing import SideInputMode
 
 _WORKER = "ExecutorServiceWorker"
 """Part of the name of its class; the thread's own name changes with what it does."""
 _LOOK_SECONDS = 0.1
 _CANCEL_SECONDS = 5.0
-DRAIN_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What became of every message that was read; a result or dead letter counts once it is written."""
-
-    messages_in: int = 0
-    results: int = 0
-    dead_letters: int = 0
-    skipped: int = 0
-
-    @property
-    def open(self) -> int:
-        """Messages that were read and have no outcome yet."""
-        return self.messages_in - self.results - self.dead_letters - self.skipped
-
-    def __str__(self) -> str:
-        parts = f"{self.messages_in} in = {self.results} results + {self.dead_letters} dead letters"
-        return f"{parts} + {self.skipped} skipped" + (f" + {self.open} UNFINISHED" if self.open else "")
-
-
-def books_of(counts: Counter[str]) -> Books:
-    """The books that these counts make."""
-    return Books(
-        messages_in=counts[metrics.MESSAGES_IN],
-        results=counts[metrics.RESULTS_WRITTEN],
-        dead_letters=counts[metrics.DEAD_LETTERS_WRITTEN],
-        skipped=counts[metrics.NOTIFICATIONS_SKIPPED],
-    )
-
-
-def details_of(counts: Counter[str]) -> dict[str, str]:
-    """What the books sum up, for a person: answers of each model, dead letters of each stage and error."""
-    by_model = _named(counts, metrics.BY_MODEL_PREFIX)
-    letters = _named(counts, metrics.DEAD_LETTERS_PREFIX)
-    letters.pop(metrics.DEAD_LETTERS_WRITTEN.removeprefix(metrics.DEAD_LETTERS_PREFIX), None)
-    found = {"answered by": by_model, "dead letters": letters}
-    return {
-        what: ", ".join(f"{amount} {name}" for name, amount in sorted(named.items()))
-        for what, named in found.items()
-        if named
-    }
-
-
-def _named(counts: Counter[str], prefix: str) -> dict[str, int]:
-    return {name.removeprefix(prefix): amount for name, amount in counts.items() if name.startswith(prefix)}
-
-
-def pubsub_source(job: JobOptions) -> beam.PTransform:
-    """Where the job's messages come from."""
-    return ReadFromPubSub(topic=job.input_topic, subscription=job.input_subscription, with_attributes=True)
-
-
-class GatheredMessages(beam.PTransform):
-    """`pubsub_source` as the DirectRunner needs it where no gate gathers what it reads."""
-
-    def __init__(self, job: JobOptions) -> None:
-        super().__init__()
-        self._job = job
-
-    def expand(self, begin: beam.pvalue.PBegin) -> beam.PCollection:
-        return begin | "Pull" >> pubsub_source(self._job) | "Gather" >> Gather()
+_DRAIN_SECONDS = 60.0
 
 
 class LocalRun:
@@ -118,12 +50,11 @@ class LocalRun:
         build(self._pipeline, source, job, SideInputMode.WINDOWED, self._run)
         self._result: beam.runners.runner.PipelineResult | None = None
         self._closing = False
+        self._telling = contextlib.ExitStack()
 
     def start(self) -> None:
         """Begins to read."""
-        told_once = TellOnce()
-        for name in ("apache_beam.runners.direct.executor", "apache_beam.runners.common"):
-            logging.getLogger(name).addFilter(told_once)
+        self._telling.enter_context(tracebacks_told_once())
         before = set(threading.enumerate())
         self._result = self._pipeline.run()
         workers = [
@@ -152,16 +83,15 @@ class LocalRun:
         """The books now."""
         return books_of(self.counts())
 
-    def drain(self, all_counted: Callable[[Books], bool], seconds: float = DRAIN_SECONDS) -> Books:
+    def drain(self, all_counted: Callable[[Books], bool]) -> Books:
         """Waits until everything that was read has its outcome and every outcome and model event is written.
 
-        The caller stops the source first. Gives up after `seconds`, or when the job fails.
+        The caller stops the source first. Gives up after a minute, or when the job fails.
 
         Args:
             all_counted: whether every message that was read is in the books.
-            seconds: the longest wait.
         """
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + _DRAIN_SECONDS
         while True:
             counts = self.counts()
             books = books_of(counts)
@@ -191,6 +121,8 @@ class LocalRun:
             ending = threading.Thread(target=self._cancel, name="cancel", daemon=True)
             ending.start()
             ending.join(_CANCEL_SECONDS)
+            if not ending.is_alive():
+                self._telling.close()
         self._run.here.end()
 
     def _cancel(self) -> None:
@@ -214,55 +146,3 @@ class LocalRun:
             self._result.wait_until_finish()
         except BaseException as error:
             self.failure = error
-
-
-class TellOnce(logging.Filter):
-    """Lets a traceback of the DirectRunner through once, and none that the end of the run will explain in one line.
-
-    That runner tries each failing bundle four times at once, and logs the traceback of each try.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._told: set[str] = set()
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        text = record.getMessage()
-        if text.startswith(("Giving up after", "A task failed with exception")):
-            return False
-        if record.exc_info:
-            text = "".join(traceback.format_exception(*record.exc_info))
-        elif "due to an exception." not in text:
-            return True
-        told = text.strip().splitlines()[-1].partition(" [while running")[0]
-        if told in self._told or any(f"{kind.__module__}.{kind.__name__}" in told for kind in _EXPLAINED):
-            return False
-        self._told.add(told)
-        return True
-
-
-_EXPLAINED = (SinkFailed, PublishingStopped, ModelsClosed)
-
-
-@contextlib.contextmanager
-def stop_requests() -> Iterator[Callable[[], bool]]:
-    """Within it SIGINT and SIGTERM only set what the given function returns.
-
-    A second one interrupts, so that nothing is waited for; a third ends the process where it stands.
-    """
-    asked = 0
-
-    def ask(signum: int, frame: object) -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 2:
-            raise KeyboardInterrupt
-        if asked > 2:
-            os._exit(128 + signum)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked > 0
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

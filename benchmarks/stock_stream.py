@@ -22,7 +22,7 @@ from apache_beam.io.gcp.pubsub import PubsubMessage
 from apache_beam.ml.inference.base import ModelMetadata, PredictionResult, RunInference
 
 from beam_pipeline.options import parse_options
-from beam_pipeline.running import pubsub_source
+from beam_pipeline.source import pubsub_source
 from benchmarks.stock import model_handler, read_image
 from models.reference import Statement
 from transforms.process import THE_JOB

@@ -13,9 +13,6 @@ from models.prediction import Prediction
 
 Stage = Literal["message", "read", "decode", "predict"]
 
-DEAD_LETTERS = "dead_letters"
-"""The output of every step that may have some."""
-
 
 class Origin(NamedTuple):
     """The message that an image came with.

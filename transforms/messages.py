@@ -13,8 +13,9 @@ from apache_beam.pvalue import TaggedOutput
 from models.errors import ImageError, ImageFault
 from models.images.paths import MAX_PATH_BYTES
 from models.moments import rfc3339
-from models.records import DEAD_LETTERS, DeadLetter, ImageRequest, Origin
+from models.records import DeadLetter, ImageRequest, Origin
 from transforms import metrics
+from transforms.outputs import DEAD_LETTERS
 from transforms.process import THE_JOB, JobRun
 
 _FINALIZED = "OBJECT_FINALIZE"

@@ -80,7 +80,10 @@ class RunHere:
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """A run of a job, by a name that no other in this process has; DoFns carry it to their workers."""
+    """A run of a job, by a name that no other in this process has; DoFns carry it to their workers.
+
+    A process keeps the name of a run that has ended, so that a straggler learns that it has.
+    """
 
     name: str = "job"
 

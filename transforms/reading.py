@@ -17,9 +17,10 @@ from models.compute_threads import cores
 from models.errors import ImageError, ImageFault, typed_line
 from models.images.decoding import DecodeLimits, decode_image
 from models.images.paths import resolve_image_path
-from models.records import DEAD_LETTERS, DeadLetter, DecodedImage, ImageRequest, Stage
+from models.records import DeadLetter, DecodedImage, ImageRequest, Stage
 from transforms import metrics
 from transforms.image_bytes import read_patiently
+from transforms.outputs import DEAD_LETTERS
 from transforms.process import THE_JOB, JobRun
 
 _LOGGER = logging.getLogger(__name__)

@@ -9,10 +9,11 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import PredictionResult
 
 from models.errors import ImageError
-from models.records import DEAD_LETTERS, DeadLetter, result_record
+from models.records import DeadLetter, result_record
 from models.serving import ServingConfig
+from transforms.outputs import DEAD_LETTERS, MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
-from transforms.watching import MODEL_EVENTS, drain_events
+from transforms.watching import drain_events
 
 
 class FormatResults(beam.PTransform):

@@ -8,22 +8,20 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import apache_beam as beam
-from apache_beam.coders import StrUtf8Coder
 from apache_beam.ml.inference.base import ModelMetadata
 from apache_beam.transforms import window
 from apache_beam.transforms.combiners import Latest
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
 from apache_beam.transforms.timeutil import TimeDomain
-from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
-from apache_beam.utils.timestamp import MAX_TIMESTAMP, Timestamp
+from apache_beam.transforms.userstate import TimerSpec, on_timer
+from apache_beam.utils.timestamp import Timestamp
 
 from models.events import ModelEvent
 from models.reference import Statement
 from models.serving import ServingConfig
+from transforms.outputs import MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
 from transforms.windowing import SideInputMode, latest_pane
-
-MODEL_EVENTS = "model_events"
 
 
 class WatchedModels(NamedTuple):
@@ -42,14 +40,13 @@ class WatchedModels(NamedTuple):
 class WatchFilePattern(beam.PTransform):
     """States the newest valid file of a pattern, again and again.
 
-    Takes what Beam's own `WatchFilePattern` takes, and is right where that one is not: files are compared over the
-    whole pattern, those older than the job count, overwriting and deleting count, several files in one poll are fine,
-    and a pattern that matches nothing yet is waited for. A poll never waits for a model to be vetted.
+    Takes a pattern and an interval as Beam's own `WatchFilePattern` does, and is right where that one is not: files are
+    compared over the whole pattern, those older than the job count, overwriting and deleting count, several files in
+    one poll are fine, and a pattern that matches nothing yet is waited for. No poll waits for a model to be vetted.
 
     Args:
         file_pattern: glob of model files, anywhere Beam's FileSystems read.
         interval: seconds between two looks at the pattern.
-        stop_timestamp: after which no more looks are taken.
         config: how candidates are vetted and served; its pattern and interval are replaced by those given here.
         mode: how the runner must be given side inputs.
         run: whose models they are.
@@ -61,7 +58,6 @@ class WatchFilePattern(beam.PTransform):
         self,
         file_pattern: str,
         interval: float = 30.0,
-        stop_timestamp: Timestamp = MAX_TIMESTAMP,
         *,
         config: ServingConfig | None = None,
         mode: SideInputMode = SideInputMode.TRIGGERED,
@@ -71,7 +67,6 @@ class WatchFilePattern(beam.PTransform):
         base = config or ServingConfig(file_pattern)
         self._config = replace(base, model_pattern=file_pattern, poll_seconds=interval)
         self._interval = interval
-        self._stop_timestamp = stop_timestamp
         self._mode = mode
         self._run = run
 
@@ -81,7 +76,7 @@ class WatchFilePattern(beam.PTransform):
         stating = beam.ParDo(_StateNewest(self._run, self._config))
         stated = (
             moments.pipeline
-            | "EveryInterval" >> PeriodicImpulse(Timestamp.now(), self._stop_timestamp, fire_interval=self._interval)
+            | "EveryInterval" >> PeriodicImpulse(Timestamp.now(), fire_interval=self._interval)
             | "StateNewest" >> stating.with_outputs(MODEL_EVENTS, main="metadata")
         )
         metadata = stated.metadata | "LatestPane" >> latest_pane() | "Latest" >> Latest.Globally().without_defaults()
@@ -153,7 +148,6 @@ class _Upkeep(beam.DoFn):
     """Ticks with the source's watermark: tells the live models what is stated, and yields their events."""
 
     TICK = TimerSpec("tick", TimeDomain.WATERMARK)
-    STARTED = ReadModifyWriteStateSpec("started", StrUtf8Coder())
     SECONDS = 0.5
 
     def __init__(self, run: JobRun, config: ServingConfig) -> None:

@@ -15,9 +15,12 @@ import typer
 from apache_beam.options.pipeline_options import PipelineOptions
 from rich.logging import RichHandler
 
+from beam_pipeline.books import details_of
 from beam_pipeline.option_table import JobOptions, as_flags
 from beam_pipeline.options import OptionError, parse_options
-from beam_pipeline.running import LocalRun, details_of, pubsub_source, stop_requests
+from beam_pipeline.running import LocalRun
+from beam_pipeline.source import pubsub_source
+from beam_pipeline.stopping import stop_requests
 from launch.command_line import CommandFailed, CommandRefused
 from launch.job_flags import with_job_flags
 from launch.local.image_folder import ImageFolder

@@ -18,7 +18,7 @@ from google.cloud import storage
 from requests.exceptions import RequestException
 
 from beam_pipeline.pipeline import build
-from beam_pipeline.running import pubsub_source
+from beam_pipeline.source import pubsub_source
 from launch.command_line import CommandFailed, CommandRefused
 from launch.dataflow.plan import Plan
 from launch.dataflow.resource_names import is_in_region

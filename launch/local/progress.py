@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from beam_pipeline.running import Books
+from beam_pipeline.books import Books
 from launch.local.result_stream import Pace
 
 LINE_SECONDS = 2.0

@@ -55,11 +55,8 @@ def local_pubsub() -> Iterator[LocalPubSub]:
         with _external(address) as external:
             yield external
         return
-    try:
-        with PubSubEmulator() as emulator, PubSubGate(emulator.address):
-            yield _Embedded(emulator)
-    finally:
-        os.environ.pop(EMULATOR_VARIABLE, None)
+    with PubSubEmulator() as emulator, PubSubGate(emulator.address):
+        yield _Embedded(emulator)
 
 
 class _Embedded:

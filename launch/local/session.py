@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from beam_pipeline.running import Books, LocalRun
+from beam_pipeline.books import Books
+from beam_pipeline.running import LocalRun
 from launch.local.image_folder import ImageFolder
 from launch.local.progress import Moment, Report
 from launch.local.pubsub import LocalPubSub

@@ -7,7 +7,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from beam_pipeline.options import parse_options
-from beam_pipeline.running import GatheredMessages
+from beam_pipeline.source import GatheredMessages
 from launch.pubsub_emulator import PubSubEmulator
 from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC
 from tests.waiting import eventually

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import apache_beam as beam
+import pytest
 from apache_beam.io import PubsubMessage
 
 from beam_pipeline.options import parse_options
@@ -27,6 +28,7 @@ def _die(_: int) -> NoReturn:
     raise SystemExit("the runner is broken")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # which is how it ends
 def test_a_runner_that_ends_by_itself_has_failed(tmp_path: Path) -> None:
     argv = ["--input_subscription=projects/my-project/subscriptions/sub", f"--runner={BUNDLE_BASED}"]
     argv += [f"--model_pattern={tmp_path}/*.h5", f"--output_path={tmp_path}/out", f"--model_cache={tmp_path}/cache"]

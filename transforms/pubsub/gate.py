@@ -59,18 +59,23 @@ class PubSubGate:
         self._unreachable = False
         self._gathering_until = 0.0
         self._just_delivered = False
+        self._named_before: str | None = None
         self.delivered = 0
         self.empty = False
 
     def __enter__(self) -> Self:
         self._server.start()
+        self._named_before = os.environ.get(EMULATOR_VARIABLE)
         os.environ[EMULATOR_VARIABLE] = self._address
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.environ[EMULATOR_VARIABLE] = self._upstream
+        if self._named_before is None:
+            del os.environ[EMULATOR_VARIABLE]
+        else:
+            os.environ[EMULATOR_VARIABLE] = self._named_before
         self._server.stop(0.5)
         self._channel.close()
 

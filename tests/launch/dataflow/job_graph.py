@@ -16,7 +16,7 @@ from apache_beam.runners.pipeline_context import PipelineContext
 
 from beam_pipeline.options import parse_options
 from beam_pipeline.pipeline import build
-from beam_pipeline.running import pubsub_source
+from beam_pipeline.source import pubsub_source
 
 WRITTEN = Path(__file__).with_name("job_graph.json")
 ADVICE = """

@@ -15,7 +15,7 @@ from google.cloud.dataflow_v1beta3.types import ParameterType, TemplateMetadata
 from beam_pipeline.option_table import OPTIONS
 from beam_pipeline.options import HotSwapOptions, OptionError, parse_options
 from beam_pipeline.pipeline import build
-from beam_pipeline.running import pubsub_source
+from beam_pipeline.source import pubsub_source
 from launch.dataflow import resource_names
 from launch.dataflow.flex_template import __main__ as flex_template
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from beam_pipeline.running import Books
+from beam_pipeline.books import Books
 from launch.local.progress import Moment, SharedConsole, progress
 from launch.local.result_stream import Pace
 
