@@ -1,1 +1,1 @@
-"""PTransforms and DoFns, one idea a file: images, models, inference, results, dead letters."""
+"""PTransforms and DoFns, one idea a file, and what they share in a process: storage, publishers, counters."""
