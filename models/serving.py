@@ -12,7 +12,8 @@ from models.events import EventLog
 from models.live import LiveModels
 from models.memory import keep_freed_memory
 from models.registry.cache import ArtefactCache, default_cache_folder
-from models.registry.shared import SharedArtefacts, SharedStorage
+from models.registry.shared import SharedArtefacts
+from models.storage import SharedStorage
 from models.vetting import Vetter
 from models.watch import ModelWatch
 

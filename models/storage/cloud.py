@@ -97,26 +97,20 @@ class CloudStorage:
 
     def put(self, source: Path, uri: str, told: Told) -> None:
         """See `WritableStorage.put`."""
-        bucket, name = _split(uri)
         from google.api_core.exceptions import PreconditionFailed
 
-        blob = self._client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
         with _trouble_as(NotWritten, f"{uri} was not uploaded, and nothing was changed"):
             try:
-                with _ToldFile(source, told) as reading:
-                    blob.upload_from_file(
-                        reading,
-                        size=source.stat().st_size,
-                        content_type="application/octet-stream",
-                        if_generation_match=0,
-                        checksum="md5",
-                        retry=self._retry,
-                        timeout=_TIMEOUT,
-                    )
+                self._upload(source, uri, told, if_generation_match=0)
             except PreconditionFailed as error:
                 # An upload that was repeated because its answer got lost meets itself.
                 if not self._holds(uri, source):
                     raise NameTaken(uri) from error
+
+    def write(self, uri: str, source: Path) -> None:
+        """See `SharedStorage.write`; an object appears when its upload ends."""
+        with _trouble_as(StorageUnavailable, f"{uri} cannot be written"):
+            self._upload(source, uri, lambda size: None, if_generation_match=None)
 
     def make_newest(self, file: StoredFile, above: float) -> None:
         """See `WritableStorage.make_newest`; the object gets the present time, of Cloud Storage's own clock.
@@ -136,6 +130,20 @@ class CloudStorage:
                 self._rewrite_onto_itself(blob, generation)
             except (PreconditionFailed, NotFound) as error:
                 raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat") from error
+
+    def _upload(self, source: Path, uri: str, told: Told, if_generation_match: int | None) -> None:
+        bucket, name = _split(uri)
+        blob = self._client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
+        with _ToldFile(source, told) as reading:
+            blob.upload_from_file(
+                reading,
+                size=source.stat().st_size,
+                content_type="application/octet-stream",
+                if_generation_match=if_generation_match,
+                checksum="md5",
+                retry=self._retry,
+                timeout=_TIMEOUT,
+            )
 
     def _rewrite_onto_itself(self, blob: Any, generation: int) -> None:
         token = None
