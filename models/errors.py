@@ -97,7 +97,7 @@ class VettingStarved(Exception):  # noqa: N818 - it is the machine's state, not 
 
 
 class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
-    """Vetting ended before it had looked at the candidate; nothing was found out."""
+    """Vetting could not look at the candidate, for a reason that is this machine's; nothing was found out."""
 
 
 class StorageUnavailable(Exception):  # noqa: N818 - named for the state it reports

@@ -53,7 +53,7 @@ def _damage_is_a_rejection() -> Iterator[None]:
     """Tells what h5py, zipfile and protobuf raise for a damaged file in this project's words."""
     try:
         yield
-    except ModelRejected:
+    except (ModelRejected, ImportError):  # a package that is missing is this machine's fault
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):

@@ -78,7 +78,7 @@ def _import_frameworks() -> None:
 
 
 def _vet(workspace: Path) -> None:
-    from models.errors import ModelFault, ModelRejected, typed_line
+    from models.errors import ModelFault, ModelRejected, VettingFailed, typed_line
     from models.vetting.examination import examine
     from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, say_begun, write_verdict
 
@@ -100,6 +100,8 @@ def _vet(workspace: Path) -> None:
             workspace,
             ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows; make the model smaller"),
         )
+    except ImportError as error:  # a package that is missing or broken is this machine's fault
+        write_verdict(workspace, VettingFailed(f"the vetting process lacks a package: {typed_line(error)}"))
     except Exception as error:  # the last wall: whatever else a file provokes is the file's fault
         write_verdict(workspace, ModelRejected(ModelFault.NOT_A_MODEL, typed_line(error)))
 

@@ -67,7 +67,7 @@ class ChildProcess:
 
         Raises:
             ModelRejected: the child's verdict, or `timed_out`, `too_large` or `crashed`.
-            VettingFailed: the child did not get as far as the job.
+            VettingFailed: the child did not get as far as the job, or lacks a package for it.
             VettingStarved: it got no processor.
             VettingStopped: `stop` was called.
         """
@@ -85,7 +85,7 @@ class ChildProcess:
         verdict = read_verdict(workspace)
         if isinstance(verdict, Manifest) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
             return verdict
-        if isinstance(verdict, ModelRejected):
+        if isinstance(verdict, ModelRejected | VettingFailed):
             raise verdict
         if not has_begun(workspace):
             raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")
