@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 from models.errors import ReleaseError
 from models.model_files import MODEL_SUFFIXES, SUFFIXES_OF_KIND, FileKind
-from models.reference import DIGEST_DIGITS
+from models.reference import DIGEST_DIGITS, DIGEST_PATTERN
 
-_PUBLISHED_NAME = re.compile(r"-\d{8}T\d{6}Z-[0-9a-f]{12}$")
+_PUBLISHED_NAME = re.compile(rf"-\d{{8}}T\d{{6}}Z-{DIGEST_PATTERN}$")
 _LONGEST_STEM = 150
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, SAVED_MODEL, EngineName
 from models.engines.onnx_engine import open_session
 from models.errors import ModelFault, ModelRejected, one_line
-from models.model_files import FileKind
+from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.vetting.file_checks import CARD, check_hdf5, check_keras_archive
 
 Shape = tuple[int | None, ...]
@@ -137,7 +137,7 @@ class OnnxCandidate:
 def _load_keras(path: Path, kind: FileKind) -> Any:
     import keras
 
-    named = path.with_suffix(".h5" if kind == "hdf5" else ".keras")
+    named = path.with_suffix(SUFFIXES_OF_KIND[kind][0])
     if named != path:
         path.rename(named)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from models.errors import ModelFault, ModelRejected, one_line
-from models.model_files import FileKind
+from models.model_files import SUFFIXES_OF_KIND, FileKind
 
 CARD = "model_card"
 CARD_MEMBER = "model_card.json"
@@ -42,7 +42,7 @@ def identify(path: Path) -> FileKind:
         return "hdf5"
     if start[:4] == _ZIP_SIGNATURE:
         return "keras"
-    if start[:1] == _ONNX_FIRST_BYTES and path.suffix == ".onnx":
+    if start[:1] == _ONNX_FIRST_BYTES and path.suffix in SUFFIXES_OF_KIND["onnx"]:
         return "onnx"
     if not start:
         raise ModelRejected(ModelFault.TRUNCATED, f"the file is empty; {_COPY_AGAIN}")
