@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.artefacts import Vetted
-from models.errors import ModelRejected, StorageUnavailable
+from models.errors import ModelRejected, StorageUnavailable, one_line
 from models.reference import DIGEST_DIGITS, ModelReference, file_name_of
-from models.storage import StoredFile, is_being_written, newest_first
+from models.storage import StoredFile, is_being_written
 from models.vetting import Vetter
 from models.watch import VETTING_SIDE_BY_SIDE
 
@@ -72,13 +72,6 @@ class Surveyed:
         return self.is_called(name) or name in (self.model_id, self.name) or by_digest
 
 
-def live_one(surveyed: Sequence[Surveyed]) -> Surveyed | None:
-    """The newest valid file; None if there is none."""
-    by_uri = {each.file.uri: each for each in surveyed if isinstance(each.verdict, Vetted)}
-    newest = newest_first(each.file for each in by_uri.values())
-    return by_uri[newest[0].uri] if newest else None
-
-
 def standing_of(each: Surveyed, live: Surveyed | None) -> Standing:
     """What a file is to the job."""
     if each is live:
@@ -129,4 +122,4 @@ def look_at(file: StoredFile, vetter: Vetter) -> Surveyed | None:
     except FileNotFoundError:
         return None
     except StorageUnavailable as error:
-        return Surveyed(file, None, str(error))
+        return Surveyed(file, None, one_line(error, 500))  # with room for the remedy, which comes last

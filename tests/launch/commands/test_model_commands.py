@@ -14,11 +14,11 @@ import pytest
 
 from launch.cli import app
 from launch.command_line import run
-from models.catalogue import Catalogue
+from models.catalogue import Catalogue, live_one
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import sha256_of
 from models.storage import StoredFile, newest_first
-from models.survey import Surveyed, live_one
+from models.survey import Surveyed
 from tests.launch.tiny_models import tiny_keras, tiny_onnx
 
 
