@@ -14,6 +14,9 @@ SUFFIXES_OF_KIND: dict[FileKind, tuple[str, ...]] = {
 }
 MODEL_SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF_KIND.values() for suffix in suffixes)
 
+LONGEST_STEM = 150
+"""Characters of a name that are kept where something is added to it: what file systems allow is not much more."""
+
 
 def needs_keras(uri: str) -> bool:
     """Whether a file of this name is for Keras to load, as far as its suffix tells."""

@@ -22,6 +22,9 @@ from models.storage.files import ReadableFile, StoredFile, Told
 from models.storage.patterns import matcher
 from models.storage.reading import TranslatedReading
 
+STORAGE_EMULATOR_HOST = "STORAGE_EMULATOR_HOST"
+"""The variable in which Google's client looks for the address of an emulator."""
+
 _READ_BYTES = 8 << 20
 _UPLOAD_BYTES = 8 << 20
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
@@ -52,12 +55,14 @@ class CloudStorage:
         """
         from google.cloud import storage
 
-        if os.environ.get("STORAGE_EMULATOR_HOST"):
+        if os.environ.get(STORAGE_EMULATOR_HOST):
             return cls(storage.Client.create_anonymous_client(), _EMULATOR_RETRY_SECONDS)
         try:
             credentials = find_credentials()
         except Exception as error:
-            raise NoCredentials(f"the Google credentials cannot be used: {error}; {HOW_TO_GET_CREDENTIALS}") from error
+            raise NoCredentials(
+                f"the Google credentials cannot be used: {one_line(error)}; {HOW_TO_GET_CREDENTIALS}"
+            ) from error
         if credentials is None:
             raise NoCredentials(f"gs:// needs Google credentials, and none were found: {HOW_TO_GET_CREDENTIALS}")
         return cls(storage.Client(project="<none>", credentials=credentials))
@@ -172,7 +177,7 @@ class CloudStorage:
 
 
 @contextmanager
-def _trouble_as(told: Callable[[str], Exception], what: str) -> Iterator[None]:
+def _trouble_as(trouble: Callable[[str], Exception], what: str) -> Iterator[None]:
     """Tells whatever Google's client raises as an error of this project, in one line that begins with `what`."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -181,7 +186,7 @@ def _trouble_as(told: Callable[[str], Exception], what: str) -> Iterator[None]:
     try:
         yield
     except (GoogleAPIError, GoogleAuthError, RequestException, OSError) as error:
-        raise told(f"{what}: {_in_words(error)}") from error
+        raise trouble(f"{what}: {_in_words(error)}") from error
 
 
 def _as_storage_error(uri: str, error: Exception) -> Exception:
@@ -232,7 +237,7 @@ def _in_words(error: Exception) -> str:
             return "these Google credentials may not; ask for the role Storage Object User on the bucket"
         case NotFound():
             return "there is no such bucket"
-    emulator = os.environ.get("STORAGE_EMULATOR_HOST")
+    emulator = os.environ.get(STORAGE_EMULATOR_HOST)
     if emulator and not isinstance(error, GoogleAPIError):
-        return f"STORAGE_EMULATOR_HOST={emulator} does not answer; start the emulator, or unset the variable"
+        return f"{STORAGE_EMULATOR_HOST}={emulator} does not answer; start the emulator, or unset the variable"
     return one_line(error)

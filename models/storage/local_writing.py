@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from models.errors import NameTaken, NotWritten
+from models.model_files import LONGEST_STEM
 from models.storage.files import StoredFile, Told
 
 _CHUNK_BYTES = 1 << 20
-_LONGEST_STEM = 150
 
 
 def put_locally(source: Path, target: str, told: Told = lambda size: None) -> None:
@@ -41,7 +41,7 @@ def replace_locally(source: Path, target: str) -> None:
 @contextmanager
 def _whole_copy(source: Path, target: Path, told: Told) -> Iterator[Path]:
     """A copy on the disk, under a hidden name beside `target` that no pattern for models matches; to be named."""
-    partial = target.with_name(f".{target.name[:_LONGEST_STEM]}.partial-{secrets.token_hex(4)}")
+    partial = target.with_name(f".{target.name[:LONGEST_STEM]}.partial-{secrets.token_hex(4)}")
     try:
         with source.open("rb") as reading, partial.open("xb") as writing:
             while chunk := reading.read(_CHUNK_BYTES):

@@ -14,11 +14,10 @@ from models.artefacts import ONNX_FILE, SAVED_MODEL, EngineName
 from models.engines.onnx_engine import open_session
 from models.errors import ModelFault, ModelRejected, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
-from models.vetting.file_checks import CARD, check_hdf5, check_keras_archive
+from models.vetting.file_checks import CARD, COPY_AGAIN, check_hdf5, check_keras_archive
 
 Shape = tuple[int | None, ...]
 _EAGER_IMAGES = 2
-_AGAIN = "copy it again, whole"
 _ONE_IN = "a model must take one batch of images"
 _ONE_OUT = "a model must give one output"
 _INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
@@ -203,9 +202,9 @@ def _check_onnx(path: Path) -> None:
     try:
         model = onnx.load_model(path, load_external_data=False)
     except DecodeError as error:
-        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content is incomplete or damaged; {_AGAIN}") from error
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content is incomplete or damaged; {COPY_AGAIN}") from error
     if not model.graph.output or not model.opset_import:  # protobuf takes a file cut between two fields for whole
-        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content ends before its graph does; {_AGAIN}")
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content ends before its graph does; {COPY_AGAIN}")
     graphs: list[Any] = [model.graph, *model.functions]
     while graphs:
         graph = graphs.pop()

@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
-from models.vetting.job import HURRIED
+from models.vetting.job import HURRIED, WITH_KERAS
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -69,7 +69,7 @@ def _end_with_parent(jobs: SimpleQueue[str]) -> None:
 
 
 def _import_frameworks() -> None:
-    if os.environ.get("HOTSWAP_VETTING_KERAS") == "1":
+    if os.environ.get(WITH_KERAS) == "1":
         import keras  # noqa: F401
         import tensorflow as tf
 

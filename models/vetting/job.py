@@ -17,6 +17,8 @@ WALL_FACTOR = 2
 SCRATCH = "scratch"
 HURRIED = "--hurried"
 """The child's one option; see `ChildProcess`."""
+WITH_KERAS = "HOTSWAP_VETTING_KERAS"
+"""The variable that tells the child whether to import Keras before its job is known: "1" or "0"."""
 _BEGUN = "begun"
 _MAX_DETAIL = 500
 _MAX_VERDICT_BYTES = 64 << 20
