@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import Artefact, Manifest, Vetted
+from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Manifest, Vetted
 from models.card import Card
 from models.compute_threads import cores
 from models.engines import Engine, load_engine
@@ -77,7 +77,7 @@ class LiveModels:
         self,
         obtain: Callable[[ModelReference], Vetted],
         events: EventLog,
-        warm_sizes: Sequence[int] = (1, 32),
+        warm_sizes: Sequence[int] = (1, DEFAULT_LARGEST_BATCH),
         load: Callable[[Artefact, int], Engine] = load_engine,
     ) -> None:
         self._obtain = obtain

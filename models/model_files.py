@@ -15,7 +15,7 @@ SUFFIXES_OF_KIND: dict[FileKind, tuple[str, ...]] = {
 MODEL_SUFFIXES = tuple(suffix for suffixes in SUFFIXES_OF_KIND.values() for suffix in suffixes)
 
 LONGEST_STEM = 150
-"""Characters of a name that are kept where something is added to it: what file systems allow is not much more."""
+"""Characters of a name that are kept where something is added to it; file systems allow 255 bytes in all."""
 
 
 def needs_keras(uri: str) -> bool:

@@ -22,7 +22,8 @@ _ONE_IN = "a model must take one batch of images"
 _ONE_OUT = "a model must give one output"
 _INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
 """Those that hold every pixel value 0..255."""
-Answer = Callable[[NDArray[Any]], NDArray[Any]]
+Predict = Callable[[NDArray[Any]], NDArray[Any]]
+"""From a batch, as the model takes it, to its outputs, shape (n, …)."""
 
 
 class Candidate(Protocol):
@@ -43,7 +44,7 @@ class Candidate(Protocol):
     def answer(self, batch: NDArray[Any]) -> NDArray[Any]:
         """The model's output before compiling, shape (n, …)."""
 
-    def compile(self, engine: EngineName, folder: Path) -> Answer:
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
         """Writes the compiled form into `folder` and returns it, loaded.
 
         Raises:
@@ -87,7 +88,7 @@ class KerasCandidate:
             return np.asarray(self._model(batch, training=False))
         return np.asarray(self._graph(batch))
 
-    def compile(self, engine: EngineName, folder: Path) -> Answer:
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         import keras
 
@@ -127,7 +128,7 @@ class OnnxCandidate:
         self.input_dtype = _image_dtype(_onnx_dtype(inputs[0].type))
         self.answer = _session_answer(session)
 
-    def compile(self, engine: EngineName, folder: Path) -> Answer:
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         shutil.copyfile(self._path, folder / ONNX_FILE)
         return _onnx_answer(folder / ONNX_FILE)
@@ -246,10 +247,10 @@ def _image_dtype(dtype: str) -> str:
     return dtype
 
 
-def _onnx_answer(path: Path) -> Answer:
+def _onnx_answer(path: Path) -> Predict:
     return _session_answer(open_session(str(path)))
 
 
-def _session_answer(session: Any) -> Answer:
+def _session_answer(session: Any) -> Predict:
     name = session.get_inputs()[0].name
     return lambda batch: np.asarray(session.run(None, {name: batch})[0])

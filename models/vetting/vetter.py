@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.artefacts import Artefact, EngineChoice, Vetted
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, Artefact, EngineChoice, Vetted
 from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStarved, VettingStopped
 from models.model_files import MODEL_SUFFIXES, needs_keras
 from models.reference import DIGEST_DIGITS, ModelReference
@@ -57,8 +57,8 @@ class Vetter:
         self,
         storage: Storage,
         cache: ArtefactCache,
-        choice: EngineChoice = "auto",
-        largest_batch: int = 32,
+        choice: EngineChoice = DEFAULT_ENGINE,
+        largest_batch: int = DEFAULT_LARGEST_BATCH,
         limits: VettingLimits = VettingLimits(),
         shared: SharedArtefacts | None = None,
     ) -> None:
