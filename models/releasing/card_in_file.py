@@ -23,6 +23,7 @@ def embedded_card(path: Path) -> dict[str, Any]:
 
     Raises:
         ModelRejected: `not_a_model`, `truncated` or `bad_card`.
+        ImportError: the package that reads files of its kind is missing.
     """
     kind = identify(path)
     with _damage_is_a_rejection():
@@ -39,6 +40,7 @@ def embed_card(path: Path, card: Mapping[str, Any]) -> None:
 
     Raises:
         ModelRejected: `not_a_model`, `truncated`, or `bad_card` for a card over 4 MiB.
+        ImportError: the package that reads files of its kind is missing.
     """
     text = json.dumps(card, ensure_ascii=False)
     if len(text.encode()) > MAX_CARD_BYTES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 import threading
 import zipfile
 from datetime import UTC, datetime
@@ -50,6 +51,13 @@ def model(request: pytest.FixtureRequest, tiny_keras_files: Path, tmp_path: Path
 
 def test_a_model_without_a_card_bears_an_empty_one(model: Path) -> None:
     assert embedded_card(model) == {}
+
+
+def test_a_package_that_is_missing_is_not_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tiny_onnx(tmp_path / "tiny.onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match="onnx"):
+        embedded_card(path)
 
 
 def test_an_embedded_card_is_read_back_and_replaces_the_one_before(model: Path) -> None:
