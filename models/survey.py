@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.artefacts import Vetted
-from models.errors import ModelRejected, StorageUnavailable, one_line
+from models.errors import ModelRejected, StorageUnavailable, VettingFailed, one_line
 from models.reference import DIGEST_DIGITS, ModelReference, file_name_of
 from models.storage import StoredFile, is_being_written
 from models.vetting import Vetter
@@ -121,5 +121,5 @@ def look_at(file: StoredFile, vetter: Vetter) -> Surveyed | None:
         return Surveyed(file, rejection)
     except FileNotFoundError:
         return None
-    except StorageUnavailable as error:
+    except (StorageUnavailable, VettingFailed) as error:
         return Surveyed(file, None, one_line(error, 500))  # with room for the remedy, which comes last
