@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.artefacts import Vetted
-from models.errors import ModelRejected, StorageUnavailable, VettingFailed, one_line
+from models.errors import ModelRejected, VettingFailed, one_line
 from models.reference import DIGEST_DIGITS, ModelReference, file_name_of
 from models.storage import StoredFile, is_being_written
+from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
 from models.watch import VETTING_SIDE_BY_SIDE
 

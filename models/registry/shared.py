@@ -9,8 +9,8 @@ import tarfile
 from pathlib import Path
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
-from models.errors import StorageUnavailable
 from models.storage import SharedStorage
+from models.storage.errors import StorageUnavailable
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, EngineChoice, Vetted
-from models.errors import NameTaken, ReleaseError
+from models.errors import ReleaseError
 from models.reference import ModelReference
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import (
@@ -22,6 +22,7 @@ from models.releasing.destination import (
     sha256_of,
 )
 from models.storage import Storage, Told, WritableStorage
+from models.storage.errors import NameTaken
 from models.storage.schemes import AnyStorage
 from models.vetting.file_checks import identify
 from models.vetting.session import vetting

@@ -16,8 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from models.errors import InvalidAddress, NameTaken, NoCredentials, NotWritten, StorageUnavailable, one_line
+from models.errors import one_line
 from models.storage.credentials import HOW_TO_GET_CREDENTIALS, find_credentials
+from models.storage.errors import InvalidAddress, NameTaken, NoCredentials, NotWritten, StorageUnavailable
 from models.storage.files import ReadableFile, StoredFile, Told
 from models.storage.patterns import matcher
 from models.storage.reading import TranslatedReading

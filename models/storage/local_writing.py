@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from models.errors import NameTaken, NotWritten
 from models.model_files import LONGEST_STEM
+from models.storage.errors import NameTaken, NotWritten
 from models.storage.files import StoredFile, Told
 
 _CHUNK_BYTES = 1 << 20

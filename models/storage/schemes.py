@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.errors import NotWritten, StorageUnavailable
+from models.storage.errors import NotWritten, StorageUnavailable
 from models.storage.files import ReadableFile, Storage, StoredFile, Told
 from models.storage.local import LocalStorage
 from models.storage.local_writing import make_newest_locally, put_locally, replace_locally

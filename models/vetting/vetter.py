@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, Artefact, EngineChoice, Vetted
-from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStarved, VettingStopped
+from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped
 from models.model_files import MODEL_SUFFIXES, needs_keras
 from models.reference import DIGEST_DIGITS, ModelReference
 from models.registry.cache import ArtefactCache
 from models.registry.shared import SharedArtefacts
 from models.storage import ReadableFile, Storage
+from models.storage.errors import StorageUnavailable
 from models.vetting.child_process import ChildProcess
 from models.vetting.job import BUILT, Job
 

@@ -12,11 +12,11 @@ import pytest
 from models import live
 from models.artefacts import Artefact, Vetted
 from models.engines import Engine, load_engine
-from models.errors import StorageUnavailable
 from models.events import EventLog
 from models.images.decoding import Raster
 from models.live import LiveModels
 from models.reference import ModelReference, Statement
+from models.storage.errors import StorageUnavailable
 from tests.model_files import vetted_classifier
 from tests.waiting import eventually
 

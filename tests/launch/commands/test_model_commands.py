@@ -371,7 +371,7 @@ def test_rollback_to_an_unknown_name_is_a_usage_error(hotswap: Command) -> None:
 
 
 def test_a_file_that_changed_since_it_was_listed_is_not_touched(tmp_path: Path) -> None:
-    from models.errors import NotWritten
+    from models.storage.errors import NotWritten
     from models.storage.schemes import AnyStorage
 
     path = tmp_path / "a.onnx"

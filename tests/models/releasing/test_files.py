@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from models.errors import ModelFault, ModelRejected, NameTaken, ReleaseError
+from models.errors import ModelFault, ModelRejected, ReleaseError
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import (
     Destination,
@@ -25,6 +25,7 @@ from models.releasing.destination import (
     sha256_of,
 )
 from models.releasing.inputs import read_card_file, read_labels
+from models.storage.errors import NameTaken
 from models.storage.local_writing import put_locally
 from models.vetting.file_checks import check_hdf5, check_keras_archive
 from tests.launch.tiny_models import tiny_keras, tiny_onnx

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import InvalidAddress, StorageUnavailable
+from models.storage.errors import InvalidAddress, StorageUnavailable
 from models.storage.schemes import AnyStorage
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 
