@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import typer
 
-from models.errors import CacheUnusable, InvalidAddress, NoCredentials, NotWritten, ReleaseError, StorageUnavailable
+from models.errors import CacheUnusable, ReleaseError
+from models.storage.errors import InvalidAddress, NoCredentials, NotWritten, StorageUnavailable
 from transforms.pubsub.errors import PubSubRefused
 
 OK = 0

@@ -18,11 +18,12 @@ from rich.table import Table
 
 from models.artefacts import Artefact, Manifest, Vetted
 from models.card import InputSpec
+from models.catalogue import live_one
 from models.compute_threads import cores
 from models.engines import load_engine
 from models.errors import ModelRejected
 from models.moments import rfc3339
-from models.survey import Surveyed, live_one, standing_of
+from models.survey import Surveyed, standing_of
 
 _REPEATS = 5
 _LABELS_SHOWN = 5

@@ -1,4 +1,4 @@
-"""Compiled models on this machine's disk, kept by the digest of the bytes that they were compiled from."""
+"""What vetting leaves of a model: its manifest and its compiled form."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from models.reference import ModelReference
 
 EngineName = Literal["tensorflow", "onnx"]
 EngineChoice = Literal["auto", "tensorflow", "onnx"]
+
+DEFAULT_ENGINE: EngineChoice = "auto"
+DEFAULT_LARGEST_BATCH = 32
+"""Images; a model is probed and warmed up to it."""
 
 FORMAT = 2
 MANIFEST = "manifest.json"

@@ -74,9 +74,9 @@ def parse_card(text: str | bytes) -> dict[str, Any]:
     """The card's JSON object.
 
     Raises:
-        ModelRejected: `bad_card`; not JSON, not an object, a field given twice, or over 4 MiB.
+        ModelRejected: `bad_card`; not JSON, not an object, a field given twice, or over 4 MiB as UTF-8.
     """
-    if len(text) > MAX_CARD_BYTES:
+    if len(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text) > MAX_CARD_BYTES:
         raise _bad(f"the card is larger than {MAX_CARD_BYTES} bytes")
     try:
         card = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_field_twice)

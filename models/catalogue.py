@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import Protocol, TypeVar
 
 from models.artefacts import Vetted
 from models.errors import ModelRejected
@@ -18,6 +20,28 @@ REJECTED_SECONDS = 5.0
 """How long a file must hold still before a rejection is held against it: its copy may have paused."""
 FIRST_STATEMENT_SECONDS = 30.0
 """How long the first statement waits for a newer file that is still being vetted."""
+
+
+class Judged(Protocol):
+    """A file and what vetting said of it; None while it has said nothing."""
+
+    @property
+    def file(self) -> StoredFile:
+        """As it was listed."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """Its latest."""
+
+
+_Judged = TypeVar("_Judged", bound=Judged)
+
+
+def live_one(judged: Iterable[_Judged]) -> _Judged | None:
+    """The newest valid file; None if there is none."""
+    by_uri = {each.file.uri: each for each in judged if isinstance(each.verdict, Vetted)}
+    newest = newest_first(each.file for each in by_uri.values())
+    return by_uri[newest[0].uri] if newest else None
 
 
 @dataclass
@@ -122,19 +146,19 @@ class Catalogue:
 
         A live file that was overwritten stays stated until its new bytes are decided upon.
         """
-        undecided = False
-        for entry in self._newest_first():
-            if isinstance(entry.verdict, Vetted):
-                waited = now - (now if self._started is None else self._started)
-                if self.statement is None and undecided and waited < FIRST_STATEMENT_SECONDS:
-                    break
-                self._make_statement(entry.verdict, now)
-                break
-            if entry.verdict is None:
-                undecided = True
-                if self.statement is not None and entry.file.uri == self.statement.reference.uri:
-                    break
+        newest = live_one(self._entries.values())
+        newer = takewhile(lambda entry: entry is not newest, self._newest_first())
+        undecided = {entry.file.uri for entry in newer if entry.verdict is None}
+        if newest is not None and isinstance(newest.verdict, Vetted) and not self._waits_for(undecided, now):
+            self._make_statement(newest.verdict, now)
         return self.statement
+
+    def _waits_for(self, undecided: Collection[str], now: float) -> bool:
+        """Whether what is stated stays as it is until something is known of these newer files."""
+        if self.statement is not None:
+            return self.statement.reference.uri in undecided
+        waited = now - (now if self._started is None else self._started)
+        return bool(undecided) and waited < FIRST_STATEMENT_SECONDS
 
     def _make_statement(self, vetted: Vetted, now: float) -> None:
         stated = self.statement

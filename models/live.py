@@ -7,7 +7,6 @@ import logging
 import threading
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import Artefact, Manifest, Vetted
+from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Manifest, Vetted
 from models.card import Card
 from models.compute_threads import cores
 from models.engines import Engine, load_engine
@@ -77,7 +76,7 @@ class LiveModels:
         self,
         obtain: Callable[[ModelReference], Vetted],
         events: EventLog,
-        warm_sizes: Sequence[int] = (1, 32),
+        warm_sizes: Sequence[int] = (1, DEFAULT_LARGEST_BATCH),
         load: Callable[[Artefact, int], Engine] = load_engine,
     ) -> None:
         self._obtain = obtain
@@ -95,7 +94,6 @@ class LiveModels:
         self._gone: SimpleQueue[tuple[str, str, str]] = SimpleQueue()
         self._closed = False
         self._thread: threading.Thread | None = None
-        self.loads: Counter[str] = Counter()
 
     def follow(self, statement: Statement) -> None:
         """Takes in which model should be live; returns at once. Older statements than the newest are ignored."""
@@ -223,9 +221,7 @@ class LiveModels:
         return LiveModel(reference, self._obtain(reference).artefact.manifest, known.engine)
 
     def _loaded(self, vetted: Vetted) -> LiveModel:
-        digest = vetted.reference.digest
         engine = self._load(vetted.artefact, cores())
-        self.loads[digest] += 1
         model = LiveModel(vetted.reference, vetted.artefact.manifest, engine)
         spec = model.card.input
         for size in sorted({min(size, engine.largest_run) for size in self._warm_sizes}):

@@ -68,7 +68,7 @@ class DeadLetter(NamedTuple):
     model_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The dead letter as users read it: the contract's fields, in the contract's order."""
+        """The dead letter as users read it; the order of its fields never changes."""
         subject: dict[str, Any] = (
             {"image": self.image}
             if self.image is not None
@@ -86,7 +86,7 @@ class DeadLetter(NamedTuple):
 
 
 def result_record(request: ImageRequest, answer: Answer, model_id: str) -> dict[str, Any]:
-    """A result as users read it: the contract's fields, in the contract's order; `answer` must be one."""
+    """A result as users read it; the order of its fields never changes. `answer` must hold a `Prediction`."""
     assert not isinstance(answer.outcome, ImageError)
     return (
         {"image": request.image, "model_id": model_id, "model_name": answer.model_name}

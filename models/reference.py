@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 DIGEST_DIGITS = 12
-_STATED = re.compile(r"(?P<uri>.+)@sha256:(?P<digest>[0-9a-f]{12})(?:;since=(?P<since>\d+))?", re.DOTALL)
+"""Of a file's SHA-256, in hexadecimal: those that tell models apart."""
+DIGEST_PATTERN = f"[0-9a-f]{{{DIGEST_DIGITS}}}"
+"""What such digits match, as a regular expression."""
+_MODEL_ID = rf"(?P<uri>.+)@sha256:(?P<digest>{DIGEST_PATTERN})"
+_REFERENCE = re.compile(_MODEL_ID, re.DOTALL)
+_STATED = re.compile(rf"{_MODEL_ID}(?:;since=(?P<since>\d+))?", re.DOTALL)
+
+
+def file_name_of(uri: str) -> str:
+    """A file's name without folder and extension: a model's name unless its card has one."""
+    return PurePosixPath(uri).stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,20 @@ class ModelReference:
 
     @property
     def file_name(self) -> str:
-        """The file's name without folder and extension: the model's name unless its card has one."""
-        return PurePosixPath(self.uri).stem
+        """See `file_name_of`."""
+        return file_name_of(self.uri)
+
+    @classmethod
+    def parse(cls, model_id: str) -> ModelReference:
+        """The reference whose `model_id` this is.
+
+        Raises:
+            ValueError: it is none.
+        """
+        match = _REFERENCE.fullmatch(model_id)
+        if match is None:
+            raise _no_model_id(model_id)
+        return cls(match["uri"], match["digest"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +83,9 @@ class Statement:
         """
         match = _STATED.fullmatch(text)
         if match is None:
-            raise ValueError(f"not a model id (URI@sha256:HHHHHHHHHHHH): {text!r}")
+            raise _no_model_id(text)
         return cls(ModelReference(match["uri"], match["digest"]), int(match["since"] or 0))
+
+
+def _no_model_id(text: str) -> ValueError:
+    return ValueError(f"not a model id (URI@sha256:HHHHHHHHHHHH): {text!r}")

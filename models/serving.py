@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from models.artefacts import EngineChoice
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, EngineChoice
 from models.events import EventLog
 from models.live import LiveModels
 from models.memory import keep_freed_memory
 from models.registry.cache import ArtefactCache, default_cache_folder
-from models.registry.shared import SharedArtefacts, SharedStorage
+from models.registry.shared import SharedArtefacts
+from models.storage import SharedStorage
 from models.vetting import Vetter
 from models.watch import ModelWatch
 
@@ -32,8 +33,8 @@ class ServingConfig:
 
     model_pattern: str
     poll_seconds: float = 30.0
-    engine: EngineChoice = "auto"
-    max_batch_size: int = 32
+    engine: EngineChoice = DEFAULT_ENGINE
+    max_batch_size: int = DEFAULT_LARGEST_BATCH
     cache_folder: str | None = None
     compile_cache: str | None = None
 

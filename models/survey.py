@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.artefacts import Vetted
-from models.errors import ModelRejected, StorageUnavailable
-from models.reference import ModelReference
-from models.storage import StoredFile, is_being_written, newest_first
+from models.errors import ModelRejected, VettingFailed, one_line
+from models.reference import DIGEST_DIGITS, ModelReference, file_name_of
+from models.storage import StoredFile, is_being_written
+from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
 from models.watch import VETTING_SIDE_BY_SIDE
 
@@ -32,38 +33,44 @@ class Surveyed:
     trouble: str = ""
 
     @property
+    def reference(self) -> ModelReference | None:
+        """The exact bytes; None where they could not be read whole."""
+        match self.verdict:
+            case Vetted(reference):
+                return reference
+            case ModelRejected(model_id=str(model_id)):
+                return ModelReference.parse(model_id)
+            case _:
+                return None
+
+    @property
     def model_id(self) -> str:
         """URI and digest; the URI alone where the bytes could not be read whole."""
-        if isinstance(self.verdict, Vetted):
-            return self.verdict.reference.model_id
-        return (self.verdict.model_id if self.verdict else None) or self.file.uri
+        return self.reference.model_id if self.reference else self.file.uri
 
     @property
     def digest(self) -> str:
         """The first 12 digits of the SHA-256; "" where the bytes could not be read whole."""
-        return self.model_id.rpartition("@sha256:")[2] if "@sha256:" in self.model_id else ""
+        return self.reference.digest if self.reference else ""
 
     @property
     def name(self) -> str:
         """The card's name, else the file name without its extension."""
-        return self.verdict.name if isinstance(self.verdict, Vetted) else ModelReference(self.file.uri, "").file_name
+        return self.verdict.name if isinstance(self.verdict, Vetted) else file_name_of(self.file.uri)
 
     def is_called(self, name: str) -> bool:
         """Whether `name` names the file: its URI, or its file name with or without the extension."""
         file_name = self.file.uri.rpartition("/")[2]
-        return name in (self.file.uri, file_name, ModelReference(self.file.uri, "").file_name)
+        return name in (self.file.uri, file_name, file_name_of(self.file.uri))
 
     def answers_to(self, name: str) -> bool:
         """Whether `name` names the file or its bytes: also a card's name, a `model_id` or a digest's first digits."""
-        by_digest = len(name) >= 6 and bool(self.digest) and self.digest.startswith(name.removeprefix("sha256:")[:12])
+        by_digest = (
+            len(name) >= 6
+            and bool(self.digest)
+            and self.digest.startswith(name.removeprefix("sha256:")[:DIGEST_DIGITS])
+        )
         return self.is_called(name) or name in (self.model_id, self.name) or by_digest
-
-
-def live_one(surveyed: Sequence[Surveyed]) -> Surveyed | None:
-    """The newest valid file; None if there is none."""
-    by_uri = {each.file.uri: each for each in surveyed if isinstance(each.verdict, Vetted)}
-    newest = newest_first(each.file for each in by_uri.values())
-    return by_uri[newest[0].uri] if newest else None
 
 
 def standing_of(each: Surveyed, live: Surveyed | None) -> Standing:
@@ -115,5 +122,5 @@ def look_at(file: StoredFile, vetter: Vetter) -> Surveyed | None:
         return Surveyed(file, rejection)
     except FileNotFoundError:
         return None
-    except StorageUnavailable as error:
-        return Surveyed(file, None, str(error))
+    except (StorageUnavailable, VettingFailed) as error:
+        return Surveyed(file, None, one_line(error, 500))  # with room for the remedy, which comes last

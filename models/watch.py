@@ -13,7 +13,8 @@ from typing import NamedTuple
 from models.catalogue import Catalogue, Verdict
 from models.errors import ModelRejected, VettingStopped
 from models.events import EventLog, ModelEvent
-from models.reference import ModelReference, Statement
+from models.model_files import needs_keras
+from models.reference import Statement, file_name_of
 from models.storage import Storage, StoredFile, is_being_written
 from models.vetting import Vetter
 
@@ -169,7 +170,7 @@ class ModelWatch:
     def _start_vetting(self) -> None:
         now = self._clock()
         if settling := self._catalogue.settling(now):
-            self._vetter.prepare(keras=any(not file.uri.endswith(".onnx") for file in settling))
+            self._vetter.prepare(keras=any(needs_keras(file.uri) for file in settling))
         for file in self._catalogue.to_vet(now, self._in_progress):
             if len(self._in_progress) - len(self._held) >= VETTING_SIDE_BY_SIDE:
                 return
@@ -232,7 +233,7 @@ class ModelWatch:
     def _tell(self, file: StoredFile, verdict: Verdict, seconds: float) -> None:
         if isinstance(verdict, ModelRejected):
             model_id = verdict.model_id or file.uri
-            name = ModelReference(file.uri, "").file_name
+            name = file_name_of(file.uri)
             event = ModelEvent("rejected", model_id, name, str(verdict), seconds)
         else:
             model_id = verdict.reference.model_id
@@ -240,7 +241,8 @@ class ModelWatch:
             event = ModelEvent("accepted", model_id, verdict.name, reason, seconds)
         # A touched file is vetted again, but its bytes' verdict is no news. What was never read whole is told apart
         # by its size.
-        key = (event.event, model_id if "@sha256:" in model_id else f"{event.reason} {file.size}")
+        never_read_whole = isinstance(verdict, ModelRejected) and verdict.model_id is None
+        key = (event.event, f"{event.reason} {file.size}" if never_read_whole else model_id)
         if self._told.get(file.uri) == key:
             return
         self._told[file.uri] = key

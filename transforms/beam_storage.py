@@ -8,8 +8,8 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
-from models.errors import StorageUnavailable
 from models.storage import LocalStorage, ReadableFile, StoredFile
+from models.storage.errors import StorageUnavailable
 from models.storage.reading import TranslatedReading
 from transforms.beam_files import create_as_it_is, is_not_found, open_as_it_is
 

@@ -15,11 +15,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import Engine, LargestBatch, any_storage, asking
 from launch.model_report import print_accepted, working
-from models.errors import ModelRejected, NameTaken, StorageUnavailable
+from models.errors import ModelRejected
 from models.releasing import Prepared, prepare
 from models.releasing.destination import Destination, read_destination
 from models.releasing.inputs import read_card_file, read_labels
 from models.storage import WritableStorage
+from models.storage.errors import NameTaken, StorageUnavailable
 from models.vetting.session import vetting
 
 app = typer.Typer(add_completion=False)

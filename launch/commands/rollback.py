@@ -13,8 +13,9 @@ from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import Engine, LargestBatch, Pattern, any_storage, list_newest_first, surveyed
 from launch.model_report import working
 from models.artefacts import Vetted
+from models.catalogue import live_one
 from models.storage import StoredFile
-from models.survey import Surveyed, live_one, look_at
+from models.survey import Surveyed, look_at
 from models.vetting import Vetter
 from models.vetting.session import vetting
 

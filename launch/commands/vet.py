@@ -19,7 +19,8 @@ from launch.model_report import (
     working,
 )
 from models.artefacts import Vetted
-from models.errors import ModelRejected, StorageUnavailable
+from models.errors import ModelRejected
+from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
 from models.vetting.session import vetting
 

@@ -7,27 +7,15 @@ import json
 import logging
 import tarfile
 from pathlib import Path
-from typing import Protocol
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
-from models.errors import StorageUnavailable
-from models.storage import Storage
+from models.storage import SharedStorage
+from models.storage.errors import StorageUnavailable
 
 _LOGGER = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _MAX_BYTES = 8 << 30
-
-
-class SharedStorage(Storage, Protocol):
-    """A storage that also replaces files, since whoever compiles a model again compiles it alike."""
-
-    def write(self, uri: str, source: Path) -> None:
-        """Makes the file `uri` of the bytes of `source`, in one step.
-
-        Raises:
-            StorageUnavailable: it could not.
-        """
 
 
 class SharedArtefacts:

@@ -2,7 +2,7 @@
 
 from models.releasing import release
 
-print(release("digits.h5", "gs://bucket/models", labels=["zero", "one"]).reference.model_id)
+print(release("digits.h5", "gs://bucket/models", labels=[str(digit) for digit in range(10)]).reference.model_id)
 """
 
 from models.releasing.release import Prepared, prepare, release

@@ -23,6 +23,7 @@ def embedded_card(path: Path) -> dict[str, Any]:
 
     Raises:
         ModelRejected: `not_a_model`, `truncated` or `bad_card`.
+        ImportError: the package that reads files of its kind is missing.
     """
     kind = identify(path)
     with _damage_is_a_rejection():
@@ -39,6 +40,7 @@ def embed_card(path: Path, card: Mapping[str, Any]) -> None:
 
     Raises:
         ModelRejected: `not_a_model`, `truncated`, or `bad_card` for a card over 4 MiB.
+        ImportError: the package that reads files of its kind is missing.
     """
     text = json.dumps(card, ensure_ascii=False)
     if len(text.encode()) > MAX_CARD_BYTES:
@@ -53,7 +55,7 @@ def _damage_is_a_rejection() -> Iterator[None]:
     """Tells what h5py, zipfile and protobuf raise for a damaged file in this project's words."""
     try:
         yield
-    except ModelRejected:
+    except (ModelRejected, ImportError):  # a package that is missing is this machine's fault
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from models.errors import ReleaseError
-from models.model_files import MODEL_SUFFIXES, SUFFIXES_OF_KIND, FileKind
-from models.reference import DIGEST_DIGITS
+from models.model_files import LONGEST_STEM, MODEL_SUFFIXES, SUFFIXES_OF_KIND, FileKind
+from models.reference import DIGEST_DIGITS, DIGEST_PATTERN
 
-_PUBLISHED_NAME = re.compile(r"-\d{8}T\d{6}Z-[0-9a-f]{12}$")
-_LONGEST_STEM = 150
+_PUBLISHED_NAME = re.compile(rf"-\d{{8}}T\d{{6}}Z-{DIGEST_PATTERN}$")
 
 
 def sha256_of(path: Path) -> str:
@@ -96,4 +95,4 @@ def name_of_its_own(model_name: str, kind: FileKind, sha256: str, now: datetime 
 def model_stem(model_name: str) -> str:
     """A file's name without its extension, without what an earlier publishing added, fit for any file system."""
     stem = _PUBLISHED_NAME.sub("", PurePosixPath(model_name).stem)
-    return re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:_LONGEST_STEM] or "model"
+    return re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:LONGEST_STEM] or "model"

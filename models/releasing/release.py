@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import EngineChoice, Vetted
-from models.errors import NameTaken, ReleaseError
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, EngineChoice, Vetted
+from models.errors import ReleaseError
 from models.reference import ModelReference
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import (
@@ -22,6 +22,7 @@ from models.releasing.destination import (
     sha256_of,
 )
 from models.storage import Storage, Told, WritableStorage
+from models.storage.errors import NameTaken
 from models.storage.schemes import AnyStorage
 from models.vetting.file_checks import identify
 from models.vetting.session import vetting
@@ -70,8 +71,8 @@ def release(
     model: str | Path,
     destination: str | Path,
     *,
-    engine: EngineChoice = "auto",
-    largest_batch: int = 32,
+    engine: EngineChoice = DEFAULT_ENGINE,
+    largest_batch: int = DEFAULT_LARGEST_BATCH,
     storage: WritableStorage | None = None,
     **card: Any,
 ) -> Vetted:
@@ -94,7 +95,10 @@ def release(
         NameTaken: there is a file of this name already.
         FileNotFoundError: there is no such model.
         NotWritten, StorageUnavailable: from the storage.
+        InvalidAddress: no file can have the model's address, or the one that it would get.
+        VettingFailed: vetting could not look at it, for a reason that is this machine's; nothing was released.
         CacheUnusable: compiled models cannot be kept here.
+        OSError: the copy of the model cannot be written here.
     """
     reached = storage or AnyStorage()
     with (
@@ -116,7 +120,8 @@ def prepare(
     `digits`, not `digits-20300102T030405Z-0123456789ab`.
 
     Raises:
-        FileNotFoundError, StorageUnavailable: from the storage.
+        FileNotFoundError, StorageUnavailable, InvalidAddress: from the storage.
+        OSError: the copy cannot be written.
         ReleaseError: the chosen name does not fit the file.
         NameTaken: there is a file of this name. What really keeps files from being replaced is the step that writes.
         ModelRejected: the file is no model, or its card is damaged.

@@ -16,11 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from models.errors import InvalidAddress, NameTaken, NoCredentials, NotWritten, StorageUnavailable, one_line
+from models.errors import one_line
 from models.storage.credentials import HOW_TO_GET_CREDENTIALS, find_credentials
+from models.storage.errors import InvalidAddress, NameTaken, NoCredentials, NotWritten, StorageUnavailable
 from models.storage.files import ReadableFile, StoredFile, Told
 from models.storage.patterns import matcher
 from models.storage.reading import TranslatedReading
+
+STORAGE_EMULATOR_HOST = "STORAGE_EMULATOR_HOST"
+"""The variable in which Google's client looks for the address of an emulator."""
 
 _READ_BYTES = 8 << 20
 _UPLOAD_BYTES = 8 << 20
@@ -52,12 +56,14 @@ class CloudStorage:
         """
         from google.cloud import storage
 
-        if os.environ.get("STORAGE_EMULATOR_HOST"):
+        if os.environ.get(STORAGE_EMULATOR_HOST):
             return cls(storage.Client.create_anonymous_client(), _EMULATOR_RETRY_SECONDS)
         try:
             credentials = find_credentials()
         except Exception as error:
-            raise NoCredentials(f"the Google credentials cannot be used: {error}; {HOW_TO_GET_CREDENTIALS}") from error
+            raise NoCredentials(
+                f"the Google credentials cannot be used: {one_line(error)}; {HOW_TO_GET_CREDENTIALS}"
+            ) from error
         if credentials is None:
             raise NoCredentials(f"gs:// needs Google credentials, and none were found: {HOW_TO_GET_CREDENTIALS}")
         return cls(storage.Client(project="<none>", credentials=credentials))
@@ -97,26 +103,20 @@ class CloudStorage:
 
     def put(self, source: Path, uri: str, told: Told) -> None:
         """See `WritableStorage.put`."""
-        bucket, name = _split(uri)
         from google.api_core.exceptions import PreconditionFailed
 
-        blob = self._client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
         with _trouble_as(NotWritten, f"{uri} was not uploaded, and nothing was changed"):
             try:
-                with _ToldFile(source, told) as reading:
-                    blob.upload_from_file(
-                        reading,
-                        size=source.stat().st_size,
-                        content_type="application/octet-stream",
-                        if_generation_match=0,
-                        checksum="md5",
-                        retry=self._retry,
-                        timeout=_TIMEOUT,
-                    )
+                self._upload(source, uri, told, if_generation_match=0)
             except PreconditionFailed as error:
                 # An upload that was repeated because its answer got lost meets itself.
                 if not self._holds(uri, source):
                     raise NameTaken(uri) from error
+
+    def write(self, uri: str, source: Path) -> None:
+        """See `SharedStorage.write`; an object appears when its upload ends."""
+        with _trouble_as(StorageUnavailable, f"{uri} cannot be written"):
+            self._upload(source, uri, lambda size: None, if_generation_match=None)
 
     def make_newest(self, file: StoredFile, above: float) -> None:
         """See `WritableStorage.make_newest`; the object gets the present time, of Cloud Storage's own clock.
@@ -136,6 +136,20 @@ class CloudStorage:
                 self._rewrite_onto_itself(blob, generation)
             except (PreconditionFailed, NotFound) as error:
                 raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat") from error
+
+    def _upload(self, source: Path, uri: str, told: Told, if_generation_match: int | None) -> None:
+        bucket, name = _split(uri)
+        blob = self._client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
+        with _ToldFile(source, told) as reading:
+            blob.upload_from_file(
+                reading,
+                size=source.stat().st_size,
+                content_type="application/octet-stream",
+                if_generation_match=if_generation_match,
+                checksum="md5",
+                retry=self._retry,
+                timeout=_TIMEOUT,
+            )
 
     def _rewrite_onto_itself(self, blob: Any, generation: int) -> None:
         token = None
@@ -164,7 +178,7 @@ class CloudStorage:
 
 
 @contextmanager
-def _trouble_as(told: Callable[[str], Exception], what: str) -> Iterator[None]:
+def _trouble_as(trouble: Callable[[str], Exception], what: str) -> Iterator[None]:
     """Tells whatever Google's client raises as an error of this project, in one line that begins with `what`."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -173,7 +187,7 @@ def _trouble_as(told: Callable[[str], Exception], what: str) -> Iterator[None]:
     try:
         yield
     except (GoogleAPIError, GoogleAuthError, RequestException, OSError) as error:
-        raise told(f"{what}: {_in_words(error)}") from error
+        raise trouble(f"{what}: {_in_words(error)}") from error
 
 
 def _as_storage_error(uri: str, error: Exception) -> Exception:
@@ -224,7 +238,7 @@ def _in_words(error: Exception) -> str:
             return "these Google credentials may not; ask for the role Storage Object User on the bucket"
         case NotFound():
             return "there is no such bucket"
-    emulator = os.environ.get("STORAGE_EMULATOR_HOST")
+    emulator = os.environ.get(STORAGE_EMULATOR_HOST)
     if emulator and not isinstance(error, GoogleAPIError):
-        return f"STORAGE_EMULATOR_HOST={emulator} does not answer; start the emulator, or unset the variable"
+        return f"{STORAGE_EMULATOR_HOST}={emulator} does not answer; start the emulator, or unset the variable"
     return one_line(error)

@@ -48,6 +48,7 @@ class Storage(Protocol):
 
         Raises:
             StorageUnavailable: the storage gave no answer; says nothing about which files exist.
+            InvalidAddress: no file can match.
         """
 
     def open(self, uri: str) -> ReadableFile:
@@ -56,17 +57,19 @@ class Storage(Protocol):
         Raises:
             FileNotFoundError: there is no such file.
             StorageUnavailable: the storage gave no answer.
+            InvalidAddress: no file can have this name.
         """
 
 
 class WritableStorage(Storage, Protocol):
-    """A storage whose files can also be made, and made the newest; none is ever replaced."""
+    """A storage whose files can also be made, without replacing any, and made the newest."""
 
     def exists(self, uri: str) -> bool:
         """Whether there is a file of this name now.
 
         Raises:
             StorageUnavailable: the storage gave no answer.
+            InvalidAddress: no file can have this name.
         """
 
     def put(self, source: Path, uri: str, told: Told) -> None:
@@ -76,6 +79,7 @@ class WritableStorage(Storage, Protocol):
             NameTaken: another file took the name first.
             NotWritten: it could not be written.
             StorageUnavailable: the storage gave no answer.
+            InvalidAddress: no file can have this name.
         """
 
     def make_newest(self, file: StoredFile, above: float) -> None:
@@ -91,6 +95,18 @@ class WritableStorage(Storage, Protocol):
         Raises:
             NotWritten: it has changed, is gone, or may not be touched.
             StorageUnavailable: the storage gave no answer.
+        """
+
+
+class SharedStorage(Storage, Protocol):
+    """A storage that also replaces files, since whoever compiles a model again compiles it alike."""
+
+    def write(self, uri: str, source: Path) -> None:
+        """Makes the file `uri` of the bytes of `source`, in one step: nobody ever reads a part of them.
+
+        Raises:
+            StorageUnavailable: it could not.
+            InvalidAddress: no file can have this name.
         """
 
 

@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from models.errors import StorageUnavailable
+from models.storage.errors import StorageUnavailable
 from models.storage.files import ReadableFile, StoredFile
 
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)

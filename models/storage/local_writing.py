@@ -1,4 +1,4 @@
-"""Writing on this machine's disks: each file appears in one step, and replaces none."""
+"""Writing on this machine's disks: each file appears in one step."""
 
 from __future__ import annotations
 
@@ -6,28 +6,42 @@ import errno
 import os
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from models.errors import NameTaken, NotWritten
+from models.model_files import LONGEST_STEM
+from models.storage.errors import NameTaken, NotWritten
 from models.storage.files import StoredFile, Told
 
 _CHUNK_BYTES = 1 << 20
-_LONGEST_STEM = 150
 
 
 def put_locally(source: Path, target: str, told: Told = lambda size: None) -> None:
     """Copies a file to `target` in one step: nobody ever sees a part of it, and no file is replaced.
 
-    The copy is written under a hidden name in the same folder, which no pattern for models matches, brought to
-    the disk, and only then named.
-
     Raises:
         NameTaken: there is a file of this name.
         OSError: the folder cannot be written.
     """
-    folder, name = Path(target).parent, Path(target).name
-    partial = folder / f".{name[:_LONGEST_STEM]}.partial-{secrets.token_hex(4)}"
+    with _whole_copy(source, Path(target), told) as partial:
+        _name_once(partial, Path(target))
+
+
+def replace_locally(source: Path, target: str) -> None:
+    """Like `put_locally`, but a file of this name is replaced.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    with _whole_copy(source, Path(target), lambda size: None) as partial:
+        partial.replace(target)
+
+
+@contextmanager
+def _whole_copy(source: Path, target: Path, told: Told) -> Iterator[Path]:
+    """A copy on the disk, under a hidden name beside `target` that no pattern for models matches; to be named."""
+    partial = target.with_name(f".{target.name[:LONGEST_STEM]}.partial-{secrets.token_hex(4)}")
     try:
         with source.open("rb") as reading, partial.open("xb") as writing:
             while chunk := reading.read(_CHUNK_BYTES):
@@ -35,10 +49,10 @@ def put_locally(source: Path, target: str, told: Told = lambda size: None) -> No
                 told(len(chunk))
             writing.flush()
             os.fsync(writing.fileno())
-        _name_once(partial, Path(target))
+        yield partial
     finally:
         partial.unlink(missing_ok=True)
-    _sync_folder(folder)
+    _sync_folder(target.parent)
 
 
 def _name_once(partial: Path, target: Path) -> None:
@@ -79,6 +93,11 @@ def _sync_folder(folder: Path) -> None:
 
 
 def make_newest_locally(file: StoredFile, above: float) -> None:
+    """See `WritableStorage.make_newest`.
+
+    Raises:
+        NotWritten: it has changed, is gone, or may not be touched.
+    """
     now = time.time()
     # A file of this folder may bear a time to come, from a machine whose clock is ahead.
     times = None if now > above else (now, above + 1.0)

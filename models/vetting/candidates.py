@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, SAVED_MODEL, EngineName
 from models.engines.onnx_engine import open_session
 from models.errors import ModelFault, ModelRejected, one_line
-from models.model_files import FileKind
-from models.vetting.file_checks import CARD, check_hdf5, check_keras_archive
+from models.model_files import SUFFIXES_OF_KIND, FileKind
+from models.vetting.file_checks import CARD, COPY_AGAIN, check_hdf5, check_keras_archive
 
 Shape = tuple[int | None, ...]
 _EAGER_IMAGES = 2
-_AGAIN = "copy it again, whole"
 _ONE_IN = "a model must take one batch of images"
 _ONE_OUT = "a model must give one output"
 _INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
 """Those that hold every pixel value 0..255."""
-Answer = Callable[[NDArray[Any]], NDArray[Any]]
+Predict = Callable[[NDArray[Any]], NDArray[Any]]
+"""From a batch, as the model takes it, to its outputs, shape (n, …)."""
 
 
 class Candidate(Protocol):
@@ -44,7 +44,7 @@ class Candidate(Protocol):
     def answer(self, batch: NDArray[Any]) -> NDArray[Any]:
         """The model's output before compiling, shape (n, …)."""
 
-    def compile(self, engine: EngineName, folder: Path) -> Answer:
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
         """Writes the compiled form into `folder` and returns it, loaded.
 
         Raises:
@@ -88,7 +88,7 @@ class KerasCandidate:
             return np.asarray(self._model(batch, training=False))
         return np.asarray(self._graph(batch))
 
-    def compile(self, engine: EngineName, folder: Path) -> Answer:
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         import keras
 
@@ -128,7 +128,7 @@ class OnnxCandidate:
         self.input_dtype = _image_dtype(_onnx_dtype(inputs[0].type))
         self.answer = _session_answer(session)
 
-    def compile(self, engine: EngineName, folder: Path) -> Answer:
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         shutil.copyfile(self._path, folder / ONNX_FILE)
         return _onnx_answer(folder / ONNX_FILE)
@@ -137,7 +137,7 @@ class OnnxCandidate:
 def _load_keras(path: Path, kind: FileKind) -> Any:
     import keras
 
-    named = path.with_suffix(".h5" if kind == "hdf5" else ".keras")
+    named = path.with_suffix(SUFFIXES_OF_KIND[kind][0])
     if named != path:
         path.rename(named)
     try:
@@ -203,9 +203,9 @@ def _check_onnx(path: Path) -> None:
     try:
         model = onnx.load_model(path, load_external_data=False)
     except DecodeError as error:
-        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content is incomplete or damaged; {_AGAIN}") from error
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content is incomplete or damaged; {COPY_AGAIN}") from error
     if not model.graph.output or not model.opset_import:  # protobuf takes a file cut between two fields for whole
-        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content ends before its graph does; {_AGAIN}")
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content ends before its graph does; {COPY_AGAIN}")
     graphs: list[Any] = [model.graph, *model.functions]
     while graphs:
         graph = graphs.pop()
@@ -247,10 +247,10 @@ def _image_dtype(dtype: str) -> str:
     return dtype
 
 
-def _onnx_answer(path: Path) -> Answer:
+def _onnx_answer(path: Path) -> Predict:
     return _session_answer(open_session(str(path)))
 
 
-def _session_answer(session: Any) -> Answer:
+def _session_answer(session: Any) -> Predict:
     name = session.get_inputs()[0].name
     return lambda batch: np.asarray(session.run(None, {name: batch})[0])

@@ -20,7 +20,7 @@ import threading
 from pathlib import Path
 from queue import SimpleQueue
 
-from models.vetting.job import HURRIED
+from models.vetting.job import HURRIED, WITH_KERAS
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -69,7 +69,7 @@ def _end_with_parent(jobs: SimpleQueue[str]) -> None:
 
 
 def _import_frameworks() -> None:
-    if os.environ.get("HOTSWAP_VETTING_KERAS") == "1":
+    if os.environ.get(WITH_KERAS) == "1":
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -78,7 +78,7 @@ def _import_frameworks() -> None:
 
 
 def _vet(workspace: Path) -> None:
-    from models.errors import ModelFault, ModelRejected, typed_line
+    from models.errors import ModelFault, ModelRejected, VettingFailed, typed_line
     from models.vetting.examination import examine
     from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, say_begun, write_verdict
 
@@ -100,6 +100,8 @@ def _vet(workspace: Path) -> None:
             workspace,
             ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows; make the model smaller"),
         )
+    except ImportError as error:  # a package that is missing or broken is this machine's fault
+        write_verdict(workspace, VettingFailed(f"the vetting process lacks a package: {typed_line(error)}"))
     except Exception as error:  # the last wall: whatever else a file provokes is the file's fault
         write_verdict(workspace, ModelRejected(ModelFault.NOT_A_MODEL, typed_line(error)))
 

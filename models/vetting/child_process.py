@@ -15,7 +15,7 @@ import psutil
 
 from models.artefacts import Manifest
 from models.errors import ModelFault, ModelRejected, VettingFailed, VettingStarved, VettingStopped, one_line
-from models.vetting.job import HURRIED, WALL_FACTOR, Job, has_begun, read_verdict
+from models.vetting.job import HURRIED, WALL_FACTOR, WITH_KERAS, Job, has_begun, read_verdict
 
 _LOOK_SECONDS = 0.05
 _STARVED_SECONDS = 30.0
@@ -37,7 +37,7 @@ class ChildProcess:
         self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
         environment = os.environ | {
-            "HOTSWAP_VETTING_KERAS": "1" if keras else "0",
+            WITH_KERAS: "1" if keras else "0",
             "PYTHONPATH": os.pathsep.join([HOME, *(path for path in sys.path if path)]),
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -67,7 +67,7 @@ class ChildProcess:
 
         Raises:
             ModelRejected: the child's verdict, or `timed_out`, `too_large` or `crashed`.
-            VettingFailed: the child did not get as far as the job.
+            VettingFailed: the child did not get as far as the job, or lacks a package for it.
             VettingStarved: it got no processor.
             VettingStopped: `stop` was called.
         """
@@ -85,7 +85,7 @@ class ChildProcess:
         verdict = read_verdict(workspace)
         if isinstance(verdict, Manifest) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
             return verdict
-        if isinstance(verdict, ModelRejected):
+        if isinstance(verdict, ModelRejected | VettingFailed):
             raise verdict
         if not has_begun(workspace):
             raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")

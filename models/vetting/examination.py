@@ -16,7 +16,7 @@ from models.card import MAX_SIDE, Card, InputSpec, Layout, Task, parse_card, rea
 from models.errors import ModelFault, ModelRejected, one_line
 from models.images.decoding import Raster
 from models.images.model_input import model_input
-from models.vetting.candidates import Answer, Candidate, Shape, is_out_of_memory, open_candidate
+from models.vetting.candidates import Candidate, Predict, Shape, is_out_of_memory, open_candidate
 from models.vetting.file_checks import identify
 from models.vetting.job import Job
 
@@ -149,7 +149,7 @@ def _probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
     return model_input([Raster(pixels) for pixels in noise], manifest)
 
 
-def _probe(answer: Answer, manifest: Manifest, batch_sizes: tuple[int, ...]) -> NDArray[Any]:
+def _probe(answer: Predict, manifest: Manifest, batch_sizes: tuple[int, ...]) -> NDArray[Any]:
     """The outputs for the largest batch, once they have proved finite, stable in shape and repeatable.
 
     Raises:
@@ -184,7 +184,7 @@ def _probe(answer: Answer, manifest: Manifest, batch_sizes: tuple[int, ...]) -> 
     return outputs
 
 
-def _asked(answer: Answer, batch: NDArray[Any]) -> NDArray[Any]:
+def _asked(answer: Predict, batch: NDArray[Any]) -> NDArray[Any]:
     try:
         outputs = answer(batch)
     except Exception as error:  # whatever a layer raises, the model cannot answer
@@ -245,7 +245,8 @@ def _compile(
     """The engine that serves the model, and why; its compiled form is in `built`.
 
     Raises:
-        ModelRejected: `unsupported_layer`; no allowed engine gives the model's own outputs.
+        ModelRejected: `unsupported_layer`; no allowed engine gives the model's own outputs. `too_large`; compiling
+            it takes more memory than vetting allows. `wrong_input`; it cannot answer its probe images.
     """
     batches = [_probe_batch(manifest, size) for size in batch_sizes[-2:]]
     own = [_asked(candidate.answer, batch) for batch in batches]

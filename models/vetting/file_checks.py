@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 
 from models.errors import ModelFault, ModelRejected, one_line
-from models.model_files import FileKind
+from models.model_files import SUFFIXES_OF_KIND, FileKind
 
 CARD = "model_card"
 CARD_MEMBER = "model_card.json"
@@ -25,7 +25,7 @@ _TRUSTED_MODULES = ("keras", "builtins")
 _TOOLS_OF_KERAS = {"utils", "config", "saving", "export", "backend"}
 """Parts of Keras that do things (fetch a file, switch `safe_mode` off) rather than being parts of models."""
 _CODE_CARRIERS = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
-_COPY_AGAIN = "copy it again, whole"
+COPY_AGAIN = "copy it again, whole"
 _ONE_FILE = "a model must be one file"
 _WEIGHTS_MEMBER = "model.weights.h5"
 
@@ -42,12 +42,12 @@ def identify(path: Path) -> FileKind:
         return "hdf5"
     if start[:4] == _ZIP_SIGNATURE:
         return "keras"
-    if start[:1] == _ONNX_FIRST_BYTES and path.suffix == ".onnx":
+    if start[:1] == _ONNX_FIRST_BYTES and path.suffix in SUFFIXES_OF_KIND["onnx"]:
         return "onnx"
     if not start:
-        raise ModelRejected(ModelFault.TRUNCATED, f"the file is empty; {_COPY_AGAIN}")
+        raise ModelRejected(ModelFault.TRUNCATED, f"the file is empty; {COPY_AGAIN}")
     if _HDF5_SIGNATURE.startswith(start) or _ZIP_SIGNATURE.startswith(start):
-        raise ModelRejected(ModelFault.TRUNCATED, f"the file ends after {len(start)} bytes; {_COPY_AGAIN}")
+        raise ModelRejected(ModelFault.TRUNCATED, f"the file ends after {len(start)} bytes; {COPY_AGAIN}")
     if start[:1] == b"\x80" and start[1:2] <= b"\x05":
         raise ModelRejected(ModelFault.NOT_A_MODEL, "a Python pickle, which is never opened; save it with model.save")
     raise ModelRejected(
@@ -69,7 +69,7 @@ def check_hdf5(path: Path, max_bytes: int) -> str | bytes | None:
     except (OSError, RuntimeError) as error:
         if "truncated" in str(error):
             raise ModelRejected(
-                ModelFault.TRUNCATED, f"the file ends before its HDF5 content does; {_COPY_AGAIN}"
+                ModelFault.TRUNCATED, f"the file ends before its HDF5 content does; {COPY_AGAIN}"
             ) from error
         raise ModelRejected(ModelFault.NOT_A_MODEL, f"HDF5 cannot open it: {one_line(error)}") from error
     try:
@@ -85,7 +85,7 @@ def check_hdf5(path: Path, max_bytes: int) -> str | bytes | None:
             card = file.attrs.get(CARD)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise ModelRejected(
-            ModelFault.TRUNCATED, f"HDF5 cannot read all of it: {one_line(error)}; {_COPY_AGAIN}"
+            ModelFault.TRUNCATED, f"HDF5 cannot read all of it: {one_line(error)}; {COPY_AGAIN}"
         ) from error
     if card is not None and not isinstance(card, str | bytes):
         raise ModelRejected(ModelFault.BAD_CARD, f"the attribute {CARD} is not a text; write it as JSON")
@@ -113,7 +113,7 @@ def check_keras_archive(path: Path, max_bytes: int) -> str | bytes | None:
             extracted = Path(archive.extract(_WEIGHTS_MEMBER, path.parent / "archive"))
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise ModelRejected(
-            ModelFault.TRUNCATED, f"the archive is incomplete or damaged: {one_line(error)}; {_COPY_AGAIN}"
+            ModelFault.TRUNCATED, f"the archive is incomplete or damaged: {one_line(error)}; {COPY_AGAIN}"
         ) from error
     except (OSError, ValueError, NotImplementedError, RuntimeError) as error:
         raise ModelRejected(ModelFault.NOT_A_MODEL, f"the archive cannot be read: {one_line(error)}") from error

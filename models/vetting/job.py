@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from models.artefacts import EngineChoice, Manifest
-from models.errors import ModelFault, ModelRejected, one_line
+from models.errors import ModelFault, ModelRejected, VettingFailed, one_line
 
 JOB = "job.json"
 VERDICT = "verdict.json"
@@ -17,6 +17,8 @@ WALL_FACTOR = 2
 SCRATCH = "scratch"
 HURRIED = "--hurried"
 """The child's one option; see `ChildProcess`."""
+WITH_KERAS = "HOTSWAP_VETTING_KERAS"
+"""The variable that tells the child whether to import Keras before its job is known: "1" or "0"."""
 _BEGUN = "begun"
 _MAX_DETAIL = 500
 _MAX_VERDICT_BYTES = 64 << 20
@@ -65,16 +67,20 @@ def has_begun(workspace: Path) -> bool:
     return (workspace / _BEGUN).exists()
 
 
-def write_verdict(workspace: Path, verdict: Manifest | ModelRejected) -> None:
+def write_verdict(workspace: Path, verdict: Manifest | ModelRejected | VettingFailed) -> None:
     """Puts the child's answer where the parent looks for it."""
-    if isinstance(verdict, Manifest):
-        answer = {"accepted": verdict.to_json()}
-    else:
-        answer = {"rejected": {"fault": str(verdict.fault), "detail": one_line(verdict.detail, _MAX_DETAIL)}}
+    answer: dict[str, object]
+    match verdict:
+        case Manifest():
+            answer = {"accepted": verdict.to_json()}
+        case ModelRejected():
+            answer = {"rejected": {"fault": str(verdict.fault), "detail": one_line(verdict.detail, _MAX_DETAIL)}}
+        case VettingFailed():
+            answer = {"failed": one_line(verdict, _MAX_DETAIL)}
     (workspace / VERDICT).write_text(json.dumps(answer))
 
 
-def read_verdict(workspace: Path) -> Manifest | ModelRejected | None:
+def read_verdict(workspace: Path) -> Manifest | ModelRejected | VettingFailed | None:
     """The child's answer; None where it gave none that can be read."""
     try:
         path = workspace / VERDICT
@@ -83,6 +89,8 @@ def read_verdict(workspace: Path) -> Manifest | ModelRejected | None:
         answer = json.loads(path.read_text())
         if "accepted" in answer:
             return Manifest.from_json(answer["accepted"])
+        if "failed" in answer:
+            return VettingFailed(one_line(answer["failed"], _MAX_DETAIL))
         rejected = answer["rejected"]
         return ModelRejected(ModelFault(rejected["fault"]), one_line(rejected["detail"], _MAX_DETAIL))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

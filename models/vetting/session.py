@@ -13,7 +13,7 @@ from models.vetting.vetter import Vetter
 
 
 @contextmanager
-def vetting(storage: Storage, engine: EngineChoice = "auto", largest_batch: int = 32) -> Iterator[Vetter]:
+def vetting(storage: Storage, engine: EngineChoice, largest_batch: int) -> Iterator[Vetter]:
     """A vetter with the user's cache of compiled models, the job's own; its children end with the block.
 
     Raises:

@@ -10,13 +10,14 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.artefacts import Artefact, EngineChoice, Vetted
-from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStarved, VettingStopped
-from models.model_files import MODEL_SUFFIXES
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, Artefact, EngineChoice, Vetted
+from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped
+from models.model_files import MODEL_SUFFIXES, needs_keras
 from models.reference import DIGEST_DIGITS, ModelReference
 from models.registry.cache import ArtefactCache
 from models.registry.shared import SharedArtefacts
 from models.storage import ReadableFile, Storage
+from models.storage.errors import StorageUnavailable
 from models.vetting.child_process import ChildProcess
 from models.vetting.job import BUILT, Job
 
@@ -57,8 +58,8 @@ class Vetter:
         self,
         storage: Storage,
         cache: ArtefactCache,
-        choice: EngineChoice = "auto",
-        largest_batch: int = 32,
+        choice: EngineChoice = DEFAULT_ENGINE,
+        largest_batch: int = DEFAULT_LARGEST_BATCH,
         limits: VettingLimits = VettingLimits(),
         shared: SharedArtefacts | None = None,
     ) -> None:
@@ -127,11 +128,11 @@ class Vetter:
             path = workspace / f"candidate{suffix if suffix in MODEL_SUFFIXES else ''}"
             sha256 = self._fetch(uri, path)
             reference = ModelReference(uri, sha256[:DIGEST_DIGITS])
-            if expected not in (None, reference.digest):
+            if expected is not None and expected != reference.digest:
                 raise ModelRejected(
                     ModelFault.CHANGED_WHILE_READING,
                     f"the file now holds sha256:{reference.digest}, no longer sha256:{expected}; keep it still",
-                    f"{uri}@sha256:{expected}",
+                    ModelReference(uri, expected).model_id,
                 )
             artefact = self._cache.find(sha256, self._choice) or self._from_fleet(sha256, workspace)
             if artefact is None:
@@ -162,7 +163,7 @@ class Vetter:
         # Without a name: the cache keeps bytes, which may lie under several names.
         limits = self._limits
         job = Job(str(path), sha256, "", self._choice, self._batch_sizes, limits.memory_bytes, limits.seconds)
-        keras = path.suffix != ".onnx"
+        keras = needs_keras(path.name)
         try:
             artefact = self._compiled(job, self._take_child(keras))
         except VettingStarved:

@@ -11,7 +11,7 @@ from models.artefacts import Artefact, Vetted
 from models.engines import Engine, load_engine
 from models.events import EventLog
 from models.live import LiveModels
-from models.reference import ModelReference
+from models.reference import DIGEST_DIGITS, ModelReference
 from tests.model_files import vetted_classifier
 
 CLASSES = 120
@@ -25,6 +25,7 @@ class Shelf:
         self._shelf: dict[ModelReference, Vetted] = {}
         self.favours: dict[str, int] = {}
         self.asked: Counter[str] = Counter()
+        self.loads: Counter[str] = Counter()
         self.troubles: list[Exception] = []
 
     def model(self, favours: int, uri: str = "") -> ModelReference:
@@ -47,20 +48,25 @@ class Shelf:
             raise self.troubles.pop(0)
         return self._shelf[reference]
 
+    def load(self, artefact: Artefact, threads: int) -> Engine:
+        self.loads[artefact.manifest.sha256[:DIGEST_DIGITS]] += 1
+        return load_engine(artefact, threads)
+
 
 class Gated:
     """Live models of which each is loaded only once it may."""
 
     def __init__(self, shelf: Shelf, events: EventLog) -> None:
+        self._shelf = shelf
         self._loading: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self._allowed: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self.models = LiveModels(shelf.obtain, events, warm_sizes=(1, 2), load=self._load)
 
     def _load(self, artefact: Artefact, threads: int) -> Engine:
-        digest = artefact.manifest.sha256[:12]
+        digest = artefact.manifest.sha256[:DIGEST_DIGITS]
         self._loading[digest].set()
         self._allowed[digest].wait()
-        return load_engine(artefact, threads)
+        return self._shelf.load(artefact, threads)
 
     def await_loading(self, reference: ModelReference) -> None:
         assert self._loading[reference.digest].wait(60)

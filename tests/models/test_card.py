@@ -72,6 +72,7 @@ def test_labels_are_indices_where_the_card_names_none() -> None:
         ('{"input": {"scale": 1e999}}', "scale"),
         ('{"input": {"scale": 1' + "0" * 400 + "}}", "scale"),
         ('{"name": "' + "x" * (5 << 20) + '"}', "larger than"),
+        ('{"name": "' + "ü" * (3 << 20) + '"}', "larger than"),
     ],
 )
 def test_hostile_json_is_a_bad_card(written: str | bytes, named: str) -> None:

@@ -6,7 +6,8 @@ import pickle
 
 import pytest
 
-from models.errors import ImageError, ImageFault, ModelFault, ModelRejected, NameTaken, one_line
+from models.errors import ImageError, ImageFault, ModelFault, ModelRejected, one_line
+from models.storage.errors import NameTaken
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,12 @@ import pytest
 from models import live
 from models.artefacts import Artefact
 from models.engines import Engine, load_engine
-from models.errors import ModelFault, ModelRejected, StorageUnavailable, VettingStopped
+from models.errors import ModelFault, ModelRejected, VettingStopped
 from models.events import EventLog
 from models.images.decoding import Raster
 from models.live import LiveModel, LiveModels, ModelsClosed
 from models.reference import ModelReference, Statement
+from models.storage.errors import StorageUnavailable
 from tests.models.live_bench import Gated, Shelf
 from tests.waiting import eventually
 
@@ -41,7 +42,7 @@ def events() -> EventLog:
 def models(shelf: Shelf, events: EventLog, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveModels]:
     monkeypatch.setattr(live, "FIRST_RETRY_SECONDS", 0.01)
     monkeypatch.setattr(live, "LAST_BATCH_SECONDS", 0.2)
-    models = LiveModels(shelf.obtain, events, warm_sizes=(1, 2))
+    models = LiveModels(shelf.obtain, events, warm_sizes=(1, 2), load=shelf.load)
     yield models
     models.close()
 
@@ -179,8 +180,8 @@ def test_one_load_per_version(models: LiveModels, shelf: Shelf) -> None:
     await_live(models, references[0])
     for since, reference in enumerate(references[1:], start=100):
         bring(models, reference, since)
-    assert set(models.loads.values()) == {1}
-    assert len(models.loads) == 3
+    assert set(shelf.loads.values()) == {1}
+    assert len(shelf.loads) == 3
 
 
 def test_restating_a_model_while_it_loads_does_not_load_it_twice(gated: Gated, shelf: Shelf) -> None:
@@ -191,7 +192,7 @@ def test_restating_a_model_while_it_loads_does_not_load_it_twice(gated: Gated, s
     gated.let_load(reference)
     await_live(gated.models, reference)
     gated.models.close()
-    assert gated.models.loads[reference.digest] == 1
+    assert shelf.loads[reference.digest] == 1
 
 
 def test_late_old_statements_never_make_models_ping_pong(gated: Gated, shelf: Shelf, events: EventLog) -> None:
@@ -206,7 +207,7 @@ def test_late_old_statements_never_make_models_ping_pong(gated: Gated, shelf: Sh
     await_live(gated.models, new)
     gated.models.close()
     assert [name for kind, name in kinds(events) if kind == "live"] == ["m1", "m2"]
-    assert gated.models.loads.total() == 2
+    assert shelf.loads.total() == 2
 
 
 def test_a_model_that_is_no_longer_wanted_once_loaded_never_answers(
@@ -246,11 +247,11 @@ def test_a_rollback_to_a_resident_model_needs_no_load(models: LiveModels, shelf:
     bring(models, second, 2)
     bring(models, first, 3)
     assert models.current() is held
-    assert models.loads[first.digest] == 1
+    assert shelf.loads[first.digest] == 1
     bring(models, second, 4)
     del held
     eventually(lambda: models.resident() == 1, "one model in memory")
-    eventually(lambda: sum(models.loads.values()) >= 2, "two loads")
+    eventually(lambda: sum(shelf.loads.values()) >= 2, "two loads")
     models.close()
     told = Counter(kinds(events))
     assert told["live", "m1"] == 2
@@ -264,7 +265,7 @@ def test_the_same_bytes_under_another_name_share_the_engine(models: LiveModels, 
     bring(models, shelf.model(1, uri="new.onnx"), 2)
     assert models.current().engine is engine
     assert models.current().card.name == "new"
-    assert models.loads[first.digest] == 1
+    assert shelf.loads[first.digest] == 1
     eventually(lambda: events.counts()["retired"] == 1, "the event retired")
     assert kinds(events) == [("live", "old"), ("live", "new"), ("retired", "old")]
     assert models.resident() == 1
@@ -324,7 +325,7 @@ def test_a_model_that_cannot_answer_its_warm_up_does_not_go_live(models: LiveMod
     bring(models, good, 1)
     shelf.mislabel(bad)
     models.follow(Statement(bad, 2))
-    eventually(lambda: models.loads[bad.digest] >= 2, "a second attempt")
+    eventually(lambda: shelf.loads[bad.digest] >= 2, "a second attempt")
     assert is_live(models, good)
     bring(models, shelf.model(3), 3)
 
@@ -389,6 +390,6 @@ def test_a_hundred_swaps_under_load_keep_every_tag_true(models: LiveModels, shel
         thread.join()
     assert not wrong
     assert max(resident) <= 2
-    assert models.loads.total() == 101
+    assert shelf.loads.total() == 101
     eventually(lambda: events.counts()["retired"] == 100, "a hundred retirements")
     assert models.resident() == 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reference import ModelReference, Statement
+from models.reference import ModelReference, Statement, file_name_of
 
 DIGEST = "0123456789ab"
 
@@ -19,7 +21,13 @@ def test_a_model_id_names_the_exact_bytes() -> None:
     ("uri", "name"), [("gs://b/d/digits.h5", "digits"), ("/m/v1.2.keras", "v1.2"), ("plain", "plain")]
 )
 def test_a_model_is_named_after_its_file(uri: str, name: str) -> None:
-    assert ModelReference(uri, DIGEST).file_name == name
+    assert file_name_of(uri) == ModelReference(uri, DIGEST).file_name == name
+
+
+@given(st.text(min_size=1), st.text("0123456789abcdef", min_size=12, max_size=12))
+def test_every_model_id_names_its_reference_again(uri: str, digest: str) -> None:
+    reference = ModelReference(uri, digest)
+    assert ModelReference.parse(reference.model_id) == reference
 
 
 @given(st.text(min_size=1), st.text("0123456789abcdef", min_size=12, max_size=12), st.integers(0, 2**63))
@@ -38,6 +46,7 @@ def test_a_bare_model_id_is_the_oldest_statement() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "m.h5", "m.h5@sha256:", f"@sha256:{DIGEST}", f"m@sha256:{DIGEST.upper()}"])
-def test_what_is_no_model_id_is_refused(text: str) -> None:
+@pytest.mark.parametrize("read", [ModelReference.parse, Statement.decode])
+def test_what_is_no_model_id_is_refused(text: str, read: Callable[[str], object]) -> None:
     with pytest.raises(ValueError, match="not a model id"):
-        Statement.decode(text)
+        read(text)

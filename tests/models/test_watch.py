@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from models import watch as watching
-from models.errors import StorageUnavailable
+from models.storage.errors import StorageUnavailable
 from tests.models.watch_bench import Bench
 
 

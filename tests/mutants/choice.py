@@ -15,7 +15,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/model_files.py": ("models/vetting", "models/releasing"),
     "models/moments.py": ("transforms/test_inference.py", "transforms/test_sinks.py"),
     "models/records.py": ("transforms/test_sinks.py", "transforms/test_inference.py", "transforms/test_reading.py"),
-    "models/registry/cache.py": ("models/registry", "models/test_artefacts.py"),
+    "models/registry/cache.py": ("models/registry",),
     "models/serving.py": ("transforms/test_inference.py",),
     "models/storage/cloud.py": ("launch/commands/test_cloud_models.py",),
     "models/storage/credentials.py": ("launch/commands/test_cloud_models.py",),

@@ -15,7 +15,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from tests.model_files import tiny_classifier
 from tests.packaging.conftest import ROOT
+from tests.sample_images import encoded, mosaic
 
 UV = Path(sys.prefix) / "bin" / "uv"
 UNREACHABLE = (
@@ -30,10 +32,11 @@ UNREACHABLE = (
 
 # What `models` alone is not for: each is imported as it is needed, or by the one module of its engine.
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
-OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "onnx", "google.cloud", "typer", "rich", "transforms", "launch")
+OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "google.cloud", "typer", "rich", "transforms", "launch")
 
 DATA_FILES = ("launch/dataflow/flex_template/metadata.json", "launch/dataflow/container/Dockerfile")
 IMPORTS = Path(__file__).with_name("import_models.py")
+VETS_AND_ANSWERS = Path(__file__).with_name("vet_and_answer.py")
 
 
 def names_in(wheel: Path) -> set[str]:
@@ -93,7 +96,7 @@ def test_the_edge_needs_little_and_in_the_jobs_ranges(job_wheel: Path, edge_whee
     stated = {each.name: each for each in map(Requirement, metadata_of(job_wheel)["Requires-Dist"])}
     needed = [Requirement(each) for each in metadata_of(edge_wheel)["Requires-Dist"]]
 
-    assert {each.name for each in needed} == {"h5py", "numpy", "onnxruntime", "pillow", "psutil"}
+    assert {each.name for each in needed} == {"h5py", "numpy", "onnx", "onnxruntime", "pillow", "psutil"}
     assert [each for each in needed if each.specifier != stated[each.name].specifier] == []
 
 
@@ -106,8 +109,10 @@ def test_both_have_the_version_of_models_and_run_on_the_same_pythons(job_wheel: 
     assert SpecifierSet(of_job) == SpecifierSet(of_edge)
 
 
-def test_each_model_module_is_importable_where_only_the_edge_is_installed(edge_wheel: Path, tmp_path: Path) -> None:
-    place = tmp_path / "edge"
+@pytest.fixture(scope="module")
+def edge_python(edge_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment in which the edge's wheel and what it needs are installed, and nothing else."""
+    place = tmp_path_factory.mktemp("installed") / "edge"
     python = place / "bin" / "python"
     if UV.is_file():
         make = [[str(UV), "venv", "--quiet", "--python", sys.executable, str(place)]]
@@ -116,17 +121,38 @@ def test_each_model_module_is_importable_where_only_the_edge_is_installed(edge_w
         make = [[sys.executable, "-m", "venv", str(place)]]
         make += [[str(python), "-m", "pip", "install", "--quiet", "--retries=1", str(edge_wheel)]]
     for command in make:
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=place.parent, capture_output=True, text=True, check=False)
         if done.returncode and any(sign in done.stderr for sign in UNREACHABLE):
             pytest.skip("the package registry cannot be reached")
         assert done.returncode == 0, done.stderr
+    return python
 
-    [site] = place.glob("lib/python*/site-packages")
+
+def run_outside(python: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
+    """What a program does where only the packages of `python` can be seen."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return subprocess.run(
+        [python, *command], cwd=python.parent, env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+def test_each_model_module_is_importable_where_only_the_edge_is_installed(edge_python: Path) -> None:
+    [site] = edge_python.parents[1].glob("lib/python*/site-packages")
     assert {path.name for path in site.iterdir()}.isdisjoint(OF_THE_JOB)
-    done = subprocess.run([str(python), str(IMPORTS), "none"], cwd=tmp_path, capture_output=True, text=True)
+    done = run_outside(edge_python, IMPORTS, "none")
 
     assert done.returncode == 0, done.stderr
     assert {"models.live", "models.engines.onnx_engine", "models.vetting.vetter"} <= set(done.stdout.split())
+
+
+def test_a_device_vets_a_model_and_answers(edge_python: Path, tmp_path: Path) -> None:
+    tiny_classifier(tmp_path / "m.onnx", favours=2, card={"labels": ["cat", "dog", "emu"]})
+    (tmp_path / "image.png").write_bytes(encoded(mosaic(20, 10), "PNG"))
+
+    done = run_outside(edge_python, VETS_AND_ANSWERS, tmp_path / "*.onnx", tmp_path / "image.png", tmp_path / "cache")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "emu\n"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +160,7 @@ def test_each_model_module_is_importable_where_only_the_edge_is_installed(edge_w
     [
         pytest.param(OF_THE_JOB, (), id="every module without what the job alone needs"),
         pytest.param(
-            (*OF_THE_JOB, "google", "h5py", "psutil", "requests"),
+            (*OF_THE_JOB, "google", "h5py", "onnx", "psutil", "requests"),
             (
                 "models.live",
                 "models.answering",

@@ -11,10 +11,10 @@ import pytest
 
 from launch.cli import app
 from launch.command_line import run
-from models.errors import NameTaken, NotWritten
 from models.releasing.card_in_file import embedded_card
 from models.releasing.destination import sha256_of
 from models.storage.cloud import CloudStorage
+from models.storage.errors import NameTaken, NotWritten
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 from tests.launch.tiny_models import tiny_onnx
 from tests.waiting import eventually

@@ -14,11 +14,11 @@ import pytest
 
 from launch.cli import app
 from launch.command_line import run
-from models.catalogue import Catalogue
+from models.catalogue import Catalogue, live_one
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import sha256_of
 from models.storage import StoredFile, newest_first
-from models.survey import Surveyed, live_one
+from models.survey import Surveyed
 from tests.launch.tiny_models import tiny_keras, tiny_onnx
 
 
@@ -371,7 +371,7 @@ def test_rollback_to_an_unknown_name_is_a_usage_error(hotswap: Command) -> None:
 
 
 def test_a_file_that_changed_since_it_was_listed_is_not_touched(tmp_path: Path) -> None:
-    from models.errors import NotWritten
+    from models.storage.errors import NotWritten
     from models.storage.schemes import AnyStorage
 
     path = tmp_path / "a.onnx"

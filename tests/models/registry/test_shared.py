@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import StorageUnavailable
 from models.registry.cache import ArtefactCache
 from models.registry.shared import SharedArtefacts
 from models.storage import ReadableFile
+from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
 from tests.model_files import tiny_classifier
 from transforms.beam_storage import BeamStorage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 import threading
 import zipfile
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from models.errors import ModelFault, ModelRejected, NameTaken, ReleaseError
+from models.errors import ModelFault, ModelRejected, ReleaseError
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import (
     Destination,
@@ -24,6 +25,7 @@ from models.releasing.destination import (
     sha256_of,
 )
 from models.releasing.inputs import read_card_file, read_labels
+from models.storage.errors import NameTaken
 from models.storage.local_writing import put_locally
 from models.vetting.file_checks import check_hdf5, check_keras_archive
 from tests.launch.tiny_models import tiny_keras, tiny_onnx
@@ -33,23 +35,30 @@ MANY_BYTES = 1 << 30
 
 
 @pytest.fixture(scope="module")
-def keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keras")
     tiny_keras(folder / "tiny.h5", folder / "tiny.keras")
     return folder
 
 
 @pytest.fixture(params=["tiny.h5", "tiny.keras", "tiny.onnx"])
-def model(request: pytest.FixtureRequest, keras_files: Path, tmp_path: Path) -> Path:
+def model(request: pytest.FixtureRequest, tiny_keras_files: Path, tmp_path: Path) -> Path:
     copy = tmp_path / str(request.param)
     if copy.suffix == ".onnx":
         return tiny_onnx(copy)
-    copy.write_bytes((keras_files / copy.name).read_bytes())
+    copy.write_bytes((tiny_keras_files / copy.name).read_bytes())
     return copy
 
 
 def test_a_model_without_a_card_bears_an_empty_one(model: Path) -> None:
     assert embedded_card(model) == {}
+
+
+def test_a_package_that_is_missing_is_not_the_files_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tiny_onnx(tmp_path / "tiny.onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match="onnx"):
+        embedded_card(path)
 
 
 def test_an_embedded_card_is_read_back_and_replaces_the_one_before(model: Path) -> None:
@@ -63,17 +72,17 @@ def test_twenty_thousand_labels_fit_into_every_kind_of_file(model: Path) -> None
     assert embedded_card(model)["labels"] == MANY_LABELS
 
 
-def test_vetting_reads_the_card_that_was_embedded(keras_files: Path, tmp_path: Path) -> None:
+def test_vetting_reads_the_card_that_was_embedded(tiny_keras_files: Path, tmp_path: Path) -> None:
     for name, check in {"tiny.h5": check_hdf5, "tiny.keras": check_keras_archive}.items():
         copy = tmp_path / name
-        copy.write_bytes((keras_files / name).read_bytes())
+        copy.write_bytes((tiny_keras_files / name).read_bytes())
         embed_card(copy, {"labels": MANY_LABELS})
         assert json.loads(check(copy, MANY_BYTES) or "") == {"labels": MANY_LABELS}
 
 
-def test_replacing_the_card_of_a_keras_archive_keeps_every_other_member(keras_files: Path, tmp_path: Path) -> None:
+def test_replacing_the_card_of_a_keras_archive_keeps_every_other_member(tiny_keras_files: Path, tmp_path: Path) -> None:
     copy = tmp_path / "tiny.keras"
-    copy.write_bytes((keras_files / "tiny.keras").read_bytes())
+    copy.write_bytes((tiny_keras_files / "tiny.keras").read_bytes())
     with zipfile.ZipFile(copy) as archive:
         before = {name: archive.read(name) for name in archive.namelist()}
     embed_card(copy, {"version": "1"})

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from models.errors import StorageUnavailable
 from models.storage import LocalStorage, StoredFile, is_being_written, newest_first
+from models.storage.errors import StorageUnavailable
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import NameTaken, NotWritten
 from models.storage import LocalStorage, StoredFile
+from models.storage.errors import NameTaken, NotWritten
 from models.storage.local_writing import make_newest_locally, put_locally
 
 

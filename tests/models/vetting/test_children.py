@@ -51,6 +51,18 @@ def test_a_child_that_dies_before_it_looks_says_nothing_about_the_file(tmp_path:
     assert vetter.vet(str(path)).name == "m"
 
 
+def test_a_package_that_is_missing_says_nothing_about_the_file(
+    tmp_path: Path, vetter: Vetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_classifier(tmp_path / "m.onnx", classes=13)
+    (tmp_path / "onnx.py").write_text("raise ModuleNotFoundError(\"No module named 'onnx'\")")
+    with monkeypatch.context() as without:
+        without.setattr(sys, "path", [str(tmp_path), *sys.path])
+        with pytest.raises(VettingFailed, match="No module named 'onnx'"):
+            vetter.vet(str(path))
+    assert vetter.vet(str(path)).name == "m"
+
+
 def test_a_prepared_child_outlives_the_thread_that_prepared_it(tmp_path: Path, vetter: Vetter) -> None:
     preparing = threading.Thread(target=vetter.prepare, args=[False])
     preparing.start()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, EngineName
 from models.errors import ModelFault
 from models.vetting import examination
-from models.vetting.candidates import Answer, OnnxCandidate
+from models.vetting.candidates import OnnxCandidate, Predict
 from models.vetting.examination import examine
 from models.vetting.job import Job
 from tests.model_files import tiny_classifier
@@ -40,7 +40,7 @@ class Miscompiled(OnnxCandidate):
         super().__init__(path)
         self._distorted = distorted
 
-    def compile(self, engine: EngineName, folder: Path) -> Answer:
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
         answer = super().compile(engine, folder)
         (folder / f"by-{engine}").touch()
         distort = self._distorted.get(engine)

@@ -13,10 +13,11 @@ import pytest
 from onnx import helper
 
 from models.artefacts import MANIFEST
-from models.errors import ModelFault, StorageUnavailable
+from models.errors import ModelFault
 from models.reference import ModelReference
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
+from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter, VettingLimits
 from tests import model_files
 from tests.model_files import cut, tiny_classifier

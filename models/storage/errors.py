@@ -1,0 +1,34 @@
+"""What a storage says where it cannot do what it was asked."""
+
+from __future__ import annotations
+
+
+class StorageUnavailable(Exception):  # noqa: N818 - named for the state it reports
+    """The storage could not be asked, or gave no answer; nothing is known about the file."""
+
+
+class NoCredentials(StorageUnavailable):
+    """There are no Google credentials, or they cannot be used; the text says how to get some."""
+
+
+class InvalidAddress(ValueError):  # noqa: N818 - named for the state it reports
+    """An address that no file can have; its text is one line."""
+
+
+class NotWritten(Exception):  # noqa: N818 - named for the state it reports
+    """A file could not be written, and nothing was changed; its text is one line."""
+
+
+class NameTaken(NotWritten):
+    """There is a file under this name already, and it is not replaced.
+
+    Attributes:
+        uri: the name.
+    """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(f"{uri} exists, and is not replaced; choose another name, or give the folder alone")
+        self.uri = uri
+
+    def __reduce__(self) -> tuple[type[NameTaken], tuple[str]]:
+        return type(self), (self.uri,)

@@ -1,0 +1,46 @@
+"""One reader of a model folder: it vets what is there, answers, and shares what it compiled."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.answering import answers
+from models.images.decoding import Raster
+from models.prediction import Prediction
+from models.serving import Serving, ServingConfig
+from models.storage.schemes import AnyStorage
+from tests.model_files import tiny_classifier
+
+
+def favoured(config: ServingConfig) -> int:
+    """The class that the newest model finds in a black image."""
+    with contextlib.closing(Serving(config, AnyStorage())) as serving:
+        statement = serving.watch.wait_for_statement()
+        assert statement is not None
+        serving.live.follow(statement)
+        [answer] = answers(serving.live.current(), [Raster(np.zeros((8, 8, 3), np.uint8))])
+        assert isinstance(answer, Prediction)
+        return answer.top[0].class_index
+
+
+def test_one_machine_vets_and_answers_and_the_next_loads_what_it_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    tiny_classifier(tmp_path / "models/m.onnx", favours=2)
+
+    def machine(name: str) -> ServingConfig:
+        pattern, cache, fleet = (str(tmp_path / part) for part in ("models/*.onnx", name, "fleet"))
+        return ServingConfig(pattern, poll_seconds=0.1, max_batch_size=2, cache_folder=cache, compile_cache=fleet)
+
+    assert favoured(machine("first")) == 2
+    [shared] = (tmp_path / "fleet").iterdir()
+    assert shared.suffix == ".tar"
+
+    monkeypatch.setattr(sys, "executable", "/no/child/can/be/started")
+    assert favoured(machine("second")) == 2
