@@ -11,8 +11,8 @@ from beam_pipeline.option_table import OPTIONS, JobOptions, as_flags
 from beam_pipeline.options import parse_options
 from launch.cli import app
 from launch.command_line import run
-from launch.commands.local import CALLED, TAKEN_OVER
 from launch.dataflow.flex_template import metadata
+from launch.local.job_options import CALLED, TAKEN_OVER
 
 TOPIC = "projects/my-project/topics/a-topic"
 PLAIN = JobOptions(
