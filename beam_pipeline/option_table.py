@@ -19,6 +19,9 @@ from models.serving import ServingConfig
 _PUBSUB_NAME = r"projects/[a-z][-a-z0-9:.]{{4,61}}[a-z0-9]/{kind}/[A-Za-z][A-Za-z0-9._~+%-]{{2,254}}"
 REMOTE = r"[a-z0-9.+-]+://"
 """What the address of a place begins with that workers elsewhere reach too."""
+SEPARATOR = ";"
+"""Between several places in one value. Commas separate the parameters of a template for gcloud."""
+_ONE_OF_SEVERAL = rf"{REMOTE}[^{SEPARATOR}\s][^{SEPARATOR}]*"
 
 
 class Kind(Enum):
@@ -33,7 +36,7 @@ class Kind(Enum):
     SUBSCRIPTION = str, _PUBSUB_NAME.format(kind="subscriptions"), "PUBSUB_SUBSCRIPTION"
     TOPIC = str, _PUBSUB_NAME.format(kind="topics"), "PUBSUB_TOPIC"
     PLACE = str, REMOTE + r"[^\s].*", "TEXT"
-    PLACES = str, rf"{REMOTE}[^;\s][^;]*(;{REMOTE}[^;\s][^;]*)*", "TEXT"
+    PLACES = str, rf"{_ONE_OF_SEVERAL}({SEPARATOR}{_ONE_OF_SEVERAL})*", "TEXT"
     WORKER_FOLDER = str, r"/.*", "TEXT"
     SECONDS = float, r"(0*[1-9][0-9]*(\.[0-9]+)?|0*\.0*[1-9][0-9]*)", "TEXT"
     COUNT = int, r"0*[1-9][0-9]*", "NUMBER"
@@ -55,7 +58,7 @@ class Option:
         name: as the job takes it, `--name`.
         kind: what its values are.
         title: a few words, as the heading of a form's field.
-        help: one sentence without a full stop.
+        about: one sentence without a full stop, wherever it is given.
         choices: a line for each value of a `CHOICE`.
         default: None where it may be left out.
         required: whether nothing can replace it.
@@ -64,14 +67,21 @@ class Option:
     name: str
     kind: Kind
     title: str
-    help: str
+    about: str
     choices: Mapping[str, str]
     default: Any
     required: bool
 
+    @property
+    def help(self) -> str:
+        """What it is about, for the help of a command, where several values are given one by one."""
+        return f"{self.about}; repeatable" if self.kind is Kind.PLACES else self.about
 
-def _option(kind: Kind, title: str, help: str, default: Any = MISSING, choices: Mapping[str, str] | None = None) -> Any:
-    return field(default=default, metadata={"option": (kind, title, help, choices or {})})
+
+def _option(
+    kind: Kind, title: str, about: str, default: Any = MISSING, choices: Mapping[str, str] | None = None
+) -> Any:
+    return field(default=default, metadata={"option": (kind, title, about, choices or {})})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +118,7 @@ class JobOptions:
         Kind.PLACE, "Model event folder", "what happened to each model, as JSON Lines files", None
     )
     image_prefix: tuple[str, ...] = _option(
-        Kind.PLACES, "Image prefixes", "only images below one of these are read; repeatable", ()
+        Kind.PLACES, "Image prefixes", "only images below one of these are read", ()
     )
     engine: EngineChoice = _option(
         Kind.CHOICE,
@@ -167,10 +177,10 @@ class JobOptions:
 
 def _table() -> Iterator[Option]:
     for each in dataclasses.fields(JobOptions):
-        kind, title, help, choices = each.metadata["option"]
+        kind, title, about, choices = each.metadata["option"]
         required = each.default is MISSING
         default = None if required or each.default == () else each.default
-        yield Option(each.name, kind, title, help, choices, default, required)
+        yield Option(each.name, kind, title, about, choices, default, required)
 
 
 OPTIONS = {option.name: option for option in _table()}

@@ -57,16 +57,16 @@ def bench(
     scratch.mkdir()
     bounded: ThroughputReport | None = None
     if only in (None, Part.THROUGHPUT):
-        plan = throughput.QUICK if quick else throughput.FULL
-        bounded = measure_throughput(plan, models, images, scratch, console.print)
+        bounded_extent = throughput.QUICK if quick else throughput.FULL
+        bounded = measure_throughput(bounded_extent, models, images, scratch, console.print)
     streams: dict[str, dict[str, StreamReport]] = {}
     failed = False
     if only in (None, Part.STREAM):
         for kind, way in product((MEDIUM,) if quick else (MEDIUM, DIGITS), streaming.GUESSES):
-            pace = streaming.QUICK if quick else streaming.FULL
+            extent = streaming.QUICK if quick else streaming.FULL
             folder = scratch / f"{kind.name}-{way.replace(', ', '-')}"
             try:
-                report = measure_stream(way, pace, kind, images[kind.name], models, folder, console.print)
+                report = measure_stream(way, extent, kind, images[kind.name], models, folder, console.print)
             except StreamFailed as error:
                 failed = True
                 console.print(f"[red]left out:[/red] {error}")

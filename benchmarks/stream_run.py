@@ -17,6 +17,7 @@ from typing import Self
 
 from benchmarks.images import DIGITS, ImageKind, in_turn
 from launch.pubsub_emulator import PubSubEmulator
+from transforms.pubsub import EMULATOR_VARIABLE
 
 TOPIC = "projects/hotswap-bench/topics/images"
 SUBSCRIPTION = "projects/hotswap-bench/subscriptions/images"
@@ -203,7 +204,7 @@ class StreamRun:
             f"--output_path={self.folder / 'results.jsonl'}",
             f"--max_batch_size={self.batch}",
         ]
-        environment = os.environ | {"PUBSUB_EMULATOR_HOST": self._emulator.address, "TF_CPP_MIN_LOG_LEVEL": "2"}
+        environment = os.environ | {EMULATOR_VARIABLE: self._emulator.address, "TF_CPP_MIN_LOG_LEVEL": "2"}
         with (self.folder / "log.txt").open("wb") as log:
             return subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
 

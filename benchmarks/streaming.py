@@ -24,7 +24,7 @@ GUESSES = {"ours": 150.0, "stock": 10.0, "stock, gathered": 30.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class StreamExtent:
     """How much is measured.
 
     Attributes:
@@ -42,8 +42,8 @@ class Plan:
     swaps: frozenset[str]
 
 
-FULL = Plan(15.0, (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3), 20.0, 15.0, frozenset(GUESSES))
-QUICK = Plan(3.0, (0.9, 0.7, 0.5), 6.0, 10.0, frozenset({"ours", "stock"}))
+FULL = StreamExtent(15.0, (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3), 20.0, 15.0, frozenset(GUESSES))
+QUICK = StreamExtent(3.0, (0.9, 0.7, 0.5), 6.0, 10.0, frozenset({"ours", "stock"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +112,19 @@ class StreamReport:
 
 
 def measure_stream(
-    way: str, plan: Plan, kind: ImageKind, paths: list[str], models: Mapping[str, Path], folder: Path, tell: Tell
+    way: str,
+    extent: StreamExtent,
+    kind: ImageKind,
+    paths: list[str],
+    models: Mapping[str, Path],
+    folder: Path,
+    tell: Tell,
 ) -> StreamReport:
     """Starts one stream and takes all its measures.
 
     Args:
         way: a key of `GUESSES`.
-        plan: how much.
+        extent: how much.
         kind: the images.
         paths: their files.
         models: by name, as `make_models` gives them.
@@ -134,11 +140,11 @@ def measure_stream(
     swap, idle = None, None
     with StreamRun(way, kind, paths, folder, a) as run:
         run.warm_up()
-        flood_rate = run.flood(max(64, round(guess * plan.flood_seconds)))
-        sustained = _sustained(run, flood_rate, plan)
+        flood_rate = run.flood(max(64, round(guess * extent.flood_seconds)))
+        sustained = _sustained(run, flood_rate, extent)
         tell(f"  {way}: a flood is worked off at {flood_rate:.1f}/s; {sustained:.1f}/s is sustained")
-        if way in plan.swaps:
-            swap = _swap(run, (sustained or flood_rate * plan.ladder[-1]) / 2, plan, b)
+        if way in extent.swaps:
+            swap = _swap(run, (sustained or flood_rate * extent.ladder[-1]) / 2, extent, b)
             tell(f"  {way}: new model answers {swap.seconds:.1f} s after it landed, at {swap.rate:.1f}/s")
         if way == "ours":
             idle = _idle_landing(run, c, c.stem), _idle_landing(run, a, "known")
@@ -154,10 +160,10 @@ def is_bounded(results: Sequence[Result]) -> bool:
     return after <= 1.25 * before + 0.25
 
 
-def _sustained(run: StreamRun, flood_rate: float, plan: Plan) -> float:
-    for fraction in plan.ladder:
+def _sustained(run: StreamRun, flood_rate: float, extent: StreamExtent) -> float:
+    for fraction in extent.ladder:
         before = len(run.results)
-        run.feed(flood_rate * fraction, plan.step_seconds)
+        run.feed(flood_rate * fraction, extent.step_seconds)
         settled = run.settle(_SETTLE_SECONDS)
         if settled and is_bounded(run.results[before:]):
             return flood_rate * fraction
@@ -165,14 +171,14 @@ def _sustained(run: StreamRun, flood_rate: float, plan: Plan) -> float:
     return 0.0
 
 
-def _swap(run: StreamRun, rate: float, plan: Plan, model: Path) -> Swap:
+def _swap(run: StreamRun, rate: float, extent: StreamExtent, model: Path) -> Swap:
     """Quiet, then a swap under the same load."""
     run.feed(rate, 2.0)
     begin = time.monotonic()
-    run.feed(rate, plan.quiet_seconds)
+    run.feed(rate, extent.quiet_seconds)
     quiet_end = time.monotonic()
     swapped = _await_swap(run, model, model.stem, rate)
-    half = plan.quiet_seconds / 2
+    half = extent.quiet_seconds / 2
     run.feed(rate, max(1.0, swapped + half + 1 - time.monotonic()))
     run.settle(_SETTLE_SECONDS)
     landed = run.landed[model.stem]

@@ -20,7 +20,7 @@ _WARM_IMAGES = 2 * _BATCH
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ThroughputExtent:
     """How much is measured.
 
     Attributes:
@@ -32,8 +32,8 @@ class Plan:
     rounds: int
 
 
-FULL = Plan({SMALL.name: 2000, MEDIUM.name: 1000, LARGE.name: 120, DIGITS.name: 6000}, rounds=3)
-QUICK = Plan({SMALL.name: 128, MEDIUM.name: 256, LARGE.name: 24, DIGITS.name: 800}, rounds=2)
+FULL = ThroughputExtent({SMALL.name: 2000, MEDIUM.name: 1000, LARGE.name: 120, DIGITS.name: 6000}, rounds=3)
+QUICK = ThroughputExtent({SMALL.name: 128, MEDIUM.name: 256, LARGE.name: 24, DIGITS.name: 800}, rounds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ class ThroughputReport:
 
 
 def measure_throughput(
-    plan: Plan, models: Mapping[str, Path], images: Mapping[str, list[str]], folder: Path, tell: Tell
+    extent: ThroughputExtent, models: Mapping[str, Path], images: Mapping[str, list[str]], folder: Path, tell: Tell
 ) -> ThroughputReport:
     """Runs every way over every kind of image.
 
     Args:
-        plan: how much.
+        extent: how much.
         models: by name, as `make_models` gives them.
         images: paths by kind, as `make_images` gives them; kinds that are missing are left out.
         folder: for compiled models and logs.
@@ -108,21 +108,23 @@ def measure_throughput(
         tell(f"throughput of {model}: loading each way in a process of its own")
         with _arms({way: way for way in WAYS}, models[f"{model}_a"], folder) as arms:
             for kind in mine:
-                kinds[kind.name] = _one_kind(kind, plan, images[kind.name], arms, tell)
+                kinds[kind.name] = _one_kind(kind, extent, images[kind.name], arms, tell)
             peaks[model] = {way: arm.peak_mebibytes() for way, arm in arms.items()}
         if model == "mobilenet":
             peaks[model]["ours-tensorflow"] = _tensorflow_peak(
-                mine[-1], plan, models[f"{model}_a"], images, folder, tell
+                mine[-1], extent, models[f"{model}_a"], images, folder, tell
             )
     return ThroughputReport(kinds, peaks)
 
 
-def _one_kind(kind: ImageKind, plan: Plan, distinct: list[str], arms: Mapping[str, Arm], tell: Tell) -> Throughput:
-    paths = in_turn(distinct, plan.images[kind.name])
+def _one_kind(
+    kind: ImageKind, extent: ThroughputExtent, distinct: list[str], arms: Mapping[str, Arm], tell: Tell
+) -> Throughput:
+    paths = in_turn(distinct, extent.images[kind.name])
     for arm in arms.values():
         arm.classify(in_turn(distinct, min(_WARM_IMAGES, len(paths))))
     timings: dict[str, list[Timing]] = {way: [] for way in arms}
-    for _ in range(plan.rounds):
+    for _ in range(extent.rounds):
         for way, arm in arms.items():
             timings[way].append(arm.classify(paths))
     measured = Throughput(kind.name, timings)
@@ -131,13 +133,13 @@ def _one_kind(kind: ImageKind, plan: Plan, distinct: list[str], arms: Mapping[st
 
 
 def _tensorflow_peak(
-    kind: ImageKind, plan: Plan, model: Path, images: Mapping[str, list[str]], folder: Path, tell: Tell
+    kind: ImageKind, extent: ThroughputExtent, model: Path, images: Mapping[str, list[str]], folder: Path, tell: Tell
 ) -> float:
     """Memory of our own worker with the other engine, after the same kind of work."""
     tell("  our worker's memory with the TensorFlow engine")
     with _arms({"ours-tensorflow": "ours"}, model, folder, engine="tensorflow") as arms:
         (arm,) = arms.values()
-        arm.classify(in_turn(images[kind.name], plan.images[kind.name]))
+        arm.classify(in_turn(images[kind.name], extent.images[kind.name]))
         return arm.peak_mebibytes()
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from beam_pipeline.option_table import OPTIONS, Kind, Option
+
+_LEAST = {Kind.COUNT: 1, Kind.COUNT_OR_NONE: 0}
 
 
 def with_job_flags(
@@ -49,14 +51,11 @@ def _parameter(flag: str, option: Option, defaults: Mapping[str, Any]) -> inspec
     value_type: Any = option.kind.value_type
     if option.kind is Kind.PLACES:
         value_type = list[str] | None
+    elif option.kind is Kind.CHOICE:
+        value_type = Literal[tuple(option.choices)]
     elif default is None:
         value_type = value_type | None
     words = f"{option.help[0].upper()}{option.help[1:]}."
-    if option.kind is Kind.CHOICE:
-        words += f" One of {', '.join(option.choices)}."
     declared = f"--{flag.replace('_', '-')}"
-    if option.kind is Kind.SWITCH:
-        annotation: Any = Annotated[bool, typer.Option(declared, help=words)]
-    else:
-        annotation = Annotated[value_type, typer.Option(declared, help=words)]
+    annotation: Any = Annotated[value_type, typer.Option(declared, min=_LEAST.get(option.kind), help=words)]
     return inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

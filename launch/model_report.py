@@ -2,89 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import statistics
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from models.artefacts import Artefact, Manifest, Vetted
+from launch.model_timings import Timings
+from models.artefacts import Manifest, Vetted
 from models.card import InputSpec
 from models.catalogue import live_one
-from models.compute_threads import cores
-from models.engines import load_engine
 from models.errors import ModelRejected
 from models.moments import rfc3339
 from models.survey import Surveyed, standing_of
 
-_REPEATS = 5
 _LABELS_SHOWN = 5
 _STYLES = {"live": "bold green", "valid": "green", "rejected": "red", "undecided": "yellow"}
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """How long a model's steps take here, in seconds.
-
-    Attributes:
-        vetting: when it was vetted, which the cache of compiled models may have saved this time.
-        this_call: from asking for the verdict to having it.
-        loading: of the compiled model.
-        one_image: a prediction, the median of five.
-        batch: the same for `batch_size` images at once.
-        batch_size: the largest batch.
-    """
-
-    vetting: float
-    this_call: float
-    loading: float
-    one_image: float
-    batch: float
-    batch_size: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Seconds, rounded to microseconds."""
-        return {name: round(getattr(self, name), 6) for name in self.__slots__}
-
-
-@contextlib.contextmanager
-def working(console: Console, text: str) -> Iterator[None]:
-    """Says what takes long: a spinner on a terminal, else one line."""
-    if console.is_terminal:
-        with console.status(escape(text)):
-            yield
-    else:
-        console.print(f"{text} …", highlight=False, markup=False, soft_wrap=True)
-        yield
-
-
-def measure(artefact: Artefact, this_call: float, batch_size: int) -> Timings:
-    """Loads a compiled model and has it predict black images."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    manifest = artefact.manifest
-    started = time.perf_counter()
-    engine = load_engine(artefact, cores())
-    loading = time.perf_counter() - started
-
-    def median(images: int) -> float:
-        batch = np.zeros((images, *manifest.input_shape), manifest.input_dtype)
-        engine.predict(batch)
-        seconds = []
-        for _ in range(_REPEATS):
-            begun = time.perf_counter()
-            engine.predict(batch)
-            seconds.append(time.perf_counter() - begun)
-        return statistics.median(seconds)
-
-    return Timings(manifest.seconds, this_call, loading, median(1), median(batch_size), batch_size)
+def print_json(value: Any) -> None:
+    """For scripts."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def accepted_as_json(vetted: Vetted, timings: Timings | None = None) -> dict[str, Any]:

@@ -10,9 +10,11 @@ import typer
 
 from beam_pipeline.option_table import OPTIONS, as_flags
 from launch.command_line import CommandRefused
-from launch.dataflow.plan import DEFAULT_JOB_NAME, DEFAULT_MACHINE_TYPE, Placement, make_plan
+from launch.dataflow.plan import Placement, make_plan
 from launch.dataflow.submission import check_bucket, submit
 from launch.job_flags import with_job_flags
+
+DEFAULT_JOB_NAME = "hotswap-inference"
 
 app = typer.Typer(add_completion=False)
 
@@ -31,7 +33,7 @@ def dataflow(
     project: Annotated[str, typer.Option(help="Google Cloud project id.")],
     region: Annotated[str, typer.Option(help="Where the job runs, e.g. europe-west1.")],
     bucket: Annotated[str, typer.Option(help="Bucket for staged code and temporary files, in the same region.")],
-    machine_type: Annotated[str, typer.Option(help="Of the workers.")] = DEFAULT_MACHINE_TYPE,
+    machine_type: Annotated[str, typer.Option(help="Of the workers.")] = "n2-standard-4",
     num_workers: Annotated[int, typer.Option(help="Workers at the start.")] = 1,
     max_workers: Annotated[int, typer.Option(help="Most workers.")] = 10,
     disk_size_gb: Annotated[int, typer.Option(help="Disk of each worker.")] = 50,

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import typer
 from rich.console import Console
 
+from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed
-from launch.model_arguments import (
-    AsJson,
-    Engine,
-    LargestBatch,
-    Pattern,
-    any_storage,
-    list_newest_first,
-    print_json,
-    surveyed,
-)
-from launch.model_report import print_survey, survey_as_json
+from launch.model_arguments import AsJson, Pattern, with_vetting_flags
+from launch.model_files import list_newest_first, survey_with_progress
+from launch.model_report import print_json, print_survey, survey_as_json
 from models.vetting.session import vetting
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def models(
-    pattern: Pattern, engine: Engine = "auto", max_batch_size: LargestBatch = 32, as_json: AsJson = False
-) -> int:
+@with_vetting_flags
+def models(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any]) -> int:
     """Lists the files of a pattern, newest first: which is live, which are valid, which are rejected and why."""
     storage, stderr = any_storage(), Console(stderr=True)
     files = list_newest_first(storage, pattern)
-    with vetting(storage, engine, max_batch_size) as vetter:
-        found = surveyed(stderr, files, vetter)
+    with vetting(storage, job["engine"], job["max_batch_size"]) as vetter:
+        found = survey_with_progress(stderr, files, vetter)
     if as_json:
         print_json(survey_as_json(found))
     elif found:

@@ -12,9 +12,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.model_arguments import Engine, LargestBatch, any_storage, asking
-from launch.model_report import print_accepted, working
+from launch.model_arguments import with_vetting_flags
+from launch.model_report import print_accepted
+from launch.waiting import asking, working
 from models.errors import ModelRejected
 from models.releasing import Prepared, prepare
 from models.releasing.destination import Destination, read_destination
@@ -27,6 +29,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
+@with_vetting_flags
 def publish(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file: .h5, .keras or .onnx.")],
     destination: Annotated[
@@ -38,8 +41,8 @@ def publish(
     version: Annotated[str | None, typer.Option(help="The model's version.")] = None,
     description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Vet, and say what would happen.")] = False,
-    engine: Engine = "auto",
-    max_batch_size: LargestBatch = 32,
+    *,
+    job: Mapping[str, Any],
 ) -> int:
     """Vets a model with its card in it, and puts it where jobs find it, in one step and under a name of its own.
 
@@ -51,7 +54,10 @@ def publish(
     fields = _fields(card, labels, name=name, version=version, description=description)
     try:
         with _prepared(storage, model, where, fields) as prepared:
-            with vetting(storage, engine, max_batch_size) as vetter, working(stderr, f"vetting {model}"):
+            with (
+                vetting(storage, job["engine"], job["max_batch_size"]) as vetter,
+                working(stderr, f"vetting {model}"),
+            ):
                 vetted = prepared.vet(vetter)
             print_accepted(Console(), vetted)
             if dry_run:

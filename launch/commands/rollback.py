@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.model_arguments import Engine, LargestBatch, Pattern, any_storage, list_newest_first, surveyed
-from launch.model_report import working
+from launch.model_arguments import Pattern, with_vetting_flags
+from launch.model_files import list_newest_first, survey_with_progress
+from launch.waiting import working
 from models.artefacts import Vetted
 from models.catalogue import live_one
 from models.storage import StoredFile
@@ -23,14 +25,15 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
+@with_vetting_flags
 def rollback(
     pattern: Pattern,
     to: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="A file name, card name, model_id or digest; else the one before the live."),
     ] = None,
-    engine: Engine = "auto",
-    max_batch_size: LargestBatch = 32,
+    *,
+    job: Mapping[str, Any],
 ) -> int:
     """Makes an earlier valid model the newest again; jobs follow at their next look.
 
@@ -40,7 +43,7 @@ def rollback(
     files = list_newest_first(storage, pattern)
     if not files:
         raise CommandFailed(f"no file matches {pattern[0]}")
-    with vetting(storage, engine, max_batch_size) as vetter:
+    with vetting(storage, job["engine"], job["max_batch_size"]) as vetter:
         target = _named(stderr, files, vetter, to) if to else _before_the_live_one(stderr, files, vetter)
     if target.file.uri == files[0].uri:
         print("it is the newest already", file=sys.stderr)
@@ -70,7 +73,7 @@ def _before_the_live_one(console: Console, files: Sequence[StoredFile], vetter: 
 def _named(console: Console, files: Sequence[StoredFile], vetter: Vetter, name: str) -> Surveyed:
     """The newest valid file that `name` names."""
     called = [file for file in files if Surveyed(file, None).is_called(name)]
-    candidates = [each for each in surveyed(console, called or files, vetter) if each.answers_to(name)]
+    candidates = [each for each in survey_with_progress(console, called or files, vetter) if each.answers_to(name)]
     if not candidates:
         raise CommandRefused(f"--to {name}: no file of the pattern, and no card, model_id or digest is so called")
     target = live_one(candidates)

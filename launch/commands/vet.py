@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from launch.any_storage import any_storage
 from launch.command_line import FAILED, OK, CommandRefused
-from launch.model_arguments import AsJson, Engine, LargestBatch, any_storage, print_json
-from launch.model_report import (
-    accepted_as_json,
-    measure,
-    print_accepted,
-    print_rejected,
-    rejected_as_json,
-    working,
-)
+from launch.model_arguments import AsJson, with_vetting_flags
+from launch.model_report import accepted_as_json, print_accepted, print_json, print_rejected, rejected_as_json
+from launch.model_timings import measure
+from launch.waiting import working
 from models.artefacts import Vetted
 from models.errors import ModelRejected
 from models.storage.errors import StorageUnavailable
@@ -28,20 +25,21 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
+@with_vetting_flags
 def vet(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, here or at gs://.")],
-    engine: Engine = "auto",
-    max_batch_size: LargestBatch = 32,
     as_json: AsJson = False,
+    *,
+    job: Mapping[str, Any],
 ) -> int:
     """Proves that a model file can be served, as the job would, and says what it is."""
     console, stderr = Console(), Console(stderr=True)
-    with vetting(any_storage(), engine, max_batch_size) as vetter:
+    with vetting(any_storage(), job["engine"], job["max_batch_size"]) as vetter:
         try:
             started = time.monotonic()
             with working(stderr, f"vetting {model}"):
                 vetted = _vetted(vetter, model)
-                timings = measure(vetted.artefact, time.monotonic() - started, max_batch_size)
+                timings = measure(vetted.artefact, time.monotonic() - started, job["max_batch_size"])
         except ModelRejected as rejection:
             if as_json:
                 print_json(rejected_as_json(model, rejection))

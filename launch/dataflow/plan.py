@@ -18,8 +18,6 @@ from launch.code_version import labels, setup_file
 from launch.command_line import CommandRefused
 from launch.dataflow import resource_names as names
 
-DEFAULT_JOB_NAME = "hotswap-inference"
-DEFAULT_MACHINE_TYPE = "n2-standard-4"
 _MOST_LABELS = 64
 _SEPARATE_PROCESSES = "no_use_multiple_sdk_containers"
 _GPU_MACHINES = {"nvidia-l4": "g2-", "nvidia-a100-80gb": "a2-", "nvidia-tesla-a100": "a2-"}
@@ -39,28 +37,28 @@ _SET_HERE = {
 """Beam options that the launch alone sets, and the flag to give instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """Where a job runs, on what, as whom; each attribute is the flag of the same name, None where it was not given."""
 
     project: str
     region: str
     bucket: str
-    job_name: str = DEFAULT_JOB_NAME
-    machine_type: str = DEFAULT_MACHINE_TYPE
-    num_workers: int = 1
-    max_workers: int = 10
-    disk_size_gb: int = 50
-    service_account: str | None = None
-    network: str | None = None
-    subnetwork: str | None = None
-    public_ips: bool = True
-    gpu: str | None = None
-    at_least_once: bool = False
-    update: bool = False
-    transform_name_mapping: str | None = None
-    label: tuple[str, ...] = ()
-    image: str | None = None
+    job_name: str
+    machine_type: str
+    num_workers: int
+    max_workers: int
+    disk_size_gb: int
+    service_account: str | None
+    network: str | None
+    subnetwork: str | None
+    public_ips: bool
+    gpu: str | None
+    at_least_once: bool
+    update: bool
+    transform_name_mapping: str | None
+    label: tuple[str, ...]
+    image: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.options.pipeline_options import GoogleCloudOptions
 from apache_beam.runners.runner import PipelineState
-from google.api_core.exceptions import GoogleAPIError, NotFound
+from google.api_core.exceptions import GoogleAPIError
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import storage
 from requests.exceptions import RequestException
 
 from beam_pipeline.pipeline import build
@@ -23,11 +21,12 @@ from launch.command_line import CommandFailed, CommandRefused
 from launch.dataflow.plan import Plan
 from launch.dataflow.resource_names import is_in_region
 from models.errors import one_line
+from models.storage.cloud import bucket_location
 from models.storage.credentials import HOW_TO_GET_CREDENTIALS, find_credentials
+from models.storage.errors import NoCredentials, StorageUnavailable
 from transforms.windowing import SideInputMode
 
 LOOK_SECONDS = 10.0
-_ANSWER_SECONDS = 10.0
 _CREDENTIALS_SECONDS = 2.0
 """For a check that ends in a note; who submits looks for longer."""
 _LIST_SECONDS = 60.0
@@ -39,34 +38,33 @@ def check_bucket(plan: Plan) -> None:
     """Refuses a bucket that is absent or elsewhere, as far as the bucket can be asked.
 
     Raises:
-        CommandRefused: it is, or nobody is logged in to submit anything.
+        CommandRefused: it is.
     """
     place = plan.placement
-    client = _storage_client(plan)
-    if client is None:
-        print(f"note: without Google credentials the region of gs://{place.bucket} was not checked", file=sys.stderr)
-        return
     try:
-        found = client.get_bucket(place.bucket, timeout=_ANSWER_SECONDS, retry=None)
-    except NotFound as error:
+        location, *data_locations = bucket_location(place.bucket, _CREDENTIALS_SECONDS)
+    except FileNotFoundError as error:
         raise CommandRefused(f"--bucket gs://{place.bucket} does not exist") from error
-    except _UNREACHABLE as error:
-        print(f"note: the region of gs://{place.bucket} was not checked: {one_line(error, limit=500)}", file=sys.stderr)
-        return
-    if not is_in_region(found.location or "", place.region, tuple(found.data_locations or ())):
-        raise CommandRefused(f"--bucket gs://{place.bucket} is in {found.location}, not in --region {place.region}")
-
-
-def _storage_client(plan: Plan) -> Any:
-    if os.environ.get("STORAGE_EMULATOR_HOST"):
-        return storage.Client.create_anonymous_client()
-    credentials = find_credentials(_CREDENTIALS_SECONDS)
-    if credentials is None:
-        return None
-    return storage.Client(project=plan.placement.project, credentials=credentials)
+    except NoCredentials:
+        print(f"note: without Google credentials the region of gs://{place.bucket} was not checked", file=sys.stderr)
+    except StorageUnavailable as error:
+        print(f"note: the region of gs://{place.bucket} was not checked: {error}", file=sys.stderr)
+    else:
+        if not is_in_region(location, place.region, tuple(data_locations)):
+            raise CommandRefused(f"--bucket gs://{place.bucket} is in {location}, not in --region {place.region}")
 
 
 def submit(plan: Plan, wait: bool) -> int:
+    """Sends the job, and says where it is watched; returns the exit code.
+
+    Args:
+        plan: the job, as it was checked.
+        wait: whether to stay until the job ends, and to tell how it does.
+
+    Raises:
+        CommandRefused: there are no credentials, Beam refuses an option, or no such job runs that could be updated.
+        CommandFailed: the job was not taken, or ended otherwise than well.
+    """
     cloud = plan.options.view_as(GoogleCloudOptions)
     if not cloud.no_auth and find_credentials() is None:
         raise CommandRefused(f"Dataflow needs Google credentials, and none were found: {HOW_TO_GET_CREDENTIALS}")

@@ -23,7 +23,7 @@ from PIL import Image
 from rich.console import Console
 
 from launch.demo.digits import Digits, load_digits
-from launch.demo.report import Told, judge, print_report
+from launch.demo.report import Recorded, judge, print_report
 
 IMAGES_PER_SECOND = 20
 SECOND_MODEL_AT = 120
@@ -85,11 +85,11 @@ def main() -> int:
             return 1
         except KeyboardInterrupt:
             return 130
-        told = Told(place.records("results"), place.records("dead"), place.records("events"), landed)
+        recorded = Recorded(place.records("results"), place.records("dead"), place.records("events"), landed)
         answers = json.loads((place.trained / "answers.json").read_text())
-        verdict = judge(told, held_out.labels.tolist(), answers)
-    print_report(verdict, console)
-    return 0 if verdict.good else 1
+        judgement = judge(recorded, held_out.labels.tolist(), answers)
+    print_report(judgement, console)
+    return 0 if judgement.good else 1
 
 
 def _train(place: Workplace) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from launch.local.result_stream import latency_seconds
+from launch.local.result_stream import seconds_to_prediction
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Recorded:
     """What the run wrote down, and when (seconds since the epoch) each model file landed."""
 
     results: Sequence[Mapping[str, Any]]
@@ -28,7 +28,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class ModelRow:
-    """How one model did: latencies in seconds from publishing to predicting."""
+    """How one model did; p50 and p99 are of the seconds from publishing to predicting."""
 
     model_id: str
     images: int
@@ -38,7 +38,7 @@ class ModelRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Judgement:
     """The whole demonstration in numbers."""
 
     rows: tuple[ModelRow, ...]
@@ -59,30 +59,30 @@ class Verdict:
         return whole and better and self.rejected == 1
 
 
-def judge(told: Told, labels: Sequence[int], answers: Mapping[str, Sequence[int]]) -> Verdict:
-    """Counts what was told.
+def judge(recorded: Recorded, labels: Sequence[int], answers: Mapping[str, Sequence[int]]) -> Judgement:
+    """Counts what was recorded.
 
     Args:
-        told: the run's outputs.
+        recorded: the run's outputs.
         labels: the true class of each image, by its number.
         answers: for each model's name, the class that it gives each image when asked directly.
     """
-    seen = Counter(_number(record) for record in [*told.results, *told.dead_letters])
-    mistagged = sum(not _is_true(record, answers) for record in told.results)
+    seen = Counter(_number(record) for record in [*recorded.results, *recorded.dead_letters])
+    mistagged = sum(not _is_true(record, answers) for record in recorded.results)
     by_model: dict[str, list[Mapping[str, Any]]] = {}
-    for record in told.results:
+    for record in recorded.results:
         by_model.setdefault(record["model_id"], []).append(record)
-    first_new = [_moment(r["predict_time"]) for r in told.results if r["model_name"] == "all"]
-    return Verdict(
+    first_new = [_moment(r["predict_time"]) for r in recorded.results if r["model_name"] == "all"]
+    return Judgement(
         rows=tuple(_row(model_id, records, labels) for model_id, records in by_model.items()),
         images_in=len(labels),
-        results_out=len(told.results),
-        dead_letters=len(told.dead_letters),
+        results_out=len(recorded.results),
+        dead_letters=len(recorded.dead_letters),
         lost=len(labels) - len(seen),
         twice=sum(count - 1 for count in seen.values()),
         mistagged=mistagged,
-        rejected=sum(event["event"] == "rejected" for event in told.events),
-        landing_to_result=min(first_new) - told.landed["all"] if first_new else None,
+        rejected=sum(event["event"] == "rejected" for event in recorded.events),
+        landing_to_result=min(first_new) - recorded.landed["all"] if first_new else None,
     )
 
 
@@ -93,9 +93,9 @@ def _is_true(record: Mapping[str, Any], answers: Mapping[str, Sequence[int]]) ->
 
 
 def _row(model_id: str, records: Sequence[Mapping[str, Any]], labels: Sequence[int]) -> ModelRow:
-    latencies = [latency_seconds(record) for record in records]
+    seconds = [seconds_to_prediction(record) for record in records]
     right = sum(record["class_index"] == labels[_number(record)] for record in records)
-    p50, p99 = np.percentile(latencies, (50, 99))
+    p50, p99 = np.percentile(seconds, (50, 99))
     return ModelRow(model_id, len(records), right / len(records), float(p50), float(p99))
 
 
@@ -107,28 +107,28 @@ def _moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def print_report(verdict: Verdict, console: Console) -> None:
-    """The verdict as two tables."""
+def print_report(judgement: Judgement, console: Console) -> None:
+    """The judgement as two tables."""
     models = Table(title="what each model answered")
     for column in ("model_id", "images", "accuracy", "p50", "p99"):
         models.add_column(column, justify="left" if column == "model_id" else "right", no_wrap=True)
-    for row in verdict.rows:
+    for row in judgement.rows:
         short = row.model_id.rpartition("/")[2]
         models.add_row(short, str(row.images), f"{row.accuracy:.1%}", f"{row.p50:.2f} s", f"{row.p99:.2f} s")
     console.print(models)
-    landing = verdict.landing_to_result
+    landing = judgement.landing_to_result
     facts = {
         "from file landing to its first result": f"{landing:.1f} s" if landing is not None else "never",
-        "images in": str(verdict.images_in),
-        "results out": str(verdict.results_out),
-        "dead letters": str(verdict.dead_letters),
-        "lost": str(verdict.lost),
-        "twice": str(verdict.twice),
-        "mis-tagged": str(verdict.mistagged),
-        "models rejected": str(verdict.rejected),
+        "images in": str(judgement.images_in),
+        "results out": str(judgement.results_out),
+        "dead letters": str(judgement.dead_letters),
+        "lost": str(judgement.lost),
+        "twice": str(judgement.twice),
+        "mis-tagged": str(judgement.mistagged),
+        "models rejected": str(judgement.rejected),
     }
     table = Table(show_header=False)
     for name, value in facts.items():
         table.add_row(name, value)
     console.print(table)
-    console.print("[green]good[/green]" if verdict.good else "[red]NOT good[/red]")
+    console.print("[green]good[/green]" if judgement.good else "[red]NOT good[/red]")

@@ -7,8 +7,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+from models.storage import LocalStorage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -112,3 +114,19 @@ class ImageFolder:
         if line not in self._trouble:
             self._trouble.add(line)
             _LOGGER.warning("%s", line)
+
+
+class LeftOut:
+    """Tells which files in the folder of images are none: the models, and what this run writes."""
+
+    def __init__(self, models: str, written: Sequence[str]) -> None:
+        self._storage = LocalStorage()
+        self._models = models
+        self._written = {os.path.realpath(name) for name in written}
+
+    def __call__(self, path: str) -> bool:
+        if os.path.realpath(path) in self._written:
+            return True
+        return "://" not in self._models and any(
+            Path(path).samefile(file.uri) for file in self._storage.list(self._models)
+        )

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -19,11 +16,10 @@ from rich.table import Table
 
 from beam_pipeline.books import Books
 from launch.local.result_stream import Pace
+from launch.local.shared_console import SharedConsole, strays_on
 
 LINE_SECONDS = 2.0
 PANEL_SECONDS = 0.5
-_STRAYS_SECONDS = 1.0
-_STANDARD_ERROR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,56 +49,21 @@ class Moment:
 Report = Callable[[Moment], None]
 
 
-class SharedConsole(Console):
-    """A console that many threads print on while a panel stands below, each print whole before the next begins.
-
-    A plain one counts the lines to go up before it waits for its turn to write: by then the panel may be another, and
-    an edge of the old one stays behind. The cursor is never hidden, so that no way to end has to bring it back.
-    """
-
-    def __init__(self, **settings: Any) -> None:
-        self._turn = threading.RLock()
-        super().__init__(**settings)
-
-    def __enter__(self) -> Self:
-        self._turn.acquire()
-        super().__enter__()
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        try:
-            super().__exit__(*raised)
-        finally:
-            self._turn.release()
-
-    def print(self, *objects: Any, **settings: Any) -> None:
-        with self:
-            super().print(*objects, **settings)
-
-    def show_cursor(self, show: bool = True) -> bool:
-        return False
-
-    @property
-    def takes_panel(self) -> bool:
-        """Whether lines can be taken back here."""
-        return self.is_terminal and not self.is_dumb_terminal
-
-
 @contextlib.contextmanager
-def progress(pace: Pace, console: SharedConsole, panel: bool | None = None) -> Iterator[Report]:
+def progress(pace: Pace, console: SharedConsole, panel: bool) -> Iterator[Report]:
     """Yields the function that tells a moment, as often as it likes to be called, by one thread.
 
     Args:
         pace: what the results tell.
         console: where to tell it. While there is a panel, what Python prints to either standard stream goes there too.
-        panel: whether as a panel, whose last state stays; where None, if the console takes one.
+        panel: whether as a panel, whose last state stays.
     """
-    if not (console.takes_panel if panel is None else panel):
+    if not panel:
         yield _Lines(pace, console)
         return
     live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
     shown = _Panel(pace, live)
-    with _strays_on(console):
+    with strays_on(console):
         with console:
             live.start()
         try:
@@ -111,44 +72,6 @@ def progress(pace: Pace, console: SharedConsole, panel: bool | None = None) -> I
             with console:
                 shown.draw()
                 live.stop()
-
-
-@contextlib.contextmanager
-def _strays_on(console: SharedConsole) -> Iterator[None]:
-    """Prints on `console` what is written to the descriptor of standard error, as C++ libraries do, past Python.
-
-    The last words of a process that dies at once, by a fault in such a library, are lost.
-    """
-    before = console.file
-    try:
-        is_standard_error = before.fileno() == _STANDARD_ERROR
-    except OSError:
-        is_standard_error = False
-    if not is_standard_error:
-        yield
-        return
-    before.flush()
-    terminal = os.fdopen(os.dup(_STANDARD_ERROR), "w", encoding="utf-8", errors="replace")
-    reading, writing = os.pipe()
-    os.dup2(writing, _STANDARD_ERROR)
-    os.close(writing)
-    console.file = terminal
-
-    def pass_on() -> None:
-        with open(reading, encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                console.print(line.rstrip("\n"), highlight=False, markup=False)
-
-    thread = threading.Thread(target=pass_on, name="stray lines", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        os.dup2(terminal.fileno(), _STANDARD_ERROR)
-        thread.join(_STRAYS_SECONDS)  # a process that was started meanwhile may hold the other end
-        with console:
-            console.file = before
-        terminal.close()
 
 
 class _Rate:
@@ -226,7 +149,7 @@ class _Panel:
         table.add_column(no_wrap=True, overflow="ellipsis")
         rows = {
             "images": f"{moment.books.results} results, {self._shown_rate:.0f}/s, {moment.books.open} in flight",
-            "latency": f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s",
+            "until predicted": f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s",
             "live model": f"{_short(moment.model_id)}, for {moment.model_seconds:.0f} s"
             if moment.model_id
             else moment.waiting_for or "none",

@@ -27,34 +27,24 @@ class Pace:
     """How a run is doing.
 
     Attributes:
-        results: results so far.
-        latencies: seconds from publishing to predicting, of the last thousand results.
-        by_model: results of each model that answered.
-        model_id: of the last result.
+        to_prediction: seconds from publishing to predicting, of the last thousand results.
         trouble: why standard output takes no more results; "" while it does.
     """
 
-    results: int = 0
-    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
-    by_model: dict[str, int] = field(default_factory=dict)
-    model_id: str = ""
+    to_prediction: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     trouble: str = ""
 
     def take(self, line: bytes) -> None:
-        """Counts one result line."""
-        record = json.loads(line)
-        self.results += 1
-        self.model_id = record["model_id"]
-        self.by_model[self.model_id] = self.by_model.get(self.model_id, 0) + 1
-        self.latencies.append(latency_seconds(record))
+        """Takes one result line into account."""
+        self.to_prediction.append(seconds_to_prediction(json.loads(line)))
 
     def percentile(self, percent: float) -> float:
-        """Latency in seconds that `percent` of the last thousand results stayed below; 0 without results."""
-        return float(np.percentile(list(self.latencies), percent)) if self.latencies else 0.0
+        """Seconds to prediction that `percent` of the last thousand results stayed below; 0 without results."""
+        return float(np.percentile(list(self.to_prediction), percent)) if self.to_prediction else 0.0
 
 
-def latency_seconds(record: Mapping[str, Any]) -> float:
-    """Seconds from publishing to predicting."""
+def seconds_to_prediction(record: Mapping[str, Any]) -> float:
+    """Seconds from the publishing of a result's message to its prediction, writing it left out; 0 where not told."""
     if not record["publish_time"]:
         return 0.0
     ended, began = (datetime.fromisoformat(record[key]) for key in ("predict_time", "publish_time"))

@@ -1,12 +1,10 @@
-"""One local run, from waiting for the first model to the last result."""
+"""What a local run does when: it waits for a model, reads, looks whether to end, and finishes."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 
 from beam_pipeline.books import Books
 from beam_pipeline.running import LocalRun
@@ -14,7 +12,6 @@ from launch.local.image_folder import ImageFolder
 from launch.local.progress import Moment, Report
 from launch.local.pubsub import LocalPubSub
 from launch.local.result_stream import Pace
-from models.storage import LocalStorage
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -24,8 +21,8 @@ _LOOK_SECONDS = 0.1
 class Session:
     """One local run, from waiting for the first model to the last result."""
 
-    def __init__(self, run_here: LocalRun, pubsub: LocalPubSub, pace: Pace, folder: ImageFolder, models: str) -> None:
-        self._run = run_here
+    def __init__(self, local_run: LocalRun, pubsub: LocalPubSub, pace: Pace, folder: ImageFolder, models: str) -> None:
+        self._run = local_run
         self._pubsub = pubsub
         self._pace = pace
         self._folder = folder
@@ -71,20 +68,4 @@ class Session:
             model_seconds=time.monotonic() - self._live_since[1],
             events=self._run.serving.events.counts(),
             waiting_for="" if reading else f"waiting for a valid model that matches {self._models}",
-        )
-
-
-class LeftOut:
-    """Tells which files in the folder of images are none: the models, and what this run writes."""
-
-    def __init__(self, models: str, written: Sequence[str]) -> None:
-        self._storage = LocalStorage()
-        self._models = models
-        self._written = {os.path.realpath(name) for name in written}
-
-    def __call__(self, path: str) -> bool:
-        if os.path.realpath(path) in self._written:
-            return True
-        return "://" not in self._models and any(
-            Path(path).samefile(file.uri) for file in self._storage.list(self._models)
         )

@@ -11,20 +11,12 @@ ordering, exactly-once delivery) it refuses with UNIMPLEMENTED. Everything lives
 process.
 """
 
-from launch.pubsub_emulator.errors import (
-    AlreadyExistsError,
-    EmulatorError,
-    InvalidArgumentError,
-    NotFoundError,
-)
+from launch.pubsub_emulator.errors import EmulatorError
 from launch.pubsub_emulator.queue import Statistics
 from launch.pubsub_emulator.server import PubSubEmulator
 
 __all__ = [
-    "AlreadyExistsError",
     "EmulatorError",
-    "InvalidArgumentError",
-    "NotFoundError",
     "PubSubEmulator",
     "Statistics",
 ]

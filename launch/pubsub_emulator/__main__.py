@@ -11,6 +11,7 @@ import typer
 from launch.command_line import CommandRefused, run
 from launch.pubsub_emulator.errors import EmulatorError
 from launch.pubsub_emulator.server import PubSubEmulator
+from transforms.pubsub import EMULATOR_VARIABLE
 
 app = typer.Typer(add_completion=False)
 
@@ -35,7 +36,7 @@ def serve(
         emulator.start()
     except EmulatorError as error:
         raise CommandRefused(str(error)) from error
-    print(f"ready: PUBSUB_EMULATOR_HOST={emulator.address}", file=sys.stderr, flush=True)
+    print(f"ready: {EMULATOR_VARIABLE}={emulator.address}", file=sys.stderr, flush=True)
     signal.sigwait(stop_signals)
     emulator.stop()
 

@@ -31,6 +31,7 @@ _UPLOAD_BYTES = 8 << 20
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
 _TIMEOUT = (_CONNECT_SECONDS, _ANSWER_SECONDS)
 _RETRY_SECONDS, _EMULATOR_RETRY_SECONDS = 15.0, 2.0
+_LOCATION_SECONDS = 10.0
 
 
 class CloudStorage:
@@ -175,6 +176,38 @@ class CloudStorage:
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
         return blob is not None and blob.md5_hash == base64.b64encode(digest).decode()
+
+
+def bucket_location(bucket: str, seconds: float) -> tuple[str, ...]:
+    """Where a bucket keeps its data: its location, `US-CENTRAL1` or `EU` say, then the regions of a chosen pair.
+
+    Args:
+        bucket: its name.
+        seconds: the longest wait for credentials; an emulator needs none.
+
+    Raises:
+        FileNotFoundError: there is no such bucket.
+        NoCredentials: none were found in time.
+        StorageUnavailable: it cannot be asked, or does not say.
+    """
+    from google.api_core.exceptions import GoogleAPIError, NotFound
+    from google.auth.exceptions import GoogleAuthError
+    from google.cloud import storage
+    from requests.exceptions import RequestException
+
+    try:
+        if os.environ.get("STORAGE_EMULATOR_HOST"):
+            client = storage.Client.create_anonymous_client()
+        elif credentials := find_credentials(seconds):
+            client = storage.Client(project="<none>", credentials=credentials)
+        else:
+            raise NoCredentials(f"gs:// needs Google credentials, and none were found: {HOW_TO_GET_CREDENTIALS}")
+        found = client.get_bucket(bucket, timeout=_LOCATION_SECONDS, retry=None)
+    except NotFound as error:
+        raise FileNotFoundError(f"gs://{bucket}") from error
+    except (GoogleAPIError, GoogleAuthError, RequestException, OSError) as error:
+        raise StorageUnavailable(one_line(error, limit=500)) from error
+    return (found.location or "", *(found.data_locations or ()))
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from beam_pipeline.option_table import OPTIONS, JobOptions, as_flags
 from beam_pipeline.options import parse_options
 from launch.cli import app
 from launch.command_line import run
-from launch.commands.local import CALLED, TAKEN_OVER
 from launch.dataflow.flex_template import metadata
+from launch.local.job_options import CALLED, TAKEN_OVER
 
 TOPIC = "projects/my-project/topics/a-topic"
 PLAIN = JobOptions(
@@ -54,9 +54,20 @@ def test_the_parameters_of_the_template_are_written_down_as_they_are_made() -> N
     assert json.loads(metadata.WRITTEN.read_text()) == metadata.metadata()
 
 
+def test_a_flag_says_that_it_repeats_and_a_parameter_what_separates_its_values() -> None:
+    [parameter] = [each for each in metadata.metadata()["parameters"] if each["name"] == "image_prefix"]
+
+    assert OPTIONS["image_prefix"].help == "only images below one of these are read; repeatable"
+    assert parameter["helpText"] == "Only images below one of these are read; several are separated by ;"
+
+
 @pytest.mark.parametrize(
     ("verb", "flags"),
-    [("dataflow", set(OPTIONS)), ("local", {CALLED.get(name, name) for name in TAKEN_OVER})],
+    [
+        ("dataflow", set(OPTIONS)),
+        ("local", {CALLED.get(name, name) for name in TAKEN_OVER}),
+        *((verb, {"engine", "max_batch_size"}) for verb in ("vet", "publish", "models", "rollback")),
+    ],
 )
 def test_a_verb_offers_every_option_that_it_takes_over(
     verb: str, flags: set[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

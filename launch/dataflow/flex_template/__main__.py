@@ -9,11 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from beam_pipeline.__main__ import main
-from beam_pipeline.option_table import OPTIONS, Kind
+from beam_pipeline.option_table import OPTIONS, SEPARATOR, Kind
 from launch.code_version import labels, setup_file
-
-SEPARATOR = ";"
-"""Between several image prefixes. Commas separate parameters for gcloud."""
 
 
 def job_options(parameters: Iterable[str]) -> Iterator[str]:

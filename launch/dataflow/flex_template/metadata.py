@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from beam_pipeline.option_table import OPTIONS, Kind, Option
+from beam_pipeline.option_table import OPTIONS, SEPARATOR, Kind, Option
 from launch.dataflow import resource_names
 
 WRITTEN = Path(__file__).with_name("metadata.json")
@@ -40,12 +40,11 @@ def metadata() -> dict[str, Any]:
 
 
 def _parameter(option: Option) -> dict[str, Any]:
-    several = "; several are separated by ;" if option.kind is Kind.PLACES else ""
-    words = option.help.removesuffix("; repeatable") if several else option.help
+    ending = f"; several are separated by {SEPARATOR}" if option.kind is Kind.PLACES else "."
     parameter: dict[str, Any] = {
         "name": option.name,
         "label": option.title,
-        "helpText": f"{words[0].upper()}{words[1:]}{several or '.'}",
+        "helpText": f"{option.about[0].upper()}{option.about[1:]}{ending}",
         "isOptional": not option.required,
         "paramType": option.kind.parameter_type,
     }

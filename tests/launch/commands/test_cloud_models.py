@@ -13,8 +13,8 @@ from launch.cli import app
 from launch.command_line import run
 from models.releasing.card_in_file import embedded_card
 from models.releasing.destination import sha256_of
-from models.storage.cloud import CloudStorage
-from models.storage.errors import NameTaken, NotWritten
+from models.storage.cloud import CloudStorage, bucket_location
+from models.storage.errors import NameTaken, NoCredentials, NotWritten, StorageUnavailable
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 from tests.launch.tiny_models import tiny_onnx
 from tests.waiting import eventually
@@ -155,6 +155,28 @@ def test_an_object_that_changed_since_it_was_listed_is_not_made_the_newest(serve
     with pytest.raises(NotWritten, match="changed meanwhile"):
         cloud.make_newest(listed, above=0.0)
     assert server.content("a.onnx") == b"new"
+
+
+def test_a_bucket_says_where_it_is(server: StorageServer) -> None:
+    assert bucket_location(BUCKET, seconds=0.2) == ("US",)
+
+
+def test_a_bucket_that_does_not_exist_is_told_from_one_that_cannot_be_asked(
+    server: StorageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(FileNotFoundError, match="gs://not-there"):
+        bucket_location("not-there", seconds=0.2)
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
+    with pytest.raises(StorageUnavailable, match="refused"):
+        bucket_location(BUCKET, seconds=0.2)
+
+
+def test_credentials_that_cannot_be_used_are_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/no/such/key.json")
+    with pytest.raises(StorageUnavailable, match=r"/no/such/key\.json") as raised:
+        bucket_location(BUCKET, seconds=5.0)
+    assert not isinstance(raised.value, NoCredentials)
 
 
 def test_without_credentials_the_remedy_comes_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:

@@ -114,7 +114,9 @@ def test_vet_says_why_a_model_is_rejected_and_answers_1(hotswap: Command) -> Non
     assert answer["model_id"] == model_id("bad.onnx")
 
 
-@pytest.mark.parametrize("arguments", [["absent.h5"], ["."], ["x.onnx", "--engine", "abacus"], []])
+@pytest.mark.parametrize(
+    "arguments", [["absent.h5"], ["."], ["x.onnx", "--engine", "abacus"], ["x.onnx", "--max-batch-size", "0"], []]
+)
 def test_vet_answers_2_where_there_is_nothing_to_vet(hotswap: Command, arguments: list[str]) -> None:
     outcome = hotswap("vet", *arguments)
     assert outcome.code == 2

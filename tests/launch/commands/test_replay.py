@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from google.cloud import pubsub_v1
 
+from launch.cli import app
 from launch.command_line import run
-from launch.commands.replay import REPLAY_OF, app, message_of
+from launch.dead_letters import REPLAY_OF, message_of
 from launch.pubsub_emulator import PubSubEmulator
 from models.errors import ImageFault
 from models.records import DeadLetter, Origin, encode
 from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, pull
+from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 from tests.waiting import eventually
 
 
@@ -38,7 +44,7 @@ def letters(tmp_path: Path) -> Path:
 
 
 def replayed(*arguments: str) -> int:
-    return run(app, list(arguments))
+    return run(app, ["replay", *arguments])
 
 
 def received(subscriber: pubsub_v1.SubscriberClient) -> list[tuple[bytes, dict[str, str]]]:
@@ -120,12 +126,76 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path, emulator: PubSubEmulator)
     eventually(lambda: emulator.statistics(SUBSCRIPTION).published == 900, "every message")
 
 
+def test_standard_input_is_read_too(letters: Path, emulator: PubSubEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    with letters.open() as standard_input:
+        monkeypatch.setattr(sys, "stdin", standard_input)
+
+        assert replayed("-", "--topic", TOPIC) == 0
+
+    assert emulator.statistics(SUBSCRIPTION).published == 3
+
+
+def test_a_named_pipe_is_read_to_its_end(letters: Path, tmp_path: Path, emulator: PubSubEmulator) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(letters.read_bytes()))
+    writer.start()
+
+    assert replayed(str(pipe), "--topic", TOPIC) == 0
+
+    writer.join()
+    assert emulator.statistics(SUBSCRIPTION).published == 3
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[StorageServer]:
+    with storage_server() as server:
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.address)
+        yield server
+
+
+def test_objects_are_read_one_after_the_other_by_name(
+    bucket: StorageServer, letters: Path, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    bucket.put("dead/b.jsonl", letter(9))
+    bucket.put("dead/a.jsonl", letters.read_bytes())
+    bucket.put("dead/deeper/c.jsonl", letter(8))
+
+    assert replayed(f"gs://{BUCKET}/dead/*.jsonl", "--topic", TOPIC) == 0
+
+    assert [attributes[REPLAY_OF] for _, attributes in received(subscriber)] == [
+        "id-1",
+        "id-2",
+        "the very first",
+        "id-9",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (f"gs://{BUCKET}/none/*.jsonl", f"gs://{BUCKET}/none/*.jsonl has no files of dead letters"),
+        ("gs://not-there/*.jsonl", "gs://not-there/*.jsonl cannot be read: "),
+        (f"gs://{BUCKET}", f"gs://{BUCKET} cannot be read: "),
+        ("nfs://there/*.jsonl", "nfs://there/*.jsonl cannot be read: "),
+    ],
+)
+def test_a_bucket_without_dead_letters_is_one_line_and_code_2(
+    place: str, told: str, bucket: StorageServer, emulator: PubSubEmulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert replayed(place, "--topic", TOPIC) == 2
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {told}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
         (["{tmp}/none.jsonl", "--topic", TOPIC], "none.jsonl cannot be read: No such file or directory"),
         (["{tmp}", "--topic", TOPIC], "has no files of dead letters"),
         (["{letters}", "--topic", "images"], "--topic is 'images'; projects/PROJECT/topics/NAME is expected"),
+        (["{letters}", "--topic", "projects/p/topics/one"], "--topic is 'projects/p/topics/one'; projects/PROJECT"),
         (["{letters}", "--topic", "projects/demo-project/topics/none"], "topics/none cannot be published to"),
         (["{letters}", "--topic", TOPIC, "--stage", "reed"], "--stage reed is none of message, read, decode, predict"),
         (["{letters}", "--topic", TOPIC, "--error", "oops"], "'oops' is not one of"),

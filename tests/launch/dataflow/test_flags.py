@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import google.auth
 import pytest
+from google.auth.exceptions import DefaultCredentialsError
 
 from launch.cli import app
 from launch.code_version import labels
 from launch.command_line import run
-from launch.dataflow import resource_names, submission
+from launch.dataflow import resource_names
 from models.version import VERSION
 
 RIGHT = {
@@ -23,8 +25,12 @@ IMAGE = "--image=europe-docker.pkg.dev/my-project/jobs/hotswap:0.1.0"
 
 @pytest.fixture(autouse=True)
 def no_google(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_found(**_: object) -> None:
+        raise DefaultCredentialsError("none")
+
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
-    monkeypatch.setattr(submission, "find_credentials", lambda *_: None)
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setattr(google.auth, "default", none_found)
 
 
 def dry_run(*more: str, **changed: str | None) -> int:

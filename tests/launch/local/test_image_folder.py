@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from launch.local.image_folder import ImageFolder
+from launch.local.image_folder import ImageFolder, LeftOut
 
 PATIENCE_SECONDS = 30
 
@@ -102,3 +102,19 @@ def test_a_folder_that_comes_back_is_followed_again(tmp_path: Path) -> None:
         told.wait_for("a.png")
     finally:
         watched.close()
+
+
+def test_models_and_what_the_run_writes_are_left_out_by_whatever_name(tmp_path: Path) -> None:
+    for name in ("a.png", "model.h5", "results.jsonl"):
+        (tmp_path / name).touch()
+    (tmp_path / "link").symlink_to(tmp_path / "results.jsonl")
+    left_out = LeftOut(str(tmp_path / "*.h5"), [str(tmp_path / "deeper" / ".." / "results.jsonl")])
+
+    left = {path.name for path in tmp_path.iterdir() if left_out(str(path))}
+
+    assert left == {"model.h5", "results.jsonl", "link"}
+
+
+def test_models_elsewhere_are_not_looked_for_on_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "model.h5").touch()
+    assert not LeftOut("gs://bucket/*.h5", [])(str(tmp_path / "model.h5"))

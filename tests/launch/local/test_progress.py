@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.books import Books
-from launch.local.progress import Moment, SharedConsole, progress
+from launch.local.progress import Moment, progress
 from launch.local.result_stream import Pace
+from launch.local.shared_console import SharedConsole
 
 ROOT = Path(__file__).parents[3]
 EDGE = "╭"
@@ -72,7 +73,7 @@ def test_lines_of_many_threads_leave_one_panel() -> None:
             console.print(f"{name} {number}")
 
     threads = [threading.Thread(target=talk, args=(f"thread-{number}",)) for number in range(4)]
-    with progress(Pace(), console) as report:
+    with progress(Pace(), console, console.takes_panel) as report:
         for thread in threads:
             thread.start()
         for number in range(60):
@@ -90,7 +91,7 @@ def test_lines_of_many_threads_leave_one_panel() -> None:
 def test_the_last_moment_stays_and_the_cursor_was_never_hidden() -> None:
     written = io.StringIO()
     console = SharedConsole(force_terminal=True, file=written, width=70, height=40, _environ={})
-    with pytest.raises(KeyboardInterrupt), progress(Pace(), console) as report:
+    with pytest.raises(KeyboardInterrupt), progress(Pace(), console, console.takes_panel) as report:
         report(a_moment(7))
         raise KeyboardInterrupt
     assert any("7 results" in line for line in screen(written.getvalue()))
@@ -101,7 +102,7 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("launch.local.progress.LINE_SECONDS", 0.0)
     written = io.StringIO()
     console = SharedConsole(force_terminal=True, file=written, width=70, _environ={"TERM": "dumb"})
-    with progress(Pace(), console) as report:
+    with progress(Pace(), console, console.takes_panel) as report:
         report(a_moment(7))
     assert "7 results" in written.getvalue() and EDGE not in written.getvalue()
 

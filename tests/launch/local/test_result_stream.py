@@ -1,4 +1,4 @@
-"""What a run writes is passed on as it is, and counted by model and latency."""
+"""What a run writes is passed on as it is, and timed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_only_what_this_run_writes_is_counted(tmp_path: Path) -> None:
     with follow(str(output), pace) as path, open(path, "ab") as file:
         file.write(line("new", 2) + line("new", 4))
 
-    assert pace.by_model == {"new": 2}
+    assert list(pace.to_prediction) == [2.0, 4.0]
     assert pace.percentile(50) == 3.0
 
 
@@ -39,9 +39,9 @@ def test_standard_output_gets_the_lines_and_nothing_else(capfdbinary: pytest.Cap
     with follow("-", pace) as path, open(path, "ab") as file:
         file.write(line("m", 1))
 
-    assert pace.results == 1
+    assert list(pace.to_prediction) == [1.0]
     assert capfdbinary.readouterr().out == line("m", 1)
 
 
-def test_no_results_make_no_latency() -> None:
+def test_no_results_take_no_time() -> None:
     assert Pace().percentile(99) == 0.0

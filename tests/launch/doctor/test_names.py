@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from launch.code_version import ROOT
-from launch.commands.doctor import names
+from launch.doctor.installation import names
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,23 @@
+"""Every check, in the order in which they are made."""
+
+from __future__ import annotations
+
+from launch.doctor.cloud import credentials, emulators
+from launch.doctor.engines import onnx_runtime, vetting_works
+from launch.doctor.findings import Check
+from launch.doctor.installation import names, packages, python_version
+from launch.doctor.machine import cache, memory, optional_tools
+
+CHECKS: dict[str, Check] = {
+    "Python": python_version,
+    "packages": packages,
+    "names": names,
+    "ONNX Runtime": onnx_runtime,
+    "vetting": vetting_works,
+    "the cache": cache,
+    "memory": memory,
+    "credentials": credentials,
+    "emulators": emulators,
+    "optional tools": optional_tools,
+}
+"""By their titles."""

@@ -1,0 +1,4 @@
+"""Lacks a library."""
+
+if __name__ == "__main__":
+    raise ImportError("no libfoo")
