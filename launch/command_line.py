@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import typer
 
-from models.errors import CacheUnusable, ReleaseError
+from models.errors import CacheUnusable, ReleaseError, VettingFailed
 from models.storage.errors import InvalidAddress, NoCredentials, NotWritten, StorageUnavailable
 from transforms.pubsub.errors import PubSubRefused
 
@@ -18,7 +18,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 _REFUSED = (InvalidAddress, NoCredentials, PubSubRefused, ReleaseError)
-_FAILED = (CacheUnusable, NotWritten, StorageUnavailable)
+_FAILED = (CacheUnusable, NotWritten, StorageUnavailable, VettingFailed)
 
 
 class CommandRefused(typer.TyperException):
@@ -37,10 +37,10 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> int:
     """Run the command of `app` that `argv` asks for, and answer the exit code of the process.
 
     An unknown option, a bad value, a `CommandRefused` or what else the user can mend is one line on standard error,
-    `error: ...`, and exit code 2: no usage text, no traceback. What a storage or a disk refuses on the way is such a
-    line too, and exit code 1. A command that returns an integer or raises `typer.Exit` chooses its
-    own code. An interrupt that the command does not handle answers 130. Any other exception is a fault of the
-    program and passes through.
+    `error: ...`, and exit code 2: no usage text, no traceback. What a storage, a disk or the vetting process refuses on
+    the way is such a line too, and exit code 1. A command that returns an integer or raises `typer.Exit` chooses its
+    own code. An interrupt that the command does not handle answers 130. Any other exception is a fault of the program
+    and passes through.
 
     Args:
         app: the commands.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
 from models.storage import LocalStorage, ReadableFile, StoredFile
 from models.storage.errors import StorageUnavailable
+from models.storage.local_writing import replace_locally
 from models.storage.reading import TranslatedReading
 from transforms.beam_files import create_as_it_is, is_not_found, open_as_it_is
 
@@ -58,15 +58,13 @@ class BeamStorage:
         Raises:
             StorageUnavailable: it could not.
         """
-        remote = "://" in uri
-        beside = uri if remote else str(Path(uri).with_name(f".{Path(uri).name}.{uuid.uuid4().hex}"))
         try:
-            if not remote:
+            if "://" not in uri:
                 Path(uri).parent.mkdir(parents=True, exist_ok=True)
-            with source.open("rb") as data, create_as_it_is(beside) as target:
+                replace_locally(source, uri)
+                return
+            with source.open("rb") as data, create_as_it_is(uri) as target:  # an object appears when it is whole
                 shutil.copyfileobj(data, target, _CHUNK_BYTES)
-            if not remote:  # an object appears when it is whole, a file while it grows
-                Path(beside).rename(uri)
         except Exception as error:
             raise StorageUnavailable(f"{uri}: {error}") from error
 

@@ -17,6 +17,7 @@ from launch.model_timings import measure
 from launch.waiting import working
 from models.artefacts import Vetted
 from models.errors import ModelRejected
+from models.model_files import needs_keras
 from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
 from models.vetting.session import vetting
@@ -55,7 +56,7 @@ def vet(
 
 def _vetted(vetter: Vetter, uri: str) -> Vetted:
     try:
-        vetter.prepare(keras=not uri.endswith(".onnx"))
+        vetter.prepare(keras=needs_keras(uri))
         return vetter.vet(uri)
     except FileNotFoundError as error:
         raise CommandRefused(f"there is no file {uri}") from error

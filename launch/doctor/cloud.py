@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from launch.doctor.findings import Finding
 from models.errors import one_line
+from models.storage.cloud import STORAGE_EMULATOR_HOST
 from models.storage.credentials import HOW_TO_GET_CREDENTIALS, find_credentials
 from transforms.pubsub import EMULATOR_VARIABLE
 
@@ -33,7 +34,7 @@ def emulators() -> Iterator[Finding]:
     """The emulators that the environment names."""
     remedies = {
         EMULATOR_VARIABLE: "start it (python -m launch.pubsub_emulator), or unset the variable",
-        "STORAGE_EMULATOR_HOST": "start it, or unset the variable",
+        STORAGE_EMULATOR_HOST: "start it, or unset the variable",
     }
     for variable, remedy in remedies.items():
         if value := os.environ.get(variable):

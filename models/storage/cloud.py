@@ -196,7 +196,7 @@ def bucket_location(bucket: str, seconds: float) -> tuple[str, ...]:
     from requests.exceptions import RequestException
 
     try:
-        if os.environ.get("STORAGE_EMULATOR_HOST"):
+        if os.environ.get(STORAGE_EMULATOR_HOST):
             client = storage.Client.create_anonymous_client()
         elif credentials := find_credentials(seconds):
             client = storage.Client(project="<none>", credentials=credentials)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -112,6 +113,18 @@ def test_vet_says_why_a_model_is_rejected_and_answers_1(hotswap: Command) -> Non
     answer = json.loads(hotswap("vet", "bad.onnx", "--json").out)
     assert (answer["verdict"], answer["fault"]) == ("rejected", "non_finite_output")
     assert answer["model_id"] == model_id("bad.onnx")
+
+
+def test_a_machine_that_cannot_vet_is_told_in_one_line_and_code_1(
+    hotswap: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop("never seen before.onnx", favours=0, name="never seen before")
+    monkeypatch.setattr(sys, "executable", "/bin/false")  # every child ends at once
+
+    outcome = hotswap("vet", "never seen before.onnx")
+
+    assert outcome.code == 1
+    assert error_line(outcome).startswith("error: the vetting process did not begin: ")
 
 
 @pytest.mark.parametrize(
