@@ -16,9 +16,10 @@ from models.card import MAX_SIDE, Card, InputSpec, Layout, Task, parse_card, rea
 from models.errors import ModelFault, ModelRejected, one_line
 from models.images.decoding import Raster
 from models.images.model_input import model_input
-from models.vetting.candidates import Candidate, Predict, Shape, is_out_of_memory, open_candidate
+from models.vetting.candidate import Candidate, Predict, Shape, is_out_of_memory
 from models.vetting.file_checks import identify
 from models.vetting.job import Job
+from models.vetting.opening import open_candidate
 
 ABSOLUTE_TOLERANCE = 1e-4
 RELATIVE_TOLERANCE = 1e-3

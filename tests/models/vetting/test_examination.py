@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, EngineName
 from models.errors import ModelFault
 from models.vetting import examination
-from models.vetting.candidates import OnnxCandidate, Predict
+from models.vetting.candidate import Predict
 from models.vetting.examination import examine
 from models.vetting.job import Job
+from models.vetting.onnx_candidate import OnnxCandidate
 from tests.model_files import tiny_classifier
 from tests.models.rejections import rejection
 

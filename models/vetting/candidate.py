@@ -1,0 +1,87 @@
+"""A candidate that is open: what it takes and what it answers. Runs in the vetting child."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from models.artefacts import EngineName
+from models.errors import ModelFault, ModelRejected, one_line
+
+Shape = tuple[int | None, ...]
+_ONE_IN = "a model must take one batch of images"
+_ONE_OUT = "a model must give one output"
+_INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
+"""Those that hold every pixel value 0..255."""
+Predict = Callable[[NDArray[Any]], NDArray[Any]]
+"""From a batch, as the model takes it, to its outputs, shape (n, …)."""
+
+
+class Candidate(Protocol):
+    """A model file, open in the vetting child.
+
+    Attributes:
+        card_text: its card as written; None without one.
+        input_shape: of one image, without the batch; None where any size will do.
+        input_dtype: NumPy's name.
+        engines: what can execute it, best first.
+    """
+
+    card_text: str | bytes | None
+    input_shape: Shape
+    input_dtype: str
+    engines: tuple[EngineName, ...]
+
+    def answer(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """The model's output before compiling, shape (n, …)."""
+
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
+        """Writes the compiled form into `folder` and returns it, loaded.
+
+        Raises:
+            Exception: whatever the exporter raises when the model cannot be compiled.
+        """
+
+
+def require_one_of_each(inputs: Sized, outputs: Sized) -> None:
+    """Refuses a model of several inputs or outputs.
+
+    Raises:
+        ModelRejected: `wrong_input` or `wrong_output`.
+    """
+    if len(inputs) != 1:
+        raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {len(inputs)} inputs; {_ONE_IN}")
+    if len(outputs) != 1:
+        raise ModelRejected(ModelFault.WRONG_OUTPUT, f"gives {len(outputs)} outputs; {_ONE_OUT}")
+
+
+def require_free_batch(batch: int | None) -> None:
+    """Refuses a batch size that is fixed.
+
+    Raises:
+        ModelRejected: `wrong_input`.
+    """
+    if batch is not None:
+        raise ModelRejected(ModelFault.WRONG_INPUT, f"its batch size is fixed to {batch}; leave it open (None)")
+
+
+def image_dtype(dtype: str) -> str:
+    """NumPy's name of a dtype, if images can have it.
+
+    Raises:
+        ModelRejected: `wrong_input`.
+    """
+    if dtype not in _INPUT_DTYPES:
+        raise ModelRejected(
+            ModelFault.WRONG_INPUT, f"takes {one_line(dtype, 40)}, which no image can be; let it take float32"
+        )
+    return dtype
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a framework's error means that there was not enough memory; each says so in words of its own."""
+    words = ("OOM", "exhausted", "ResourceExhausted", "bad_alloc", "allocate memory", "Unable to allocate")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)

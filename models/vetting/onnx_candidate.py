@@ -1,0 +1,101 @@
+"""An `.onnx` file, opened by ONNX Runtime. Runs in the vetting child."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.artefacts import ONNX_FILE, EngineName
+from models.engines.onnx_engine import open_session
+from models.errors import ModelFault, ModelRejected, one_line
+from models.vetting.candidate import (
+    Predict,
+    Shape,
+    image_dtype,
+    is_out_of_memory,
+    require_free_batch,
+    require_one_of_each,
+)
+from models.vetting.file_checks import CARD, COPY_AGAIN
+
+
+class OnnxCandidate:
+    """An `.onnx` file, served as it is."""
+
+    engines: tuple[EngineName, ...] = ("onnx",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        _check_onnx(path)
+        try:
+            session = open_session(str(path))
+        except Exception as error:  # ONNX Runtime raises a class of its own for each status code
+            raise _as_onnx_rejection(error) from error
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        require_one_of_each(inputs, outputs)
+        batch, *shape = inputs[0].shape or [1]
+        require_free_batch(batch if isinstance(batch, int) else None)
+        self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
+        self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
+        self.input_dtype = image_dtype(_onnx_dtype(inputs[0].type))
+        self.answer = _session_answer(session)
+
+    def compile(self, engine: EngineName, folder: Path) -> Predict:
+        """See `Candidate.compile`."""
+        shutil.copyfile(self._path, folder / ONNX_FILE)
+        return onnx_answer(folder / ONNX_FILE)
+
+
+def _check_onnx(path: Path) -> None:
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load_model(path, load_external_data=False)
+    except DecodeError as error:
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content is incomplete or damaged; {COPY_AGAIN}") from error
+    if not model.graph.output or not model.opset_import:  # protobuf takes a file cut between two fields for whole
+        raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content ends before its graph does; {COPY_AGAIN}")
+    graphs: list[Any] = [model.graph, *model.functions]
+    while graphs:
+        graph = graphs.pop()
+        tensors = list(getattr(graph, "initializer", ()))
+        sparse = list(getattr(graph, "sparse_initializer", ()))
+        for node in graph.node:
+            for attribute in node.attribute:
+                tensors += [attribute.t, *attribute.tensors]
+                sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
+                graphs += [attribute.g, *attribute.graphs] if attribute.type in (5, 10) else []
+        for each in sparse:
+            tensors += [each.values, each.indices]
+        if any(tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
+            raise ModelRejected(ModelFault.UNSAFE_CODE, "takes its weights from another file; a model must be one file")
+
+
+def _as_onnx_rejection(error: Exception) -> ModelRejected:
+    text = one_line(error)
+    if is_out_of_memory(error):
+        return ModelRejected(ModelFault.TOO_LARGE, f"ONNX Runtime cannot hold it: {text}; make the model smaller")
+    if "not a registered" in text or "No Op registered" in text or "opset" in text:
+        return ModelRejected(
+            ModelFault.UNSUPPORTED_LAYER, f"ONNX Runtime cannot run it: {text}; export it with standard operators"
+        )
+    return ModelRejected(ModelFault.NOT_A_MODEL, f"ONNX Runtime cannot load it: {text}; export it again")
+
+
+def _onnx_dtype(name: str) -> str:
+    """NumPy's name for ONNX Runtime's `tensor(float)` and the like."""
+    inner = name.removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64"}.get(inner, inner)
+
+
+def onnx_answer(path: Path) -> Predict:
+    return _session_answer(open_session(str(path)))
+
+
+def _session_answer(session: Any) -> Predict:
+    name = session.get_inputs()[0].name
+    return lambda batch: np.asarray(session.run(None, {name: batch})[0])
