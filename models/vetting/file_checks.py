@@ -129,6 +129,17 @@ def check_keras_archive(path: Path, max_bytes: int) -> str | bytes | None:
     return card
 
 
+def configuration_of(path: Path, kind: FileKind) -> tuple[str | bytes, str | None]:
+    """The Keras configuration of a file that has passed its check, and the version of the Keras that saved it."""
+    if kind == "hdf5":
+        with h5py.File(path, "r") as file:
+            version = file.attrs.get("keras_version")
+            return file.attrs["model_config"], version.decode() if isinstance(version, bytes) else version
+    with zipfile.ZipFile(path) as archive:
+        metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
+        return archive.read("config.json"), metadata.get("keras_version")
+
+
 def _check_datasets(file: h5py.File, max_bytes: int) -> None:
     total = 0
     for node, dataset in enumerate(_datasets(file)):

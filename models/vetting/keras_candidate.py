@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, SAVED_MODEL, EngineName
 from models.errors import ModelFault, ModelRejected, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
+from models.vetting import keras2, keras3
 from models.vetting.candidate import (
     Predict,
     Shape,
@@ -19,24 +21,26 @@ from models.vetting.candidate import (
     require_free_batch,
     require_one_of_each,
 )
-from models.vetting.file_checks import check_hdf5, check_keras_archive
+from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
 from models.vetting.onnx_candidate import onnx_answer
 
 _EAGER_IMAGES = 2
 
 
 class KerasCandidate:
-    """A `.h5` or `.keras` file, loaded by Keras with `safe_mode`."""
+    """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
         self.card_text = check(path, max_bytes)
-        self._model = _load_keras(path, kind)
+        self._keras = _its_keras(path, kind)
+        self._model = _load(self._keras, path, kind)
         require_one_of_each(self._model.inputs, self._model.outputs)
         batch, *shape = self._model.inputs[0].shape
         require_free_batch(batch)
         self.input_shape: Shape = tuple(shape)
-        self.input_dtype = image_dtype(str(self._model.inputs[0].dtype))
+        dtype = self._model.inputs[0].dtype
+        self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
         self.engines: tuple[EngineName, ...] = _keras_engines()
         self._graph = _as_graph(self._model, self.input_dtype)
 
@@ -51,38 +55,37 @@ class KerasCandidate:
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
-        import keras
-
         if engine == "onnx":
-            spec = [keras.InputSpec(shape=self._model.inputs[0].shape, dtype=self._model.inputs[0].dtype)]
-            serving = _for_inference(self._model)
-            serving.export(str(folder / ONNX_FILE), format="onnx", verbose=False, input_signature=spec)
+            self._keras.write_onnx(self._model, folder / ONNX_FILE)
             return onnx_answer(folder / ONNX_FILE)
         import tensorflow as tf
 
-        _for_inference(self._model).export(str(folder / SAVED_MODEL), format="tf_saved_model", verbose=False)
+        self._keras.write_saved_model(self._model, folder / SAVED_MODEL)
         loaded = tf.saved_model.load(str(folder / SAVED_MODEL))
         return lambda batch: np.asarray(loaded.serve(tf.constant(batch)))
 
 
-def _load_keras(path: Path, kind: FileKind) -> Any:
-    import keras
+def _its_keras(path: Path, kind: FileKind) -> ModuleType:
+    """The Keras that saved a file: `keras2` or `keras3`.
 
+    Raises:
+        ModelRejected: `unsafe_code` or `unsupported_layer`, of what only Keras 2 lets a file do.
+    """
+    configuration, version = configuration_of(path, kind)
+    if version is None or not version.startswith("2."):
+        return keras3
+    keras2.check_operations(configuration)
+    return keras2
+
+
+def _load(library: ModuleType, path: Path, kind: FileKind) -> Any:
     named = path.with_suffix(SUFFIXES_OF_KIND[kind][0])
     if named != path:
         path.rename(named)
     try:
-        return keras.models.load_model(named, compile=False, safe_mode=True)
+        return library.load(named)
     except Exception as error:  # Keras raises whatever the layer at fault raises
         raise _as_keras_rejection(error) from error
-
-
-def _for_inference(model: Any) -> Any:
-    """The model as it answers. In an export of the model itself, layers that augment images would go on doing so."""
-    import keras
-
-    image = keras.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)
-    return keras.Model(image, model(image, training=False))
 
 
 def _as_graph(model: Any, dtype: str) -> Any:

@@ -1,0 +1,121 @@
+"""Keras 2, by Google's package `tf-keras`: Keras 3 cannot read most of what it saved. Runs in the vetting child.
+
+Keras 2 writes a bare TensorFlow operation of a functional model as a layer that names any public symbol of TensorFlow,
+`io.write_file` among them (`tf_keras.layers.TFOpLambda`). So only those that compute are let through.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelFault, ModelRejected, one_line
+
+_OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
+_METHODS = ("ClassMethod", "InstanceMethod", "InstanceProperty")
+_COMPUTING = ("__operators__.", "image.", "linalg.", "math.", "nn.")
+"""Parts of TensorFlow whose every function computes tensors from tensors."""
+_COMPUTING_ALONE = frozenset(
+    """abs add argmax argmin argsort boolean_mask broadcast_to cast clip_by_norm clip_by_value concat constant
+    convert_to_tensor cumsum divide einsum equal exp expand_dims eye fill floor gather gather_nd greater greater_equal
+    identity less less_equal linspace logical_and logical_not logical_or matmul maximum meshgrid minimum multiply
+    negative norm not_equal one_hot ones ones_like pad pow range rank realdiv reduce_all reduce_any reduce_logsumexp
+    reduce_max reduce_mean reduce_min reduce_prod reduce_sum repeat reshape reverse roll round rsqrt scalar_mul shape
+    sigmoid sign size slice sort split sqrt square squeeze stack stop_gradient strided_slice subtract tanh tensordot
+    tile transpose truediv unstack where zeros zeros_like""".split()  # noqa: SIM905
+)
+_EARLIER_NAMES = "compat.v1."
+_OPSET = 18
+
+
+def check_operations(text: str | bytes) -> None:
+    """Refuses a configuration whose operations do more than compute; `file_checks.check_config` has read it.
+
+    Raises:
+        ModelRejected: `unsafe_code` or `unsupported_layer`.
+    """
+    for layer in _layers(json.loads(text)):
+        name, config = layer["class_name"], layer.get("config")
+        if name in _METHODS:
+            raise ModelRejected(
+                ModelFault.UNSUPPORTED_LAYER,
+                f"calls a method of TensorFlow's by a layer of kind {name}; build it of Keras' own layers",
+            )
+        if name in _OPERATIONS:
+            function = config.get("function") if isinstance(config, dict) else None
+            if not isinstance(function, str) or not _computes(function):
+                raise ModelRejected(
+                    ModelFault.UNSAFE_CODE,
+                    f"calls TensorFlow's {one_line(function, 60)}, which is not known to compute alone; "
+                    "build it of Keras' own layers",
+                )
+
+
+def load(path: Path) -> Any:
+    """The model in a `.h5` or `.keras` file that `file_checks` and `check_operations` have let through.
+
+    Raises:
+        Exception: whatever the layer at fault raises.
+    """
+    import tf_keras
+
+    return tf_keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
+
+
+def write_onnx(model: Any, path: Path) -> None:
+    """Writes the model, as it answers, in ONNX.
+
+    Raises:
+        Exception: whatever the exporter raises when the model cannot be written so.
+    """
+    import tensorflow as tf
+    import tf2onnx
+
+    signature = [tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="image")]
+    answer = tf.function(lambda image: model(image, training=False), signature)
+    tf2onnx.convert.from_function(answer, signature, opset=_OPSET, output_path=str(path))
+
+
+def write_saved_model(model: Any, folder: Path) -> None:
+    """Writes the model, as it answers, as a SavedModel with the endpoint `serve`.
+
+    Raises:
+        Exception: whatever the exporter raises.
+    """
+    import tf_keras
+
+    image = tf_keras.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)
+    tf_keras.Model(image, model(image, training=False)).export(str(folder))
+
+
+def _layers(value: Any) -> Iterator[dict[str, Any]]:
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            if "class_name" in found:
+                yield found
+            waiting.extend(found.values())
+        elif isinstance(found, list):
+            waiting.extend(found)
+
+
+def _computes(function: str) -> bool:
+    name = function.removeprefix(_EARLIER_NAMES)
+    return name in _COMPUTING_ALONE or name.startswith(_COMPUTING)
+
+
+def _known_objects() -> dict[str, Any]:
+    """What architectures are built of that Keras 2 does not find by name: its own, and those of files before 2.2."""
+    import tensorflow as tf
+    from tf_keras.src.applications import convnext, inception_resnet_v2, mobilenet_v3
+
+    return {
+        "LayerScale": convnext.LayerScale,
+        "StochasticDepth": convnext.StochasticDepth,
+        "CustomScaleLayer": inception_resnet_v2.CustomScaleLayer,
+        "relu6": tf.nn.relu6,
+        "hard_swish": mobilenet_v3.hard_swish,
+    }
