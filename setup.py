@@ -27,6 +27,7 @@ setup(
         "apache-beam[gcp]>=2.77,<2.78",
         "tensorflow>=2.19,<3",
         "keras>=3.13,<4",
+        "tf-keras>=2.19,<3",  # reads what Keras 2 saved
         "tf2onnx>=1.16,<2",
         "onnx>=1.18,<2",
         "onnxruntime>=1.20,<2",

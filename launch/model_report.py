@@ -41,6 +41,7 @@ def accepted_as_json(vetted: Vetted, timings: Timings | None = None) -> dict[str
         "input_shape": list(manifest.input_shape),
         "input_dtype": manifest.input_dtype,
         "outputs": manifest.outputs,
+        "notes": list(manifest.notes),
         "card": manifest.card.to_json(),
     } | ({"seconds": timings.to_json()} if timings else {})
 
@@ -73,6 +74,8 @@ def print_accepted(console: Console, vetted: Vetted, timings: Timings | None = N
     }
     console.print(f"[{_STYLES['live']}]accepted[/]  {escape(vetted.reference.uri)}", highlight=False, soft_wrap=True)
     _print_rows(console, rows)
+    for note in manifest.notes:
+        console.print(f"note      {escape(note)}", highlight=False, soft_wrap=True)
 
 
 def print_rejected(console: Console, uri: str, rejection: ModelRejected) -> None:

@@ -16,7 +16,7 @@ DEFAULT_ENGINE: EngineChoice = "auto"
 DEFAULT_LARGEST_BATCH = 32
 """Images; a model is probed and warmed up to it."""
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 ONNX_FILE = "model.onnx"
 SAVED_MODEL = "saved_model"
@@ -36,6 +36,7 @@ class Manifest:
         input_dtype: NumPy's name of the dtype that the model takes.
         outputs: numbers a prediction has.
         seconds: how long vetting took.
+        notes: what was found out, or had to be assumed, about the images that the model takes; a sentence each.
     """
 
     sha256: str
@@ -46,6 +47,7 @@ class Manifest:
     input_dtype: str
     outputs: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as `from_json` takes them."""
@@ -64,7 +66,9 @@ class Manifest:
         spec = card.pop("input")
         spec |= {"mean": tuple(spec["mean"]), "std": tuple(spec["std"])}
         card |= {"labels": tuple(card["labels"]), "tags": tuple(card["tags"]), "input": InputSpec(**spec)}
-        return cls(**value | {"card": Card(**card), "input_shape": tuple(value["input_shape"])})
+        return cls(
+            **value | {"card": Card(**card), "input_shape": tuple(value["input_shape"]), "notes": tuple(value["notes"])}
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,12 @@ class OnnxEngine:
         return output
 
 
-def open_session(path: str) -> onnxruntime.InferenceSession:
-    """A session whose runs stay on the thread that asks for them."""
+def open_session(model: str | bytes) -> onnxruntime.InferenceSession:
+    """A session, of a file or of a model's bytes, whose runs stay on the thread that asks for them."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     available = onnxruntime.get_available_providers()
     providers = [provider for provider in _PREFERRED_PROVIDERS if provider in available]
-    return onnxruntime.InferenceSession(path, options, providers=providers)
+    return onnxruntime.InferenceSession(model, options, providers=providers)

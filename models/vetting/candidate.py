@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import EngineName
 from models.errors import ModelFault, ModelRejected, one_line
+from models.vetting.own_scaling import Beginning
 
 Shape = tuple[int | None, ...]
 _ONE_IN = "a model must take one batch of images"
@@ -34,6 +35,9 @@ class Candidate(Protocol):
     input_shape: Shape
     input_dtype: str
     engines: tuple[EngineName, ...]
+
+    def beginning(self) -> Beginning | None:
+        """What the arithmetic that it begins with makes of black and white images; None where it begins otherwise."""
 
     def answer(self, batch: NDArray[Any]) -> NDArray[Any]:
         """The model's output before compiling, shape (n, …)."""

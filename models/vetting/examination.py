@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -26,6 +27,8 @@ RELATIVE_TOLERANCE = 1e-3
 """How far compiled outputs may lie from the model's own: |a - b| <= 1e-4 + 1e-3 |b|, on the probe images."""
 
 
+ANY_SIZE = 224
+"""Pixels, of each side of the images for a model that takes any: what most architectures were trained on."""
 _SMALLER = "make the model or --max_batch_size smaller"
 
 
@@ -44,6 +47,7 @@ def examine(job: Job, built: Path) -> Manifest:
     candidate = open_candidate(path, identify(path), job.memory_bytes)
     written = parse_card(candidate.card_text) if candidate.card_text is not None else {}
     spec = input_spec(candidate.input_shape, written)
+    spec, notes = _scaled_once(candidate, spec, written)
     # Only the probe can tell the outputs, and the probe needs the card's scaling: hence two passes.
     draft = _manifest(job, candidate, Card(job.name, "", (), "raw", spec), written)
     outputs = _probe(candidate.answer, draft, job.batch_sizes)
@@ -60,7 +64,28 @@ def examine(job: Job, built: Path) -> Manifest:
         input_dtype=manifest.input_dtype,
         outputs=manifest.outputs,
         seconds=time.monotonic() - started,
+        notes=(*_any_size(candidate.input_shape, spec, written), *notes),
     )
+
+
+def _scaled_once(candidate: Candidate, spec: InputSpec, written: dict[str, Any]) -> tuple[InputSpec, list[str]]:
+    """The input with pixels 0..255 where the model scales them itself, and what is to be said of its scaling."""
+    asked = written.get("input", {})
+    if any(field in asked for field in ("scale", "mean", "std")) or not candidate.input_dtype.startswith("float"):
+        return spec, []
+    beginning = candidate.beginning()
+    if beginning is not None and beginning.takes_pixels:
+        return replace(spec, scale=1.0), [f"it scales its pixels itself ({beginning}), and gets them as 0..255"]
+    return spec, [
+        "nothing in it says how it wants its pixels, and it gets them as 0..1; "
+        "if it was trained on others, say so in its card's `input`: `scale`, `mean`, `std`"
+    ]
+
+
+def _any_size(shape: Shape, spec: InputSpec, written: dict[str, Any]) -> list[str]:
+    if not _takes_any_size(shape) or "height" in written.get("input", {}):
+        return []
+    return [f"it takes any size, and gets {spec.height}x{spec.width}; its card's `input` may say another"]
 
 
 def input_spec(shape: Shape, written: dict[str, Any]) -> InputSpec:
@@ -72,6 +97,8 @@ def input_spec(shape: Shape, written: dict[str, Any]) -> InputSpec:
     asked = written.get("input") if isinstance(written.get("input"), dict) else {}
     asked = cast(dict[str, Any], asked)
     height, width, channels, layout = _dimensions(shape, asked)
+    if _takes_any_size(shape) and not {"height", "width"} & set(asked):
+        height = width = ANY_SIZE
     if any(side is not None and not 1 <= side <= MAX_SIDE for side in (height, width)):
         raise ModelRejected(
             ModelFault.WRONG_INPUT, f"takes {_shown(shape)}; the sides of an image lie between 1 and {MAX_SIDE} pixels"
@@ -110,8 +137,12 @@ def _dimensions(shape: Shape, asked: dict[str, Any]) -> tuple[int | None, int | 
     )
 
 
+def _takes_any_size(shape: Shape) -> bool:
+    return len(shape) == 3 and shape.count(None) >= 2 and (shape[:2] == (None, None) or shape[1:] == (None, None))
+
+
 def _guessed(shape: Shape) -> Layout:
-    return "NCHW" if shape[2] not in (1, 3, None) else "NHWC"
+    return "NCHW" if shape[2] not in (1, 3, None) or shape[1:] == (None, None) else "NHWC"
 
 
 def _shown(shape: Shape) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelFault, ModelRejected, one_line
+from models.vetting.keras3 import layers_of, write_out_normalization
 
 _OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
 _METHODS = ("ClassMethod", "InstanceMethod", "InstanceProperty")
@@ -61,7 +62,11 @@ def load(path: Path) -> Any:
     """
     import tf_keras
 
-    return tf_keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
+    model = tf_keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
+    for layer in layers_of(model):
+        if isinstance(layer, tf_keras.layers.Normalization):
+            write_out_normalization(layer)
+    return model
 
 
 def write_onnx(model: Any, path: Path) -> None:

@@ -23,6 +23,7 @@ from models.vetting.candidate import (
 )
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
 from models.vetting.onnx_candidate import onnx_answer
+from models.vetting.own_scaling import Beginning, beginning_of_function
 
 _EAGER_IMAGES = 2
 
@@ -52,6 +53,10 @@ class KerasCandidate:
         if len(batch) <= _EAGER_IMAGES:
             return np.asarray(self._model(batch, training=False))
         return np.asarray(self._graph(batch))
+
+    def beginning(self) -> Beginning | None:
+        """See `Candidate.beginning`."""
+        return beginning_of_function(self._graph.get_concrete_function())
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""

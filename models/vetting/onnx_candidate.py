@@ -20,6 +20,7 @@ from models.vetting.candidate import (
     require_one_of_each,
 )
 from models.vetting.file_checks import CARD, COPY_AGAIN
+from models.vetting.own_scaling import Beginning, beginning_of_onnx
 
 
 class OnnxCandidate:
@@ -42,6 +43,12 @@ class OnnxCandidate:
         self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
         self.input_dtype = image_dtype(_onnx_dtype(inputs[0].type))
         self.answer = _session_answer(session)
+
+    def beginning(self) -> Beginning | None:
+        """See `Candidate.beginning`."""
+        import onnx
+
+        return beginning_of_onnx(onnx.load_model(self._path, load_external_data=False), open_session)
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""

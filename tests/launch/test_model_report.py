@@ -1,0 +1,37 @@
+"""What a model's vetting assumed is told with its acceptance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from launch.cli import app
+from launch.command_line import run
+from models.releasing.card_in_file import embed_card
+from tests.launch.tiny_models import tiny_onnx
+
+ASSUMED = "nothing in it says how it wants its pixels, and it gets them as 0..1; "
+
+
+@pytest.fixture(autouse=True)
+def _folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+
+
+def test_how_pixels_are_scaled_is_told_where_it_was_assumed(capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_onnx(Path("cats.onnx"))
+    assert run(app, ["vet", "cats.onnx"]) == 0
+    assert f"\nnote      {ASSUMED}" in capsys.readouterr().out
+    assert run(app, ["vet", "cats.onnx", "--json"]) == 0
+    [note] = json.loads(capsys.readouterr().out)["notes"]
+    assert note.startswith(ASSUMED)
+
+
+def test_what_the_card_says_is_not_assumed(capsys: pytest.CaptureFixture[str]) -> None:
+    tiny_onnx(Path("cats.onnx"))
+    embed_card(Path("cats.onnx"), {"input": {"scale": 1.0}})
+    assert run(app, ["vet", "cats.onnx", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == []

@@ -1,0 +1,66 @@
+"""Files as people save them are accepted, and answer as they do in the Keras that saved them."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.artefacts import Vetted
+from models.engines import load_engine
+from models.images.decoding import Raster
+from models.images.model_input import model_input
+from models.registry.cache import ArtefactCache
+from models.storage import LocalStorage
+from models.vetting import Vetter
+from tests.models.vetting.processes import ROOT
+
+PIXELS = "it scales its pixels itself"
+ASSUMED = "nothing in it says how it wants its pixels"
+ANY_SIZE = "it takes any size, and gets 224x224"
+NOTES = {
+    "transfer_learning": [PIXELS],
+    "tutorial": [PIXELS],
+    "normalizing": [PIXELS],
+    "any_size": [ANY_SIZE, PIXELS],
+    "rows": [ASSUMED],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("people")
+    command = [sys.executable, "-m", "tests.models.vetting.peoples_models", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vetter(folder: Path) -> Iterator[Vetter]:
+    with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(folder / "cache"), largest_batch=3)) as vetter:
+        yield vetter
+
+
+def rasters(images: NDArray[Any]) -> list[Raster]:
+    grey = images.ndim == 3
+    return [Raster(np.repeat(image[..., None], 3, axis=-1) if grey else image) for image in images]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("name", NOTES)
+def test_a_model_answers_as_in_the_keras_that_saved_it(folder: Path, vetter: Vetter, name: str, version: int) -> None:
+    vetted: Vetted = vetter.vet(str(folder / f"{name}_{version}.h5"))
+
+    manifest = vetted.artefact.manifest
+    with np.load(folder / f"{name}_{version}.npz") as told:
+        images, answers = told["images"], told["answers"]
+    found = load_engine(vetted.artefact, 1).predict(model_input(rasters(images), manifest))
+    np.testing.assert_allclose(found, answers, rtol=1e-3, atol=1e-3)
+    assert [note[: len(start)] for note, start in zip(manifest.notes, NOTES[name], strict=True)] == NOTES[name]
