@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import time
 import tracemalloc
 import warnings
@@ -173,6 +174,13 @@ def test_one_pixel_over_the_limit_is_refused_whatever_the_format(form: str) -> N
     data = samples.encoded(samples.small(), form)
     assert decode_image(data, limits=DecodeLimits(max_pixels=64 * 43)).pixels.shape == (43, 64, 3)
     assert fault_of(data, DecodeLimits(max_pixels=64 * 43 - 1)) == ImageFault.TOO_LARGE
+
+
+@pytest.mark.parametrize(("magic", "order"), [(b"II", "<"), (b"MM", ">")])
+def test_a_tiff_without_a_size_is_corrupt(magic: bytes, order: str) -> None:
+    compression = struct.pack(f"{order}HHIHxx", 0x0103, 3, 1, 1)
+    directory = struct.pack(f"{order}H", 1) + compression + bytes(4)
+    assert fault_of(magic + struct.pack(f"{order}HI", 42, 8) + directory) == ImageFault.CORRUPT
 
 
 def test_a_header_that_claims_less_than_pillow_finds_is_no_way_round_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import helper
 
 from models.artefacts import ONNX_FILE, EngineName
 from models.errors import ModelFault
@@ -17,7 +18,7 @@ from models.vetting.candidate import Predict
 from models.vetting.examination import examine
 from models.vetting.job import Job
 from models.vetting.onnx_candidate import OnnxCandidate
-from tests.model_files import tiny_classifier
+from tests.model_files import save_onnx, tiny_classifier
 from tests.models.rejections import rejection
 
 Distortion = Callable[[NDArray[Any]], NDArray[Any]]
@@ -84,3 +85,14 @@ def test_a_model_that_no_engine_answers_alike_is_rejected(
 def test_a_difference_of_rounding_is_none(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiled_with(monkeypatch, onnx=lambda answers: answers * np.float32(1.0001))
     assert examine(job, tmp_path / "built").engine == "onnx"
+
+
+@pytest.mark.parametrize("axes", [[0], [0, 1, 2, 3]], ids=["one row for all", "one number for all"])
+def test_a_model_that_does_not_answer_each_image_is_rejected(axes: list[int], job: Job, tmp_path: Path) -> None:
+    mean = helper.make_node("ReduceMean", ["image"], ["scores"], axes=axes, keepdims=int(len(axes) == 1))
+    save_onnx(Path(job.path), [mean], ["n", 8, 8, 3], [1, 8, 8, 3] if len(axes) == 1 else [])
+
+    refused = rejection(lambda: examine(job, tmp_path / "built"))
+
+    assert refused.fault is ModelFault.WRONG_OUTPUT
+    assert "each image needs a row of its own" in refused.detail
