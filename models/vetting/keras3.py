@@ -106,7 +106,7 @@ def _name_module(node: dict[str, Any]) -> bool:
         return False
     for module in _OPERATIONS:
         found = getattr(importlib.import_module(module), str(name), None)
-        if isinstance(found, type):
+        if isinstance(found, type) and found.__module__ == module:
             node |= {"module": module, "registered_name": name}
             return True
     return False

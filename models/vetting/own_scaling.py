@@ -76,10 +76,10 @@ def beginning_of_function(function: Any) -> Beginning | None:
     end = _end_of_arithmetic(image.name, consumers)
     if end is None:
         return None
-    captured = zip(graph.internal_captures, graph.external_captures, strict=True)
-    feeds = {inner.name: outer.numpy() for inner, outer in captured if inner.dtype != tf.resource}
     shape, dtype = _filled(image.shape), image.dtype.as_numpy_dtype
-    with contextlib.suppress(tf.errors.OpError, ValueError), tf.compat.v1.Session(graph=graph) as session:
+    with _telling_nothing_else(), tf.compat.v1.Session(graph=graph) as session:
+        captured = zip(graph.internal_captures, graph.external_captures, strict=True)
+        feeds = {inner.name: outer.numpy() for inner, outer in captured if inner.dtype != tf.resource}
         made = [session.run(end, {**feeds, image.name: np.full(shape, value, dtype)}) for value in (0, 255)]
         return _as_beginning(made)
     return None
@@ -108,11 +108,16 @@ def beginning_of_onnx(model: Any, open_session: Callable[[bytes], Any]) -> Begin
         [each.dim_value or None for each in kind.shape.dim],
         onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type),
     )
-    with contextlib.suppress(Exception):  # whatever cannot be done with a part of a model, it then tells nothing
+    with _telling_nothing_else():
         session = open_session(_part(model, image, end).SerializeToString())
         made = [session.run(None, {image.name: np.full(_filled(shape), value, dtype)})[0] for value in (0, 255)]
         return _as_beginning(made)
     return None
+
+
+def _telling_nothing_else() -> contextlib.suppress:
+    """Whatever a framework cannot do with a part of a model, that part then tells nothing."""
+    return contextlib.suppress(Exception)
 
 
 def _part(model: Any, image: Any, end: str) -> Any:
