@@ -27,14 +27,14 @@ class OnnxEngine:
 
     def __init__(self, artefact: Artefact, threads: int) -> None:
         self._session = open_session(str(artefact.folder / ONNX_FILE))
-        self._input = self._session.get_inputs()[0].name
-        self._output = self._session.get_outputs()[0].name
         self._run = WHOLE_BATCH
         self._threads = threads
         if self._session.get_providers()[0] == "CPUExecutionProvider":
             manifest = artefact.manifest
             size = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
             self._run = max(1, RUN_BYTES // size)
+        if fixed := fixed_batch(self._session):
+            self._run = max(fixed, self._run - self._run % fixed)
         self.largest_run = self._run * threads
 
     def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
@@ -46,8 +46,39 @@ class OnnxEngine:
         return np.concatenate(list(side_by_side(self._answer, runs)))
 
     def _answer(self, batch: NDArray[Any]) -> NDArray[Any]:
-        output: NDArray[Any] = self._session.run([self._output], {self._input: batch})[0]
-        return output
+        return answer(self._session, batch)
+
+
+def answer(session: onnxruntime.InferenceSession, batch: NDArray[Any]) -> NDArray[Any]:
+    """The first output for a batch of any size.
+
+    A model that takes a fixed number of images, as many exporters write it, runs as often as needed; the last image
+    stands in for what is missing.
+
+    Args:
+        session: of one input.
+        batch: shape (n, …), n ≥ 1.
+
+    Returns:
+        Shape (n, …).
+    """
+    name, fixed = session.get_inputs()[0].name, fixed_batch(session)
+
+    def run(images: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(session.run(None, {name: images})[0])
+
+    if fixed is None:
+        return run(batch)
+    missing = -len(batch) % fixed
+    whole = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+    rows = [run(whole[start : start + fixed]) for start in range(0, len(whole), fixed)]
+    return np.concatenate(rows)[: len(batch)]
+
+
+def fixed_batch(session: onnxruntime.InferenceSession) -> int | None:
+    """How many images a model takes at once, neither more nor fewer; None where any number will do."""
+    first = next(iter(session.get_inputs()[0].shape), None)
+    return first if isinstance(first, int) else None
 
 
 def open_session(model: str | bytes) -> onnxruntime.InferenceSession:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from models.artefacts import ONNX_FILE, EngineName
-from models.engines.onnx_engine import open_session
+from models.engines.onnx_engine import answer, open_session
 from models.errors import ModelFault, ModelRejected, one_line
 from models.vetting.candidate import (
     Predict,
     Shape,
     image_dtype,
     is_out_of_memory,
-    require_free_batch,
     require_one_of_each,
 )
 from models.vetting.file_checks import CARD, COPY_AGAIN
@@ -37,12 +35,11 @@ class OnnxCandidate:
             raise _as_onnx_rejection(error) from error
         inputs, outputs = session.get_inputs(), session.get_outputs()
         require_one_of_each(inputs, outputs)
-        batch, *shape = inputs[0].shape or [1]
-        require_free_batch(batch if isinstance(batch, int) else None)
+        _, *shape = inputs[0].shape or [None]
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
         self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
         self.input_dtype = image_dtype(_onnx_dtype(inputs[0].type))
-        self.answer = _session_answer(session)
+        self.answer: Predict = partial(answer, session)
 
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
@@ -100,9 +97,5 @@ def _onnx_dtype(name: str) -> str:
 
 
 def onnx_answer(path: Path) -> Predict:
-    return _session_answer(open_session(str(path)))
-
-
-def _session_answer(session: Any) -> Predict:
-    name = session.get_inputs()[0].name
-    return lambda batch: np.asarray(session.run(None, {name: batch})[0])
+    """What a file of ONNX answers."""
+    return partial(answer, open_session(str(path)))
