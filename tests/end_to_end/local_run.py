@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.waiting import eventually
 
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 300.0
 
 
 class Run:
