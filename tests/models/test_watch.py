@@ -16,7 +16,8 @@ import pytest
 
 from models import watch as watching
 from models.storage.errors import StorageUnavailable
-from tests.models.watch_bench import Bench
+from tests.models.watch_bench import WHY, Bench
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -206,6 +207,17 @@ def test_bytes_that_come_back_after_others_are_told_again(bench: Bench) -> None:
         digest = hashlib.sha256(content.encode()).hexdigest()[:12]
         bench.until(lambda: (now := bench.watch.statement) and now.reference.digest == digest)  # noqa: B023
     assert bench.events_now() == [("accepted", "m.h5")] * 3
+
+
+def test_a_verdict_is_told_with_its_reason_and_how_long_it_took(bench: Bench) -> None:
+    good, bad = bench.drop("good.h5", "good"), bench.drop("bad.h5", "bad")
+    eventually(lambda: bench.events.counts().total() == 2, "both verdicts")
+    told = {event.event: event for event in bench.events.drain()}
+    assert (told["accepted"].model_id.partition("@")[0], told["accepted"].model_name) == (str(good), "m")
+    assert told["accepted"].reason == WHY
+    assert (told["rejected"].model_id.partition("@")[0], told["rejected"].model_name) == (str(bad), "bad")
+    assert told["rejected"].reason == "not_a_model: bad"
+    assert all(0 < event.seconds < 60 for event in told.values())
 
 
 def test_what_was_told_of_a_file_is_forgotten_with_it(bench: Bench) -> None:

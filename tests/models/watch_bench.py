@@ -20,6 +20,7 @@ from models.storage import LocalStorage, ReadableFile, StoredFile
 from models.watch import ModelWatch
 from tests.waiting import eventually
 
+WHY = "it agrees"
 CARD = Card("m", "", (), "raw", InputSpec(1, 1))
 
 
@@ -76,7 +77,7 @@ class Reader:
             raise ModelRejected(ModelFault.TOO_LARGE, "large")
         if content.startswith(b"stop"):
             raise VettingStopped
-        return Vetted(reference, Artefact(Path(), Manifest(digest, "onnx", "", CARD, (1, 1, 3), "float32", 1, 0.0)))
+        return Vetted(reference, Artefact(Path(), Manifest(digest, "onnx", WHY, CARD, (1, 1, 3), "float32", 1, 0.0)))
 
     def prepare(self, keras: bool = True) -> None:
         self.prepared += 1
