@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,14 +27,15 @@ class OnnxEngine:
     """
 
     def __init__(self, artefact: Artefact, threads: int) -> None:
-        self._session = open_session(str(artefact.folder / ONNX_FILE))
+        session = open_session(str(artefact.folder / ONNX_FILE))
+        self._answer = answering(session)
         self._run = WHOLE_BATCH
         self._threads = threads
-        if self._session.get_providers()[0] == "CPUExecutionProvider":
+        if session.get_providers()[0] == "CPUExecutionProvider":
             manifest = artefact.manifest
             size = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
             self._run = max(1, RUN_BYTES // size)
-        if fixed := fixed_batch(self._session):
+        if fixed := _fixed_batch(session):
             self._run = max(fixed, self._run - self._run % fixed)
         self.largest_run = self._run * threads
 
@@ -45,37 +47,32 @@ class OnnxEngine:
         side_by_side = compute_threads().map if self._threads > 1 else map
         return np.concatenate(list(side_by_side(self._answer, runs)))
 
-    def _answer(self, batch: NDArray[Any]) -> NDArray[Any]:
-        return answer(self._session, batch)
 
-
-def answer(session: onnxruntime.InferenceSession, batch: NDArray[Any]) -> NDArray[Any]:
-    """The first output for a batch of any size.
+def answering(session: onnxruntime.InferenceSession) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """What a session makes of a batch of any size: from shape (n, …), n ≥ 1, to its first output, shape (n, …).
 
     A model that takes a fixed number of images, as many exporters write it, runs as often as needed; the last image
     stands in for what is missing.
 
     Args:
         session: of one input.
-        batch: shape (n, …), n ≥ 1.
-
-    Returns:
-        Shape (n, …).
     """
-    name, fixed = session.get_inputs()[0].name, fixed_batch(session)
+    name, fixed = session.get_inputs()[0].name, _fixed_batch(session)
 
-    def run(images: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(session.run(None, {name: images})[0])
+    def run(batch: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(session.run(None, {name: batch})[0])
 
-    if fixed is None:
-        return run(batch)
-    missing = -len(batch) % fixed
-    whole = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-    rows = [run(whole[start : start + fixed]) for start in range(0, len(whole), fixed)]
-    return np.concatenate(rows)[: len(batch)]
+    def run_in_turns(batch: NDArray[Any]) -> NDArray[Any]:
+        assert fixed is not None
+        missing = -len(batch) % fixed
+        whole = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+        rows = [run(whole[start : start + fixed]) for start in range(0, len(whole), fixed)]
+        return np.concatenate(rows)[: len(batch)]
+
+    return run if fixed is None else run_in_turns
 
 
-def fixed_batch(session: onnxruntime.InferenceSession) -> int | None:
+def _fixed_batch(session: onnxruntime.InferenceSession) -> int | None:
     """How many images a model takes at once, neither more nor fewer; None where any number will do."""
     first = next(iter(session.get_inputs()[0].shape), None)
     return first if isinstance(first, int) else None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models.artefacts import ONNX_FILE, EngineName
-from models.engines.onnx_engine import answer, open_session
+from models.engines.onnx_engine import answering, open_session
 from models.errors import ModelFault, ModelRejected, one_line
 from models.vetting.candidate import (
     Predict,
@@ -39,7 +38,7 @@ class OnnxCandidate:
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
         self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
         self.input_dtype = image_dtype(_onnx_dtype(inputs[0].type))
-        self.answer: Predict = partial(answer, session)
+        self.answer: Predict = answering(session)
 
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
@@ -98,4 +97,4 @@ def _onnx_dtype(name: str) -> str:
 
 def onnx_answer(path: Path) -> Predict:
     """What a file of ONNX answers."""
-    return partial(answer, open_session(str(path)))
+    return answering(open_session(str(path)))
