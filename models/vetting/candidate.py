@@ -62,16 +62,6 @@ def require_one_of_each(inputs: Sized, outputs: Sized) -> None:
         raise ModelRejected(ModelFault.WRONG_OUTPUT, f"gives {len(outputs)} outputs; {_ONE_OUT}")
 
 
-def require_free_batch(batch: int | None) -> None:
-    """Refuses a batch size that is fixed.
-
-    Raises:
-        ModelRejected: `wrong_input`.
-    """
-    if batch is not None:
-        raise ModelRejected(ModelFault.WRONG_INPUT, f"its batch size is fixed to {batch}; leave it open (None)")
-
-
 def image_dtype(dtype: str) -> str:
     """NumPy's name of a dtype, if images can have it.
 

@@ -138,7 +138,7 @@ def _dimensions(shape: Shape, asked: dict[str, Any]) -> tuple[int | None, int | 
 
 
 def _takes_any_size(shape: Shape) -> bool:
-    return len(shape) == 3 and shape.count(None) >= 2 and (shape[:2] == (None, None) or shape[1:] == (None, None))
+    return len(shape) == 3 and (None, None) in (shape[:2], shape[1:])
 
 
 def _guessed(shape: Shape) -> Layout:

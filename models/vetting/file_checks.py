@@ -129,15 +129,27 @@ def check_keras_archive(path: Path, max_bytes: int) -> str | bytes | None:
     return card
 
 
-def configuration_of(path: Path, kind: FileKind) -> tuple[str | bytes, str | None]:
-    """The Keras configuration of a file that has passed its check, and the version of the Keras that saved it."""
+def configuration_of(path: Path, kind: FileKind) -> tuple[Any, str | None]:
+    """The Keras configuration in a file that has passed its check, parsed, and which version of Keras saved it."""
     if kind == "hdf5":
         with h5py.File(path, "r") as file:
             version = file.attrs.get("keras_version")
-            return file.attrs["model_config"], version.decode() if isinstance(version, bytes) else version
+            return json.loads(file.attrs["model_config"]), version.decode() if isinstance(version, bytes) else version
     with zipfile.ZipFile(path) as archive:
         metadata = json.loads(archive.read("metadata.json")) if "metadata.json" in archive.namelist() else {}
-        return archive.read("config.json"), metadata.get("keras_version")
+        return json.loads(archive.read("config.json")), metadata.get("keras_version")
+
+
+def objects_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a JSON value, in any order, each before those in it."""
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, list):
+            waiting.extend(found)
+        elif isinstance(found, dict):
+            yield found
+            waiting.extend(found.values())
 
 
 def _check_datasets(file: h5py.File, max_bytes: int) -> None:
@@ -188,16 +200,11 @@ def check_config(text: str | bytes) -> None:
         ModelRejected: `not_a_model`, `unsafe_code` or `unsupported_layer`.
     """
     try:
-        waiting: list[Any] = [json.loads(text)]
+        configuration = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelRejected(ModelFault.NOT_A_MODEL, f"its configuration is not JSON: {one_line(error)}") from error
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, list):
-            waiting.extend(value)
-        elif isinstance(value, dict):
-            _check_object(value)
-            waiting.extend(value.values())
+    for each in objects_in(configuration):
+        _check_object(each)
 
 
 def _check_object(value: dict[str, Any]) -> None:

@@ -6,13 +6,12 @@ Keras 2 writes a bare TensorFlow operation of a functional model as a layer that
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from models.errors import ModelFault, ModelRejected, one_line
-from models.vetting.keras3 import layers_of, write_out_normalization
+from models.vetting.file_checks import objects_in
+from models.vetting.keras_models import for_inference, write_out_normalizations
 
 _OPERATIONS = ("TFOpLambda", "SlicingOpLambda")
 _METHODS = ("ClassMethod", "InstanceMethod", "InstanceProperty")
@@ -31,14 +30,17 @@ _EARLIER_NAMES = "compat.v1."
 _OPSET = 18
 
 
-def check_operations(text: str | bytes) -> None:
-    """Refuses a configuration whose operations do more than compute; `file_checks.check_config` has read it.
+def check_operations(configuration: Any) -> None:
+    """Refuses a configuration whose operations do more than compute; `file_checks.check_config` has seen it.
+
+    Args:
+        configuration: parsed JSON.
 
     Raises:
         ModelRejected: `unsafe_code` or `unsupported_layer`.
     """
-    for layer in _layers(json.loads(text)):
-        name, config = layer["class_name"], layer.get("config")
+    for each in objects_in(configuration):
+        name, config = each.get("class_name"), each.get("config")
         if name in _METHODS:
             raise ModelRejected(
                 ModelFault.UNSUPPORTED_LAYER,
@@ -54,18 +56,22 @@ def check_operations(text: str | bytes) -> None:
                 )
 
 
-def load(path: Path) -> Any:
-    """The model in a `.h5` or `.keras` file that `file_checks` and `check_operations` have let through.
+def load(path: Path, configuration: Any) -> Any:
+    """The model in a `.h5` or `.keras` file that `file_checks` has let through.
+
+    Args:
+        path: of the file.
+        configuration: in it, parsed.
 
     Raises:
+        ModelRejected: see `check_operations`.
         Exception: whatever the layer at fault raises.
     """
+    check_operations(configuration)
     import tf_keras
 
     model = tf_keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
-    for layer in layers_of(model):
-        if isinstance(layer, tf_keras.layers.Normalization):
-            write_out_normalization(layer)
+    write_out_normalizations(tf_keras, model)
     return model
 
 
@@ -91,20 +97,7 @@ def write_saved_model(model: Any, folder: Path) -> None:
     """
     import tf_keras
 
-    image = tf_keras.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)
-    tf_keras.Model(image, model(image, training=False)).export(str(folder))
-
-
-def _layers(value: Any) -> Iterator[dict[str, Any]]:
-    waiting = [value]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, dict):
-            if "class_name" in found:
-                yield found
-            waiting.extend(found.values())
-        elif isinstance(found, list):
-            waiting.extend(found)
+    for_inference(tf_keras, model).export(str(folder))
 
 
 def _computes(function: str) -> bool:

@@ -18,7 +18,6 @@ from models.vetting.candidate import (
     Shape,
     image_dtype,
     is_out_of_memory,
-    require_free_batch,
     require_one_of_each,
 )
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
@@ -34,11 +33,13 @@ class KerasCandidate:
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
         self.card_text = check(path, max_bytes)
-        self._keras = _its_keras(path, kind)
-        self._model = _load(self._keras, path, kind)
+        configuration, version = configuration_of(path, kind)
+        self._keras = _its_keras(version)
+        self._model = _load(self._keras, path, kind, configuration)
         require_one_of_each(self._model.inputs, self._model.outputs)
         batch, *shape = self._model.inputs[0].shape
-        require_free_batch(batch)
+        if batch is not None:
+            raise ModelRejected(ModelFault.WRONG_INPUT, f"its batch size is fixed to {batch}; leave it open (None)")
         self.input_shape: Shape = tuple(shape)
         dtype = self._model.inputs[0].dtype
         self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
@@ -70,25 +71,18 @@ class KerasCandidate:
         return lambda batch: np.asarray(loaded.serve(tf.constant(batch)))
 
 
-def _its_keras(path: Path, kind: FileKind) -> ModuleType:
-    """The Keras that saved a file: `keras2` or `keras3`.
-
-    Raises:
-        ModelRejected: `unsafe_code` or `unsupported_layer`, of what only Keras 2 lets a file do.
-    """
-    configuration, version = configuration_of(path, kind)
-    if version is None or not version.startswith("2."):
-        return keras3
-    keras2.check_operations(configuration)
-    return keras2
+def _its_keras(version: str | None) -> ModuleType:
+    return keras2 if version is not None and version.startswith("2.") else keras3
 
 
-def _load(library: ModuleType, path: Path, kind: FileKind) -> Any:
+def _load(library: ModuleType, path: Path, kind: FileKind, configuration: Any) -> Any:
     named = path.with_suffix(SUFFIXES_OF_KIND[kind][0])
     if named != path:
         path.rename(named)
     try:
-        return library.load(named)
+        return library.load(named, configuration)
+    except ModelRejected:
+        raise
     except Exception as error:  # Keras raises whatever the layer at fault raises
         raise _as_keras_rejection(error) from error
 

@@ -27,7 +27,7 @@ class OnnxCandidate:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        _check_onnx(path)
+        model = _checked(path)
         try:
             session = open_session(str(path))
         except Exception as error:  # ONNX Runtime raises a class of its own for each status code
@@ -39,12 +39,11 @@ class OnnxCandidate:
         self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
         self.input_dtype = image_dtype(_onnx_dtype(inputs[0].type))
         self.answer: Predict = answering(session)
+        self._beginning = beginning_of_onnx(model, open_session)
 
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
-        import onnx
-
-        return beginning_of_onnx(onnx.load_model(self._path, load_external_data=False), open_session)
+        return self._beginning
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
@@ -52,7 +51,12 @@ class OnnxCandidate:
         return onnx_answer(folder / ONNX_FILE)
 
 
-def _check_onnx(path: Path) -> None:
+def _checked(path: Path) -> Any:
+    """The model in a file, as `onnx` reads it, if it is whole and one file.
+
+    Raises:
+        ModelRejected: `truncated` or `unsafe_code`.
+    """
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -76,6 +80,7 @@ def _check_onnx(path: Path) -> None:
             tensors += [each.values, each.indices]
         if any(tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
             raise ModelRejected(ModelFault.UNSAFE_CODE, "takes its weights from another file; a model must be one file")
+    return model
 
 
 def _as_onnx_rejection(error: Exception) -> ModelRejected:

@@ -76,12 +76,11 @@ def beginning_of_function(function: Any) -> Beginning | None:
     end = _end_of_arithmetic(image.name, consumers)
     if end is None:
         return None
-    shape, dtype = _filled(image.shape), image.dtype.as_numpy_dtype
     with _telling_nothing_else(), tf.compat.v1.Session(graph=graph) as session:
         captured = zip(graph.internal_captures, graph.external_captures, strict=True)
         feeds = {inner.name: outer.numpy() for inner, outer in captured if inner.dtype != tf.resource}
-        made = [session.run(end, {**feeds, image.name: np.full(shape, value, dtype)}) for value in (0, 255)]
-        return _as_beginning(made)
+        dtype = image.dtype.as_numpy_dtype
+        return _as_beginning(lambda pixels: session.run(end, {**feeds, image.name: pixels}), image.shape, dtype)
     return None
 
 
@@ -104,14 +103,11 @@ def beginning_of_onnx(model: Any, open_session: Callable[[bytes], Any]) -> Begin
     if end is None:
         return None
     kind = image.type.tensor_type
-    shape, dtype = (
-        [each.dim_value or None for each in kind.shape.dim],
-        onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type),
-    )
+    shape = [each.dim_value or None for each in kind.shape.dim]
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
     with _telling_nothing_else():
         session = open_session(_part(model, image, end).SerializeToString())
-        made = [session.run(None, {image.name: np.full(_filled(shape), value, dtype)})[0] for value in (0, 255)]
-        return _as_beginning(made)
+        return _as_beginning(lambda pixels: session.run(None, {image.name: pixels})[0], shape, dtype)
     return None
 
 
@@ -161,14 +157,12 @@ def _following(tensor: str, consumers: _Consumers) -> _Step | None:
     return None
 
 
-def _as_beginning(made: list[Any]) -> Beginning:
-    black, white = (np.asarray(each, np.float64) for each in made)
-    return Beginning(black, white)
-
-
-def _filled(shape: Iterable[int | None]) -> tuple[int, ...]:
+def _as_beginning(answer: Callable[[NDArray[Any]], Any], shape: Iterable[int | None], dtype: Any) -> Beginning:
+    """What it answers to one image, or as many as it takes, of zeros and of 255s."""
     batch, *sides = shape
-    return (batch or 1, *(side or _SIDE for side in sides))
+    whole = (batch or 1, *(side or _SIDE for side in sides))
+    black, white = (np.asarray(answer(np.full(whole, value, dtype)), np.float64) for value in (0, 255))
+    return Beginning(black, white)
 
 
 def _range(values: NDArray[Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -14,10 +15,10 @@ from models.vetting.keras2 import check_operations
 from tests.models.rejections import rejection
 
 
-def configuration(class_name: str, config: object) -> str:
+def configuration(class_name: str, config: object) -> dict[str, Any]:
     layer = {"class_name": class_name, "config": config, "name": "it", "inbound_nodes": []}
     inner = {"class_name": "Functional", "config": {"name": "inner", "layers": [layer]}}
-    return json.dumps({"class_name": "Functional", "config": {"name": "outer", "layers": [inner]}})
+    return {"class_name": "Functional", "config": {"name": "outer", "layers": [inner]}}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,9 @@ def test_a_file_that_would_write_a_file_is_refused_before_it_is_loaded(tmp_path:
     path, target = tmp_path / "writes.h5", tmp_path / "written"
     with h5py.File(path, "w") as file:
         file.attrs["keras_version"] = "2.15.0"
-        file.attrs["model_config"] = configuration("TFOpLambda", {"function": "io.write_file", "name": "it"})
+        file.attrs["model_config"] = json.dumps(
+            configuration("TFOpLambda", {"function": "io.write_file", "name": "it"})
+        )
         file.create_group("model_weights")
 
     assert rejection(lambda: vetter.vet(str(path))).fault is ModelFault.UNSAFE_CODE

@@ -1,0 +1,33 @@
+"""What is done alike to models of Keras 2 and 3, whose packages are handed in. Runs in the vetting child."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+
+def for_inference(library: Any, model: Any) -> Any:
+    """The model as it answers. In an export of the model itself, layers that augment images would go on doing so."""
+    image = library.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)
+    return library.Model(image, model(image, training=False))
+
+
+def write_out_normalizations(library: Any, model: Any) -> None:
+    """Has each `Normalization` layer write its numbers into a graph as constants.
+
+    They are tensors of the moment, which a graph takes as further inputs, and tf2onnx 1.17 finds those missing.
+    """
+    for layer in _layers_of(model):
+        if isinstance(layer, library.layers.Normalization) and layer.mean is not None and layer.variance is not None:
+            layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
+
+
+def _layers_of(model: Any) -> Iterator[Any]:
+    """The layers of a model and of the models in it, in any order."""
+    waiting = list(getattr(model, "layers", ()))
+    while waiting:
+        layer = waiting.pop()
+        yield layer
+        waiting.extend(getattr(layer, "layers", ()))
