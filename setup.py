@@ -31,6 +31,7 @@ setup(
         "tf2onnx>=1.16,<2",
         "onnx>=1.18,<2",
         "onnxruntime>=1.20,<2",
+        "openvino>=2026.2,<2027",
         "h5py>=3.12,<4",
         "pillow>=11,<13",
         # Pillow resizes where it has no wheel.

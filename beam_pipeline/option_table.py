@@ -125,7 +125,12 @@ class JobOptions:
         "Engine",
         "what executes the models",
         "auto",
-        {"auto": "Whichever is faster", "tensorflow": "TensorFlow", "onnx": "ONNX Runtime"},
+        {
+            "auto": "Whichever is fastest",
+            "openvino": "OpenVINO",
+            "onnx": "ONNX Runtime",
+            "tensorflow": "TensorFlow",
+        },
     )
     max_batch_size: int = _option(Kind.COUNT, "Largest batch", "most images in one call of the model", 32)
     max_batch_wait_ms: int = _option(

@@ -60,5 +60,5 @@ class BareWay:
                 decode_image(Path(path).read_bytes(), limits=self._limits, needed=(spec.height, spec.width))
                 for path in taken
             ]
-            outputs = self._engine.predict(model_input(images, self._artefact.manifest))
+            (outputs,) = self._engine.predict(model_input(images, self._artefact.manifest))
             classes[begin : begin + len(taken)] = [int(index) for index in np.argmax(outputs, axis=1)]

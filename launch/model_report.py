@@ -40,7 +40,8 @@ def accepted_as_json(vetted: Vetted, timings: Timings | None = None) -> dict[str
         "engine_reason": manifest.engine_reason,
         "input_shape": list(manifest.input_shape),
         "input_dtype": manifest.input_dtype,
-        "outputs": manifest.outputs,
+        "outputs": manifest.numbers,
+        "output_shapes": {output.name: list(output.shape) for output in manifest.outputs},
         "notes": list(manifest.notes),
         "card": manifest.card.to_json(),
     } | ({"seconds": timings.to_json()} if timings else {})
@@ -66,7 +67,7 @@ def print_accepted(console: Console, vetted: Vetted, timings: Timings | None = N
         "name": vetted.name + (f", version {card.version}" if card.version else ""),
         "about": card.description,
         "tags": ", ".join(card.tags),
-        "task": f"{card.task}, {_count(manifest.outputs, 'output')}",
+        "task": f"{card.task}, {_count(manifest.numbers, 'output')}",
         "labels": _some(card.labels) or ("none; class indices stand in" if card.task == "classification" else ""),
         "input": _input_in_words(card.input, manifest),
         "engine": f"{manifest.engine} ({manifest.engine_reason})",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-from numpy.typing import NDArray
-
+from models.engines import Outputs
 from models.errors import ImageError, ImageFault, typed_line
 from models.images.decoding import Raster
 from models.live import LiveModel
@@ -25,9 +23,9 @@ def answers(model: LiveModel, images: Sequence[Raster]) -> Iterator[Prediction |
             yield error
 
 
-def _rows(model: LiveModel, images: Sequence[Raster]) -> list[NDArray[Any] | ImageError]:
+def _rows(model: LiveModel, images: Sequence[Raster]) -> list[Outputs | ImageError]:
     try:
-        return list(model.predict(images))
+        return list(zip(*model.predict(images), strict=True))
     except Exception as error:  # engines raise errors of their own kinds; halving finds the image at fault
         if len(images) == 1:
             return [ImageError(ImageFault.PREDICTION_FAILED, typed_line(error))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -9,17 +10,32 @@ from typing import Any, Literal
 from models.card import Card, InputSpec
 from models.reference import ModelReference
 
-EngineName = Literal["tensorflow", "onnx"]
-EngineChoice = Literal["auto", "tensorflow", "onnx"]
+EngineName = Literal["openvino", "onnx", "tensorflow"]
+EngineChoice = Literal["auto", "openvino", "onnx", "tensorflow"]
 
 DEFAULT_ENGINE: EngineChoice = "auto"
 DEFAULT_LARGEST_BATCH = 32
 """Images; a model is probed and warmed up to it."""
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
+OPENVINO_FILE = "model.xml"
+"""Its weights are in a `.bin` of the same name."""
 ONNX_FILE = "model.onnx"
 SAVED_MODEL = "saved_model"
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """One of a model's outputs.
+
+    Attributes:
+        name: as the model names it.
+        shape: of the answer to one image, without the batch; () where it is one number.
+    """
+
+    name: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +50,7 @@ class Manifest:
             file's card has none, since the same bytes may lie under several names.
         input_shape: the model's own input shape without the batch, e.g. (28, 28, 1) or (28, 28).
         input_dtype: NumPy's name of the dtype that the model takes.
-        outputs: numbers a prediction has.
+        outputs: what it answers, in the model's own order; at least one.
         seconds: how long vetting took.
         notes: what was found out, or had to be assumed, about the images that the model takes; a sentence each.
     """
@@ -45,9 +61,14 @@ class Manifest:
     card: Card
     input_shape: tuple[int, ...]
     input_dtype: str
-    outputs: int
+    outputs: tuple[OutputSpec, ...]
     seconds: float
     notes: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers the answer to one image has."""
+        return sum(math.prod(output.shape) for output in self.outputs)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as `from_json` takes them."""
@@ -66,14 +87,21 @@ class Manifest:
         spec = card.pop("input")
         spec |= {"mean": tuple(spec["mean"]), "std": tuple(spec["std"])}
         card |= {"labels": tuple(card["labels"]), "tags": tuple(card["tags"]), "input": InputSpec(**spec)}
+        outputs = tuple(OutputSpec(each["name"], tuple(each["shape"])) for each in value["outputs"])
         return cls(
-            **value | {"card": Card(**card), "input_shape": tuple(value["input_shape"]), "notes": tuple(value["notes"])}
+            **value
+            | {
+                "card": Card(**card),
+                "input_shape": tuple(value["input_shape"]),
+                "outputs": outputs,
+                "notes": tuple(value["notes"]),
+            }
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """A compiled model: `folder` holds its manifest and `model.onnx` or `saved_model/`."""
+    """A compiled model: `folder` holds its manifest and what its engine loads."""
 
     folder: Path
     manifest: Manifest

@@ -13,12 +13,11 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Manifest, Vetted
 from models.card import Card
 from models.compute_threads import cores
-from models.engines import Engine, load_engine
+from models.engines import Engine, Outputs, load_engine
 from models.errors import VettingStopped, typed_line
 from models.events import EventLog, ModelEvent
 from models.images.decoding import Raster
@@ -54,8 +53,8 @@ class LiveModel:
         """How it wants its images, and what its outputs mean."""
         return self.manifest.card
 
-    def predict(self, images: Sequence[Raster]) -> NDArray[Any]:
-        """One output row for each image, of whatever size it is."""
+    def predict(self, images: Sequence[Raster]) -> Outputs:
+        """A row of each output for each image, of whatever size it is."""
         return self.engine.predict(model_input(images, self.manifest))
 
 

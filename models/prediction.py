@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.card import Card
+from models.engines import Outputs
 from models.errors import ImageError, ImageFault
 
 TOP = 5
@@ -38,18 +38,18 @@ class Prediction:
         return ranked[0] | {"top": ranked}
 
 
-def interpret(output: NDArray[Any], card: Card) -> Prediction:
-    """What one row of a model's output means.
+def interpret(outputs: Outputs, card: Card) -> Prediction:
+    """What a model's answer to one image means.
 
     Args:
-        output: one prediction, any shape; scores of a classification have shape (classes,).
+        outputs: a row of each of its outputs.
         card: says the task and the labels.
 
     Raises:
         ImageError: `non_finite_output`; the answer is not a number.
     """
     # Some dtypes cannot be negated (unsigned), and some Python's JSON has never heard of (bfloat16).
-    row = np.asarray(output).reshape(-1).astype(np.float64)
+    row = np.concatenate([np.asarray(output).reshape(-1).astype(np.float64) for output in outputs])
     if not np.isfinite(row).all():
         raise ImageError(ImageFault.NON_FINITE_OUTPUT, "the model's output for this image is not finite")
     if card.task != "classification":

@@ -21,7 +21,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from models.artefacts import ONNX_FILE, Artefact, Manifest, Vetted
+from models.artefacts import ONNX_FILE, Artefact, Manifest, OutputSpec, Vetted
 from models.card import Card, InputSpec
 from models.reference import ModelReference
 
@@ -87,7 +87,7 @@ def vetted_classifier(folder: Path, *, classes: int = 3, favours: int = 1, side:
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     reference = ModelReference(uri or f"m{favours}.onnx", sha256[:12])
     card = Card(reference.file_name, "", (), "classification", InputSpec(side, side))
-    manifest = Manifest(sha256, "onnx", "", card, (side, side, 3), "float32", classes, 0.0)
+    manifest = Manifest(sha256, "onnx", "", card, (side, side, 3), "float32", (OutputSpec("scores", (classes,)),), 0.0)
     return Vetted(reference, Artefact(folder, manifest))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.artefacts import Artefact
-from models.engines.engine import Engine
+from models.engines.engine import Engine, Outputs
 
 
 def load_engine(artefact: Artefact, threads: int) -> Engine:
@@ -13,13 +13,19 @@ def load_engine(artefact: Artefact, threads: int) -> Engine:
         artefact: what vetting compiled.
         threads: CPU threads that one prediction may use.
     """
-    if artefact.manifest.engine == "onnx":
-        from models.engines.onnx_engine import OnnxEngine
+    match artefact.manifest.engine:
+        case "openvino":
+            from models.engines.openvino_engine import OpenVinoEngine
 
-        return OnnxEngine(artefact, threads)
-    from models.engines.tensorflow_engine import TensorFlowEngine
+            return OpenVinoEngine(artefact, threads)
+        case "onnx":
+            from models.engines.onnx_engine import OnnxEngine
 
-    return TensorFlowEngine(artefact, threads)
+            return OnnxEngine(artefact, threads)
+        case "tensorflow":
+            from models.engines.tensorflow_engine import TensorFlowEngine
+
+            return TensorFlowEngine(artefact, threads)
 
 
-__all__ = ["Engine", "load_engine"]
+__all__ = ["Engine", "Outputs", "load_engine"]

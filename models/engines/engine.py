@@ -1,13 +1,23 @@
-"""What every engine can do."""
+"""What every engine can do, and what engines have in common."""
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
+from models.compute_threads import compute_threads
+
 WHOLE_BATCH = sys.maxsize
+
+Outputs = tuple[NDArray[Any], ...]
+"""Each output of a model, in its own order: shape (n, …), one answer a row."""
+Predict = Callable[[NDArray[Any]], Outputs]
+"""From a batch, as the model takes it, shape (n, …), n ≥ 1."""
 
 
 class Engine(Protocol):
@@ -19,12 +29,48 @@ class Engine(Protocol):
 
     largest_run: int
 
-    def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, batch: NDArray[Any]) -> Outputs:
         """Runs the model once.
 
         Args:
             batch: shape (n, *input_shape) with the manifest's `input_shape` and `input_dtype`, n ≥ 1.
-
-        Returns:
-            Shape (n, …): one prediction a row.
         """
+
+
+def images_within(run_bytes: int, shape: Iterable[int], dtype: str) -> int:
+    """How many images of a shape and dtype are at most `run_bytes`; at least one."""
+    return max(1, run_bytes // (math.prod(shape) * np.dtype(dtype).itemsize))
+
+
+def in_runs(answer: Predict, batch: NDArray[Any], run: int, threads: int) -> Outputs:
+    """What is answered to a batch of any size.
+
+    Args:
+        answer: to at most `run` images.
+        batch: shape (n, …).
+        run: images.
+        threads: on how many runs are computed side by side.
+    """
+    if len(batch) <= run:
+        return answer(batch)
+    runs = [batch[start : start + run] for start in range(0, len(batch), run)]
+    return _joined((compute_threads().map if threads > 1 else map)(answer, runs))
+
+
+def by_fixed_batches(answer: Predict, fixed: int) -> Predict:
+    """What a model that takes `fixed` images, neither more nor fewer, as many exporters write it, makes of any number.
+
+    It runs as often as needed; the last image stands in for what is missing.
+    """
+
+    def run(batch: NDArray[Any]) -> Outputs:
+        missing = -len(batch) % fixed
+        whole = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+        outputs = _joined(answer(whole[start : start + fixed]) for start in range(0, len(whole), fixed))
+        return tuple(output[: len(batch)] for output in outputs)
+
+    return run
+
+
+def _joined(parts: Iterable[Outputs]) -> Outputs:
+    return tuple(np.concatenate(rows) for rows in zip(*parts, strict=True))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, Artefact
-from models.compute_threads import compute_threads
-from models.engines.engine import WHOLE_BATCH
+from models.engines.engine import WHOLE_BATCH, Outputs, Predict, by_fixed_batches, images_within, in_runs
 
 RUN_BYTES = 1_250_000
 """Input of one run on a CPU, two photographs of 224x224: more leave its caches (docs/performance.md)."""
@@ -32,44 +29,24 @@ class OnnxEngine:
         self._run = WHOLE_BATCH
         self._threads = threads
         if session.get_providers()[0] == "CPUExecutionProvider":
-            manifest = artefact.manifest
-            size = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
-            self._run = max(1, RUN_BYTES // size)
+            self._run = images_within(RUN_BYTES, artefact.manifest.input_shape, artefact.manifest.input_dtype)
         if fixed := _fixed_batch(session):
             self._run = max(fixed, self._run - self._run % fixed)
         self.largest_run = self._run * threads
 
-    def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, batch: NDArray[Any]) -> Outputs:
         """See `Engine.predict`."""
-        runs = [batch[start : start + self._run] for start in range(0, len(batch), self._run)]
-        if len(runs) == 1:
-            return self._answer(batch)
-        side_by_side = compute_threads().map if self._threads > 1 else map
-        return np.concatenate(list(side_by_side(self._answer, runs)))
+        return in_runs(self._answer, batch, self._run, self._threads)
 
 
-def answering(session: onnxruntime.InferenceSession) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    """What a session makes of a batch of any size: from shape (n, …), n ≥ 1, to its first output, shape (n, …).
-
-    A model that takes a fixed number of images, as many exporters write it, runs as often as needed; the last image
-    stands in for what is missing.
-
-    Args:
-        session: of one input.
-    """
+def answering(session: onnxruntime.InferenceSession) -> Predict:
+    """What a session of one input makes of a batch of any size, all its outputs."""
     name, fixed = session.get_inputs()[0].name, _fixed_batch(session)
 
-    def run(batch: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(session.run(None, {name: batch})[0])
+    def run(batch: NDArray[Any]) -> Outputs:
+        return tuple(map(np.asarray, session.run(None, {name: batch})))
 
-    def run_in_turns(batch: NDArray[Any]) -> NDArray[Any]:
-        assert fixed is not None
-        missing = -len(batch) % fixed
-        whole = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
-        rows = [run(whole[start : start + fixed]) for start in range(0, len(whole), fixed)]
-        return np.concatenate(rows)[: len(batch)]
-
-    return run if fixed is None else run_in_turns
+    return run if fixed is None else by_fixed_batches(run, fixed)
 
 
 def _fixed_batch(session: onnxruntime.InferenceSession) -> int | None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sized
+from collections.abc import Sized
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from models.artefacts import EngineName
+from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault, ModelRejected, one_line
 from models.vetting.own_scaling import Beginning
 
 Shape = tuple[int | None, ...]
-_ONE_IN = "a model must take one batch of images"
-_ONE_OUT = "a model must give one output"
 _INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
 """Those that hold every pixel value 0..255."""
-Predict = Callable[[NDArray[Any]], NDArray[Any]]
-"""From a batch, as the model takes it, to its outputs, shape (n, …)."""
 
 
 class Candidate(Protocol):
@@ -28,19 +25,30 @@ class Candidate(Protocol):
         card_text: its card as written; None without one.
         input_shape: of one image, without the batch; None where any size will do.
         input_dtype: NumPy's name.
+        outputs: their names, in the model's own order; at least one.
         engines: what can execute it, best first.
+        own: the engine that `run` computes with.
+        costly: engines that are not worth compiling it for while another answers as it does.
+        on_gpu: whether `run` computes on a GPU.
     """
 
     card_text: str | bytes | None
     input_shape: Shape
     input_dtype: str
+    outputs: tuple[str, ...]
     engines: tuple[EngineName, ...]
+    own: EngineName
+    costly: tuple[EngineName, ...]
+    on_gpu: bool
 
     def beginning(self) -> Beginning | None:
         """What the arithmetic that it begins with makes of black and white images; None where it begins otherwise."""
 
-    def answer(self, batch: NDArray[Any]) -> NDArray[Any]:
-        """The model's output before compiling, shape (n, …)."""
+    def answer(self, batch: NDArray[Any]) -> Outputs:
+        """What the model gives before it is compiled, in the plainest way that there is."""
+
+    def run(self, batch: NDArray[Any]) -> Outputs:
+        """The same in the quickest way that there is before it is compiled."""
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """Writes the compiled form into `folder` and returns it, loaded.
@@ -50,16 +58,16 @@ class Candidate(Protocol):
         """
 
 
-def require_one_of_each(inputs: Sized, outputs: Sized) -> None:
-    """Refuses a model of several inputs or outputs.
+def require_one_input(inputs: Sized) -> None:
+    """Refuses a model of several inputs.
 
     Raises:
-        ModelRejected: `wrong_input` or `wrong_output`.
+        ModelRejected: `wrong_input`.
     """
     if len(inputs) != 1:
-        raise ModelRejected(ModelFault.WRONG_INPUT, f"takes {len(inputs)} inputs; {_ONE_IN}")
-    if len(outputs) != 1:
-        raise ModelRejected(ModelFault.WRONG_OUTPUT, f"gives {len(outputs)} outputs; {_ONE_OUT}")
+        raise ModelRejected(
+            ModelFault.WRONG_INPUT, f"takes {len(inputs)} inputs; a model must take one batch of images"
+        )
 
 
 def image_dtype(dtype: str) -> str:

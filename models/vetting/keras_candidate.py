@@ -9,26 +9,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import ONNX_FILE, SAVED_MODEL, EngineName
+from models.artefacts import ONNX_FILE, OPENVINO_FILE, SAVED_MODEL, EngineName
+from models.engines.engine import Outputs, Predict, images_within
+from models.engines.tensorflow_engine import answering as tensorflow_answering
 from models.errors import ModelFault, ModelRejected, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
-from models.vetting import keras2, keras3
-from models.vetting.candidate import (
-    Predict,
-    Shape,
-    image_dtype,
-    is_out_of_memory,
-    require_one_of_each,
-)
+from models.vetting import keras2, keras3, keras_models
+from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
 from models.vetting.onnx_candidate import onnx_answer
+from models.vetting.openvino_form import openvino_answer, write_function
 from models.vetting.own_scaling import Beginning, beginning_of_function
 
-_EAGER_IMAGES = 2
+_EAGER_BYTES = 1_250_000
+"""Input of a call that keeps every layer's output until its end: two photographs of 224x224."""
 
 
 class KerasCandidate:
     """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
+
+    own: EngineName = "tensorflow"
+    costly: tuple[EngineName, ...] = ("onnx",)
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
@@ -36,39 +37,43 @@ class KerasCandidate:
         configuration, version = configuration_of(path, kind)
         self._keras = _its_keras(version)
         self._model = _load(self._keras, path, kind, configuration)
-        require_one_of_each(self._model.inputs, self._model.outputs)
+        require_one_input(self._model.inputs)
         batch, *shape = self._model.inputs[0].shape
         if batch is not None:
             raise ModelRejected(ModelFault.WRONG_INPUT, f"its batch size is fixed to {batch}; leave it open (None)")
         self.input_shape: Shape = tuple(shape)
         dtype = self._model.inputs[0].dtype
         self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
-        self.engines: tuple[EngineName, ...] = _keras_engines()
-        self._graph = _as_graph(self._model, self.input_dtype)
+        self.outputs = keras_models.output_names(self._model)
+        self.on_gpu, self.engines = _keras_engines()
+        self._function = _as_function(self._model, self.input_dtype)
 
-    def answer(self, batch: NDArray[Any]) -> NDArray[Any]:
-        """See `Candidate.answer`; eager for a few images, which is the plainest truth there is of a model.
+    def answer(self, batch: NDArray[Any]) -> Outputs:
+        """See `Candidate.answer`; eager for a few images, which is the plainest truth there is of a model."""
+        if len(batch) > images_within(_EAGER_BYTES, batch.shape[1:], self.input_dtype):
+            return self.run(batch)
+        return tuple(np.asarray(each) for each in keras_models.flat(self._model(batch, training=False)))
 
-        An eager call keeps every layer's output until its end: gigabytes, for a batch of real size.
-        """
-        if len(batch) <= _EAGER_IMAGES:
-            return np.asarray(self._model(batch, training=False))
-        return np.asarray(self._graph(batch))
+    def run(self, batch: NDArray[Any]) -> Outputs:
+        """See `Candidate.run`."""
+        return tuple(np.asarray(each) for each in self._function(batch))
 
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
-        return beginning_of_function(self._graph.get_concrete_function())
+        return beginning_of_function(self._function.get_concrete_function())
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
-        if engine == "onnx":
-            self._keras.write_onnx(self._model, folder / ONNX_FILE)
-            return onnx_answer(folder / ONNX_FILE)
-        import tensorflow as tf
-
-        self._keras.write_saved_model(self._model, folder / SAVED_MODEL)
-        loaded = tf.saved_model.load(str(folder / SAVED_MODEL))
-        return lambda batch: np.asarray(loaded.serve(tf.constant(batch)))
+        match engine:
+            case "openvino":
+                write_function(self._function.get_concrete_function(), folder / OPENVINO_FILE)
+                return openvino_answer(folder / OPENVINO_FILE)
+            case "onnx":
+                self._keras.write_onnx(self._model, folder / ONNX_FILE)
+                return onnx_answer(folder / ONNX_FILE)
+            case "tensorflow":
+                self._keras.write_saved_model(self._model, folder / SAVED_MODEL)
+                return tensorflow_answering(folder / SAVED_MODEL)
 
 
 def _its_keras(version: str | None) -> ModuleType:
@@ -87,11 +92,11 @@ def _load(library: ModuleType, path: Path, kind: FileKind, configuration: Any) -
         raise _as_keras_rejection(error) from error
 
 
-def _as_graph(model: Any, dtype: str) -> Any:
+def _as_function(model: Any, dtype: str) -> Any:
     import tensorflow as tf
 
     signature = tf.TensorSpec(model.inputs[0].shape, dtype)
-    return tf.function(lambda batch: model(batch, training=False), [signature])
+    return tf.function(lambda batch: keras_models.flat(model(batch, training=False)), [signature])
 
 
 def _as_keras_rejection(error: Exception) -> ModelRejected:
@@ -108,11 +113,13 @@ def _as_keras_rejection(error: Exception) -> ModelRejected:
     return ModelRejected(fault, f"Keras cannot load it: {one_line(error)}; {remedy}")
 
 
-def _keras_engines() -> tuple[EngineName, ...]:
-    """ONNX first, except where only TensorFlow sees the GPU."""
+def _keras_engines() -> tuple[bool, tuple[EngineName, ...]]:
+    """Whether TensorFlow sees a GPU, and what can execute a model, best first."""
     import onnxruntime
     import tensorflow as tf
 
-    if tf.config.list_physical_devices("GPU") and "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        return ("tensorflow", "onnx")
-    return ("onnx", "tensorflow")
+    if not tf.config.list_physical_devices("GPU"):
+        return False, ("openvino", "tensorflow", "onnx")
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return True, ("onnx", "tensorflow")
+    return True, ("tensorflow", "onnx")

@@ -9,9 +9,28 @@ import numpy as np
 
 
 def for_inference(library: Any, model: Any) -> Any:
-    """The model as it answers. In an export of the model itself, layers that augment images would go on doing so."""
+    """The model as it answers, with its outputs in a list.
+
+    In an export of the model itself, layers that augment images would go on doing so.
+    """
     image = library.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)
-    return library.Model(image, model(image, training=False))
+    return library.Model(image, flat(model(image, training=False)))
+
+
+def flat(outputs: Any) -> list[Any]:
+    """A model's outputs in one order, however it nests them."""
+    import tensorflow as tf
+
+    return tf.nest.flatten(outputs)
+
+
+def output_names(model: Any) -> tuple[str, ...]:
+    """The names of a model's outputs, in the order of `flat`; layers' names where it has no others."""
+    named = getattr(model, "output_names", None) or ()
+    if len(set(named)) != len(model.outputs):
+        return tuple(f"output_{number}" for number in range(len(model.outputs)))
+    structure = getattr(model, "_outputs_struct", None)
+    return tuple(sorted(structure)) if isinstance(structure, dict) else tuple(map(str, named))
 
 
 def write_out_normalizations(library: Any, model: Any) -> None:

@@ -2,44 +2,50 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import ONNX_FILE, EngineName
+from numpy.typing import NDArray
+
+from models.artefacts import ONNX_FILE, OPENVINO_FILE, EngineName
+from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
 from models.errors import ModelFault, ModelRejected, one_line
-from models.vetting.candidate import (
-    Predict,
-    Shape,
-    image_dtype,
-    is_out_of_memory,
-    require_one_of_each,
-)
+from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
 from models.vetting.file_checks import CARD, COPY_AGAIN
+from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
 
 
 class OnnxCandidate:
-    """An `.onnx` file, served as it is."""
+    """An `.onnx` file."""
 
-    engines: tuple[EngineName, ...] = ("onnx",)
+    own: EngineName = "onnx"
+    costly: tuple[EngineName, ...] = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path
         model = _checked(path)
-        try:
-            session = open_session(str(path))
-        except Exception as error:  # ONNX Runtime raises a class of its own for each status code
-            raise _as_onnx_rejection(error) from error
-        inputs, outputs = session.get_inputs(), session.get_outputs()
-        require_one_of_each(inputs, outputs)
-        _, *shape = inputs[0].shape or [None]
+        session = _opened(path)
+        require_one_input(session.get_inputs())
+        first = session.get_inputs()[0]
+        _, *shape = first.shape or [None]
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
         self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
-        self.input_dtype = image_dtype(_onnx_dtype(inputs[0].type))
-        self.answer: Predict = answering(session)
+        self.input_dtype = image_dtype(_onnx_dtype(first.type))
+        self.outputs = tuple(output.name for output in session.get_outputs())
+        self.on_gpu = session.get_providers()[0] != "CPUExecutionProvider"
+        self.engines: tuple[EngineName, ...] = ("onnx",) if self.on_gpu else ("openvino", "onnx")
+        self._answer = answering(session)
         self._beginning = beginning_of_onnx(model, open_session)
+
+    def answer(self, batch: NDArray[Any]) -> Outputs:
+        """See `Candidate.answer`."""
+        return self._answer(batch)
+
+    def run(self, batch: NDArray[Any]) -> Outputs:
+        """See `Candidate.run`."""
+        return self._answer(batch)
 
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
@@ -47,8 +53,18 @@ class OnnxCandidate:
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
-        shutil.copyfile(self._path, folder / ONNX_FILE)
-        return onnx_answer(folder / ONNX_FILE)
+        if engine == "openvino":
+            write_onnx_model(self._path, self.outputs, folder / OPENVINO_FILE)
+            return openvino_answer(folder / OPENVINO_FILE)
+        (folder / ONNX_FILE).hardlink_to(self._path)
+        return self._answer
+
+
+def _opened(path: Path) -> Any:
+    try:
+        return open_session(str(path))
+    except Exception as error:  # ONNX Runtime raises a class of its own for each status code
+        raise _as_onnx_rejection(error) from error
 
 
 def _checked(path: Path) -> Any:

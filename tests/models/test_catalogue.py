@@ -24,7 +24,7 @@ BAD = "bad"
 
 def good(uri: str, content: str) -> Vetted:
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    manifest = Manifest(digest + "0" * 52, "onnx", "", CARD, (1, 1, 3), "float32", 1, 0.0)
+    manifest = Manifest(digest + "0" * 52, "onnx", "", CARD, (1, 1, 3), "float32", (), 0.0)
     return Vetted(ModelReference(uri, digest), Artefact(Path(content), manifest))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from models import live
 from models.artefacts import Artefact, Vetted
-from models.engines import Engine, load_engine
+from models.engines import Engine, Outputs, load_engine
 from models.events import EventLog
 from models.images.decoding import Raster
 from models.live import LiveModels
@@ -125,9 +125,9 @@ def test_a_model_is_warmed_at_each_size_once_and_never_beyond_its_largest_run(
     class Noting:
         largest_run = 8
 
-        def predict(self, batch: np.ndarray) -> np.ndarray:
+        def predict(self, batch: np.ndarray) -> Outputs:
             ran.append(len(batch))
-            return np.zeros((len(batch), 4), np.float32)
+            return (np.zeros((len(batch), 4), np.float32),)
 
     models = LiveModels(shelf.__getitem__, EventLog(), (1, 4, 32, 16), lambda *_: Noting())
     try:

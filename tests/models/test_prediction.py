@@ -18,7 +18,7 @@ def card(task: Task = "classification", *labels: str) -> Card:
 
 
 def indices(output: object) -> list[int]:
-    return [score.class_index for score in interpret(np.asarray(output), card()).top]
+    return [score.class_index for score in interpret((np.asarray(output),), card()).top]
 
 
 def test_the_best_five_come_best_first() -> None:
@@ -45,12 +45,12 @@ def test_the_smallest_signed_number_is_the_worst() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8, ml_dtypes.bfloat16])
 @pytest.mark.parametrize("task", ["classification", "regression", "raw"])
 def test_every_answer_is_strict_json(dtype: type, task: Task) -> None:
-    answer = interpret(np.array([[0, 1], [2, 3]]).astype(dtype), card(task)).to_json()
+    answer = interpret((np.array([[0, 1], [2, 3]]).astype(dtype),), card(task)).to_json()
     json.loads(json.dumps(answer, allow_nan=False))
 
 
 def test_an_answer_names_its_label_and_its_index() -> None:
-    answer = interpret(np.array([0.25, 0.75], np.float32), card("classification", "cat", "dog")).to_json()
+    answer = interpret((np.array([0.25, 0.75], np.float32),), card("classification", "cat", "dog")).to_json()
     assert answer["label"] == "dog"
     assert answer["class_index"] == 1
     assert answer["score"] == 0.75
@@ -58,11 +58,11 @@ def test_an_answer_names_its_label_and_its_index() -> None:
 
 
 def test_a_raw_answer_is_all_its_values_in_order() -> None:
-    assert interpret(np.array([[1.0, 2.0], [3.0, 4.0]]), card("raw")).to_json() == {"values": [1.0, 2.0, 3.0, 4.0]}
+    assert interpret((np.array([[1.0, 2.0], [3.0, 4.0]]),), card("raw")).to_json() == {"values": [1.0, 2.0, 3.0, 4.0]}
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_no_answer(value: float) -> None:
     with pytest.raises(ImageError) as caught:
-        interpret(np.array([0.0, value]), card())
+        interpret((np.array([0.0, value]),), card())
     assert caught.value.fault is ImageFault.NON_FINITE_OUTPUT

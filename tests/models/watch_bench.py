@@ -77,7 +77,10 @@ class Reader:
             raise ModelRejected(ModelFault.TOO_LARGE, "large")
         if content.startswith(b"stop"):
             raise VettingStopped
-        return Vetted(reference, Artefact(Path(), Manifest(digest, "onnx", WHY, CARD, (1, 1, 3), "float32", 1, 0.0)))
+        return Vetted(
+            reference,
+            Artefact(Path(), Manifest(digest, "onnx", WHY, CARD, (1, 1, 3), "float32", (), 0.0)),
+        )
 
     def prepare(self, keras: bool = True) -> None:
         self.prepared += 1

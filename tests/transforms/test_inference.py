@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import Manifest
 from models.card import Card, InputSpec
+from models.engines import Outputs
 from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
 from models.live import LiveModel
@@ -34,13 +35,13 @@ class Picky:
         self.calls = 0
         self.meanwhile: Callable[[], None] = lambda: None
 
-    def predict(self, batch: NDArray[Any]) -> NDArray[Any]:
+    def predict(self, batch: NDArray[Any]) -> Outputs:
         self.calls += 1
         self.meanwhile()
         brightness = batch.reshape(len(batch), -1)[:, 0]
         if POISON in brightness:
             raise RuntimeError("a kernel choked\non this batch")
-        return np.stack([np.where(brightness == NOT_A_NUMBER, np.nan, brightness), 0 * brightness], axis=1)
+        return (np.stack([np.where(brightness == NOT_A_NUMBER, np.nan, brightness), 0 * brightness], axis=1),)
 
 
 class Holder:
@@ -59,7 +60,7 @@ class Holder:
 
 def named(name: str, reference: ModelReference, engine: Picky) -> LiveModel:
     card = Card(name, "1", (), "raw", InputSpec(2, 2, 1))
-    return LiveModel(reference, Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", 2, 0.0), engine)
+    return LiveModel(reference, Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", (), 0.0), engine)
 
 
 def image(brightness: int) -> DecodedImage:

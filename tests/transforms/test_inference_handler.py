@@ -72,12 +72,12 @@ def test_no_image_is_lost_where_a_model_answers_with_another_number_of_rows(
 ) -> None:
     class Miscounting:
         def predict(self, batch: Any) -> Any:
-            return np.zeros((rows, 2), np.float32)
+            return (np.zeros((rows, 2), np.float32),)
 
     class Holder:
         def current(self) -> LiveModel:
             card = Card("miscounting", "", (), "raw", InputSpec(2, 2, 1))
-            manifest = Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", 2, 0.0)
+            manifest = Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", (), 0.0)
             return LiveModel(NEWEST.reference, manifest, Miscounting())  # type: ignore[arg-type]
 
     image = DecodedImage(ImageRequest("a.png", Origin("1", "", {})), Raster(np.zeros((4, 4, 3), np.uint8)))

@@ -291,7 +291,16 @@ def test_what_models_calls_live_is_what_the_catalogue_states(tmp_path: Path) -> 
     from models.card import Card, InputSpec
     from models.reference import ModelReference
 
-    manifest = Manifest("0" * 64, "onnx", "", Card("", "", (), "raw", InputSpec(1, 1)), (1, 1), "float32", 1, 0.0)
+    manifest = Manifest(
+        "0" * 64,
+        "onnx",
+        "",
+        Card("", "", (), "raw", InputSpec(1, 1)),
+        (1, 1),
+        "float32",
+        (),
+        0.0,
+    )
     files = [StoredFile(f"gs://b/{name}", 1, at, "1", True) for name, at in (("a", 5.0), ("c", 7.0), ("b", 7.0))]
     verdicts = [Vetted(ModelReference(file.uri, "0" * 12), Artefact(tmp_path, manifest)) for file in files]
     catalogue = Catalogue()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.artefacts import EngineName
 from models.engines import load_engine, onnx_engine
 from models.engines.onnx_engine import OnnxEngine
+from models.engines.openvino_engine import OpenVinoEngine
 from models.engines.tensorflow_engine import TensorFlowEngine
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
@@ -32,10 +33,10 @@ def test_a_batch_run_in_pieces_answers_as_its_images_do_alone(
     assert engine.largest_run == 4 * threads
     batch = np.random.default_rng(images).random((images, 8, 8, 3), np.float32)
 
-    together = engine.predict(batch)
+    (together,) = engine.predict(batch)
 
     assert together.shape == (images, 5)
-    np.testing.assert_allclose(together, np.concatenate([engine.predict(one[None]) for one in batch]), rtol=1e-5)
+    np.testing.assert_allclose(together, np.concatenate([engine.predict(one[None])[0] for one in batch]), rtol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,9 @@ def own_answers(keras_files: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         return [(batch, answers[size]) for size, batch in batches.items()]
 
 
-@pytest.mark.parametrize(("name", "kind"), [("tensorflow", TensorFlowEngine), ("onnx", OnnxEngine)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("openvino", OpenVinoEngine), ("onnx", OnnxEngine), ("tensorflow", TensorFlowEngine)]
+)
 def test_an_engine_answers_each_batch_as_the_model_itself_does(
     name: EngineName,
     kind: type,
@@ -71,7 +74,7 @@ def test_an_engine_answers_each_batch_as_the_model_itself_does(
     engine = load_engine(artefact, 1)
     assert type(engine) is kind
     for batch, answers in own_answers:
-        ours = engine.predict(batch)
+        (ours,) = engine.predict(batch)
         assert type(ours) is np.ndarray
         assert ours.dtype == answers.dtype
         np.testing.assert_allclose(ours, answers, rtol=1e-4, atol=1e-6)

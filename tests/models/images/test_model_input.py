@@ -19,7 +19,7 @@ IMAGE = Raster(BLACK_TO_WHITE)
 
 
 def manifest(spec: InputSpec = SPEC, shape: tuple[int, ...] = (2, 3, 3), dtype: str = "float32") -> Manifest:
-    return Manifest("0" * 64, "onnx", "", Card("m", "", (), "raw", spec), shape, dtype, 1, 0.0)
+    return Manifest("0" * 64, "onnx", "", Card("m", "", (), "raw", spec), shape, dtype, (), 0.0)
 
 
 def test_pixels_are_divided_by_255_exactly() -> None:

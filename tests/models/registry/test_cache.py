@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from models.artefacts import MANIFEST, ONNX_FILE, Manifest
+from models.artefacts import MANIFEST, ONNX_FILE, Manifest, OutputSpec
 from models.card import Card, InputSpec
 from models.errors import ModelFault, ModelRejected
 from models.registry.cache import ArtefactCache, default_cache_folder
 
 CARD = Card("m", "1", ("a", "b"), "classification", InputSpec(8, 8, mean=(1.0, 2.0, 3.0)), ("t",))
-MANIFEST_OF = Manifest("", "onnx", "agrees", CARD, (8, 8, 3), "float32", 2, 1.5)
+MANIFEST_OF = Manifest("", "onnx", "agrees", CARD, (8, 8, 3), "float32", (OutputSpec("scores", (2,)),), 1.5)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from models.artefacts import ONNX_FILE, EngineName
+from models.engines import Outputs
+from models.engines.engine import Predict
 from models.errors import ModelFault
 from models.vetting import examination
-from models.vetting.candidate import Predict
 from models.vetting.examination import examine
 from models.vetting.job import Job
 from models.vetting.onnx_candidate import OnnxCandidate
@@ -22,6 +24,7 @@ from tests.model_files import save_onnx, tiny_classifier
 from tests.models.rejections import rejection
 
 Distortion = Callable[[NDArray[Any]], NDArray[Any]]
+UNCHANGED: Distortion = lambda answers: answers  # noqa: E731
 DISTORTIONS: dict[str, Distortion] = {
     "other answers": lambda answers: np.roll(answers, 1, axis=1),
     "answers off by a hundredth": lambda answers: answers + 0.01,
@@ -33,20 +36,42 @@ DISTORTIONS: dict[str, Distortion] = {
 }
 
 
-class Miscompiled(OnnxCandidate):
-    """A model that two engines take; what the distorted ones compile does not answer as the model does."""
+class Compiled(OnnxCandidate):
+    """A model that two engines take, OpenVINO and TensorFlow, both of which are ONNX Runtime here.
 
-    engines: tuple[EngineName, ...] = ("onnx", "tensorflow")
+    Args:
+        path: of the file.
+        distorted: what becomes of an engine's answers.
+        slow: engines that compute each answer many times.
+        own: see `Candidate.own`.
+        costly: see `Candidate.costly`.
+    """
 
-    def __init__(self, path: Path, distorted: dict[str, Distortion]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        distorted: dict[str, Distortion],
+        slow: tuple[str, ...] = (),
+        own: EngineName = "onnx",
+        costly: tuple[EngineName, ...] = (),
+    ) -> None:
         super().__init__(path)
+        self.engines = ("openvino", "tensorflow")
+        self.own, self.costly = own, costly
         self._distorted = distorted
+        self._slow = slow
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
-        answer = super().compile(engine, folder)
+        answer = super().compile("onnx", folder)
         (folder / f"by-{engine}").touch()
-        distort = self._distorted.get(engine)
-        return (lambda batch: distort(answer(batch))) if distort else answer
+        distort = self._distorted.get(engine, UNCHANGED)
+
+        def compiled(batch: NDArray[Any]) -> Outputs:
+            for _ in range(50 if engine in self._slow else 0):
+                answer(batch)
+            return tuple(map(distort, answer(batch)))
+
+        return compiled
 
 
 @pytest.fixture
@@ -56,35 +81,74 @@ def job(tmp_path: Path) -> Job:
     return Job(str(path), "0" * 64, "m", "auto", (1, 2, 4), 1 << 30, 60)
 
 
-def compiled_with(monkeypatch: pytest.MonkeyPatch, **distorted: Distortion) -> None:
-    monkeypatch.setattr(examination, "open_candidate", lambda path, *_: Miscompiled(path, distorted))
+def compiled_with(monkeypatch: pytest.MonkeyPatch, distorted: dict[str, Distortion], **others: Any) -> None:
+    monkeypatch.setattr(examination, "open_candidate", lambda path, *_: Compiled(path, distorted, **others))
+
+
+def left_in(built: Path) -> set[str]:
+    return {path.name for path in built.iterdir()}
 
 
 @pytest.mark.parametrize("distort", DISTORTIONS.values(), ids=DISTORTIONS)
 def test_a_compiled_form_that_answers_otherwise_gives_way_to_the_next_engine(
     distort: Distortion, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compiled_with(monkeypatch, onnx=distort)
+    compiled_with(monkeypatch, {"openvino": distort}, costly=("tensorflow",))
     manifest = examine(job, tmp_path / "built")
     assert manifest.engine == "tensorflow"
-    assert "onnx: outputs differ by" in manifest.engine_reason
-    assert {path.name for path in (tmp_path / "built").iterdir()} == {ONNX_FILE, "by-tensorflow"}
+    assert "openvino: outputs differ by" in manifest.engine_reason
+    assert left_in(tmp_path / "built") == {ONNX_FILE, "by-tensorflow"}
 
 
 @pytest.mark.parametrize("distort", DISTORTIONS.values(), ids=DISTORTIONS)
 def test_a_model_that_no_engine_answers_alike_is_rejected(
     distort: Distortion, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compiled_with(monkeypatch, onnx=distort, tensorflow=distort)
+    compiled_with(monkeypatch, {"openvino": distort, "tensorflow": distort})
     refused = rejection(lambda: examine(job, tmp_path / "built"))
     assert refused.fault is ModelFault.UNSUPPORTED_LAYER
     assert refused.detail.count("outputs differ by") == 2
-    assert not list((tmp_path / "built").iterdir())
+    assert not left_in(tmp_path / "built")
 
 
 def test_a_difference_of_rounding_is_none(job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled_with(monkeypatch, onnx=lambda answers: answers * np.float32(1.0001))
-    assert examine(job, tmp_path / "built").engine == "onnx"
+    rounding: Distortion = lambda answers: answers * np.float32(1.0001)  # noqa: E731
+    compiled_with(monkeypatch, {"openvino": rounding}, costly=("tensorflow",))
+    assert examine(job, tmp_path / "built").engine == "openvino"
+
+
+@pytest.mark.parametrize(("slow", "fast"), [("openvino", "tensorflow"), ("tensorflow", "openvino")])
+def test_of_engines_that_answer_alike_the_faster_one_serves(
+    slow: EngineName, fast: EngineName, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled_with(monkeypatch, {}, slow=(slow,))
+    manifest = examine(job, tmp_path / "built")
+    assert manifest.engine == fast
+    told = manifest.engine_reason
+    assert 0 <= told.index(f"{fast} agrees within") < told.index(f"{fast} 0") < told.index(f"{slow} ")
+    assert left_in(tmp_path / "built") == {ONNX_FILE, f"by-{fast}"}
+
+
+@pytest.mark.parametrize("slow", [["openvino"], []])
+def test_the_engine_that_computes_it_uncompiled_is_tried_only_where_it_is_faster(
+    slow: list[str], job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(self: Compiled, batch: NDArray[Any]) -> Outputs:
+        for _ in range(0 if slow else 50):
+            self.answer(batch)
+        return self.answer(batch)
+
+    monkeypatch.setattr(OnnxCandidate, "run", run)
+    compiled_with(monkeypatch, {}, slow=tuple(slow), own="tensorflow")
+
+    assert examine(job, tmp_path / "built").engine == ("tensorflow" if slow else "openvino")
+
+
+def test_the_engine_that_was_asked_for_serves_however_slow(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled_with(monkeypatch, {}, slow=("tensorflow",))
+    assert examine(replace(job, choice="tensorflow"), tmp_path / "built").engine == "tensorflow"
 
 
 @pytest.mark.parametrize("axes", [[0], [0, 1, 2, 3]], ids=["one row for all", "one number for all"])

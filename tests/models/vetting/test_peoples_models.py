@@ -61,6 +61,6 @@ def test_a_model_answers_as_in_the_keras_that_saved_it(folder: Path, vetter: Vet
     manifest = vetted.artefact.manifest
     with np.load(folder / f"{name}_{version}.npz") as told:
         images, answers = told["images"], told["answers"]
-    found = load_engine(vetted.artefact, 1).predict(model_input(rasters(images), manifest))
+    (found,) = load_engine(vetted.artefact, 1).predict(model_input(rasters(images), manifest))
     np.testing.assert_allclose(found, answers, rtol=1e-3, atol=1e-3)
     assert [note[: len(start)] for note, start in zip(manifest.notes, NOTES[name], strict=True)] == NOTES[name]

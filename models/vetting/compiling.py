@@ -1,0 +1,145 @@
+"""Which engine serves a candidate: of those that answer as it does, the fastest. Runs in the vetting child."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from models.artefacts import EngineChoice, EngineName, Manifest
+from models.engines.engine import Predict
+from models.errors import ModelFault, ModelRejected, one_line
+from models.vetting.candidate import Candidate, is_out_of_memory
+from models.vetting.probing import SMALLER, agree, as_numbers, asked, difference, probe_batch
+
+_TIMED_RUNS = 3
+_TIMED_SECONDS = 0.3
+
+
+def compile_for(
+    candidate: Candidate, manifest: Manifest, choice: EngineChoice, built: Path, batch_sizes: tuple[int, ...]
+) -> tuple[EngineName, str]:
+    """The engine that serves the model, and why; its compiled form is in `built`.
+
+    Raises:
+        ModelRejected: `unsupported_layer`; no allowed engine gives the model's own outputs. `too_large`; compiling
+            it takes more memory than vetting allows. `wrong_input`; it cannot answer its probe images.
+    """
+    trial = _Trial(candidate, [probe_batch(manifest, size) for size in batch_sizes], built)
+    chosen = trial.fastest([name for name in candidate.engines if choice in ("auto", name)] or list(candidate.engines))
+    for form in list((built / chosen.engine).iterdir()):
+        form.rename(built / form.name)
+    trial.clear()
+    return chosen.engine, trial.told(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contender:
+    """An engine that answers as the model does.
+
+    Attributes:
+        difference: the largest from the model's own answers.
+        seconds: of an image, see `_Trial.seconds`.
+    """
+
+    engine: EngineName
+    difference: float
+    seconds: float
+
+
+class _Trial:
+    """The engines of one candidate, tried on the same batches.
+
+    Args:
+        candidate: the model.
+        batches: of the sizes in use, ascending.
+        built: each engine's compiled form comes into a folder of its name here.
+    """
+
+    def __init__(self, candidate: Candidate, batches: list[NDArray[Any]], built: Path) -> None:
+        self._candidate = candidate
+        self._batches = batches
+        self._built = built
+        self._answers = [asked(candidate.answer, batch) for batch in batches]
+        self._own_seconds = self._seconds(candidate.run)
+        self._contenders: list[_Contender] = []
+        self._refused: list[str] = []
+
+    def fastest(self, engines: list[EngineName]) -> _Contender:
+        """The fastest of these engines, of which some are not worth a trial once another does.
+
+        Raises:
+            ModelRejected: `unsupported_layer`, `too_large` or `wrong_input`.
+        """
+        for engine in engines:
+            if not self._contenders or self._could_be_faster(engine):
+                self._try(engine)
+        if not self._contenders:
+            self.clear()
+            raise ModelRejected(
+                ModelFault.UNSUPPORTED_LAYER,
+                f"cannot be compiled ({'; '.join(self._refused)}); build it of other layers",
+            )
+        return min(self._contenders, key=lambda contender: contender.seconds)
+
+    def told(self, chosen: _Contender) -> str:
+        """Why it was chosen: what others answered, and how long each took."""
+        seconds = {self._candidate.own: self._own_seconds}
+        seconds |= {contender.engine: contender.seconds for contender in self._contenders}
+        times = ", ".join(
+            f"{engine} {each * 1e3:.2f} ms" for engine, each in sorted(seconds.items(), key=lambda e: e[1])
+        )
+        agrees = f"{chosen.engine} agrees within {chosen.difference:.1e}"
+        return "; ".join([*self._refused, agrees, f"an image on one thread takes {times}"])
+
+    def clear(self) -> None:
+        """Removes the engines' folders."""
+        for engine in self._candidate.engines:
+            shutil.rmtree(self._built / engine, ignore_errors=True)
+
+    def _could_be_faster(self, engine: EngineName) -> bool:
+        if engine == self._candidate.own:
+            return self._own_seconds < min(contender.seconds for contender in self._contenders)
+        return engine not in self._candidate.costly
+
+    def _try(self, engine: EngineName) -> None:
+        folder = self._built / engine
+        folder.mkdir()
+        try:
+            answer = self._candidate.compile(engine, folder)
+            compiled = [as_numbers(answer(batch)) for batch in self._batches]
+        except Exception as error:  # exporters raise anything; the next engine may still do
+            if is_out_of_memory(error):
+                raise ModelRejected(
+                    ModelFault.TOO_LARGE, f"cannot be compiled in the memory allowed; {SMALLER}"
+                ) from error
+            self._refused.append(f"{engine}: {one_line(error, 120)}")
+        else:
+            apart = max(map(difference, compiled, self._answers))
+            if all(map(agree, compiled, self._answers)):
+                self._contenders.append(_Contender(engine, apart, self._seconds(answer)))
+            else:
+                self._refused.append(f"{engine}: outputs differ by {apart:.1e}")
+
+    def _seconds(self, answer: Predict) -> float:
+        """Of an image, the mean of one alone and one in the largest batch, at best.
+
+        Of processor time, since whoever vets waits for a busy job; of wall time where a GPU computes.
+        """
+        now = time.perf_counter if self._candidate.on_gpu else time.process_time
+        alone, together = (_at_best(answer, batch, now) for batch in (self._batches[0], self._batches[-1]))
+        return (alone + together) / 2
+
+
+def _at_best(answer: Predict, batch: NDArray[Any], now: Callable[[], float]) -> float:
+    seconds: list[float] = []
+    while len(seconds) < _TIMED_RUNS and sum(seconds) < _TIMED_SECONDS:
+        started = now()
+        answer(batch)
+        seconds.append(now() - started)
+    return min(seconds) / len(batch)

@@ -1,0 +1,47 @@
+"""A model in OpenVINO's own format. Runs in the vetting child."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from models.engines.engine import Predict
+
+
+def write_function(function: Any, path: Path) -> None:
+    """Writes a concrete function of TensorFlow, of one input, without a detour by ONNX.
+
+    Raises:
+        Exception: whatever the converter raises.
+    """
+    from models.engines.quiet_openvino import openvino
+
+    _write(openvino.convert_model(function), [output.name for output in function.outputs], path)
+
+
+def write_onnx_model(source: Path, outputs: Sequence[str], path: Path) -> None:
+    """Writes the model in a file of ONNX.
+
+    Raises:
+        Exception: whatever the converter raises.
+    """
+    from models.engines.quiet_openvino import openvino
+
+    _write(openvino.convert_model(source), outputs, path)
+
+
+def openvino_answer(path: Path) -> Predict:
+    """What a file of OpenVINO's own format answers."""
+    from models.engines.openvino_engine import answering, compiled
+
+    return answering(compiled(path, threads=1))
+
+
+def _write(model: Any, outputs: Sequence[str], path: Path) -> None:
+    """Writes a model with its outputs in the order of their names, and all its numbers as they are."""
+    from models.engines.quiet_openvino import openvino
+
+    results = [model.output(name).get_node() for name in outputs]
+    ordered = openvino.Model(results, model.get_parameters())
+    openvino.save_model(ordered, path, compress_to_fp16=False)
