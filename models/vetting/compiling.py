@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from models.artefacts import EngineChoice, EngineName, Manifest
 from models.engines.engine import Predict
-from models.errors import ModelFault, ModelRejected, one_line
+from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.vetting.candidate import Candidate, is_out_of_memory
-from models.vetting.probing import SMALLER, agree, as_numbers, asked, difference, probe_batch
+from models.vetting.probing import agree, as_numbers, asked, difference, probe_batch
 
 _TIMED_RUNS = 3
 _TIMED_SECONDS = 0.3
@@ -27,8 +27,9 @@ def compile_for(
     """The engine that serves the model, and why; its compiled form is in `built`.
 
     Raises:
-        ModelRejected: `unsupported_layer`; no allowed engine gives the model's own outputs. `too_large`; compiling
-            it takes more memory than vetting allows. `wrong_input`; it cannot answer its probe images.
+        ModelRejected: `unsupported_layer`; no allowed engine gives the model's own outputs. `wrong_input`; it cannot
+            answer its probe images.
+        VettingTooCostly: the memory allowed is too little.
     """
     trial = _Trial(candidate, [probe_batch(manifest, size) for size in batch_sizes], built)
     chosen = trial.fastest([name for name in candidate.engines if choice in ("auto", name)] or list(candidate.engines))
@@ -74,7 +75,8 @@ class _Trial:
         """The fastest of these engines, of which some are not worth a trial once another does.
 
         Raises:
-            ModelRejected: `unsupported_layer`, `too_large` or `wrong_input`.
+            ModelRejected: `unsupported_layer` or `wrong_input`.
+            VettingTooCostly: the memory allowed is too little.
         """
         for engine in engines:
             if not self._contenders or self._could_be_faster(engine):
@@ -115,9 +117,7 @@ class _Trial:
             compiled = [as_numbers(answer(batch)) for batch in self._batches]
         except Exception as error:  # exporters raise anything; the next engine may still do
             if is_out_of_memory(error):
-                raise ModelRejected(
-                    ModelFault.TOO_LARGE, f"cannot be compiled in the memory allowed; {SMALLER}"
-                ) from error
+                raise VettingTooCostly(f"compiling it for {engine} took more than it may") from error
             self._refused.append(f"{engine}: {one_line(error, 120)}")
         else:
             apart = max(map(difference, compiled, self._answers))

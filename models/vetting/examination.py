@@ -31,6 +31,7 @@ def examine(job: Job, built: Path) -> Manifest:
 
     Raises:
         ModelRejected: with the reason.
+        VettingTooCostly: the memory allowed is too little.
     """
     started = time.monotonic()
     path = Path(job.path)
@@ -61,7 +62,7 @@ def examine(job: Job, built: Path) -> Manifest:
 
 def _batch_sizes(job: Job, candidate: Candidate, manifest: Manifest) -> tuple[int, ...]:
     """Those in use, up to the largest that an engine computes at once."""
-    largest = job.batch_sizes[-1]
+    largest = 2 if job.lean else job.batch_sizes[-1]
     if not candidate.on_gpu:
         largest = min(largest, max(2, images_within(LARGEST_RUN_BYTES, manifest.input_shape, manifest.input_dtype)))
     return tuple(sorted({min(size, largest) for size in job.batch_sizes}))

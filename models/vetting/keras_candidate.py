@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, OPENVINO_FILE, SAVED_MODEL, EngineName
 from models.engines.engine import Outputs, Predict, images_within
 from models.engines.tensorflow_engine import answering as tensorflow_answering
-from models.errors import ModelFault, ModelRejected, one_line
+from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
@@ -89,6 +89,8 @@ def _load(library: ModuleType, path: Path, kind: FileKind, configuration: Any) -
     except ModelRejected:
         raise
     except Exception as error:  # Keras raises whatever the layer at fault raises
+        if is_out_of_memory(error):
+            raise VettingTooCostly("loading it took more than it may") from error
         raise _as_keras_rejection(error) from error
 
 
@@ -102,9 +104,7 @@ def _as_function(model: Any, dtype: str) -> Any:
 def _as_keras_rejection(error: Exception) -> ModelRejected:
     text = str(error).lower()
     remedy = "save it with model.save, as .keras or .h5"
-    if is_out_of_memory(error):
-        fault, remedy = ModelFault.TOO_LARGE, "make the model smaller"
-    elif "safe_mode" in text or "lambda" in text or "unsafe" in text:
+    if "safe_mode" in text or "lambda" in text or "unsafe" in text:
         fault, remedy = ModelFault.UNSAFE_CODE, "build it of Keras' own layers"
     elif "could not locate" in text or "unknown layer" in text or "not registered" in text or "custom" in text:
         fault, remedy = ModelFault.UNSUPPORTED_LAYER, "build it of Keras' own layers"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, OPENVINO_FILE, EngineName
 from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
-from models.errors import ModelFault, ModelRejected, one_line
+from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
 from models.vetting.file_checks import CARD, COPY_AGAIN
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
@@ -64,6 +64,8 @@ def _opened(path: Path) -> Any:
     try:
         return open_session(str(path))
     except Exception as error:  # ONNX Runtime raises a class of its own for each status code
+        if is_out_of_memory(error):
+            raise VettingTooCostly("loading it took more than it may") from error
         raise _as_onnx_rejection(error) from error
 
 
@@ -101,8 +103,6 @@ def _checked(path: Path) -> Any:
 
 def _as_onnx_rejection(error: Exception) -> ModelRejected:
     text = one_line(error)
-    if is_out_of_memory(error):
-        return ModelRejected(ModelFault.TOO_LARGE, f"ONNX Runtime cannot hold it: {text}; make the model smaller")
     if "not a registered" in text or "No Op registered" in text or "opset" in text:
         return ModelRejected(
             ModelFault.UNSUPPORTED_LAYER, f"ONNX Runtime cannot run it: {text}; export it with standard operators"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import Manifest
 from models.engines.engine import Outputs, Predict
-from models.errors import ModelFault, ModelRejected, one_line
+from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.images.decoding import Raster
 from models.images.model_input import model_input
 from models.vetting.candidate import is_out_of_memory
@@ -18,7 +18,6 @@ from models.vetting.candidate import is_out_of_memory
 ABSOLUTE_TOLERANCE = 1e-4
 RELATIVE_TOLERANCE = 1e-3
 """How far compiled outputs may lie from the model's own: |a - b| <= 1e-4 + 1e-3 |b|, on the probe images."""
-SMALLER = "make the model or --max_batch_size smaller"
 
 
 def probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
@@ -35,7 +34,8 @@ def probe(answer: Predict, manifest: Manifest, batch_sizes: tuple[int, ...]) -> 
     """The outputs for the largest batch, once they have proved finite, stable in shape and repeatable.
 
     Raises:
-        ModelRejected: `wrong_input`, `wrong_output`, `non_finite_output`, `unstable_output` or `too_large`.
+        ModelRejected: `wrong_input`, `wrong_output`, `non_finite_output` or `unstable_output`.
+        VettingTooCostly: see `asked`.
     """
     outputs: Outputs = ()
     shapes: set[tuple[tuple[int, ...], ...]] = set()
@@ -60,15 +60,14 @@ def asked(answer: Predict, batch: NDArray[Any]) -> Outputs:
     """What is answered to a batch.
 
     Raises:
-        ModelRejected: `too_large` or `wrong_input`.
+        ModelRejected: `wrong_input`.
+        VettingTooCostly: the memory allowed is too little.
     """
     try:
         outputs = answer(batch)
     except Exception as error:  # whatever a layer raises, the model cannot answer
         if is_out_of_memory(error):
-            raise ModelRejected(
-                ModelFault.TOO_LARGE, f"a batch of {len(batch)} needs more memory than vetting allows; {SMALLER}"
-            ) from error
+            raise VettingTooCostly(f"a batch of {len(batch)} took more than it may") from error
         raise ModelRejected(
             ModelFault.WRONG_INPUT, f"cannot answer a plain image: {one_line(error)}; say in its card what it takes"
         ) from error
