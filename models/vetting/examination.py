@@ -41,8 +41,8 @@ def examine(job: Job, built: Path) -> Manifest:
     spec, notes = scaled_once(candidate, spec, written)
     # Only the probe can tell the outputs, and the probe needs the card's scaling: hence two passes.
     draft = _manifest(job, candidate, Card(job.name, "", (), "raw", spec), written)
-    sizes = _batch_sizes(job, candidate, draft)
-    outputs = probe(candidate.answer, draft, sizes)
+    probed = probe(candidate.answer, draft, _batch_sizes(job, candidate, draft))
+    outputs = probed.outputs
     inferred = Card(job.name, "", (), _inferred_task(outputs), spec)
     specs = zip(candidate.outputs, outputs, strict=True)
     manifest = replace(
@@ -50,7 +50,7 @@ def examine(job: Job, built: Path) -> Manifest:
         outputs=tuple(OutputSpec(name, output.shape[1:]) for name, output in specs),
     )
     check_labels(manifest.card, outputs)
-    engine, reason = compile_for(candidate, manifest, job.choice, built, sizes)
+    engine, reason = compile_for(candidate, probed, job.choice, built)
     return replace(
         manifest,
         engine=engine,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, OPENVINO_FILE, SAVED_MODEL, EngineName
-from models.engines.engine import Outputs, Predict, images_within
+from models.engines.engine import Outputs, Predict
 from models.engines.tensorflow_engine import answering as tensorflow_answering
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
@@ -21,8 +21,8 @@ from models.vetting.onnx_candidate import onnx_answer
 from models.vetting.openvino_form import openvino_answer, write_function
 from models.vetting.own_scaling import Beginning, beginning_of_function
 
-_EAGER_BYTES = 1_250_000
-"""Input of a call that keeps every layer's output until its end: two photographs of 224x224."""
+_EAGER_NUMBERS = 310_000
+"""Input of a call that keeps every layer's output until its end: two photographs of 224x224, one of 299x299."""
 
 
 class KerasCandidate:
@@ -50,7 +50,7 @@ class KerasCandidate:
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.answer`; eager for a few images, which is the plainest truth there is of a model."""
-        if len(batch) > images_within(_EAGER_BYTES, batch.shape[1:], self.input_dtype):
+        if batch.size > _EAGER_NUMBERS:
             return self.run(batch)
         return tuple(np.asarray(each) for each in keras_models.flat(self._model(batch, training=False)))
 
@@ -98,7 +98,7 @@ def _as_function(model: Any, dtype: str) -> Any:
     import tensorflow as tf
 
     signature = tf.TensorSpec(model.inputs[0].shape, dtype)
-    return tf.function(lambda batch: keras_models.flat(model(batch, training=False)), [signature])
+    return tf.function(lambda batch: keras_models.flat(model(batch, training=False)), [signature], autograph=False)
 
 
 def _as_keras_rejection(error: Exception) -> ModelRejected:

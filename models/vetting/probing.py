@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from models.vetting.candidate import is_out_of_memory
 
 ABSOLUTE_TOLERANCE = 1e-4
 RELATIVE_TOLERANCE = 1e-3
+_NUDGE = 1e-6
 """How far compiled outputs may lie from the model's own: |a - b| <= 1e-4 + 1e-3 |b|, on the probe images."""
 
 
@@ -30,30 +32,49 @@ def probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
     return model_input([Raster(pixels) for pixels in noise], manifest)
 
 
-def probe(answer: Predict, manifest: Manifest, batch_sizes: tuple[int, ...]) -> Outputs:
-    """The outputs for the largest batch, once they have proved finite, stable in shape and repeatable.
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a candidate answers to fixed images.
+
+    Attributes:
+        batches: as the model takes them, of the sizes in use, ascending.
+        answers: to each batch, before the model is compiled.
+    """
+
+    batches: list[NDArray[Any]]
+    answers: list[Outputs]
+
+    @property
+    def outputs(self) -> Outputs:
+        """The answers to the largest batch."""
+        return self.answers[-1]
+
+
+def probe(answer: Predict, manifest: Manifest, batch_sizes: tuple[int, ...]) -> Probed:
+    """What is answered, once it has proved finite, stable in shape and repeatable.
 
     Raises:
         ModelRejected: `wrong_input`, `wrong_output`, `non_finite_output` or `unstable_output`.
         VettingTooCostly: see `asked`.
     """
-    outputs: Outputs = ()
+    batches = [probe_batch(manifest, size) for size in batch_sizes]
+    answers: list[Outputs] = []
     shapes: set[tuple[tuple[int, ...], ...]] = set()
-    for size in batch_sizes:
-        batch = probe_batch(manifest, size)
+    for batch in batches:
         outputs = asked(answer, batch)
+        answers.append(outputs)
         for output in outputs:
-            _require_numbers(output, size)
+            _require_numbers(output, len(batch))
         shapes.add(tuple(output.shape[1:] for output in outputs))
         if len(shapes) > 1:
             raise ModelRejected(
                 ModelFault.WRONG_OUTPUT, f"its output shape depends on the batch: {sorted(shapes)}; it must not"
             )
-    if not agree(asked(answer, batch), outputs):
+    if not agree(asked(answer, batches[0]), answers[0]):
         raise ModelRejected(
-            ModelFault.UNSTABLE_OUTPUT, "answers the same images differently the second time; take its randomness out"
+            ModelFault.UNSTABLE_OUTPUT, "answers the same image differently the second time; take its randomness out"
         )
-    return outputs
+    return Probed(batches, answers)
 
 
 def asked(answer: Predict, batch: NDArray[Any]) -> Outputs:
@@ -80,16 +101,35 @@ def as_numbers(outputs: Outputs) -> Outputs:
 
 
 def agree(ours: Outputs, theirs: Outputs) -> bool:
-    """Whether two answers are the same, but for rounding."""
-    return len(ours) == len(theirs) and all(
-        our.shape == their.shape and np.allclose(our, their, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE)
-        for our, their in zip(ours, theirs, strict=True)
-    )
+    """Whether two answers to a batch are the same, but for rounding."""
+    return have_one_form(ours, theirs) and bool(alike(ours, theirs).all())
+
+
+def have_one_form(ours: Outputs, theirs: Outputs) -> bool:
+    """Whether two answers to a batch are as many arrays of the same shapes."""
+    return [our.shape for our in ours] == [their.shape for their in theirs]
+
+
+def alike(ours: Outputs, theirs: Outputs) -> NDArray[np.bool_]:
+    """Which images of a batch have the same answer, but for rounding, in two that have one form; shape (n,)."""
+    same = np.ones(len(ours[0]), np.bool_)
+    for our, their in zip(ours, theirs, strict=True):
+        close = np.isclose(our, their, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE)
+        same &= close.reshape(len(close), -1).all(axis=1)
+    return same
+
+
+def nudged(batch: NDArray[Any]) -> NDArray[Any]:
+    """A batch that differs from this by as little as rounding may make of it, in a model of many layers."""
+    if batch.dtype.kind != "f":
+        return batch
+    signs = np.where(np.random.default_rng(7).random(batch.shape) < 0.5, -_NUDGE, _NUDGE)
+    return (batch + signs * np.abs(batch).max()).astype(batch.dtype)
 
 
 def difference(ours: Outputs, theirs: Outputs) -> float:
     """The largest between two answers; infinite where they have not the same form."""
-    if [our.shape for our in ours] != [their.shape for their in theirs]:
+    if not have_one_form(ours, theirs):
         return math.inf
     pairs = zip(ours, theirs, strict=True)
     return max(float(np.abs(our.astype(np.float64) - their.astype(np.float64)).max()) for our, their in pairs)

@@ -34,14 +34,19 @@ class VettingLimits:
     """What one candidate may take.
 
     Attributes:
-        seconds: of processor time, or twice as many of wall time.
+        seconds: of processor time, or twice as many of wall time; by `seconds_for` where None.
         memory_bytes: in the vetting child, beyond its libraries; by `memory_for` where None.
         file_bytes: size of the file.
     """
 
-    seconds: float = 120.0
+    seconds: float | None = None
     memory_bytes: int | None = None
     file_bytes: int = 2 << 30
+
+
+def seconds_for(file_bytes: int) -> float:
+    """How much processor time vetting a file may take: three minutes, and one more for each 256 MiB."""
+    return 180.0 + 60.0 * file_bytes / (256 << 20)
 
 
 def memory_for(file_bytes: int, machine: int) -> int:
@@ -181,7 +186,8 @@ class Vetter:
                 f"and this machine has {machine >> 20:,}; make it smaller",
             )
         memory = limits.memory_bytes or memory_for(size, machine)
-        job = Job(str(path), sha256, "", self._choice, self._batch_sizes, memory, limits.seconds)
+        seconds = limits.seconds or seconds_for(size)
+        job = Job(str(path), sha256, "", self._choice, self._batch_sizes, memory, seconds)
         artefact = self._vetted_somehow(job, needs_keras(path.name))
         if self._shared is not None:
             self._shared.offer(artefact, self._choice, workspace)
