@@ -24,16 +24,19 @@ from models.vetting.own_scaling import Beginning, beginning_of_function
 _EAGER_NUMBERS = 310_000
 """Input of a call that keeps every layer's output until its end: two photographs of 224x224, one of 299x299."""
 
+_TINY_BYTES = 2 << 20
+"""Of a file that is exported to ONNX in a second, and whose model runs for so short that calling it counts."""
+
 
 class KerasCandidate:
     """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
 
     own: EngineName = "tensorflow"
-    costly: tuple[EngineName, ...] = ("onnx",)
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
         self.card_text = check(path, max_bytes)
+        self.costly: tuple[EngineName, ...] = () if path.stat().st_size <= _TINY_BYTES else ("onnx",)
         configuration, version = configuration_of(path, kind)
         self._keras = _its_keras(version)
         self._model = _load(self._keras, path, kind, configuration)
