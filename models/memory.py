@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import os
 import sys
 from pathlib import Path
-
-import psutil
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
 _LARGEST_KEPT = 32 << 20  # the most that glibc takes for M_MMAP_THRESHOLD
@@ -21,7 +20,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 
 def machine_bytes() -> int:
     """The memory of this machine, or of this container where that is less."""
-    total = int(psutil.virtual_memory().total)
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     for path in map(Path, _LIMITS):
         with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
             return min(total, int(path.read_text()))

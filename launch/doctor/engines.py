@@ -24,7 +24,7 @@ def libraries() -> Iterator[Finding]:
         yield Finding("fail", f"ONNX Runtime: {trouble}", "pip install --force-reinstall onnxruntime")
     else:
         yield Finding("ok", "ONNX Runtime can be imported")
-    if trouble := trouble_in("-c", "import models.engines.quiet_openvino"):
+    if trouble := trouble_in("-c", "from models.engines.quiet_openvino import load_openvino; load_openvino()"):
         remedy = "models are served by other engines, more slowly; pip install --force-reinstall openvino"
         yield Finding("warn", f"OpenVINO: {trouble}", remedy)
     else:

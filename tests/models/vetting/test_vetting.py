@@ -96,12 +96,10 @@ def test_what_takes_too_much_in_large_batches_is_vetted_in_small_ones(
     assert "vetting took too much memory (a batch of 16 took more than it may)" in caplog.text
 
 
-def test_what_a_machine_cannot_hold_is_too_large_to_serve(
-    tmp_path: Path, shared_cache: ArtefactCache, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_a_machine_cannot_hold_is_too_large_to_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tiny_classifier(tmp_path / "m.onnx")
     monkeypatch.setattr(vetting_module, "machine_bytes", lambda: 2 * path.stat().st_size - 1)
-    with contextlib.closing(Vetter(LocalStorage(), shared_cache)) as vetter:
+    with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))) as vetter:
         refused = rejection(lambda: vetter.vet(str(path)))
     assert refused.fault is ModelFault.TOO_LARGE
     assert refused.detail.startswith("the model is too large to serve")
