@@ -11,8 +11,9 @@ from models.artefacts import ONNX_FILE, OPENVINO_FILE, EngineName
 from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
 from models.errors import ModelFault, ModelRejected, VettingTooCostly
-from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
+from models.vetting.candidate import image_dtype, is_out_of_memory, require_one_input
 from models.vetting.file_checks import CARD, COPY_AGAIN
+from models.vetting.onnx_channels import image_shape
 from models.vetting.onnx_refusals import ONE_FILE, as_rejection, require_tensors
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
@@ -32,8 +33,7 @@ class OnnxCandidate:
         require_tensors(session.get_outputs())
         first = session.get_inputs()[0]
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
-        _, *shape = first.shape or [None]
-        self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
+        self.input_shape = image_shape(first.shape, model)
         self.input_dtype = image_dtype(_onnx_dtype(first.type))
         self.outputs = tuple(output.name for output in session.get_outputs())
         self.on_gpu = session.get_providers()[0] != "CPUExecutionProvider"
