@@ -16,7 +16,7 @@ from models.errors import ModelFault, ModelRejected
 from models.vetting.candidate import Candidate
 from models.vetting.compiling import compile_for
 from models.vetting.file_checks import identify
-from models.vetting.image_input import any_size, input_spec, scaled_once
+from models.vetting.image_input import assumed_size, input_spec, scaled_once
 from models.vetting.job import Job
 from models.vetting.opening import open_candidate
 from models.vetting.probing import probe
@@ -56,7 +56,7 @@ def examine(job: Job, built: Path) -> Manifest:
         engine=engine,
         engine_reason=reason,
         seconds=time.monotonic() - started,
-        notes=(*any_size(candidate.input_shape, spec, written), *notes),
+        notes=(*assumed_size(candidate.input_shape, spec, written), *notes),
     )
 
 

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, OPENVINO_FILE, EngineName
 from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
-from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
-from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
+from models.errors import ModelFault, ModelRejected, VettingTooCostly
+from models.vetting.candidate import image_dtype, is_out_of_memory, require_one_input
 from models.vetting.file_checks import CARD, COPY_AGAIN
+from models.vetting.onnx_channels import image_shape
+from models.vetting.onnx_refusals import ONE_FILE, as_rejection, require_tensors
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
 
@@ -28,10 +30,10 @@ class OnnxCandidate:
         model = _checked(path)
         session = _opened(path)
         require_one_input(session.get_inputs())
+        require_tensors(session.get_outputs())
         first = session.get_inputs()[0]
-        _, *shape = first.shape or [None]
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
-        self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
+        self.input_shape = image_shape(first.shape, model)
         self.input_dtype = image_dtype(_onnx_dtype(first.type))
         self.outputs = tuple(output.name for output in session.get_outputs())
         self.on_gpu = session.get_providers()[0] != "CPUExecutionProvider"
@@ -66,7 +68,7 @@ def _opened(path: Path) -> Any:
     except Exception as error:  # ONNX Runtime raises a class of its own for each status code
         if is_out_of_memory(error):
             raise VettingTooCostly("loading it took more than it may") from error
-        raise _as_onnx_rejection(error) from error
+        raise as_rejection(error) from error
 
 
 def _checked(path: Path) -> Any:
@@ -97,17 +99,8 @@ def _checked(path: Path) -> Any:
         for each in sparse:
             tensors += [each.values, each.indices]
         if any(tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
-            raise ModelRejected(ModelFault.UNSAFE_CODE, "takes its weights from another file; a model must be one file")
+            raise ModelRejected(ModelFault.UNSAFE_CODE, ONE_FILE)
     return model
-
-
-def _as_onnx_rejection(error: Exception) -> ModelRejected:
-    text = one_line(error)
-    if "not a registered" in text or "No Op registered" in text or "opset" in text:
-        return ModelRejected(
-            ModelFault.UNSUPPORTED_LAYER, f"ONNX Runtime cannot run it: {text}; export it with standard operators"
-        )
-    return ModelRejected(ModelFault.NOT_A_MODEL, f"ONNX Runtime cannot load it: {text}; export it again")
 
 
 def _onnx_dtype(name: str) -> str:

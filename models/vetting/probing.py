@@ -89,10 +89,17 @@ def asked(answer: Predict, batch: NDArray[Any]) -> Outputs:
     except Exception as error:  # whatever a layer raises, the model cannot answer
         if is_out_of_memory(error):
             raise VettingTooCostly(f"a batch of {len(batch)} took more than it may") from error
-        raise ModelRejected(
-            ModelFault.WRONG_INPUT, f"cannot answer a plain image: {one_line(error)}; say in its card what it takes"
-        ) from error
+        raise ModelRejected(ModelFault.WRONG_INPUT, _cannot(len(batch), one_line(error))) from error
     return as_numbers(outputs)
+
+
+def _cannot(images: int, error: str) -> str:
+    if images == 1:
+        return f"cannot answer a plain image: {error}; say in its card what it takes"
+    return (
+        f"answers fewer plain images, but not {images} at once: {error}; "
+        "let it take any number of them, or a fixed one by its input's shape"
+    )
 
 
 def as_numbers(outputs: Outputs) -> Outputs:
