@@ -18,6 +18,9 @@ from models.vetting.onnx_refusals import ONE_FILE, as_rejection, require_tensors
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
 
+_HALF = (10, 16)
+"""`onnx.TensorProto.FLOAT16` and `BFLOAT16`."""
+
 
 class OnnxCandidate:
     """An `.onnx` file."""
@@ -39,6 +42,7 @@ class OnnxCandidate:
         self.on_gpu = session.get_providers()[0] != "CPUExecutionProvider"
         self.engines: tuple[EngineName, ...] = ("onnx",) if self.on_gpu else ("openvino", "onnx")
         self._answer = answering(session)
+        self.is_half = any(weights.data_type in _HALF for weights in model.graph.initializer)
         self._beginning = beginning_of_onnx(model, open_session)
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
@@ -52,6 +56,9 @@ class OnnxCandidate:
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
         return self._beginning
+
+    def origin(self) -> None:
+        """See `Candidate.origin`; exporters leave no names of layers."""
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""

@@ -24,6 +24,7 @@ from tests.models.vetting.processes import ROOT
 
 PIXELS = "it scales its pixels itself"
 ASSUMED = "nothing in it says how it wants its pixels"
+TEACHABLE = "it is built as Teachable Machine builds its models, and gets its pixels as -1..1"
 ANY_SIZE = "it takes any size, and gets 224x224"
 NOTES = {
     "transfer_learning": [PIXELS],
@@ -31,6 +32,11 @@ NOTES = {
     "normalizing": [PIXELS],
     "any_size": [ANY_SIZE, PIXELS],
     "rows": [ASSUMED],
+    "attending": [ASSUMED],
+    "mixed_precision": [ASSUMED],
+    "half": [PIXELS],
+    "bytes": [],
+    "teachable_machine": [TEACHABLE],
 }
 
 
