@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from models.card import Card, InputSpec
+from models.detection_card import detection_from_json
 from models.reference import ModelReference
 
 EngineName = Literal["openvino", "onnx", "tensorflow"]
@@ -17,7 +18,7 @@ DEFAULT_ENGINE: EngineChoice = "auto"
 DEFAULT_LARGEST_BATCH = 32
 """Images; a model is probed and warmed up to it."""
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 OPENVINO_FILE = "model.xml"
 """Its weights are in a `.bin` of the same name."""
@@ -86,7 +87,9 @@ class Manifest:
         card = value.pop("card")
         spec = card.pop("input")
         spec |= {"mean": tuple(spec["mean"]), "std": tuple(spec["std"])}
+        detection = card.pop("detection")
         card |= {"labels": tuple(card["labels"]), "tags": tuple(card["tags"]), "input": InputSpec(**spec)}
+        card |= {"detection": detection_from_json(detection) if detection is not None else None}
         outputs = tuple(OutputSpec(each["name"], tuple(each["shape"])) for each in value["outputs"])
         return cls(
             **value

@@ -16,6 +16,7 @@ from models.errors import ModelFault, ModelRejected, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
+from models.vetting.endings import endings_of_function
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
 from models.vetting.onnx_candidate import onnx_answer
 from models.vetting.openvino_form import openvino_answer, write_function
@@ -30,6 +31,7 @@ class KerasCandidate:
 
     own: EngineName = "tensorflow"
     costly: tuple[EngineName, ...] = ("onnx",)
+    labels: tuple[str, ...] = ()
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
@@ -61,6 +63,10 @@ class KerasCandidate:
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
         return beginning_of_function(self._function.get_concrete_function())
+
+    def endings(self) -> tuple[str | None, ...]:
+        """See `Candidate.endings`."""
+        return endings_of_function(self._function.get_concrete_function())
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""

@@ -12,7 +12,9 @@ from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
 from models.errors import ModelFault, ModelRejected, one_line
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
+from models.vetting.endings import endings_of_onnx
 from models.vetting.file_checks import CARD, COPY_AGAIN
+from models.vetting.onnx_classifiers import class_labels, with_numbers_alone
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
 
@@ -24,9 +26,10 @@ class OnnxCandidate:
     costly: tuple[EngineName, ...] = ()
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         model = _checked(path)
-        session = _opened(path)
+        self.labels = class_labels(model)
+        self._path = _plain(model, path)
+        session = _opened(self._path)
         require_one_input(session.get_inputs())
         first = session.get_inputs()[0]
         _, *shape = first.shape or [None]
@@ -38,6 +41,7 @@ class OnnxCandidate:
         self.engines: tuple[EngineName, ...] = ("onnx",) if self.on_gpu else ("openvino", "onnx")
         self._answer = answering(session)
         self._beginning = beginning_of_onnx(model, open_session)
+        self._endings = endings_of_onnx(model)
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.answer`."""
@@ -51,6 +55,10 @@ class OnnxCandidate:
         """See `Candidate.beginning`."""
         return self._beginning
 
+    def endings(self) -> tuple[str | None, ...]:
+        """See `Candidate.endings`."""
+        return self._endings
+
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         if engine == "openvino":
@@ -58,6 +66,15 @@ class OnnxCandidate:
             return openvino_answer(folder / OPENVINO_FILE)
         (folder / ONNX_FILE).hardlink_to(self._path)
         return self._answer
+
+
+def _plain(model: Any, path: Path) -> Path:
+    """A file of the model with outputs of numbers alone: its own, or another beside it."""
+    if not with_numbers_alone(model):
+        return path
+    plain = path.with_name("numbers_alone.onnx")
+    plain.write_bytes(model.SerializeToString())
+    return plain
 
 
 def _opened(path: Path) -> Any:
