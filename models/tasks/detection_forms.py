@@ -149,8 +149,11 @@ def _expected(spec: DetectionSpec, anchors: AnchorSpec, roles: Roles, image: Inp
 
 
 def _activation(scores: Sequence[Probed]) -> Activation:
-    """What makes probabilities of scores that do not exclude each other."""
-    known = (output.ending in ("Softmax", "Sigmoid") or output.are_shares for output in scores)
+    """What makes probabilities of scores that do not exclude each other.
+
+    There are so many of them that all within 0..1 are no chance, whatever operation made them.
+    """
+    known = (output.ending in ("Softmax", "Sigmoid") or output.lay_within for output in scores)
     return "none" if all(known) or all(output.is_distribution() for output in scores) else "sigmoid"
 
 

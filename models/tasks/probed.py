@@ -67,9 +67,14 @@ class Probed(NamedTuple):
         return self.ending in _LINEAR
 
     @property
+    def lay_within(self) -> bool:
+        """Whether all numbers were within 0..1."""
+        return bool(self.values.min() >= 0 and self.values.max() <= 1)
+
+    @property
     def are_shares(self) -> bool:
-        """Whether all numbers lay within 0..1, and no operation says that this was chance."""
-        return not self.is_linear and bool(self.values.min() >= 0 and self.values.max() <= 1)
+        """Whether all numbers were within 0..1, and no operation says that this was chance."""
+        return self.lay_within and not self.is_linear
 
     def is_distribution(self, axis: int = -1) -> bool:
         """Whether the numbers along an axis are not negative and sum to 1."""
