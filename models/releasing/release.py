@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, EngineChoice, Vetted
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice, Vetted
 from models.errors import ReleaseError
 from models.reference import ModelReference
 from models.releasing.card_in_file import embed_card, embedded_card
@@ -73,6 +73,7 @@ def release(
     *,
     engine: EngineChoice = DEFAULT_ENGINE,
     largest_batch: int = DEFAULT_LARGEST_BATCH,
+    max_values: int = DEFAULT_MAX_VALUES,
     storage: WritableStorage | None = None,
     **card: Any,
 ) -> Vetted:
@@ -83,6 +84,7 @@ def release(
         destination: a folder, `gs://BUCKET/FOLDER`, or a file that is not there yet.
         engine: what may execute the model.
         largest_batch: probed up to.
+        max_values: numbers that a result may tell of a model's outputs as they are.
         storage: reaches both; local paths and `gs://` where None.
         card: fields of the card, in place of those that the file bears: `name`, `labels`, `task`, `input`, …
 
@@ -103,7 +105,7 @@ def release(
     reached = storage or AnyStorage()
     with (
         prepare(reached, str(model), read_destination(str(destination)), card) as prepared,
-        vetting(reached, engine, largest_batch) as vetter,
+        vetting(reached, engine, largest_batch, max_values) as vetter,
     ):
         vetted = prepared.vet(vetter)
         prepared.put(reached, lambda size: None)
