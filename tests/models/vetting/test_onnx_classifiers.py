@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from models.answering import answers
 from models.card import Card
 from models.engines import load_engine
-from models.errors import ModelFault
+from models.errors import ImageError, ModelFault
 from models.images.decoding import Raster
 from models.live import LiveModel
 from models.vetting import Vetter
@@ -63,7 +63,8 @@ def classifier(path: Path, labels: list[Any], *, maps: bool, only_labels: bool =
 def served(path: Path, vetter: Vetter) -> tuple[Card, list[dict[str, Any]]]:
     vetted = vetter.vet(str(path))
     live = LiveModel(vetted.reference, vetted.artefact.manifest, load_engine(vetted.artefact, 1))
-    return vetted.artefact.manifest.card, [answer.to_json() for answer in answers(live, list(map(Raster, PIXELS)))]
+    told = [answer for answer in answers(live, list(map(Raster, PIXELS))) if not isinstance(answer, ImageError)]
+    return vetted.artefact.manifest.card, [answer.to_json() for answer in told]
 
 
 def probabilities() -> np.ndarray:
