@@ -178,7 +178,7 @@ def _outputs_in_words(manifest: Manifest) -> str:
 
 
 def _input_in_words(spec: InputSpec, manifest: Manifest) -> str:
-    size = f"{spec.height} × {spec.width} pixels, {'grey' if spec.channels == 1 else 'RGB'}, {spec.layout}"
+    size = f"{spec.height} × {spec.width} pixels, {spec.color}, {spec.layout}"
     fit = {"stretch": "stretched to fit", "crop": "cropped to fit", "pad": "padded to fit"}[spec.fit]
     if not manifest.input_dtype.startswith("float"):
         return f"{size}, {manifest.input_dtype} 0..255, {fit}"

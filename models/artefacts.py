@@ -56,6 +56,7 @@ class Manifest:
         input_dtype: NumPy's name of the dtype that the model takes.
         outputs: what it answers, in the model's own order; at least one.
         seconds: how long vetting took.
+        memory: bytes that vetting took at its peak, beyond what its libraries take.
         notes: what was found out, or had to be assumed, about the images that the model takes; a sentence each.
     """
 
@@ -67,6 +68,7 @@ class Manifest:
     input_dtype: str
     outputs: tuple[OutputSpec, ...]
     seconds: float
+    memory: int = 0
     notes: tuple[str, ...] = ()
 
     @property

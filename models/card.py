@@ -14,6 +14,7 @@ Task = Literal["classification", "binary", "multilabel", "segmentation", "detect
 Activation = Literal["none", "softmax", "sigmoid"]
 Layout = Literal["NHWC", "NCHW"]
 Fit = Literal["stretch", "crop", "pad"]
+Color = Literal["RGB", "BGR", "grey"]
 
 MAX_CARD_BYTES = 4 * 1024 * 1024
 MAX_SIDE = 8192
@@ -23,18 +24,20 @@ MAX_SIDE = 8192
 class InputSpec:
     """How pixels become a model's input.
 
-    Each image is fitted to `height` × `width`, given `channels`, and becomes `(pixel * scale - mean) / std`
-    (per channel, float32) where the model takes floats; a model that takes integers gets the pixels 0..255.
+    Each image is fitted to `height` × `width`, given `channels` in the order of `color`, and becomes
+    `(pixel * scale - mean) / std` (per channel, float32) where the model takes floats; a model that takes integers gets
+    the pixels 0..255.
 
     Attributes:
         height: pixels.
         width: pixels.
-        channels: 3 (RGB) or 1 (grey).
+        channels: 3 or 1.
         layout: `NHWC` (batch, height, width, channels) or `NCHW`.
         scale: factor for pixel values 0..255.
-        mean: one number a channel, subtracted after scaling.
-        std: one number a channel, divided by at the end.
+        mean: one number a channel, in the order of `color`, subtracted after scaling.
+        std: one number a channel, likewise, divided by at the end.
         fit: `stretch` ignores the aspect ratio, `crop` cuts the centre, `pad` adds black borders.
+        color: which channel comes first, of 3; `grey` of 1, whatever was given.
     """
 
     height: int
@@ -45,6 +48,11 @@ class InputSpec:
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     fit: Fit = "stretch"
+    color: Color = "RGB"
+
+    def __post_init__(self) -> None:
+        if self.channels == 1:
+            object.__setattr__(self, "color", "grey")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,14 +159,16 @@ def _read_input(written: Any, inferred: InputSpec) -> InputSpec:
         raise bad("`input` is not a JSON object")
     no_unknown(written, InputSpec, "`input`")
     layout = cast(Layout, choice(written, "layout", get_args(Layout), inferred.layout))
+    channels, color = _channels_and_color(written, inferred)
     spec = replace(
         inferred,
         height=_side(written, "height", inferred.height),
         width=_side(written, "width", inferred.width),
-        channels=_channels(written, inferred.channels),
+        channels=channels,
         layout=layout,
         scale=number(written.get("scale", inferred.scale), "input.scale"),
         fit=cast(Fit, choice(written, "fit", get_args(Fit), inferred.fit)),
+        color=color,
     )
     mean = _per_channel(written, "mean", inferred.mean, spec.channels)
     std = _per_channel(written, "std", inferred.std, spec.channels)
@@ -187,6 +197,18 @@ def _integer(written: Mapping[str, Any], field: str, default: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise bad(f"`input.{field}` must be a whole number")
     return value
+
+
+def _channels_and_color(written: Mapping[str, Any], inferred: InputSpec) -> tuple[Literal[1, 3], Color]:
+    """Each follows from the other where only one of them is written."""
+    color = cast(Color, choice(written, "color", get_args(Color), inferred.color))
+    implied: Literal[1, 3] = 1 if color == "grey" else 3
+    channels = _channels(written, implied if "color" in written else inferred.channels)
+    if channels == implied:
+        return channels, color
+    if "color" in written:
+        raise bad(f"`input.color` {color} contradicts `input.channels` {channels}")
+    return channels, "grey" if channels == 1 else "RGB"
 
 
 def _channels(written: Mapping[str, Any], default: Literal[1, 3]) -> Literal[1, 3]:

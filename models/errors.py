@@ -100,6 +100,10 @@ class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
     """Vetting could not look at the candidate, for a reason that is this machine's; nothing was found out."""
 
 
+class VettingTooCostly(Exception):  # noqa: N818 - told apart from a verdict
+    """Vetting took more memory than it may, which tells little of what the model takes when it serves."""
+
+
 class ReleaseError(Exception):
     """Something about a request to release a model that its user can mend; its text is one line."""
 

@@ -38,6 +38,12 @@ def publish(
     name: Annotated[str | None, typer.Option(help="The model's name, which its results bear.")] = None,
     labels: Annotated[Path | None, typer.Option(help="Labels: one a line, or a JSON list.")] = None,
     card: Annotated[Path | None, typer.Option(help="A card: JSON. Options of this command go before it.")] = None,
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="How pixels were scaled: a family of keras.applications, such as resnet50 or vgg16."
+        ),
+    ] = None,
     version: Annotated[str | None, typer.Option(help="The model's version.")] = None,
     description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Vet, and say what would happen.")] = False,
@@ -53,7 +59,7 @@ def publish(
     where = read_destination(destination)
     fields = _fields(card, labels, name=name, version=version, description=description)
     try:
-        with _prepared(storage, model, where, fields) as prepared:
+        with _prepared(storage, model, where, fields, preprocess) as prepared:
             with (
                 vetting(storage, job["engine"], job["max_batch_size"], job["max_values"]) as vetter,
                 working(stderr, f"vetting {model}"),
@@ -83,12 +89,14 @@ def _fields(card: Path | None, labels: Path | None, **options: str | None) -> di
 
 
 @contextmanager
-def _prepared(storage: WritableStorage, model: str, where: Destination, card: Mapping[str, Any]) -> Iterator[Prepared]:
+def _prepared(
+    storage: WritableStorage, model: str, where: Destination, card: Mapping[str, Any], preprocess: str | None
+) -> Iterator[Prepared]:
     """`prepare`, whose troubles are the user's to mend: nothing has been sent yet."""
     with ExitStack() as stack:
         try:
             with asking(where.folder):
-                prepared = stack.enter_context(prepare(storage, model, where, card))
+                prepared = stack.enter_context(prepare(storage, model, where, card, preprocess))
         except FileNotFoundError as error:
             raise CommandRefused(f"there is no file {model}") from error
         except (NameTaken, StorageUnavailable) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launch.doctor.cloud import credentials, emulators
-from launch.doctor.engines import onnx_runtime, vetting_works
+from launch.doctor.engines import libraries, vetting_works
 from launch.doctor.findings import Check
 from launch.doctor.installation import names, packages, python_version
 from launch.doctor.machine import cache, memory, optional_tools
@@ -12,7 +12,7 @@ CHECKS: dict[str, Check] = {
     "Python": python_version,
     "packages": packages,
     "names": names,
-    "ONNX Runtime": onnx_runtime,
+    "engines": libraries,
     "vetting": vetting_works,
     "the cache": cache,
     "memory": memory,

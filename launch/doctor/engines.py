@@ -18,12 +18,17 @@ from models.vetting import Vetter
 IMPORT_SECONDS = 120.0
 
 
-def onnx_runtime() -> Iterator[Finding]:
-    """Whether ONNX Runtime can be imported: a broken build ends the process, hence the child."""
+def libraries() -> Iterator[Finding]:
+    """Whether the engines' libraries can be imported: a broken build ends the process, hence the children."""
     if trouble := trouble_in("-c", "import onnxruntime"):
         yield Finding("fail", f"ONNX Runtime: {trouble}", "pip install --force-reinstall onnxruntime")
     else:
         yield Finding("ok", "ONNX Runtime can be imported")
+    if trouble := trouble_in("-c", "from models.engines.quiet_openvino import load_openvino; load_openvino()"):
+        remedy = "models are served by other engines, more slowly; pip install --force-reinstall openvino"
+        yield Finding("warn", f"OpenVINO: {trouble}", remedy)
+    else:
+        yield Finding("ok", "OpenVINO can be imported")
 
 
 def vetting_works() -> Iterator[Finding]:
@@ -44,11 +49,11 @@ def vetting_works() -> Iterator[Finding]:
             return
         finally:
             vetter.close()
-    if manifest.engine == "onnx":
-        yield Finding("ok", f"vetting works: {manifest.seconds:.1f} s for a tiny model, served by ONNX Runtime")
+    if manifest.engine == "tensorflow":
+        remedy = "models are served by TensorFlow, more slowly; pip install --force-reinstall openvino"
+        yield Finding("warn", f"vetting works, but with no faster engine: {manifest.engine_reason}", remedy)
     else:
-        remedy = "models are served by TensorFlow, more slowly; pip install --force-reinstall onnxruntime tf2onnx"
-        yield Finding("warn", f"vetting works, but not with ONNX Runtime: {manifest.engine_reason}", remedy)
+        yield Finding("ok", f"vetting works: {manifest.seconds:.1f} s for a tiny model, served by {manifest.engine}")
 
 
 def trouble_in(*arguments: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import OPENVINO_FILE, Artefact
 from models.engines.engine import Outputs, Predict, by_fixed_batches, images_within, in_runs
-from models.engines.quiet_openvino import openvino
+from models.engines.quiet_openvino import load_openvino
 
 RUN_BYTES = 2_500_000
 """Input of one run, four photographs of 224x224 (docs/performance.md)."""
@@ -37,8 +37,8 @@ class OpenVinoEngine:
         return in_runs(self._answer, batch, self._run, self._threads)
 
 
-def compiled(path: Path, threads: int) -> openvino.CompiledModel:
-    """A model of OpenVINO's own format, ready for `threads` runs side by side.
+def compiled(path: Path, threads: int) -> Any:
+    """A model of OpenVINO's own format (`openvino.CompiledModel`), ready for `threads` runs side by side.
 
     Left alone OpenVINO computes in bfloat16 where the CPU can, and keeps its threads each to one core, which are the
     same cores for the model before and the model after a swap.
@@ -49,12 +49,12 @@ def compiled(path: Path, threads: int) -> openvino.CompiledModel:
         "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,
     }
-    return openvino.Core().compile_model(path, "CPU", settings)
+    return load_openvino().Core().compile_model(path, "CPU", settings)
 
 
-def answering(model: openvino.CompiledModel) -> Predict:
-    """What a model makes of a batch of any size, all its outputs in its own order; threads may ask side by side."""
-    idle: SimpleQueue[openvino.InferRequest] = SimpleQueue()
+def answering(model: Any) -> Predict:
+    """What a compiled model makes of a batch of any size, in the order of its outputs; threads may ask side by side."""
+    idle: SimpleQueue[Any] = SimpleQueue()
     fixed = _fixed_batch(model)
 
     def run(batch: NDArray[Any]) -> Outputs:
@@ -71,7 +71,7 @@ def answering(model: openvino.CompiledModel) -> Predict:
     return run if fixed is None else by_fixed_batches(run, fixed)
 
 
-def _fixed_batch(model: openvino.CompiledModel) -> int | None:
+def _fixed_batch(model: Any) -> int | None:
     """How many images a model takes at once, neither more nor fewer; None where any number will do."""
     shape = model.inputs[0].partial_shape
     return shape[0].get_length() if shape.rank.is_static and len(shape) and shape[0].is_static else None

@@ -22,7 +22,7 @@ def model_input(images: Sequence[Raster], manifest: Manifest) -> NDArray[Any]:
 
     Args:
         images: their sizes may differ.
-        manifest: its card says size, channels, layout, fit and scaling.
+        manifest: its card says size, channels, their order, layout, fit and scaling.
 
     Returns:
         Shape (n, *input_shape), dtype `input_dtype`; floats are `(pixel * scale - mean) / std`.
@@ -31,7 +31,8 @@ def model_input(images: Sequence[Raster], manifest: Manifest) -> NDArray[Any]:
     batch = np.empty((len(images), spec.height, spec.width, spec.channels), manifest.input_dtype)
 
     def fill(row: int) -> None:
-        batch[row] = scale(fit_image(images[row], spec.height, spec.width, spec.fit, spec.channels), manifest)
+        pixels = fit_image(images[row], spec.height, spec.width, spec.fit, spec.channels)
+        batch[row] = scale(pixels[..., ::-1] if spec.color == "BGR" else pixels, manifest)
 
     pixels = sum(image.pixels.size for image in images)
     # In threads, so that no core is idle between two calls of the model.
@@ -42,7 +43,7 @@ def model_input(images: Sequence[Raster], manifest: Manifest) -> NDArray[Any]:
 
 
 def scale(pixels: NDArray[np.uint8], manifest: Manifest) -> NDArray[Any]:
-    """Pixels 0..255, channels last, as the numbers that the model takes."""
+    """Pixels 0..255, channels last and in the model's order, as the numbers that it takes."""
     spec = manifest.card.input
     dtype = np.dtype(manifest.input_dtype)
     if not np.issubdtype(dtype, np.floating):

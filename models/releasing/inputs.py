@@ -14,7 +14,8 @@ def read_labels(path: Path) -> list[str]:
     """The labels in a file, in the order of the model's outputs.
 
     Args:
-        path: UTF-8 text with one label a line, or a JSON list of texts.
+        path: UTF-8 text with one label a line, or a JSON list of texts. Lines that all begin with their own number, as
+            Teachable Machine writes them (`0 Cats`, `1 Dogs`), lose it.
 
     Raises:
         ReleaseError: unreadable, empty, or neither of the two.
@@ -31,9 +32,17 @@ def read_labels(path: Path) -> list[str]:
         labels = [line.strip() for line in text.rstrip().splitlines()]
         if "" in labels and text.strip():
             raise ReleaseError(f"line {labels.index('') + 1} of {path} is empty; one label a line is expected")
+        labels = _without_numbers(labels)
     if not labels:
         raise ReleaseError(f"{path} holds no labels")
     return labels
+
+
+def _without_numbers(lines: list[str]) -> list[str]:
+    """The lines without the index that each begins with; as they are where one begins otherwise, or is nothing else."""
+    parts = [line.split(maxsplit=1) for line in lines]
+    numbered = all(len(part) == 2 and part[0] == str(index) for index, part in enumerate(parts))
+    return [part[1] for part in parts] if numbered else lines
 
 
 def read_card_file(path: Path) -> dict[str, Any]:

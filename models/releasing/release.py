@@ -21,6 +21,7 @@ from models.releasing.destination import (
     read_destination,
     sha256_of,
 )
+from models.releasing.preprocessing import preprocessing
 from models.storage import Storage, Told, WritableStorage
 from models.storage.errors import NameTaken
 from models.storage.schemes import AnyStorage
@@ -75,6 +76,7 @@ def release(
     largest_batch: int = DEFAULT_LARGEST_BATCH,
     max_values: int = DEFAULT_MAX_VALUES,
     storage: WritableStorage | None = None,
+    preprocess: str | None = None,
     **card: Any,
 ) -> Vetted:
     """Vets a model with its card in it, and puts it where its readers find it, in one step and without replacing any.
@@ -86,6 +88,8 @@ def release(
         largest_batch: probed up to.
         max_values: numbers that a result may tell of a model's outputs as they are.
         storage: reaches both; local paths and `gs://` where None.
+        preprocess: a family of `keras.applications` whose `preprocess_input` the model was trained with; the card's
+            `input` gets its `scale`, `mean`, `std` and `color`.
         card: fields of the card, in place of those that the file bears: `name`, `labels`, `task`, `input`, …
 
     Returns:
@@ -93,7 +97,7 @@ def release(
 
     Raises:
         ModelRejected: with the reason; nothing was released.
-        ReleaseError: the destination is none.
+        ReleaseError: the destination is none, or there is no such family.
         NameTaken: there is a file of this name already.
         FileNotFoundError: there is no such model.
         NotWritten, StorageUnavailable: from the storage.
@@ -104,7 +108,7 @@ def release(
     """
     reached = storage or AnyStorage()
     with (
-        prepare(reached, str(model), read_destination(str(destination)), card) as prepared,
+        prepare(reached, str(model), read_destination(str(destination)), card, preprocess) as prepared,
         vetting(reached, engine, largest_batch, max_values) as vetter,
     ):
         vetted = prepared.vet(vetter)
@@ -114,27 +118,35 @@ def release(
 
 @contextmanager
 def prepare(
-    storage: WritableStorage, model: str, destination: Destination, card: Mapping[str, Any]
+    storage: WritableStorage,
+    model: str,
+    destination: Destination,
+    card: Mapping[str, Any],
+    preprocess: str | None = None,
 ) -> Iterator[Prepared]:
     """A copy of the model with its card in it, under the name that it will have; gone afterwards.
 
     Where that name is made up, the card gets the model's present name, unless it has one: results should say
-    `digits`, not `digits-20300102T030405Z-0123456789ab`.
+    `digits`, not `digits-20300102T030405Z-0123456789ab`. What `preprocess` says of the `input` goes before
+    what the card says, and leaves its other fields.
 
     Raises:
         FileNotFoundError, StorageUnavailable, InvalidAddress: from the storage.
         OSError: the copy cannot be written.
-        ReleaseError: the chosen name does not fit the file.
+        ReleaseError: the chosen name does not fit the file, or `preprocess` is no family of `keras.applications`.
         NameTaken: there is a file of this name. What really keeps files from being replaced is the step that writes.
         ModelRejected: the file is no model, or its card is damaged.
     """
     own_name = model.rpartition("/")[2]
+    scaling = preprocessing(preprocess) if preprocess is not None else {}
     with tempfile.TemporaryDirectory(prefix="hotswap-release-") as folder:
         copy = Path(folder) / f"model{Path(own_name).suffix.lower()}"
         _fetch(storage, model, copy)
         kind = identify(copy)
         present = embedded_card(copy)
         wanted = present | dict(card)
+        if scaling and isinstance(asked := wanted.get("input", {}), dict):
+            wanted["input"] = asked | scaling
         if destination.name is None:
             wanted = {"name": model_stem(own_name)} | wanted
         if wanted != present:

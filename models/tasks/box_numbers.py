@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.detection_card import BoxOrder, BoxUnits
-from models.tasks.probed import Probed
+from models.tasks.probed import ProbedOutput
 
 _SHARES = 2.0
 """Shares of an image are hardly greater, and boxes in pixels that are not hardly any boxes."""
 
 
-def order_and_units(output: Probed, boxes: NDArray[np.float64], in_rows: bool) -> tuple[BoxOrder, BoxUnits, bool]:
+def order_and_units(output: ProbedOutput, boxes: NDArray[np.float64], in_rows: bool) -> tuple[BoxOrder, BoxUnits, bool]:
     """How boxes are written, and whether that is more than a guess.
 
     Args:

@@ -19,7 +19,7 @@ from models.tasks.anchors import boxes_on
 from models.tasks.box_numbers import order_and_units
 from models.tasks.detection import cells_of, rows_of
 from models.tasks.output_roles import Roles
-from models.tasks.probed import Probed, told
+from models.tasks.probed import ProbedOutput, told
 
 _ELSE = "its card's `detection` may say otherwise"
 
@@ -74,7 +74,7 @@ def form_of_outputs(roles: Roles, spec: DetectionSpec, fields: Mapping[str, Any]
     return Form(spec, None if roles.classes else scores // boxes, activation, notes)
 
 
-def form_of_rows(output: Probed, spec: DetectionSpec, fields: Mapping[str, Any], labels: int) -> Form:
+def form_of_rows(output: ProbedOutput, spec: DetectionSpec, fields: Mapping[str, Any], labels: int) -> Form:
     """Of one output with a row (or a column) for each box: its four numbers, then scores.
 
     Args:
@@ -105,11 +105,11 @@ def form_of_rows(output: Probed, spec: DetectionSpec, fields: Mapping[str, Any],
         # As YOLO has it up to its version 5; later ones have a column for each box, and no such score.
         column_each = columns != output.sides[-1]
         spec = replace(spec, objectness=columns == 5 + labels if labels else columns > 5 and not column_each)
-    scores = Probed(output.name, rows[:, 4:], output.ending)
+    scores = ProbedOutput(output.name, rows[:, 4:], output.ending)
     return Form(spec, columns - 4 - spec.objectness, _activation([scores]), notes)
 
 
-def _is_final(output: Probed, labels: int) -> bool:
+def _is_final(output: ProbedOutput, labels: int) -> bool:
     """Whether rows are a box, its score and its class, as detectors answer that suppress by themselves."""
     if 6 not in output.sides or labels in (1, 2):
         return False
@@ -118,7 +118,7 @@ def _is_final(output: Probed, labels: int) -> bool:
 
 
 def _written(
-    spec: DetectionSpec, fields: Mapping[str, Any], output: Probed, numbers: NDArray[np.float64], in_rows: bool
+    spec: DetectionSpec, fields: Mapping[str, Any], output: ProbedOutput, numbers: NDArray[np.float64], in_rows: bool
 ) -> tuple[DetectionSpec, tuple[str, ...]]:
     order, units, certain = order_and_units(output, numbers, in_rows)
     spec = replace(
@@ -148,7 +148,7 @@ def _expected(spec: DetectionSpec, anchors: AnchorSpec, roles: Roles, image: Inp
     return sum(boxes_on(anchors, cells_of(spec, anchors, outputs, (image.height, image.width))))
 
 
-def _activation(scores: Sequence[Probed]) -> Activation:
+def _activation(scores: Sequence[ProbedOutput]) -> Activation:
     """What makes probabilities of scores that do not exclude each other.
 
     There are so many of them that all within 0..1 are no chance, whatever operation made them.
@@ -157,9 +157,9 @@ def _activation(scores: Sequence[Probed]) -> Activation:
     return "none" if all(known) or all(output.is_distribution() for output in scores) else "sigmoid"
 
 
-def _beside(roles: Roles) -> list[Probed]:
+def _beside(roles: Roles) -> list[ProbedOutput]:
     return [*roles.scores, *(output for output in (roles.classes, roles.count) if output is not None)]
 
 
-def _size(output: Probed) -> int:
+def _size(output: ProbedOutput) -> int:
     return math.prod(output.shape)

@@ -11,7 +11,7 @@ import numpy as np
 from models.card import InputSpec
 from models.detection_card import AnchorSpec
 from models.tasks.anchors import boxes_on, cells_by_step
-from models.tasks.probed import Probed
+from models.tasks.probed import ProbedOutput
 
 _ASIDE = ("raw_", "detection_multiclass_scores", "detection_anchor_indices", "detection_masks")
 """What the TensorFlow Object Detection API answers beside its detections."""
@@ -32,13 +32,13 @@ class Roles:
         count: of boxes that are meant.
     """
 
-    boxes: tuple[Probed, ...] = ()
-    scores: tuple[Probed, ...] = ()
-    classes: Probed | None = None
-    count: Probed | None = None
+    boxes: tuple[ProbedOutput, ...] = ()
+    scores: tuple[ProbedOutput, ...] = ()
+    classes: ProbedOutput | None = None
+    count: ProbedOutput | None = None
 
 
-def head_roles(outputs: Sequence[Probed], anchors: AnchorSpec, spec: InputSpec) -> Roles | None:
+def head_roles(outputs: Sequence[ProbedOutput], anchors: AnchorSpec, spec: InputSpec) -> Roles | None:
     """The heads of an SSD with these default boxes: a pair for each feature map in any order, or one pair of all."""
     cells = cells_by_step(anchors, spec.height, spec.width)
     shaped = sorted({output.shape[:2] for output in outputs if len(output.shape) >= 3}, key=math.prod, reverse=True)
@@ -61,7 +61,7 @@ def head_roles(outputs: Sequence[Probed], anchors: AnchorSpec, spec: InputSpec) 
     return Roles(tuple(each for each in boxes if each is not None), tuple(rest))
 
 
-def final_roles(outputs: Sequence[Probed]) -> Roles | None:
+def final_roles(outputs: Sequence[ProbedOutput]) -> Roles | None:
     """Boxes as they are meant, with what belongs to them; None where names and shapes do not tell them."""
     among = [output for output in outputs if not output.name.lower().startswith(_ASIDE)]
     boxes = _one(among, _BOXES, lambda output: output.shape[-1:] == (4,) and len(output.sides) <= 2)
@@ -78,14 +78,16 @@ def final_roles(outputs: Sequence[Probed]) -> Roles | None:
     return Roles((boxes,), (scores,), classes, count)
 
 
-def speak_for_themselves(roles: Roles, outputs: Sequence[Probed]) -> bool:
+def speak_for_themselves(roles: Roles, outputs: Sequence[ProbedOutput]) -> bool:
     """Whether outputs are a detection without a card's word: several boxes, called so or with nothing beside them."""
     boxes = roles.boxes[0]
     known = 2 + (roles.classes is not None) + (roles.count is not None)
     return len(boxes.sides) == 2 and (_is_called(boxes, _BOXES[:1]) or known == len(outputs))
 
 
-def _one(outputs: Iterable[Probed], words: Sequence[str], fits: Callable[[Probed], bool]) -> Probed | None:
+def _one(
+    outputs: Iterable[ProbedOutput], words: Sequence[str], fits: Callable[[ProbedOutput], bool]
+) -> ProbedOutput | None:
     """The output that fits: one that bears such a name, else the only one."""
     fitting = [output for output in outputs if fits(output)]
     for word in words:
@@ -95,34 +97,34 @@ def _one(outputs: Iterable[Probed], words: Sequence[str], fits: Callable[[Probed
     return _only(fitting)
 
 
-def _only(outputs: Sequence[Probed]) -> Probed | None:
+def _only(outputs: Sequence[ProbedOutput]) -> ProbedOutput | None:
     return outputs[0] if len(outputs) == 1 else None
 
 
-def _told_apart(outputs: Sequence[Probed]) -> list[Probed]:
+def _told_apart(outputs: Sequence[ProbedOutput]) -> list[ProbedOutput]:
     """Of outputs of the same size those that are boxes, as where there are four classes."""
     called = [output for output in outputs if _is_called(output, _BOXES)]
     return called or [output for output in outputs if output.ending not in ("Softmax", "Sigmoid")]
 
 
-def _is_called(output: Probed, words: Sequence[str]) -> bool:
+def _is_called(output: ProbedOutput, words: Sequence[str]) -> bool:
     return any(word in output.name.lower() for word in words)
 
 
-def _is_of_indices(output: Probed) -> bool:
+def _is_of_indices(output: ProbedOutput) -> bool:
     if _is_called(output, _SCORES):
         return False
     whole = output.is_whole or bool(np.all(output.values == np.rint(output.values)))
     return whole and (output.is_whole or _is_called(output, _CLASSES) or float(output.values.max()) > 1)
 
 
-def _is_a_row_each(output: Probed, boxes: int) -> bool:
+def _is_a_row_each(output: ProbedOutput, boxes: int) -> bool:
     return boxes == 1 or (output.sides[:1] == (boxes,) and len(output.sides) <= 2)
 
 
-def _among(output: Probed, others: Iterable[Probed | None]) -> bool:
+def _among(output: ProbedOutput, others: Iterable[ProbedOutput | None]) -> bool:
     return any(output is other for other in others)
 
 
-def _size(output: Probed) -> int:
+def _size(output: ProbedOutput) -> int:
     return math.prod(output.shape)

@@ -28,7 +28,7 @@ _LINEAR = {
 _CLOSE = 1e-3
 
 
-class Probed(NamedTuple):
+class ProbedOutput(NamedTuple):
     """One output, and what it was for the probe images.
 
     Attributes:
@@ -86,7 +86,7 @@ class Probed(NamedTuple):
         return f"{shown(self.name)} of shape {self.shape}"
 
 
-def by_name(name: str, outputs: Sequence[Probed], field: str) -> Probed:
+def by_name(name: str, outputs: Sequence[ProbedOutput], field: str) -> ProbedOutput:
     """The output that a card's field names, or whose position it tells.
 
     Raises:
@@ -101,6 +101,6 @@ def by_name(name: str, outputs: Sequence[Probed], field: str) -> Probed:
     raise bad(f"`{field}` is {shown(name)}, which is no output; there are {there}")
 
 
-def told(outputs: Sequence[Probed]) -> str:
+def told(outputs: Sequence[ProbedOutput]) -> str:
     """Outputs, for a person."""
     return ", ".join(map(str, outputs[:12])) + (", …" if len(outputs) > 12 else "")

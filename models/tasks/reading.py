@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from models.card import Activation, Card, Task
 from models.errors import ModelFault, ModelRejected
-from models.tasks.probed import Probed, by_name, told
+from models.tasks.probed import ProbedOutput, by_name, told
 from models.tasks.reading_detection import find_detection, read_detection_off
 from models.tasks.segmentation import MOST_CLASSES, pixel_sides
 
@@ -30,7 +30,7 @@ class Reading(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_off(outputs: Sequence[Probed], draft: Card, written: Mapping[str, Any]) -> Reading:
+def read_off(outputs: Sequence[ProbedOutput], draft: Card, written: Mapping[str, Any]) -> Reading:
     """Completes a card by what the outputs tell, and holds what it says against them.
 
     Args:
@@ -75,7 +75,7 @@ def _numbers(card: Card, why: str) -> Reading:
     return Reading(replace(card, output=""), (why,) if why else ())
 
 
-def _task(outputs: Sequence[Probed], card: Card, written: Mapping[str, Any]) -> tuple[Task, str]:
+def _task(outputs: Sequence[ProbedOutput], card: Card, written: Mapping[str, Any]) -> tuple[Task, str]:
     """The task that outputs tell, and why."""
     if written.get("detection") is not None:
         return "detection", ""
@@ -92,7 +92,7 @@ def _task(outputs: Sequence[Probed], card: Card, written: Mapping[str, Any]) -> 
     return "raw", f"its {len(outputs)} outputs tell no task, and are told as they are; say one in its card"
 
 
-def _task_of_one(output: Probed, card: Card) -> tuple[Task, str]:
+def _task_of_one(output: ProbedOutput, card: Card) -> tuple[Task, str]:
     match output.sides:
         case ():
             return _task_of_number(output, card)
@@ -113,7 +113,7 @@ def _task_of_one(output: Probed, card: Card) -> tuple[Task, str]:
     return _task_of_pixels(output, card)
 
 
-def _task_of_number(output: Probed, card: Card) -> tuple[Task, str]:
+def _task_of_number(output: ProbedOutput, card: Card) -> tuple[Task, str]:
     if not output.is_float:
         return "raw", ""
     if output.are_shares and output.ending in ("Sigmoid", "Softmax"):
@@ -123,7 +123,7 @@ def _task_of_number(output: Probed, card: Card) -> tuple[Task, str]:
     return "regression", f"nothing says that its one number is a score: a regression; {_SAY_ANOTHER}"
 
 
-def _task_of_pixels(output: Probed, card: Card) -> tuple[Task, str]:
+def _task_of_pixels(output: ProbedOutput, card: Card) -> tuple[Task, str]:
     sides = pixel_sides(output.shape, card.input)
     if sides is None:
         return "raw", ""
@@ -142,7 +142,7 @@ def _task_of_pixels(output: Probed, card: Card) -> tuple[Task, str]:
     return "raw", ""
 
 
-def _task_of_a_plane(output: Probed, size: str) -> tuple[Task, str]:
+def _task_of_a_plane(output: ProbedOutput, size: str) -> tuple[Task, str]:
     """Of an output with one number for each pixel."""
     if output.ending == "Sigmoid":
         return "segmentation", f"it ends with a sigmoid for {size}: a segmentation of two classes; {_SAY_ANOTHER}"
@@ -151,13 +151,13 @@ def _task_of_a_plane(output: Probed, size: str) -> tuple[Task, str]:
     return "raw", ""
 
 
-def _axis_in_batch(output: Probed, axis: int) -> int:
+def _axis_in_batch(output: ProbedOutput, axis: int) -> int:
     """The axis of the probe's values that is `axis` of the answer to one image without its sides of 1."""
     long = [place for place, side in enumerate(output.shape) if side != 1]
     return long[axis] + 1
 
 
-def _the_output(outputs: Sequence[Probed], card: Card) -> Probed:
+def _the_output(outputs: Sequence[ProbedOutput], card: Card) -> ProbedOutput:
     """The output that tells the answer of a task which one output tells.
 
     Raises:
@@ -179,7 +179,7 @@ def _the_output(outputs: Sequence[Probed], card: Card) -> Probed:
     return fitting[0]
 
 
-def _fits(output: Probed, card: Card) -> bool:
+def _fits(output: ProbedOutput, card: Card) -> bool:
     match card.task:
         case "binary":
             return not output.sides and not output.is_whole
@@ -191,7 +191,7 @@ def _fits(output: Probed, card: Card) -> bool:
             return pixel_sides(output.shape, card.input) is not None
 
 
-def _activation(output: Probed, card: Card, written: Mapping[str, Any]) -> tuple[Activation, tuple[str, ...]]:
+def _activation(output: ProbedOutput, card: Card, written: Mapping[str, Any]) -> tuple[Activation, tuple[str, ...]]:
     """What makes probabilities of an output's scores, and why."""
     if "activation" in written:
         return card.activation, ()
@@ -214,7 +214,7 @@ def _activation(output: Probed, card: Card, written: Mapping[str, Any]) -> tuple
     )
 
 
-def _check_labels(output: Probed, card: Card) -> None:
+def _check_labels(output: ProbedOutput, card: Card) -> None:
     """Refuses labels of another number than the classes.
 
     Raises:
@@ -232,7 +232,7 @@ def _check_labels(output: Probed, card: Card) -> None:
         )
 
 
-def _classes(output: Probed, card: Card) -> int:
+def _classes(output: ProbedOutput, card: Card) -> int:
     if card.task == "binary":
         return 2
     if card.task != "segmentation":

@@ -12,7 +12,7 @@ from models.detection_card import KNOWN_ANCHORS, AnchorSpec, DetectionSpec
 from models.errors import ModelFault, ModelRejected
 from models.tasks.detection_forms import Form, form_of_outputs, form_of_rows
 from models.tasks.output_roles import Roles, final_roles, head_roles, speak_for_themselves
-from models.tasks.probed import Probed, by_name, told
+from models.tasks.probed import ProbedOutput, by_name, told
 
 _BACKGROUND = ("background", "__background__", "bg", "none", "no_object", "no-object", "n/a")
 _IOU_THRESHOLD = 0.5
@@ -20,7 +20,7 @@ _IOU_THRESHOLD_OF_SSD = 0.45
 """`nms_threshold` of balancap/SSD-Tensorflow's own demonstration."""
 
 
-def find_detection(outputs: Sequence[Probed], spec: InputSpec) -> str:
+def find_detection(outputs: Sequence[ProbedOutput], spec: InputSpec) -> str:
     """What makes outputs a detection without a card; "" where nothing does."""
     if heads := _known_heads(outputs, spec):
         return f"its {len(outputs)} outputs are those of an SSD with the default boxes of {heads.name}"
@@ -31,7 +31,7 @@ def find_detection(outputs: Sequence[Probed], spec: InputSpec) -> str:
 
 
 def read_detection_off(
-    outputs: Sequence[Probed], card: Card, written: Mapping[str, Any]
+    outputs: Sequence[ProbedOutput], card: Card, written: Mapping[str, Any]
 ) -> tuple[Card, tuple[str, ...]]:
     """Completes a card's `detection`, and holds what it says against the outputs; and what was read off or assumed.
 
@@ -66,7 +66,7 @@ class _Heads(NamedTuple):
     roles: Roles
 
 
-def _known_heads(outputs: Sequence[Probed], spec: InputSpec) -> _Heads | None:
+def _known_heads(outputs: Sequence[ProbedOutput], spec: InputSpec) -> _Heads | None:
     for name, anchors in KNOWN_ANCHORS.items():
         # The last feature map has one cell, which is as large as the input that the network was made for.
         if spec.height == spec.width == anchors.steps[-1]:
@@ -76,7 +76,7 @@ def _known_heads(outputs: Sequence[Probed], spec: InputSpec) -> _Heads | None:
     return None
 
 
-def _roles(outputs: Sequence[Probed], card: Card) -> tuple[Roles, AnchorSpec | None]:
+def _roles(outputs: Sequence[ProbedOutput], card: Card) -> tuple[Roles, AnchorSpec | None]:
     """Which output is what, and the default boxes that they mean.
 
     Raises:
@@ -98,10 +98,10 @@ def _roles(outputs: Sequence[Probed], card: Card) -> tuple[Roles, AnchorSpec | N
     return roles, asked.anchors
 
 
-def _as_asked(roles: Roles, asked: DetectionSpec, outputs: Sequence[Probed]) -> Roles:
+def _as_asked(roles: Roles, asked: DetectionSpec, outputs: Sequence[ProbedOutput]) -> Roles:
     """The roles, those that the card names in place of what was found."""
 
-    def named(field: str, names: Sequence[str]) -> tuple[Probed, ...]:
+    def named(field: str, names: Sequence[str]) -> tuple[ProbedOutput, ...]:
         return tuple(by_name(name, outputs, f"detection.{field}") for name in names)
 
     boxes = named("boxes", asked.boxes) or roles.boxes

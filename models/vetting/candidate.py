@@ -31,6 +31,7 @@ class Candidate(Protocol):
         own: the engine that `run` computes with.
         costly: engines that are not worth compiling it for while another answers as it does.
         on_gpu: whether `run` computes on a GPU.
+        is_half: whether it computes in 16 bits, at least in part.
     """
 
     card_text: str | bytes | None
@@ -42,6 +43,7 @@ class Candidate(Protocol):
     own: EngineName
     costly: tuple[EngineName, ...]
     on_gpu: bool
+    is_half: bool
 
     def beginning(self) -> Beginning | None:
         """What the arithmetic that it begins with makes of black and white images; None where it begins otherwise."""
@@ -51,6 +53,9 @@ class Candidate(Protocol):
 
         Operations that only move numbers about do not count.
         """
+
+    def origin(self) -> str | None:
+        """See `origins.origin_of`."""
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """What the model gives before it is compiled, in the plainest way that there is."""

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import termios
 import threading
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -78,12 +79,15 @@ def _import_frameworks() -> None:
 
 
 def _vet(workspace: Path) -> None:
-    from models.errors import ModelFault, ModelRejected, VettingFailed, typed_line
+    from models.errors import ModelFault, ModelRejected, VettingFailed, VettingTooCostly, typed_line
     from models.vetting.examination import examine
     from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, say_begun, write_verdict
 
     job = Job.read(workspace)
-    say_begun(workspace)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # what was held at most from here on
+    begin = _memory("VmRSS")
+    say_begun(workspace, begin)
     # Should the parent be gone and no thread of ours get a turn.
     signal.alarm(math.ceil(WALL_FACTOR * job.seconds) + _ALARM_SECONDS)
     tempfile.tempdir = os.environ["TMPDIR"] = str(workspace / SCRATCH)
@@ -92,18 +96,25 @@ def _vet(workspace: Path) -> None:
     built = workspace / BUILT
     _limit_memory(job.memory_bytes)
     try:
-        write_verdict(workspace, examine(job, built))
-    except ModelRejected as rejection:
-        write_verdict(workspace, rejection)
-    except MemoryError:
-        write_verdict(
-            workspace,
-            ModelRejected(ModelFault.TOO_LARGE, "needs more memory than vetting allows; make the model smaller"),
-        )
+        manifest = examine(job, built)
+        write_verdict(workspace, replace(manifest, memory=max(0, _memory("VmHWM") - begin)))
+    except (ModelRejected, VettingTooCostly) as verdict:
+        write_verdict(workspace, verdict)
+    except MemoryError as error:
+        write_verdict(workspace, VettingTooCostly(typed_line(error)))
     except ImportError as error:  # a package that is missing or broken is this machine's fault
         write_verdict(workspace, VettingFailed(f"the vetting process lacks a package: {typed_line(error)}"))
     except Exception as error:  # the last wall: whatever else a file provokes is the file's fault
         write_verdict(workspace, ModelRejected(ModelFault.NOT_A_MODEL, typed_line(error)))
+
+
+def _memory(field: str) -> int:
+    """Bytes of this process: `VmRSS`, those that it holds, or `VmHWM`, the most that it held; 0 where none can tell."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 def _limit_memory(extra: int) -> None:

@@ -14,11 +14,20 @@ from pathlib import Path
 import psutil
 
 from models.artefacts import Manifest
-from models.errors import ModelFault, ModelRejected, VettingFailed, VettingStarved, VettingStopped, one_line
-from models.vetting.job import HURRIED, WALL_FACTOR, WITH_KERAS, Job, has_begun, read_verdict
+from models.errors import (
+    ModelFault,
+    ModelRejected,
+    VettingFailed,
+    VettingStarved,
+    VettingStopped,
+    VettingTooCostly,
+    one_line,
+)
+from models.vetting.job import HURRIED, WALL_FACTOR, WITH_KERAS, Job, has_begun, read_verdict, resident_at_begin
 
 _LOOK_SECONDS = 0.05
 _STARVED_SECONDS = 30.0
+_LARGEST_LIBRARIES = 2 << 30
 HOME = str(Path(__file__).parents[2])
 """Where `models` is imported from."""
 
@@ -66,7 +75,8 @@ class ChildProcess:
             workspace: where the compiled form will be, in `job.BUILT`.
 
         Raises:
-            ModelRejected: the child's verdict, or `timed_out`, `too_large` or `crashed`.
+            ModelRejected: the child's verdict, or `timed_out` or `crashed`.
+            VettingTooCostly: it took more memory than it may.
             VettingFailed: the child did not get as far as the job, or lacks a package for it.
             VettingStarved: it got no processor.
             VettingStopped: `stop` was called.
@@ -77,7 +87,7 @@ class ChildProcess:
             self._process.stdin.write(f"{workspace}\n")
             self._process.stdin.flush()
         try:
-            self._watch(job)
+            self._watch(job, workspace)
         except ModelRejected as rejection:
             if has_begun(workspace):
                 raise
@@ -85,12 +95,12 @@ class ChildProcess:
         verdict = read_verdict(workspace)
         if isinstance(verdict, Manifest) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
             return verdict
-        if isinstance(verdict, ModelRejected | VettingFailed):
+        if verdict is not None and not isinstance(verdict, Manifest):
             raise verdict
         if not has_begun(workspace):
             raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")
         if self._ran_out_of_memory():
-            raise ModelRejected(ModelFault.TOO_LARGE, f"{self._how_it_ended()}; make the model smaller")
+            raise VettingTooCostly(self._how_it_ended())
         raise ModelRejected(ModelFault.CRASHED, f"{self._how_it_ended()}; try it with `hotswap vet`")
 
     def stop(self) -> None:
@@ -107,7 +117,8 @@ class ChildProcess:
                 self._process.stdin.close()
         self._output.close()
 
-    def _watch(self, job: Job) -> None:
+    def _watch(self, job: Job, workspace: Path) -> None:
+        libraries: int | None = None
         deadline = time.monotonic() + WALL_FACTOR * job.seconds
         allowed = self._processor_seconds() + job.seconds
         while True:
@@ -127,12 +138,11 @@ class ChildProcess:
             if not self._hurried and self.is_starved():
                 self._kill()
                 raise VettingStarved
-            if self._resident_bytes() > job.memory_bytes:
+            if libraries is None:
+                libraries = resident_at_begin(workspace)
+            elif self._resident_bytes() > min(libraries, _LARGEST_LIBRARIES) + job.memory_bytes:
                 self._kill()
-                raise ModelRejected(
-                    ModelFault.TOO_LARGE,
-                    f"vetting took over {job.memory_bytes >> 20} MiB of memory; make the model smaller",
-                )
+                raise VettingTooCostly(f"it took over {job.memory_bytes >> 20:,} MiB")
 
     def _processor_seconds(self) -> float:
         with contextlib.suppress(psutil.Error):

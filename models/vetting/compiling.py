@@ -4,33 +4,44 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import EngineChoice, EngineName, Manifest
-from models.engines.engine import Predict
-from models.errors import ModelFault, ModelRejected, one_line
+from models.artefacts import EngineChoice, EngineName
+from models.engines.engine import Outputs, Predict
+from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.vetting.candidate import Candidate, is_out_of_memory
-from models.vetting.probing import SMALLER, agree, as_numbers, asked, difference, probe_batch
+from models.vetting.probing import (
+    FULL,
+    HALF,
+    Probed,
+    agree,
+    alike,
+    as_numbers,
+    asked,
+    difference,
+    have_one_form,
+    nudged,
+)
 
 _TIMED_RUNS = 3
 _TIMED_SECONDS = 0.3
+_STEADY_SHARE = 1 / 3
 
 
-def compile_for(
-    candidate: Candidate, manifest: Manifest, choice: EngineChoice, built: Path, batch_sizes: tuple[int, ...]
-) -> tuple[EngineName, str]:
+def compile_for(candidate: Candidate, probed: Probed, choice: EngineChoice, built: Path) -> tuple[EngineName, str]:
     """The engine that serves the model, and why; its compiled form is in `built`.
 
     Raises:
-        ModelRejected: `unsupported_layer`; no allowed engine gives the model's own outputs. `too_large`; compiling
-            it takes more memory than vetting allows. `wrong_input`; it cannot answer its probe images.
+        ModelRejected: `unsupported_layer`; no allowed engine gives the model's own outputs.
+        VettingTooCostly: the memory allowed is too little.
     """
-    trial = _Trial(candidate, [probe_batch(manifest, size) for size in batch_sizes], built)
+    trial = _Trial(candidate, probed, built)
     chosen = trial.fastest([name for name in candidate.engines if choice in ("auto", name)] or list(candidate.engines))
     for form in list((built / chosen.engine).iterdir()):
         form.rename(built / form.name)
@@ -53,20 +64,22 @@ class _Contender:
 
 
 class _Trial:
-    """The engines of one candidate, tried on the same batches.
+    """The engines of one candidate, tried on the batches that it was probed with.
 
     Args:
         candidate: the model.
-        batches: of the sizes in use, ascending.
+        probed: what it answers itself.
         built: each engine's compiled form comes into a folder of its name here.
     """
 
-    def __init__(self, candidate: Candidate, batches: list[NDArray[Any]], built: Path) -> None:
+    def __init__(self, candidate: Candidate, probed: Probed, built: Path) -> None:
         self._candidate = candidate
-        self._batches = batches
+        self._batches = probed.batches
         self._built = built
-        self._answers = [asked(candidate.answer, batch) for batch in batches]
+        self._answers = probed.answers
+        self._tolerance = HALF if candidate.is_half else FULL
         self._own_seconds = self._seconds(candidate.run)
+        self._steady: NDArray[np.bool_] | None = None
         self._contenders: list[_Contender] = []
         self._refused: list[str] = []
 
@@ -74,7 +87,8 @@ class _Trial:
         """The fastest of these engines, of which some are not worth a trial once another does.
 
         Raises:
-            ModelRejected: `unsupported_layer`, `too_large` or `wrong_input`.
+            ModelRejected: `unsupported_layer`.
+            VettingTooCostly: the memory allowed is too little.
         """
         for engine in engines:
             if not self._contenders or self._could_be_faster(engine):
@@ -115,16 +129,35 @@ class _Trial:
             compiled = [as_numbers(answer(batch)) for batch in self._batches]
         except Exception as error:  # exporters raise anything; the next engine may still do
             if is_out_of_memory(error):
-                raise ModelRejected(
-                    ModelFault.TOO_LARGE, f"cannot be compiled in the memory allowed; {SMALLER}"
-                ) from error
+                raise VettingTooCostly(f"compiling it for {engine} took more than it may") from error
             self._refused.append(f"{engine}: {one_line(error, 120)}")
         else:
             apart = max(map(difference, compiled, self._answers))
-            if all(map(agree, compiled, self._answers)):
+            if all(agree(*pair, self._tolerance) for pair in self._pairs(compiled)) or self._agree_where_steady(
+                compiled
+            ):
                 self._contenders.append(_Contender(engine, apart, self._seconds(answer)))
             else:
                 self._refused.append(f"{engine}: outputs differ by {apart:.1e}")
+
+    def _agree_where_steady(self, compiled: list[Outputs]) -> bool:
+        """Whether the answers agree to all images but those on which rounding alone makes the model change its mind.
+
+        Those tell nothing of an engine; at least a third of the images must.
+        """
+        if not all(map(have_one_form, compiled, self._answers)):
+            return False
+        if self._steady is None:
+            moved = [asked(self._candidate.run, nudged(batch)) for batch in self._batches]
+            self._steady = self._alike(moved)
+        same = self._alike(compiled)
+        return bool(self._steady.mean() >= _STEADY_SHARE and same[self._steady].all())
+
+    def _alike(self, answers: list[Outputs]) -> NDArray[np.bool_]:
+        return np.concatenate([alike(*pair, self._tolerance) for pair in self._pairs(answers)])
+
+    def _pairs(self, answers: list[Outputs]) -> Iterator[tuple[Outputs, Outputs]]:
+        return zip(answers, self._answers, strict=True)
 
     def _seconds(self, answer: Predict) -> float:
         """Of an image, the mean of one alone and one in the largest batch, at best.

@@ -12,12 +12,12 @@ from models.artefacts import Manifest, OutputSpec
 from models.card import Card, InputSpec, parse_card, read_card
 from models.engines.engine import images_within
 from models.engines.tensorflow_engine import RUN_BYTES as LARGEST_RUN_BYTES
-from models.tasks.probed import Probed
+from models.tasks.probed import ProbedOutput
 from models.tasks.reading import read_off
 from models.vetting.candidate import Candidate
 from models.vetting.compiling import compile_for
 from models.vetting.file_checks import identify
-from models.vetting.image_input import any_size, input_spec, scaled_once
+from models.vetting.image_input import assumed_size, input_spec, scaled_once
 from models.vetting.job import Job
 from models.vetting.opening import open_candidate
 from models.vetting.probing import probe
@@ -32,6 +32,7 @@ def examine(job: Job, built: Path) -> Manifest:
 
     Raises:
         ModelRejected: with the reason.
+        VettingTooCostly: the memory allowed is too little.
     """
     started = time.monotonic()
     path = Path(job.path)
@@ -41,24 +42,23 @@ def examine(job: Job, built: Path) -> Manifest:
     spec, notes = scaled_once(candidate, spec, written)
     # Only the probe can tell the outputs, and the probe needs the card's scaling: hence two passes.
     draft = _manifest(job, candidate, Card(job.name, "", candidate.labels, "raw", spec), written)
-    sizes = _batch_sizes(job, candidate, draft)
-    outputs = probe(candidate.answer, draft, sizes)
-    probed = [Probed(*each) for each in zip(candidate.outputs, outputs, candidate.endings(), strict=True)]
-    reading = read_off(probed, draft.card, written)
-    manifest = replace(draft, card=reading.card, outputs=tuple(OutputSpec(each.name, each.shape) for each in probed))
-    engine, reason = compile_for(candidate, manifest, job.choice, built, sizes)
+    probed = probe(candidate.answer, draft, _batch_sizes(job, candidate, draft))
+    outputs = [ProbedOutput(*each) for each in zip(candidate.outputs, probed.outputs, candidate.endings(), strict=True)]
+    reading = read_off(outputs, draft.card, written)
+    manifest = replace(draft, card=reading.card, outputs=tuple(OutputSpec(each.name, each.shape) for each in outputs))
+    engine, reason = compile_for(candidate, probed, job.choice, built)
     return replace(
         manifest,
         engine=engine,
         engine_reason=reason,
         seconds=time.monotonic() - started,
-        notes=(*any_size(candidate.input_shape, spec, written), *notes, *reading.notes),
+        notes=(*assumed_size(candidate.input_shape, spec, written), *notes, *reading.notes),
     )
 
 
 def _batch_sizes(job: Job, candidate: Candidate, manifest: Manifest) -> tuple[int, ...]:
     """Those in use, up to the largest that an engine computes at once."""
-    largest = job.batch_sizes[-1]
+    largest = 2 if job.lean else job.batch_sizes[-1]
     if not candidate.on_gpu:
         largest = min(largest, max(2, images_within(LARGEST_RUN_BYTES, manifest.input_shape, manifest.input_dtype)))
     return tuple(sorted({min(size, largest) for size in job.batch_sizes}))

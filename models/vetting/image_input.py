@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any, Literal, cast
 
 from models.card import MAX_SIDE, Card, InputSpec, Layout, read_card
 from models.errors import ModelFault, ModelRejected
 from models.vetting.candidate import Candidate, Shape
+from models.vetting.origins import TEACHABLE_MACHINE
 
 ANY_SIZE = 224
 """Pixels, of each side of the images for a model that takes any: what most architectures were trained on."""
+SMALLEST_SQUARE = 8
+"""Pixels, of the side of a grey image that a model may want as a row of numbers: fewer numbers are no image."""
 
 
 def scaled_once(candidate: Candidate, spec: InputSpec, written: dict[str, Any]) -> tuple[InputSpec, list[str]]:
@@ -21,15 +25,26 @@ def scaled_once(candidate: Candidate, spec: InputSpec, written: dict[str, Any]) 
     beginning = candidate.beginning()
     if beginning is not None and beginning.takes_pixels:
         return replace(spec, scale=1.0), [f"it scales its pixels itself ({beginning}), and gets them as 0..255"]
-    return spec, [
-        "nothing in it says how it wants its pixels, and it gets them as 0..1; "
-        "if it was trained on others, say so in its card's `input`: `scale`, `mean`, `std`"
-    ]
+    origin = candidate.origin()
+    if origin == TEACHABLE_MACHINE:
+        return replace(spec, scale=1 / 127.5, mean=(1.0,)), [
+            f"it is built as {TEACHABLE_MACHINE} builds its models, and gets its pixels as -1..1 as they do; "
+            "its card's `input` may say otherwise: `scale`, `mean`, `std`"
+        ]
+    assumed = "nothing in it says how it wants its pixels, and it gets them as 0..1; "
+    if origin is not None:
+        assumed += f"if it was trained with keras.applications.{origin}, publish it with `--preprocess {origin}`; "
+    return spec, [f"{assumed}if it was trained on others, say so in its card's `input`: `scale`, `mean`, `std`"]
 
 
-def any_size(shape: Shape, spec: InputSpec, written: dict[str, Any]) -> list[str]:
-    """What is to be said of the size of the images for a model that takes any."""
-    if not _takes_any_size(shape) or "height" in written.get("input", {}):
+def assumed_size(shape: Shape, spec: InputSpec, written: dict[str, Any]) -> list[str]:
+    """What is to be said of the size of the images for a model that takes any, or a row of numbers."""
+    if "height" in written.get("input", {}):
+        return []
+    if len(shape) == 1:
+        size = f"{spec.height}x{spec.width}"
+        return [f"it takes {shape[0]} numbers, and gets {size} grey pixels; its card's `input` may say other sides"]
+    if not _takes_any_size(shape):
         return []
     return [f"it takes any size, and gets {spec.height}x{spec.width}; its card's `input` may say another"]
 
@@ -73,6 +88,8 @@ def _dimensions(shape: Shape, asked: dict[str, Any]) -> tuple[int | None, int | 
             for channels in (1, 3):
                 if height * width * channels == size:
                     return height, width, channels, asked.get("layout", "NHWC")
+        case (int(size),) if _is_square(size) and not {"height", "width"} & set(asked):
+            return math.isqrt(size), math.isqrt(size), 1, asked.get("layout", "NHWC")
         case (1 | 3 as channels, height, width) if asked.get("layout", _guessed(shape)) == "NCHW":
             return height, width, channels, "NCHW"
         case (height, width, 1 | 3 | None as channels):
@@ -81,6 +98,10 @@ def _dimensions(shape: Shape, asked: dict[str, Any]) -> tuple[int | None, int | 
         ModelFault.WRONG_INPUT,
         f"takes {_shown(shape)}, which is no image of 1 or 3 channels; a card's `input` may say how it is one",
     )
+
+
+def _is_square(size: int) -> bool:
+    return math.isqrt(size) >= SMALLEST_SQUARE and math.isqrt(size) ** 2 == size
 
 
 def _takes_any_size(shape: Shape) -> bool:

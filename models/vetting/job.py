@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from models.artefacts import EngineChoice, Manifest
-from models.errors import ModelFault, ModelRejected, VettingFailed, one_line
+from models.errors import ModelFault, ModelRejected, VettingFailed, VettingTooCostly, one_line
 
 JOB = "job.json"
 VERDICT = "verdict.json"
@@ -23,6 +23,8 @@ _BEGUN = "begun"
 _MAX_DETAIL = 500
 _MAX_VERDICT_BYTES = 64 << 20
 
+Verdict = Manifest | ModelRejected | VettingTooCostly | VettingFailed
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -36,6 +38,7 @@ class Job:
         batch_sizes: to probe with, ascending; the last is the largest in use.
         memory_bytes: what the child may take beyond what its libraries need.
         seconds: of processor time that it may take, or twice as many of wall time.
+        lean: whether to do with as little memory as will do.
     """
 
     path: str
@@ -45,6 +48,7 @@ class Job:
     batch_sizes: tuple[int, ...]
     memory_bytes: int
     seconds: float
+    lean: bool = False
 
     def write(self, workspace: Path) -> None:
         """Puts the job where the child looks for it."""
@@ -57,9 +61,14 @@ class Job:
         return cls(**value | {"batch_sizes": tuple(value["batch_sizes"])})
 
 
-def say_begun(workspace: Path) -> None:
-    """Says that the child has read its job: from here on, whatever happens to it is the candidate's doing."""
-    (workspace / _BEGUN).touch()
+def say_begun(workspace: Path, resident: int) -> None:
+    """Says that the child has read its job: from here on, whatever happens to it is the candidate's doing.
+
+    Args:
+        workspace: of the job.
+        resident: bytes of memory that the child holds before it opens the candidate.
+    """
+    (workspace / _BEGUN).write_text(str(resident))
 
 
 def has_begun(workspace: Path) -> bool:
@@ -67,7 +76,15 @@ def has_begun(workspace: Path) -> bool:
     return (workspace / _BEGUN).exists()
 
 
-def write_verdict(workspace: Path, verdict: Manifest | ModelRejected | VettingFailed) -> None:
+def resident_at_begin(workspace: Path) -> int | None:
+    """What `say_begun` was told; None before it was called."""
+    try:
+        return int((workspace / _BEGUN).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def write_verdict(workspace: Path, verdict: Verdict) -> None:
     """Puts the child's answer where the parent looks for it."""
     answer: dict[str, object]
     match verdict:
@@ -75,12 +92,14 @@ def write_verdict(workspace: Path, verdict: Manifest | ModelRejected | VettingFa
             answer = {"accepted": verdict.to_json()}
         case ModelRejected():
             answer = {"rejected": {"fault": str(verdict.fault), "detail": one_line(verdict.detail, _MAX_DETAIL)}}
+        case VettingTooCostly():
+            answer = {"too_costly": one_line(verdict, _MAX_DETAIL)}
         case VettingFailed():
             answer = {"failed": one_line(verdict, _MAX_DETAIL)}
     (workspace / VERDICT).write_text(json.dumps(answer))
 
 
-def read_verdict(workspace: Path) -> Manifest | ModelRejected | VettingFailed | None:
+def read_verdict(workspace: Path) -> Verdict | None:
     """The child's answer; None where it gave none that can be read."""
     try:
         path = workspace / VERDICT
@@ -89,6 +108,8 @@ def read_verdict(workspace: Path) -> Manifest | ModelRejected | VettingFailed | 
         answer = json.loads(path.read_text())
         if "accepted" in answer:
             return Manifest.from_json(answer["accepted"])
+        if "too_costly" in answer:
+            return VettingTooCostly(one_line(answer["too_costly"], _MAX_DETAIL))
         if "failed" in answer:
             return VettingFailed(one_line(answer["failed"], _MAX_DETAIL))
         rejected = answer["rejected"]

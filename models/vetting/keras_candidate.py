@@ -10,34 +10,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, OPENVINO_FILE, SAVED_MODEL, EngineName
-from models.engines.engine import Outputs, Predict, images_within
+from models.engines.engine import Outputs, Predict
 from models.engines.tensorflow_engine import answering as tensorflow_answering
-from models.errors import ModelFault, ModelRejected, one_line
+from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
 from models.vetting.endings import endings_of_function
-from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
+from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of, objects_in
 from models.vetting.onnx_candidate import onnx_answer
 from models.vetting.openvino_form import openvino_answer, write_function
+from models.vetting.origins import origin_of
 from models.vetting.own_scaling import Beginning, beginning_of_function
 
-_EAGER_BYTES = 1_250_000
-"""Input of a call that keeps every layer's output until its end: two photographs of 224x224."""
+_EAGER_NUMBERS = 310_000
+"""Input of a call that keeps every layer's output until its end: two photographs of 224x224, one of 299x299."""
+
+_TINY_BYTES = 2 << 20
+"""Of a file that is exported to ONNX in a second, and whose model runs for so short that calling it counts."""
 
 
 class KerasCandidate:
     """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
 
     own: EngineName = "tensorflow"
-    costly: tuple[EngineName, ...] = ("onnx",)
     labels: tuple[str, ...] = ()
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
         self.card_text = check(path, max_bytes)
+        self.costly: tuple[EngineName, ...] = () if path.stat().st_size <= _TINY_BYTES else ("onnx",)
         configuration, version = configuration_of(path, kind)
-        self._keras = _its_keras(version)
+        self._keras = _its_keras(version, configuration)
         self._model = _load(self._keras, path, kind, configuration)
         require_one_input(self._model.inputs)
         batch, *shape = self._model.inputs[0].shape
@@ -48,11 +52,12 @@ class KerasCandidate:
         self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
         self.outputs = keras_models.output_names(self._model)
         self.on_gpu, self.engines = _keras_engines()
+        self.is_half = keras_models.computes_in_half(self._model)
         self._function = _as_function(self._model, self.input_dtype)
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.answer`; eager for a few images, which is the plainest truth there is of a model."""
-        if len(batch) > images_within(_EAGER_BYTES, batch.shape[1:], self.input_dtype):
+        if batch.size > _EAGER_NUMBERS:
             return self.run(batch)
         return tuple(np.asarray(each) for each in keras_models.flat(self._model(batch, training=False)))
 
@@ -68,6 +73,10 @@ class KerasCandidate:
         """See `Candidate.endings`."""
         return endings_of_function(self._function.get_concrete_function())
 
+    def origin(self) -> str | None:
+        """See `Candidate.origin`."""
+        return origin_of(self._model)
+
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         match engine:
@@ -82,8 +91,14 @@ class KerasCandidate:
                 return tensorflow_answering(folder / SAVED_MODEL)
 
 
-def _its_keras(version: str | None) -> ModuleType:
-    return keras2 if version is not None and version.startswith("2.") else keras3
+def _its_keras(version: str | None, configuration: Any) -> ModuleType:
+    if version is not None and version.startswith("2."):
+        return keras2
+    if any(str(each.get("module")).startswith("tf_keras") for each in objects_in(configuration)):
+        raise ModelRejected(
+            ModelFault.UNSUPPORTED_LAYER, "has layers of Keras 2 among those of Keras 3; save it with one of them"
+        )
+    return keras3
 
 
 def _load(library: ModuleType, path: Path, kind: FileKind, configuration: Any) -> Any:
@@ -95,6 +110,8 @@ def _load(library: ModuleType, path: Path, kind: FileKind, configuration: Any) -
     except ModelRejected:
         raise
     except Exception as error:  # Keras raises whatever the layer at fault raises
+        if is_out_of_memory(error):
+            raise VettingTooCostly("loading it took more than it may") from error
         raise _as_keras_rejection(error) from error
 
 
@@ -102,15 +119,13 @@ def _as_function(model: Any, dtype: str) -> Any:
     import tensorflow as tf
 
     signature = tf.TensorSpec(model.inputs[0].shape, dtype)
-    return tf.function(lambda batch: keras_models.flat(model(batch, training=False)), [signature])
+    return tf.function(lambda batch: keras_models.flat(model(batch, training=False)), [signature], autograph=False)
 
 
 def _as_keras_rejection(error: Exception) -> ModelRejected:
     text = str(error).lower()
     remedy = "save it with model.save, as .keras or .h5"
-    if is_out_of_memory(error):
-        fault, remedy = ModelFault.TOO_LARGE, "make the model smaller"
-    elif "safe_mode" in text or "lambda" in text or "unsafe" in text:
+    if "safe_mode" in text or "lambda" in text or "unsafe" in text:
         fault, remedy = ModelFault.UNSAFE_CODE, "build it of Keras' own layers"
     elif "could not locate" in text or "unknown layer" in text or "not registered" in text or "custom" in text:
         fault, remedy = ModelFault.UNSUPPORTED_LAYER, "build it of Keras' own layers"

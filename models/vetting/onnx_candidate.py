@@ -10,13 +10,18 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE, OPENVINO_FILE, EngineName
 from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
-from models.errors import ModelFault, ModelRejected, one_line
-from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
+from models.errors import ModelFault, ModelRejected, VettingTooCostly
+from models.vetting.candidate import image_dtype, is_out_of_memory, require_one_input
 from models.vetting.endings import endings_of_onnx
 from models.vetting.file_checks import CARD, COPY_AGAIN
+from models.vetting.onnx_channels import image_shape
 from models.vetting.onnx_classifiers import class_labels, with_numbers_alone
+from models.vetting.onnx_refusals import ONE_FILE, as_rejection, require_tensors
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
+
+_HALF = (10, 16)
+"""`onnx.TensorProto.FLOAT16` and `BFLOAT16`."""
 
 
 class OnnxCandidate:
@@ -31,15 +36,16 @@ class OnnxCandidate:
         self._path = _plain(model, path)
         session = _opened(self._path)
         require_one_input(session.get_inputs())
+        require_tensors(session.get_outputs())
         first = session.get_inputs()[0]
-        _, *shape = first.shape or [None]
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
-        self.input_shape: Shape = tuple(size if isinstance(size, int) else None for size in shape)
+        self.input_shape = image_shape(first.shape, model)
         self.input_dtype = image_dtype(_onnx_dtype(first.type))
         self.outputs = tuple(output.name for output in session.get_outputs())
         self.on_gpu = session.get_providers()[0] != "CPUExecutionProvider"
         self.engines: tuple[EngineName, ...] = ("onnx",) if self.on_gpu else ("openvino", "onnx")
         self._answer = answering(session)
+        self.is_half = any(weights.data_type in _HALF for weights in model.graph.initializer)
         self._beginning = beginning_of_onnx(model, open_session)
         self._endings = endings_of_onnx(model)
 
@@ -58,6 +64,9 @@ class OnnxCandidate:
     def endings(self) -> tuple[str | None, ...]:
         """See `Candidate.endings`."""
         return self._endings
+
+    def origin(self) -> None:
+        """See `Candidate.origin`; exporters leave no names of layers."""
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
@@ -81,7 +90,9 @@ def _opened(path: Path) -> Any:
     try:
         return open_session(str(path))
     except Exception as error:  # ONNX Runtime raises a class of its own for each status code
-        raise _as_onnx_rejection(error) from error
+        if is_out_of_memory(error):
+            raise VettingTooCostly("loading it took more than it may") from error
+        raise as_rejection(error) from error
 
 
 def _checked(path: Path) -> Any:
@@ -112,19 +123,8 @@ def _checked(path: Path) -> Any:
         for each in sparse:
             tensors += [each.values, each.indices]
         if any(tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
-            raise ModelRejected(ModelFault.UNSAFE_CODE, "takes its weights from another file; a model must be one file")
+            raise ModelRejected(ModelFault.UNSAFE_CODE, ONE_FILE)
     return model
-
-
-def _as_onnx_rejection(error: Exception) -> ModelRejected:
-    text = one_line(error)
-    if is_out_of_memory(error):
-        return ModelRejected(ModelFault.TOO_LARGE, f"ONNX Runtime cannot hold it: {text}; make the model smaller")
-    if "not a registered" in text or "No Op registered" in text or "opset" in text:
-        return ModelRejected(
-            ModelFault.UNSUPPORTED_LAYER, f"ONNX Runtime cannot run it: {text}; export it with standard operators"
-        )
-    return ModelRejected(ModelFault.NOT_A_MODEL, f"ONNX Runtime cannot load it: {text}; export it again")
 
 
 def _onnx_dtype(name: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from models.engines.engine import Predict
+from models.engines.openvino_engine import answering, compiled
+from models.engines.quiet_openvino import load_openvino
 
 
 def write_function(function: Any, path: Path) -> None:
@@ -15,9 +17,7 @@ def write_function(function: Any, path: Path) -> None:
     Raises:
         Exception: whatever the converter raises.
     """
-    from models.engines.quiet_openvino import openvino
-
-    _write(openvino.convert_model(function), [output.name for output in function.outputs], path)
+    _write(load_openvino().convert_model(function), [output.name for output in function.outputs], path)
 
 
 def write_onnx_model(source: Path, outputs: Sequence[str], path: Path) -> None:
@@ -26,22 +26,17 @@ def write_onnx_model(source: Path, outputs: Sequence[str], path: Path) -> None:
     Raises:
         Exception: whatever the converter raises.
     """
-    from models.engines.quiet_openvino import openvino
-
-    _write(openvino.convert_model(source), outputs, path)
+    _write(load_openvino().convert_model(source), outputs, path)
 
 
 def openvino_answer(path: Path) -> Predict:
     """What a file of OpenVINO's own format answers."""
-    from models.engines.openvino_engine import answering, compiled
-
     return answering(compiled(path, threads=1))
 
 
 def _write(model: Any, outputs: Sequence[str], path: Path) -> None:
     """Writes a model with its outputs in the order of their names, and all its numbers as they are."""
-    from models.engines.quiet_openvino import openvino
-
+    openvino = load_openvino()
     results = [model.output(name).get_node() for name in outputs]
     ordered = openvino.Model(results, model.get_parameters())
     openvino.save_model(ordered, path, compress_to_fp16=False)

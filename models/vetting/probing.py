@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import Manifest
 from models.engines.engine import Outputs, Predict
-from models.errors import ModelFault, ModelRejected, one_line
+from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.images.decoding import Raster
 from models.images.model_input import model_input
 from models.vetting.candidate import is_out_of_memory
 
-ABSOLUTE_TOLERANCE = 1e-4
-RELATIVE_TOLERANCE = 1e-3
-"""How far compiled outputs may lie from the model's own: |a - b| <= 1e-4 + 1e-3 |b|, on the probe images."""
-SMALLER = "make the model or --max_batch_size smaller"
+
+class Tolerance(NamedTuple):
+    """How far an engine's outputs b may lie from the model's own a: |a - b| <= absolute + relative |b|."""
+
+    absolute: float
+    relative: float
+
+
+FULL = Tolerance(1e-4, 1e-3)
+HALF = Tolerance(5e-3, 1e-2)
+"""Of a model that computes in 16 bits, as an engine that computes in 32 lies from it."""
+_NUDGE = 1e-6
 
 
 def probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
@@ -31,48 +40,74 @@ def probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
     return model_input([Raster(pixels) for pixels in noise], manifest)
 
 
-def probe(answer: Predict, manifest: Manifest, batch_sizes: tuple[int, ...]) -> Outputs:
-    """The outputs for the largest batch, once they have proved finite, stable in shape and repeatable.
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a candidate answers to fixed images.
+
+    Attributes:
+        batches: as the model takes them, of the sizes in use, ascending.
+        answers: to each batch, before the model is compiled.
+    """
+
+    batches: list[NDArray[Any]]
+    answers: list[Outputs]
+
+    @property
+    def outputs(self) -> Outputs:
+        """The answers to the largest batch."""
+        return self.answers[-1]
+
+
+def probe(answer: Predict, manifest: Manifest, batch_sizes: tuple[int, ...]) -> Probed:
+    """What is answered, once it has proved finite, stable in shape and repeatable.
 
     Raises:
-        ModelRejected: `wrong_input`, `wrong_output`, `non_finite_output`, `unstable_output` or `too_large`.
+        ModelRejected: `wrong_input`, `wrong_output`, `non_finite_output` or `unstable_output`.
+        VettingTooCostly: see `asked`.
     """
-    outputs: Outputs = ()
+    batches = [probe_batch(manifest, size) for size in batch_sizes]
+    answers: list[Outputs] = []
     shapes: set[tuple[tuple[int, ...], ...]] = set()
-    for size in batch_sizes:
-        batch = probe_batch(manifest, size)
+    for batch in batches:
         outputs = asked(answer, batch)
+        answers.append(outputs)
         for output in outputs:
-            _require_numbers(output, size)
+            _require_numbers(output, len(batch))
         shapes.add(tuple(output.shape[1:] for output in outputs))
         if len(shapes) > 1:
             raise ModelRejected(
                 ModelFault.WRONG_OUTPUT, f"its output shape depends on the batch: {sorted(shapes)}; it must not"
             )
-    if not agree(asked(answer, batch), outputs):
+    if not agree(asked(answer, batches[0]), answers[0]):
         raise ModelRejected(
-            ModelFault.UNSTABLE_OUTPUT, "answers the same images differently the second time; take its randomness out"
+            ModelFault.UNSTABLE_OUTPUT, "answers the same image differently the second time; take its randomness out"
         )
-    return outputs
+    return Probed(batches, answers)
 
 
 def asked(answer: Predict, batch: NDArray[Any]) -> Outputs:
     """What is answered to a batch.
 
     Raises:
-        ModelRejected: `too_large` or `wrong_input`.
+        ModelRejected: `wrong_input`.
+        VettingTooCostly: the memory allowed is too little.
     """
     try:
         outputs = answer(batch)
     except Exception as error:  # whatever a layer raises, the model cannot answer
         if is_out_of_memory(error):
-            raise ModelRejected(
-                ModelFault.TOO_LARGE, f"a batch of {len(batch)} needs more memory than vetting allows; {SMALLER}"
-            ) from error
-        raise ModelRejected(
-            ModelFault.WRONG_INPUT, f"cannot answer a plain image: {one_line(error)}; say in its card what it takes"
-        ) from error
+            raise VettingTooCostly(f"a batch of {len(batch)} took more than it may") from error
+        raise ModelRejected(ModelFault.WRONG_INPUT, _cannot(len(batch), one_line(error))) from error
     return as_numbers(outputs)
+
+
+def _cannot(images: int, error: str) -> str:
+    if images == 1:
+        return f"cannot answer a plain image: {error}; say in its card what it takes"
+    return (
+        f"answers fewer plain images, but not {images} at once: {error}; "
+        "let it take any number of them, or a fixed one by its input's shape"
+    )
 
 
 def as_numbers(outputs: Outputs) -> Outputs:
@@ -80,17 +115,36 @@ def as_numbers(outputs: Outputs) -> Outputs:
     return tuple(output.astype(np.float32) if output.dtype.kind == "V" else output for output in outputs)
 
 
-def agree(ours: Outputs, theirs: Outputs) -> bool:
-    """Whether two answers are the same, but for rounding."""
-    return len(ours) == len(theirs) and all(
-        our.shape == their.shape and np.allclose(our, their, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE)
-        for our, their in zip(ours, theirs, strict=True)
-    )
+def agree(ours: Outputs, theirs: Outputs, tolerance: Tolerance = FULL) -> bool:
+    """Whether two answers to a batch are the same, but for rounding."""
+    return have_one_form(ours, theirs) and bool(alike(ours, theirs, tolerance).all())
+
+
+def have_one_form(ours: Outputs, theirs: Outputs) -> bool:
+    """Whether two answers to a batch are as many arrays of the same shapes."""
+    return [our.shape for our in ours] == [their.shape for their in theirs]
+
+
+def alike(ours: Outputs, theirs: Outputs, tolerance: Tolerance = FULL) -> NDArray[np.bool_]:
+    """Which images of a batch have the same answer, but for rounding, in two that have one form; shape (n,)."""
+    same = np.ones(len(ours[0]), np.bool_)
+    for our, their in zip(ours, theirs, strict=True):
+        close = np.isclose(our, their, tolerance.relative, tolerance.absolute)
+        same &= close.reshape(len(close), -1).all(axis=1)
+    return same
+
+
+def nudged(batch: NDArray[Any]) -> NDArray[Any]:
+    """A batch that differs from this by as little as rounding may make of it, in a model of many layers."""
+    if batch.dtype.kind != "f":
+        return batch
+    signs = np.where(np.random.default_rng(7).random(batch.shape) < 0.5, -_NUDGE, _NUDGE)
+    return (batch + signs * np.abs(batch).max()).astype(batch.dtype)
 
 
 def difference(ours: Outputs, theirs: Outputs) -> float:
     """The largest between two answers; infinite where they have not the same form."""
-    if [our.shape for our in ours] != [their.shape for their in theirs]:
+    if not have_one_form(ours, theirs):
         return math.inf
     pairs = zip(ours, theirs, strict=True)
     return max(float(np.abs(our.astype(np.float64) - their.astype(np.float64)).max()) for our, their in pairs)

@@ -18,7 +18,8 @@ from models.artefacts import (
     EngineChoice,
     Vetted,
 )
-from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped
+from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped, VettingTooCostly, one_line
+from models.memory import machine_bytes
 from models.model_files import MODEL_SUFFIXES, needs_keras
 from models.reference import DIGEST_DIGITS, ModelReference
 from models.registry.cache import ArtefactCache
@@ -32,6 +33,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_SECONDS = 60.0
+_LEAST_MEMORY = 2 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,29 @@ class VettingLimits:
     """What one candidate may take.
 
     Attributes:
-        seconds: of processor time, or twice as many of wall time.
-        memory_bytes: resident in the vetting child.
+        seconds: of processor time, or twice as many of wall time; by `seconds_for` where None.
+        memory_bytes: in the vetting child, beyond its libraries; by `memory_for` where None.
         file_bytes: size of the file.
     """
 
-    seconds: float = 120.0
-    memory_bytes: int = 4 << 30
+    seconds: float | None = None
+    memory_bytes: int | None = None
     file_bytes: int = 2 << 30
+
+
+def seconds_for(file_bytes: int) -> float:
+    """How much processor time vetting a file may take: three minutes, and one more for each 256 MiB."""
+    return 180.0 + 60.0 * file_bytes / (256 << 20)
+
+
+def memory_for(file_bytes: int, machine: int) -> int:
+    """What vetting a file may take: more on a machine that has more, and never all of it.
+
+    Args:
+        file_bytes: size of the file; its weights are held three times while they are compiled.
+        machine: bytes of memory.
+    """
+    return min(max(_LEAST_MEMORY + 3 * file_bytes, machine // 4), machine * 3 // 4)
 
 
 class Vetter:
@@ -185,17 +202,43 @@ class Vetter:
 
     def _compile(self, path: Path, sha256: str, workspace: Path) -> Artefact:
         # Without a name: the cache keeps bytes, which may lie under several names.
-        limits = self._limits
-        job = Job(str(path), sha256, "", self._choice, self._batch_sizes, limits.memory_bytes, limits.seconds)
-        keras = needs_keras(path.name)
-        try:
-            artefact = self._compiled(job, self._take_child(keras))
-        except VettingStarved:
-            _LOGGER.info("vetting gets no processor on this busy machine; again, with a claim to a tenth of it")
-            artefact = self._compiled(job, self._take_child(keras, hurried=True))
+        limits, size, machine = self._limits, path.stat().st_size, machine_bytes()
+        if 2 * size > machine:
+            raise ModelRejected(
+                ModelFault.TOO_LARGE,
+                f"the model is too large to serve: its {size >> 20:,} MiB are in memory twice while it is compiled, "
+                f"and this machine has {machine >> 20:,}; make it smaller",
+            )
+        memory = limits.memory_bytes or memory_for(size, machine)
+        seconds = limits.seconds or seconds_for(size)
+        job = Job(str(path), sha256, "", self._choice, self._batch_sizes, memory, seconds)
+        artefact = self._vetted_somehow(job, needs_keras(path.name))
         if self._shared is not None:
             self._shared.offer(artefact, self._choice, workspace)
         return artefact
+
+    def _vetted_somehow(self, job: Job, keras: bool) -> Artefact:
+        """Vets it, again where that tells more of this machine than of the model.
+
+        Raises:
+            ModelRejected: with the reason.
+        """
+        hurried = False
+        while True:
+            try:
+                return self._compiled(job, self._take_child(keras, hurried))
+            except VettingStarved:
+                _LOGGER.info("vetting gets no processor on this busy machine; again, with a claim to a tenth of it")
+                hurried = True
+            except VettingTooCostly as trouble:
+                if job.lean:
+                    raise ModelRejected(
+                        ModelFault.TOO_LARGE,
+                        f"vetting it took too much memory, two images at a time too: {one_line(trouble)}; "
+                        "use a machine with more, or make the model smaller",
+                    ) from trouble
+                _LOGGER.info("vetting took too much memory (%s); again, two images at a time", trouble)
+                job = replace(job, lean=True)
 
     def _compiled(self, job: Job, child: ChildProcess) -> Artefact:
         try:

@@ -11,6 +11,7 @@ from launch.cli import app
 from launch.command_line import run
 from models.releasing.card_in_file import embed_card
 from tests.launch.tiny_models import tiny_onnx
+from tests.model_files import tiny_classifier
 
 ASSUMED = "nothing in it says how it wants its pixels, and it gets them as 0..1; "
 
@@ -27,6 +28,13 @@ def test_how_pixels_are_scaled_is_told_where_it_was_assumed(capsys: pytest.Captu
     assert f"\nnote      {ASSUMED}" in capsys.readouterr().out
     assert run(app, ["vet", "cats.onnx", "--json"]) == 0
     assert [note.startswith(ASSUMED) for note in json.loads(capsys.readouterr().out)["notes"]] == [True, False, False]
+
+
+def test_the_order_of_the_channels_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for color in ("RGB", "BGR"):
+        tiny_classifier(Path("cats.onnx"), card={"input": {"color": color}})
+        assert run(app, ["vet", "cats.onnx"]) == 0
+        assert f"8 × 8 pixels, {color}, NHWC" in capsys.readouterr().out
 
 
 def test_what_the_card_says_is_not_assumed(capsys: pytest.CaptureFixture[str]) -> None:

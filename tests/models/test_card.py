@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ def test_a_model_without_a_card_gets_the_inferred_one() -> None:
 
 
 def test_a_full_card_is_read_and_written_back_the_same() -> None:
-    spec = InputSpec(4, 6, 3, "NCHW", 1.0, (1.0, 2.0, 3.0), (0.5, 0.5, 0.5), "crop")
+    spec = InputSpec(4, 6, 3, "NCHW", 1.0, (1.0, 2.0, 3.0), (0.5, 0.5, 0.5), "crop", "BGR")
     card = Card("Größe 猫 👩‍💻", "2", ("a", "b"), "raw", spec, ("x",), "two\nlines")
     assert read_card(parse_card(json.dumps(card.to_json())), INFERRED) == card
 
@@ -51,6 +52,29 @@ def test_an_empty_name_is_the_name_of_the_file() -> None:
 
 def test_one_mean_may_serve_all_channels() -> None:
     assert read_card({"input": {"mean": 0.5, "scale": -1}}, INFERRED).input.mean == (0.5,)
+
+
+@pytest.mark.parametrize(
+    ("written", "channels", "color"),
+    [
+        ({}, 3, "RGB"),
+        ({"channels": 1}, 1, "grey"),
+        ({"color": "grey"}, 1, "grey"),
+        ({"color": "grey", "channels": 1}, 1, "grey"),
+        ({"color": "BGR"}, 3, "BGR"),
+        ({"color": "RGB", "channels": 3}, 3, "RGB"),
+    ],
+)
+def test_color_and_channels_follow_from_each_other(written: dict[str, Any], channels: int, color: str) -> None:
+    spec = read_card({"input": written}, INFERRED).input
+    assert (spec.channels, spec.color) == (channels, color)
+
+
+def test_a_grey_model_whose_card_says_three_channels_gets_them_in_red_green_blue() -> None:
+    grey = replace(INFERRED, input=InputSpec(8, 8, 1))
+    assert grey.input.color == "grey"
+    assert read_card({}, grey).input == grey.input
+    assert read_card({"input": {"channels": 3}}, grey).input == INFERRED.input
 
 
 def test_labels_are_indices_where_the_card_names_none() -> None:
@@ -103,6 +127,10 @@ def test_hostile_json_is_a_bad_card(written: str | bytes, named: str) -> None:
         ({"task": ["raw"] * 10_000}, "`task`"),
         ({"input": {"layout": "NHCW"}}, "NHWC, NCHW"),
         ({"input": {"fit": "squeeze\n"}}, "stretch, crop, pad"),
+        ({"input": {"color": "bgr"}}, "RGB, BGR, grey"),
+        ({"input": {"color": "grey", "channels": 3}}, "`input.color` grey contradicts `input.channels` 3"),
+        ({"input": {"color": "BGR", "channels": 1}}, "`input.color` BGR contradicts `input.channels` 1"),
+        ({"input": {"color": "grey", "mean": [1, 2, 3]}}, "3 numbers for 1 channels"),
         ({"input": {"height": 0}}, "`input.height`"),
         ({"input": {"height": 8193}}, "`input.height`"),
         ({"input": {"height": 1.5}}, "whole number"),

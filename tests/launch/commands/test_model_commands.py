@@ -21,6 +21,7 @@ from models.releasing.destination import sha256_of
 from models.storage import StoredFile, newest_first
 from models.survey import Surveyed
 from tests.launch.tiny_models import tiny_keras, tiny_onnx
+from tests.model_files import tiny_classifier
 
 
 @dataclass(frozen=True)
@@ -184,6 +185,14 @@ def test_a_card_that_is_in_the_file_already_stays_where_nothing_replaces_it(hots
     assert embedded_card(Path(outcome.last_line.partition("@")[0])) == {"name": "Cats", "version": "4"}
 
 
+def test_a_published_model_gets_its_pixels_as_its_family_wants_them(hotswap: Command) -> None:
+    tiny_classifier(Path("cats.onnx"))
+    Path("card.json").write_text('{"input": {"fit": "crop", "scale": 2}}')
+    outcome = hotswap("publish", "cats.onnx", "models/", "--preprocess", "ResNet50", "--card", "card.json")
+    assert "BGR, NHWC, float32 = pixel × 1 - (103.939, 116.779, 123.68), cropped to fit" in outcome.out
+    assert embedded_card(Path(outcome.last_line.partition("@")[0]))["input"]["fit"] == "crop"
+
+
 def test_a_rejected_model_is_not_published(hotswap: Command) -> None:
     drop("bad.onnx", finite=False)
     outcome = hotswap("publish", "bad.onnx", "models/")
@@ -227,6 +236,7 @@ def test_publishing_never_replaces_a_file(hotswap: Command) -> None:
         (["cats.onnx", "models/cats.h5"], "onnx"),
         (["cats.onnx", "models/", "--labels", "absent.txt"], "absent.txt"),
         (["cats.onnx", "models/", "--card", "cats.onnx"], "cats.onnx"),
+        (["cats.onnx", "models/", "--preprocess", "resnet51"], "'resnet51' is no family of keras.applications"),
     ],
 )
 def test_a_request_that_cannot_be_meant_is_one_line_and_code_2(

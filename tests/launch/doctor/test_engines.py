@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from launch.doctor.engines import onnx_runtime, trouble_in
+from launch.doctor.engines import libraries, trouble_in
 
 HERE = Path(__file__).parent
 
@@ -14,6 +14,8 @@ def test_a_library_that_ends_the_process_is_a_finding_and_not_the_end() -> None:
     assert trouble_in(str(HERE / "without_libfoo.py")) == "ImportError: no libfoo"
 
 
-def test_onnx_runtime_is_looked_for_without_being_imported_here() -> None:
-    [finding] = onnx_runtime()
-    assert finding.level == "ok"
+def test_the_engines_libraries_are_found() -> None:
+    assert [(finding.level, finding.what) for finding in libraries()] == [
+        ("ok", "ONNX Runtime can be imported"),
+        ("ok", "OpenVINO can be imported"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +33,25 @@ def test_mean_and_std_follow_the_scale_channel_by_channel() -> None:
     (row,) = model_input([IMAGE], manifest(spec))
     expected = (BLACK_TO_WHITE * np.float32(2) - np.array([1, 2, 3], np.float32)) / np.array([0.5, 1, 2], np.float32)
     np.testing.assert_array_equal(row, expected)
+
+
+def test_blue_comes_first_where_the_model_wants_it_so_and_mean_and_std_follow_that_order() -> None:
+    spec = replace(SPEC, scale=2.0, mean=(1.0, 2.0, 3.0), std=(0.5, 1.0, 2.0), color="BGR")
+    (row,) = model_input([IMAGE], manifest(spec))
+    blue_first = BLACK_TO_WHITE[..., [2, 1, 0]]
+    expected = (blue_first * np.float32(2) - np.array([1, 2, 3], np.float32)) / np.array([0.5, 1, 2], np.float32)
+    np.testing.assert_array_equal(row, expected)
+
+
+def test_blue_comes_first_for_integers_and_for_channels_first_too() -> None:
+    spec = replace(SPEC, color="BGR", layout="NCHW")
+    (row,) = model_input([IMAGE], manifest(spec, (3, 2, 3), "uint8"))
+    np.testing.assert_array_equal(row, BLACK_TO_WHITE.transpose(2, 0, 1)[::-1])
+
+
+def test_a_manifest_is_read_back_with_the_order_of_its_channels() -> None:
+    blue_first = manifest(replace(SPEC, color="BGR"))
+    assert Manifest.from_json(json.loads(json.dumps(blue_first.to_json()))) == blue_first
 
 
 def test_a_negative_scale_inverts_an_image() -> None:

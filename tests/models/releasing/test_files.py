@@ -137,6 +137,44 @@ def test_labels_are_one_a_line_or_a_json_list(text: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("text", "labels"),
+    [
+        ("0 Cats\n1 Dogs\n", ["Cats", "Dogs"]),
+        ("0 Cats\r\n1\tBig dogs\r\n", ["Cats", "Big dogs"]),
+        ("0 1\n1 0\n", ["1", "0"]),
+        ("\n".join(f"{index} class {index}" for index in range(12)), [f"class {index}" for index in range(12)]),
+    ],
+)
+def test_lines_that_begin_with_their_own_numbers_lose_them(text: str, labels: list[str], tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(text.encode())
+    assert read_labels(tmp_path / "labels.txt") == labels
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["0", "1", "2"],
+        ["0", "1 Dogs"],
+        ["0 Cats", "Dogs"],
+        ["1 Cats", "2 Dogs"],
+        ["0 Cats", "2 Dogs"],
+        ["1 Dogs", "0 Cats"],
+        ["00 Cats", "01 Dogs"],
+        ["0Cats", "1Dogs"],
+        ["3 legs", "4 legs"],
+    ],
+)
+def test_numbers_that_are_no_line_numbers_are_a_part_of_the_label(labels: list[str], tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("\n".join(labels))
+    assert read_labels(tmp_path / "labels.txt") == labels
+
+
+def test_labels_in_json_keep_their_numbers(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text('["0 Cats", "1 Dogs"]')
+    assert read_labels(tmp_path / "labels.json") == ["0 Cats", "1 Dogs"]
+
+
+@pytest.mark.parametrize(
     ("content", "word"),
     [
         (b"", "no labels"),

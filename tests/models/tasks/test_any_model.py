@@ -16,7 +16,7 @@ from models.detection_card import KNOWN_ANCHORS
 from models.errors import ModelRejected
 from models.images.decoding import Raster
 from models.tasks import interpret
-from models.tasks.probed import Probed
+from models.tasks.probed import ProbedOutput
 from models.tasks.reading import read_off
 
 SIDES = st.sampled_from([1, 1, 2, 3, 4, 5, 6, 7, 8, 16])
@@ -69,7 +69,7 @@ BOXES = st.integers(1, 9).flatmap(
 
 
 @st.composite
-def outputs(draw: st.DrawFn) -> list[Probed]:
+def outputs(draw: st.DrawFn) -> list[ProbedOutput]:
     """Of a model, for three images."""
     found = []
     chance = np.random.default_rng(draw(st.integers(0, 1000)))
@@ -80,14 +80,14 @@ def outputs(draw: st.DrawFn) -> list[Probed]:
         if kind in ("shares", "indices"):
             values = np.abs(values) / (np.abs(values).max() if kind == "shares" else 1)
         dtype = {"indices": np.int64, "flags": np.bool_}.get(kind, np.float32)
-        found.append(Probed(name, values.astype(dtype), draw(ENDINGS)))
+        found.append(ProbedOutput(name, values.astype(dtype), draw(ENDINGS)))
     return found
 
 
 @given(outputs(), CARDS, SPECS)
 @settings(deadline=None, max_examples=600)
 def test_an_accepted_model_answers_every_image_with_a_result(
-    probed: list[Probed], written: dict[str, Any], spec: InputSpec
+    probed: list[ProbedOutput], written: dict[str, Any], spec: InputSpec
 ) -> None:
     draft = read_card(written, Card("m", "", (), "raw", spec))
     try:

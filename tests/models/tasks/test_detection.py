@@ -14,7 +14,7 @@ from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
 from models.images.fitting import fit_image
 from models.tasks import Detections, interpret
-from models.tasks.probed import Probed
+from models.tasks.probed import ProbedOutput
 from models.tasks.reading import read_off
 from tests.models.tasks import ssd
 from tests.models.tasks.manifests import IMAGE, manifest_of, meaning
@@ -205,7 +205,7 @@ def arranged(how: str) -> dict[str, np.ndarray]:
 def test_the_outputs_of_an_ssd_vgg_are_the_boxes_that_its_default_boxes_mean(how: str) -> None:
     outputs = arranged(how)
     ending = "Softmax" if how == "probabilities" else "BiasAdd"
-    probed = [Probed(name, each[None], "BiasAdd" if "loc" in name else ending) for name, each in outputs.items()]
+    probed = [ProbedOutput(name, each[None], "BiasAdd" if "loc" in name else ending) for name, each in outputs.items()]
     card = read_off(probed, SSD_CARD, {}).card
     assert card.task == "detection"
     assert card.detection is not None

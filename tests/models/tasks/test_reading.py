@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.card import Card, InputSpec, read_card
 from models.errors import ModelFault
-from models.tasks.probed import Probed
+from models.tasks.probed import ProbedOutput
 from models.tasks.reading import Reading, read_off
 from tests.models.rejections import rejection
 
@@ -41,7 +41,7 @@ def reading(*outputs: tuple[NDArray[Any], str | None], spec: InputSpec = InputSp
 
 def named(*outputs: tuple[str, NDArray[Any], str | None], spec: InputSpec = InputSpec(32, 32), **card: Any) -> Reading:  # noqa: B008
     draft = read_card(card, Card("m", "", (), "raw", spec))
-    return read_off([Probed(*output) for output in outputs], draft, card)
+    return read_off([ProbedOutput(*output) for output in outputs], draft, card)
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,40 @@ def test_a_model_that_does_not_answer_each_image_is_rejected(axes: list[int], jo
 
     assert refused.fault is ModelFault.WRONG_OUTPUT
     assert "each image needs a row of its own" in refused.detail
+
+
+def undecided(path: Path, threshold: float) -> None:
+    """A model that changes its mind by rounding alone on images with pixels brighter than a threshold."""
+    constants = {"threshold": np.array(threshold, np.float32), "steep": np.array(1e9, np.float32)}
+    nodes = [
+        helper.make_node("Sub", ["image", "threshold"], ["over"]),
+        helper.make_node("Relu", ["over"], ["bright"]),
+        helper.make_node("Mul", ["bright", "steep"], ["large"]),
+        helper.make_node("Sin", ["large"], ["waves"]),
+        helper.make_node("ReduceMean", ["waves"], ["scores"], axes=[1, 2], keepdims=0),
+    ]
+    save_onnx(path, nodes, ["n", 8, 8, 3], ["n", 3], constants)
+
+
+BLACK = np.array([True, False, False, False])
+"""Which of the images of a batch of four are; of three batches it is the first of each."""
+
+
+@pytest.mark.parametrize(
+    ("threshold", "wrong", "engine"),
+    [(0.5, ~BLACK, "openvino"), (0.5, BLACK, "tensorflow"), (-1.0, ~BLACK, "tensorflow")],
+    ids=["wrong where it tells nothing", "wrong where it tells", "nearly nothing tells"],
+)
+def test_images_on_which_rounding_changes_the_models_mind_tell_nothing_of_an_engine(
+    threshold: float,
+    wrong: NDArray[np.bool_],
+    engine: EngineName,
+    job: Job,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    undecided(Path(job.path), threshold)
+    shifted: Distortion = lambda answers: answers + wrong[: len(answers), None] * np.float32(0.5)  # noqa: E731
+    compiled_with(monkeypatch, {"openvino": shifted}, costly=("tensorflow",))
+
+    assert examine(job, tmp_path / "built").engine == engine

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter, VettingLimits
+from models.vetting import vetter as vetting_module
+from models.vetting.vetter import memory_for
 from tests import model_files
 from tests.model_files import cut, tiny_classifier
 from tests.models.rejections import rejection
@@ -75,14 +78,45 @@ def test_a_model_that_never_returns_is_ended(tmp_path: Path, shared_cache: Artef
 
 def test_memory_over_the_limit_is_refused_before_it_is_taken(tmp_path: Path, shared_cache: ArtefactCache) -> None:
     vetter = Vetter(LocalStorage(), shared_cache, limits=VettingLimits(memory_bytes=1 << 30))
-    refused = rejection(lambda: vetter.vet(str(takes_three_gigabytes(tmp_path / "m.onnx"))))
+    refused = rejection(lambda: vetter.vet(str(takes_memory(tmp_path / "m.onnx", 3_000_000_000))))
     assert refused.fault is ModelFault.TOO_LARGE
-    assert "a batch of 1 needs more memory than vetting allows" in refused.detail
+    assert "vetting it took too much memory, two images at a time too: a batch of 1 took" in refused.detail
 
 
-def takes_three_gigabytes(path: Path) -> Path:
-    """Spreads each image over memory that a machine may well have."""
-    constants = {"wide": np.array([1, 1, 1, 1, 4_000_000], np.int64), "last": np.array([4], np.int64)}
+def test_what_takes_too_much_in_large_batches_is_vetted_in_small_ones(
+    tmp_path: Path, shared_cache: ArtefactCache, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    limits = VettingLimits(memory_bytes=1 << 30)
+    with contextlib.closing(Vetter(LocalStorage(), shared_cache, "onnx", 16, limits)) as vetter:
+        vetted = vetter.vet(str(takes_memory(tmp_path / "m.onnx", 200 << 20)))
+
+    assert vetted.artefact.manifest.outputs[0].shape == (3,)
+    assert vetted.artefact.manifest.memory < 1 << 30
+    assert "vetting took too much memory (a batch of 16 took more than it may)" in caplog.text
+
+
+def test_what_a_machine_cannot_hold_is_too_large_to_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tiny_classifier(tmp_path / "m.onnx")
+    monkeypatch.setattr(vetting_module, "machine_bytes", lambda: 2 * path.stat().st_size - 1)
+    with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))) as vetter:
+        refused = rejection(lambda: vetter.vet(str(path)))
+    assert refused.fault is ModelFault.TOO_LARGE
+    assert refused.detail.startswith("the model is too large to serve")
+
+
+@pytest.mark.parametrize(
+    ("file", "machine", "allowed"),
+    [(100 << 20, 64 << 30, 16 << 30), (100 << 20, 8 << 30, (2 << 30) + (300 << 20)), (1 << 30, 4 << 30, 3 << 30)],
+    ids=["a quarter of a large machine", "what the file needs", "three quarters of a small machine"],
+)
+def test_what_vetting_may_take_follows_the_file_and_the_machine(file: int, machine: int, allowed: int) -> None:
+    assert memory_for(file, machine) == allowed
+
+
+def takes_memory(path: Path, each: int) -> Path:
+    """Spreads each image over so many bytes before it answers."""
+    constants = {"wide": np.array([1, 1, 1, 1, each // (8 * 8 * 3 * 4)], np.int64), "last": np.array([4], np.int64)}
     nodes = [
         helper.make_node("Unsqueeze", ["image", "last"], ["deep"]),
         helper.make_node("Expand", ["deep", "wide"], ["large"]),
