@@ -109,7 +109,7 @@ def _task_of_one(output: ProbedOutput, card: Card) -> tuple[Task, str]:
                     "multilabel",
                     f"its {classes} scores lie within 0..1 and do not sum to 1: a multilabel; {_SAY_ANOTHER}",
                 )
-            return "classification", f"a row of {classes} numbers is taken for class scores; {_SAY_ANOTHER}"
+            return "classification", f"its row of {classes} is taken for class scores: a classification; {_SAY_ANOTHER}"
     return _task_of_pixels(output, card)
 
 

@@ -190,7 +190,7 @@ def test_the_card_may_say_which_output_tells_the_answer(output: Any) -> None:
         (logits(1), "BiasAdd", {"task": "regression"}, []),
         (logits(10), "BiasAdd", {"task": "classification", "activation": "softmax"}, []),
         (logits(10), "BiasAdd", {"task": "classification"}, ["its scores are logits, of which softmax"]),
-        (logits(10), "BiasAdd", {"activation": "softmax"}, ["a row of 10 numbers is taken for class scores"]),
+        (logits(10), "BiasAdd", {"activation": "softmax"}, ["its row of 10 is taken for class scores"]),
         (within(1), "Sigmoid", {}, ["it ends with one sigmoid: a binary"]),
     ],
 )

@@ -26,7 +26,7 @@ PIXELS = "it scales its pixels itself"
 ASSUMED = "nothing in it says how it wants its pixels"
 TEACHABLE = "it is built as Teachable Machine builds its models, and gets its pixels as -1..1"
 ANY_SIZE = "it takes any size, and gets 224x224"
-CLASSES = "a row of "
+CLASSES = "its row of "
 LOGITS = "its scores are logits, of which softmax makes probabilities"
 NOTES = {
     "transfer_learning": [PIXELS],
