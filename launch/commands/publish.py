@@ -61,7 +61,7 @@ def publish(
     try:
         with _prepared(storage, model, where, fields, preprocess) as prepared:
             with (
-                vetting(storage, job["engine"], job["max_batch_size"]) as vetter,
+                vetting(storage, job["engine"], job["max_batch_size"], job["max_values"]) as vetter,
                 working(stderr, f"vetting {model}"),
             ):
                 vetted = prepared.vet(vetter)

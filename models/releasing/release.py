@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, EngineChoice, Vetted
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice, Vetted
 from models.errors import ReleaseError
 from models.reference import ModelReference
 from models.releasing.card_in_file import embed_card, embedded_card
@@ -74,6 +74,7 @@ def release(
     *,
     engine: EngineChoice = DEFAULT_ENGINE,
     largest_batch: int = DEFAULT_LARGEST_BATCH,
+    max_values: int = DEFAULT_MAX_VALUES,
     storage: WritableStorage | None = None,
     preprocess: str | None = None,
     **card: Any,
@@ -85,6 +86,7 @@ def release(
         destination: a folder, `gs://BUCKET/FOLDER`, or a file that is not there yet.
         engine: what may execute the model.
         largest_batch: probed up to.
+        max_values: numbers that a result may tell of a model's outputs as they are.
         storage: reaches both; local paths and `gs://` where None.
         preprocess: a family of `keras.applications` whose `preprocess_input` the model was trained with; the card's
             `input` gets its `scale`, `mean`, `std` and `color`.
@@ -107,7 +109,7 @@ def release(
     reached = storage or AnyStorage()
     with (
         prepare(reached, str(model), read_destination(str(destination)), card, preprocess) as prepared,
-        vetting(reached, engine, largest_batch) as vetter,
+        vetting(reached, engine, largest_batch, max_values) as vetter,
     ):
         vetted = prepared.vet(vetter)
         prepared.put(reached, lambda size: None)

@@ -26,6 +26,7 @@ class Candidate(Protocol):
         input_shape: of one image, without the batch; None where any size will do.
         input_dtype: NumPy's name.
         outputs: their names, in the model's own order; at least one.
+        labels: of its classes, where the model itself bears them; () elsewhere.
         engines: what can execute it, best first.
         own: the engine that `run` computes with.
         costly: engines that are not worth compiling it for while another answers as it does.
@@ -37,6 +38,7 @@ class Candidate(Protocol):
     input_shape: Shape
     input_dtype: str
     outputs: tuple[str, ...]
+    labels: tuple[str, ...]
     engines: tuple[EngineName, ...]
     own: EngineName
     costly: tuple[EngineName, ...]
@@ -45,6 +47,12 @@ class Candidate(Protocol):
 
     def beginning(self) -> Beginning | None:
         """What the arithmetic that it begins with makes of black and white images; None where it begins otherwise."""
+
+    def endings(self) -> tuple[str | None, ...]:
+        """The operation that makes each output, as its framework calls it; None where none tells what its numbers are.
+
+        Operations that only move numbers about do not count.
+        """
 
     def origin(self) -> str | None:
         """See `origins.origin_of`."""

@@ -16,6 +16,7 @@ from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
+from models.vetting.endings import endings_of_function
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of, objects_in
 from models.vetting.onnx_candidate import onnx_answer
 from models.vetting.openvino_form import openvino_answer, write_function
@@ -33,6 +34,7 @@ class KerasCandidate:
     """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
 
     own: EngineName = "tensorflow"
+    labels: tuple[str, ...] = ()
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
@@ -66,6 +68,10 @@ class KerasCandidate:
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
         return beginning_of_function(self._function.get_concrete_function())
+
+    def endings(self) -> tuple[str | None, ...]:
+        """See `Candidate.endings`."""
+        return endings_of_function(self._function.get_concrete_function())
 
     def origin(self) -> str | None:
         """See `Candidate.origin`."""

@@ -10,7 +10,14 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, Artefact, EngineChoice, Vetted
+from models.artefacts import (
+    DEFAULT_ENGINE,
+    DEFAULT_LARGEST_BATCH,
+    DEFAULT_MAX_VALUES,
+    Artefact,
+    EngineChoice,
+    Vetted,
+)
 from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped, VettingTooCostly, one_line
 from models.memory import machine_bytes
 from models.model_files import MODEL_SUFFIXES, needs_keras
@@ -69,6 +76,7 @@ class Vetter:
         largest_batch: the largest batch in use.
         limits: what one candidate may take.
         shared: where a fleet shares its compiled models; nowhere where None.
+        max_values: numbers that a result may tell of a model's outputs as they are.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class Vetter:
         largest_batch: int = DEFAULT_LARGEST_BATCH,
         limits: VettingLimits = VettingLimits(),
         shared: SharedArtefacts | None = None,
+        max_values: int = DEFAULT_MAX_VALUES,
     ) -> None:
         self._storage = storage
         self._cache = cache
@@ -86,6 +95,7 @@ class Vetter:
         self._batch_sizes = tuple(sorted({1, 2, max(1, largest_batch)}))
         self._limits = limits
         self._shared = shared
+        self._max_values = max_values
         self._lock = threading.Lock()
         self._spare: tuple[ChildProcess, float] | None = None
         self._running: set[ChildProcess] = set()
@@ -112,7 +122,7 @@ class Vetter:
             VettingStopped: `close` was called.
         """
         artefact = self._cache.find_by_digest(reference.digest, self._choice)
-        return _vetted(reference, artefact) if artefact is not None else self._vet(reference.uri, reference.digest)
+        return self._vetted(reference, artefact) if artefact else self._vet(reference.uri, reference.digest)
 
     def prepare(self, keras: bool = True) -> None:
         """Starts a child now, since a candidate is about to be vetted; it gives up after a minute unused."""
@@ -157,7 +167,21 @@ class Vetter:
                     artefact = self._compile(path, sha256, workspace)
                 except ModelRejected as rejection:
                     raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
-            return _vetted(reference, artefact)
+            return self._vetted(reference, artefact)
+
+    def _vetted(self, reference: ModelReference, artefact: Artefact) -> Vetted:
+        """A model without a name in its card is named after its file.
+
+        Raises:
+            ModelRejected: `wrong_output`; what was compiled once may tell more numbers than are wanted here.
+        """
+        manifest = artefact.manifest
+        try:
+            manifest.require_values_within(self._max_values)
+        except ModelRejected as rejection:
+            raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
+        name = manifest.card.name or reference.file_name
+        return Vetted(reference, replace(artefact, manifest=replace(manifest, card=replace(manifest.card, name=name))))
 
     def _fetch(self, uri: str, path: Path) -> str:
         sha256 = hashlib.sha256()
@@ -249,13 +273,6 @@ class Vetter:
                 child = ChildProcess(keras, hurried)
             self._running.add(child)
             return child
-
-
-def _vetted(reference: ModelReference, artefact: Artefact) -> Vetted:
-    """A model without a name in its card is named after its file."""
-    manifest = artefact.manifest
-    name = manifest.card.name or reference.file_name
-    return Vetted(reference, replace(artefact, manifest=replace(manifest, card=replace(manifest.card, name=name))))
 
 
 def _read(uri: str, source: ReadableFile) -> bytes:
