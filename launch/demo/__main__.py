@@ -28,7 +28,9 @@ from launch.demo.report import Recorded, judge, print_report
 IMAGES_PER_SECOND = 20
 SECOND_MODEL_AT = 120
 CORRUPT_MODEL_AT = 360
-PATIENCE_SECONDS = 90.0
+LEFT_FOR_THE_SECOND = 150
+"""Digits that land only once the second model answers, which on a busy machine may take minutes."""
+PATIENCE_SECONDS = 300.0
 _LAST_LINES_SECONDS = 5.0
 _LEFT_OUT = ("ready: ", "finishing what was read")
 """Lines for people who publish to the run, or interrupt it; here nobody does."""
@@ -158,6 +160,10 @@ def _stream(place: Workplace, held_out: Digits, run: subprocess.Popen[bytes], co
         if number == CORRUPT_MODEL_AT:
             console.print("== a corrupt .h5 lands")
             (place.models / "corrupt.h5").write_bytes(b"this is no model\n" * 1000)
+        if number == len(held_out.labels) - LEFT_FOR_THE_SECOND and _events(place, "live") < 2:
+            console.print(f"== the last {LEFT_FOR_THE_SECOND} wait for the better model: this machine is busy")
+            _await(lambda: _events(place, "live") >= 2, run, "the better model to go live")
+            begin = time.monotonic() - number / IMAGES_PER_SECOND
         time.sleep(max(0.0, begin + number / IMAGES_PER_SECOND - time.monotonic()))
         _write_png(pixels, place.images / f"{number:04d}.png")
     _await(lambda: _events(place, "rejected") >= 1, run, "the corrupt file to be rejected")
