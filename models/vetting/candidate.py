@@ -50,6 +50,13 @@ class Candidate(Protocol):
     def run(self, batch: NDArray[Any]) -> Outputs:
         """The same in the quickest way that there is before it is compiled."""
 
+    def write_onnx(self, path: Path) -> None:
+        """Writes it as a file of ONNX.
+
+        Raises:
+            Exception: whatever the exporter raises when the model cannot be written so.
+        """
+
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """Writes the compiled form into `folder` and returns it, loaded.
 

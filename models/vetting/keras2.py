@@ -27,7 +27,6 @@ _COMPUTING_ALONE = frozenset(
     tile transpose truediv unstack where zeros zeros_like""".split()  # noqa: SIM905
 )
 _EARLIER_NAMES = "compat.v1."
-_OPSET = 18
 
 
 def check_operations(configuration: Any) -> None:
@@ -73,20 +72,6 @@ def load(path: Path, configuration: Any) -> Any:
     model = tf_keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
     write_out_normalizations(tf_keras, model)
     return model
-
-
-def write_onnx(model: Any, path: Path) -> None:
-    """Writes the model, as it answers, in ONNX.
-
-    Raises:
-        Exception: whatever the exporter raises when the model cannot be written so.
-    """
-    import tensorflow as tf
-    import tf2onnx
-
-    signature = [tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="image")]
-    answer = tf.function(lambda image: model(image, training=False), signature)
-    tf2onnx.convert.from_function(answer, signature, opset=_OPSET, output_path=str(path))
 
 
 def write_saved_model(model: Any, folder: Path) -> None:

@@ -18,6 +18,7 @@ from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
 from models.vetting.onnx_candidate import onnx_answer
+from models.vetting.onnx_export import write_onnx
 from models.vetting.openvino_form import openvino_answer, write_function
 from models.vetting.own_scaling import Beginning, beginning_of_function
 
@@ -65,6 +66,10 @@ class KerasCandidate:
         """See `Candidate.beginning`."""
         return beginning_of_function(self._function.get_concrete_function())
 
+    def write_onnx(self, path: Path) -> None:
+        """See `Candidate.write_onnx`."""
+        write_onnx(self._function, self.outputs, path)
+
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         match engine:
@@ -72,7 +77,7 @@ class KerasCandidate:
                 write_function(self._function.get_concrete_function(), folder / OPENVINO_FILE)
                 return openvino_answer(folder / OPENVINO_FILE)
             case "onnx":
-                self._keras.write_onnx(self._model, folder / ONNX_FILE)
+                self.write_onnx(folder / ONNX_FILE)
                 return onnx_answer(folder / ONNX_FILE)
             case "tensorflow":
                 self._keras.write_saved_model(self._model, folder / SAVED_MODEL)

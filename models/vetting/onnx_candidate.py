@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,10 @@ class OnnxCandidate:
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
         return self._beginning
+
+    def write_onnx(self, path: Path) -> None:
+        """See `Candidate.write_onnx`."""
+        shutil.copyfile(self._path, path)
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
