@@ -12,7 +12,7 @@ DEMO_READY := $(VENV)/.demo-ready
 TESTS_READY := $(VENV)/.tests-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench prism lock wheels clean chosen-python
+.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench zoo prism lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -118,6 +118,9 @@ mutants: $(MUTANTS_READY) ## plant faults and see which no test finds; ONLY=mode
 
 bench: $(TESTS_READY) ## measure against Beam's stock handler and against the bare machine
 	@$(BIN)/python -m benchmarks
+
+zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write docs/models.md; ZOO="--only ResNet50"
+	@$(BIN)/python -m benchmarks.zoo --page docs/models.md $(ZOO)
 
 prism: $(DEMO_READY) ## build Beam's portable local runner, with Go
 	@$(BIN)/python -m launch.prism

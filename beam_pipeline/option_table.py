@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, field
 from enum import Enum
 from typing import Any, get_args
 
-from models.artefacts import EngineChoice
+from models.artefacts import DEFAULT_MAX_VALUES, EngineChoice
 from models.images.decoding import DecodeLimits
 from models.serving import ServingConfig
 
@@ -105,6 +105,12 @@ class JobOptions:
     )
     output_topic: str | None = _option(Kind.TOPIC, "Result topic", "results, one JSON message each", None)
     output_path: str | None = _option(Kind.PLACE, "Result folder", "results, as JSON Lines files", None)
+    mask_path: str | None = _option(
+        Kind.PLACE,
+        "Mask folder",
+        "folder for the masks of segmentations, a PNG file each that results name (default: within results)",
+        None,
+    )
     dead_letter_topic: str | None = _option(
         Kind.TOPIC, "Dead-letter topic", "what could not be predicted, one message each", None
     )
@@ -135,6 +141,12 @@ class JobOptions:
     max_batch_size: int = _option(Kind.COUNT, "Largest batch", "most images in one call of the model", 32)
     max_batch_wait_ms: int = _option(
         Kind.COUNT_OR_NONE, "Batch wait", "milliseconds that a batch waits for images of other bundles", 0
+    )
+    max_values: int = _option(
+        Kind.COUNT,
+        "Most numbers",
+        "models whose results would tell more numbers of their outputs as they are are rejected",
+        DEFAULT_MAX_VALUES,
     )
     max_image_bytes: int = _option(
         Kind.COUNT, "Largest image file", "larger files are dead letters, in bytes", DecodeLimits().max_bytes
@@ -177,6 +189,7 @@ class JobOptions:
             self.max_batch_size,
             self.model_cache,
             self.compile_cache,
+            self.max_values,
         )
 
 

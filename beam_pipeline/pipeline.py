@@ -54,7 +54,7 @@ def build(
     predictions: beam.PCollection[PredictionResult] = arrivals.elements | RunInference(
         handler, model_metadata_pcoll=models.metadata
     )
-    formatted = predictions | "FormatResults" >> FormatResults(serving, run)
+    formatted = predictions | "FormatResults" >> FormatResults(serving, run, job.mask_path)
     unwritten = formatted.results | "WriteResults" >> WriteJson(job.output_topic, job.output_path, run)
 
     unpredicted = (formatted.dead_letters, unwritten) | "Unpredicted" >> beam.Flatten()

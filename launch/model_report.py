@@ -13,13 +13,15 @@ from rich.table import Table
 
 from launch.model_timings import Timings
 from models.artefacts import Manifest, Vetted
-from models.card import InputSpec
+from models.card import Card, InputSpec
 from models.catalogue import live_one
-from models.errors import ModelRejected
+from models.errors import ModelRejected, one_line
 from models.moments import rfc3339
 from models.survey import Surveyed, standing_of
 
 _LABELS_SHOWN = 5
+_OUTPUTS_SHOWN = 4
+_UNLABELLED = ("regression", "raw")
 _STYLES = {"live": "bold green", "valid": "green", "rejected": "red", "undecided": "yellow"}
 
 
@@ -40,6 +42,8 @@ def accepted_as_json(vetted: Vetted, timings: Timings | None = None) -> dict[str
         "engine_reason": manifest.engine_reason,
         "input_shape": list(manifest.input_shape),
         "input_dtype": manifest.input_dtype,
+        "task": manifest.card.task,
+        "activation": manifest.card.activation,
         "outputs": manifest.numbers,
         "output_shapes": {output.name: list(output.shape) for output in manifest.outputs},
         "notes": list(manifest.notes),
@@ -67,8 +71,9 @@ def print_accepted(console: Console, vetted: Vetted, timings: Timings | None = N
         "name": vetted.name + (f", version {card.version}" if card.version else ""),
         "about": card.description,
         "tags": ", ".join(card.tags),
-        "task": f"{card.task}, {_count(manifest.numbers, 'output')}",
-        "labels": _some(card.labels) or ("none; class indices stand in" if card.task == "classification" else ""),
+        "task": _task_in_words(card),
+        "outputs": _outputs_in_words(manifest),
+        "labels": _some(card.labels) or ("none; class indices stand in" if card.task not in _UNLABELLED else ""),
         "input": _input_in_words(card.input, manifest),
         "engine": f"{manifest.engine} ({manifest.engine_reason})",
         "timings": _timings_in_words(timings) if timings else "",
@@ -155,6 +160,21 @@ def _some(labels: Sequence[str]) -> str:
         return ""
     shown = ", ".join(labels[:_LABELS_SHOWN])
     return f"{len(labels):,}: {shown}" + (", …" if len(labels) > _LABELS_SHOWN else "")
+
+
+def _task_in_words(card: Card) -> str:
+    words = [str(card.task)]
+    if card.activation != "none":
+        words.append(f"{card.activation} makes probabilities of its scores")
+    if card.task in ("binary", "multilabel", "detection"):
+        words.append(f"from {card.threshold:g} on")
+    return ", ".join(words)
+
+
+def _outputs_in_words(manifest: Manifest) -> str:
+    shown = [f"{one_line(each.name, 60)} {each.shape}" for each in manifest.outputs[:_OUTPUTS_SHOWN]]
+    more = len(manifest.outputs) - len(shown)
+    return f"{_count(manifest.numbers, 'number')}: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
 
 def _input_in_words(spec: InputSpec, manifest: Manifest) -> str:

@@ -8,17 +8,17 @@ from models.engines import Outputs
 from models.errors import ImageError, ImageFault, typed_line
 from models.images.decoding import Raster
 from models.live import LiveModel
-from models.prediction import Prediction, interpret
+from models.tasks import Prediction, interpret
 
 
 def answers(model: LiveModel, images: Sequence[Raster]) -> Iterator[Prediction | ImageError]:
     """A `Prediction` or an `ImageError` for each image, in order."""
-    for row in _rows(model, images):
+    for image, row in zip(images, _rows(model, images), strict=True):
         if isinstance(row, ImageError):
             yield row
             continue
         try:
-            yield interpret(row, model.card)
+            yield interpret(row, model.manifest, image)
         except ImageError as error:
             yield error
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from models.card import Card, InputSpec
+from models.detection_card import detection_from_json
+from models.errors import ModelFault, ModelRejected
 from models.reference import ModelReference
 
 EngineName = Literal["openvino", "onnx", "tensorflow"]
@@ -16,8 +18,10 @@ EngineChoice = Literal["auto", "openvino", "onnx", "tensorflow"]
 DEFAULT_ENGINE: EngineChoice = "auto"
 DEFAULT_LARGEST_BATCH = 32
 """Images; a model is probed and warmed up to it."""
+DEFAULT_MAX_VALUES = 10_000
+"""Numbers in a result that tells a model's outputs as they are."""
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 OPENVINO_FILE = "model.xml"
 """Its weights are in a `.bin` of the same name."""
@@ -72,6 +76,19 @@ class Manifest:
         """How many numbers the answer to one image has."""
         return sum(math.prod(output.shape) for output in self.outputs)
 
+    def require_values_within(self, most: int) -> None:
+        """Refuses a model whose results would tell more numbers than are wanted.
+
+        Raises:
+            ModelRejected: `wrong_output`.
+        """
+        if self.card.task in ("regression", "raw") and self.numbers > most:
+            raise ModelRejected(
+                ModelFault.WRONG_OUTPUT,
+                f"a {self.card.task} of {self.numbers:,} numbers an image, and --max_values allows {most:,}; "
+                "say its `task` in its card, or raise the limit",
+            )
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, as `from_json` takes them."""
         return {"format": FORMAT} | asdict(self)
@@ -88,7 +105,9 @@ class Manifest:
         card = value.pop("card")
         spec = card.pop("input")
         spec |= {"mean": tuple(spec["mean"]), "std": tuple(spec["std"])}
+        detection = card.pop("detection")
         card |= {"labels": tuple(card["labels"]), "tags": tuple(card["tags"]), "input": InputSpec(**spec)}
+        card |= {"detection": detection_from_json(detection) if detection is not None else None}
         outputs = tuple(OutputSpec(each["name"], tuple(each["shape"])) for each in value["outputs"])
         return cls(
             **value

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
-from models.prediction import Prediction
+from models.tasks import Prediction
 
 Stage = Literal["message", "read", "decode", "predict"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, EngineChoice
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice
 from models.events import EventLog
 from models.live import LiveModels
 from models.memory import keep_freed_memory
@@ -29,6 +29,7 @@ class ServingConfig:
         max_batch_size: the largest batch in use.
         cache_folder: where compiled models are kept; None for the user's cache folder.
         compile_cache: folder where a fleet shares its compiled models; None to share none.
+        max_values: numbers that a result may tell of a model's outputs as they are.
     """
 
     model_pattern: str
@@ -37,6 +38,7 @@ class ServingConfig:
     max_batch_size: int = DEFAULT_LARGEST_BATCH
     cache_folder: str | None = None
     compile_cache: str | None = None
+    max_values: int = DEFAULT_MAX_VALUES
 
 
 class Serving:
@@ -59,7 +61,9 @@ class Serving:
         cache.sweep()
         self.events = EventLog()
         shared = SharedArtefacts(config.compile_cache, self._storage) if config.compile_cache else None
-        self.vetter = Vetter(self._storage, cache, config.engine, config.max_batch_size, shared=shared)
+        self.vetter = Vetter(
+            self._storage, cache, config.engine, config.max_batch_size, shared=shared, max_values=config.max_values
+        )
         self.live = LiveModels(self.vetter.obtain, self.events, warm_sizes=sorted({1, config.max_batch_size}))
 
     @cached_property

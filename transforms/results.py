@@ -11,29 +11,39 @@ from apache_beam.ml.inference.base import PredictionResult
 from models.errors import ImageError
 from models.records import DeadLetter, result_record
 from models.serving import ServingConfig
+from models.tasks import Mask
+from transforms.masks import MaskFolder
 from transforms.outputs import DEAD_LETTERS, MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
 from transforms.watching import drain_events
 
 
 class FormatResults(beam.PTransform):
-    """`PredictionResult` → result records (main), `DeadLetter`s and this worker's `ModelEvent`s."""
+    """`PredictionResult` → result records (main), `DeadLetter`s and this worker's `ModelEvent`s.
 
-    def __init__(self, config: ServingConfig, run: JobRun = THE_JOB) -> None:
+    Args:
+        config: which models are served, and how.
+        run: whose counters and events they are.
+        mask_path: folder for masks; None leaves them in the results.
+    """
+
+    def __init__(self, config: ServingConfig, run: JobRun = THE_JOB, mask_path: str | None = None) -> None:
         super().__init__()
         self._config = config
         self._run = run
+        self._masks = MaskFolder(mask_path) if mask_path else None
 
     def expand(self, predictions: beam.PCollection) -> beam.pvalue.DoOutputsTuple:
-        return predictions | beam.ParDo(_Format(self._run, self._config)).with_outputs(
+        return predictions | beam.ParDo(_Format(self._run, self._config, self._masks)).with_outputs(
             DEAD_LETTERS, MODEL_EVENTS, main="results"
         )
 
 
 class _Format(beam.DoFn):
-    def __init__(self, run: JobRun, config: ServingConfig) -> None:
+    def __init__(self, run: JobRun, config: ServingConfig, masks: MaskFolder | None) -> None:
         super().__init__()
         self._run = run
+        self._masks = masks
         self._config = config
         self._drained = False
 
@@ -51,6 +61,9 @@ class _Format(beam.DoFn):
             )
             yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
         else:
+            if self._masks is not None and isinstance(answer.outcome, Mask):
+                outcome = self._masks.put(answer.outcome, request.image, result.model_id)
+                answer = answer._replace(outcome=outcome)
             meter.count_result(result.model_id)
             yield result_record(request, answer, result.model_id)
         if not self._drained:

@@ -14,7 +14,7 @@ from rich.console import Console
 from benchmarks.zoo.saving import architectures
 from benchmarks.zoo.table import write_page
 from benchmarks.zoo.visit import Kind, Visit, visit
-from launch.command_line import FAILED, OK, run
+from launch.command_line import FAILED, OK, CommandRefused, run
 
 KINDS = (Kind("3", ".h5"), Kind("3", ".keras"), Kind("2", ".h5"))
 
@@ -32,6 +32,9 @@ def zoo(
 ) -> int:
     """Visits each file that is not known yet; answers 1 where one is refused or does not answer as in its framework."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    unknown = set(only or ()) - {name for version in ("2", "3") for name in architectures(version)}
+    if unknown:
+        raise CommandRefused(f"keras.applications has no {', '.join(sorted(unknown))}")
     out.parent.mkdir(parents=True, exist_ok=True)
     found = {} if again or not out.exists() else {_key(each): each for each in map(_read, out.read_text().splitlines())}
     for kind in (kind for kind in KINDS if f"{kind.version}{kind.suffix}" in kinds.split(",")):

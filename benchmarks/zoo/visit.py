@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.zoo.saving import together
+from benchmarks.zoo.saving import at_best, together
 from models.artefacts import EngineChoice, Vetted
 from models.compute_threads import cores
 from models.engines import load_engine
@@ -26,7 +25,6 @@ from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter
 
-_TIMED_RUNS = 3
 LARGEST_DIFFERENCE = 1e-3
 """From class scores of the framework's own."""
 
@@ -161,10 +159,4 @@ def _asked(architecture: str, kind: Kind, size: int, vetted: Vetted, told: Path)
 
 
 def _seconds(engine: Any, batch: Any) -> float:
-    engine.predict(batch)
-    taken = []
-    for _ in range(_TIMED_RUNS):
-        started = time.perf_counter()
-        engine.predict(batch)
-        taken.append(time.perf_counter() - started)
-    return min(taken) / len(batch)
+    return at_best(lambda: engine.predict(batch)) / len(batch)

@@ -58,7 +58,7 @@ def local(
     models = job["model_pattern"]
     options, checked = checked_options({"input_subscription": ANY_SUBSCRIPTION, "output_path": output} | dict(job))
     letters, events = job["dead_letter_path"], job["model_events_path"]
-    files = [name for name in (output, letters, events) if name and name != "-"]
+    files = [name for name in (output, letters, events, job["mask_path"]) if name and name != "-"]
     letters_path, events_path = (ready_file(name) if name else None for name in (letters, events))
     checked = replace(checked, dead_letter_path=letters_path, model_events_path=events_path)
     if not checked.image_prefix:

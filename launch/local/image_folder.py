@@ -117,7 +117,12 @@ class ImageFolder:
 
 
 class LeftOut:
-    """Tells which files in the folder of images are none: the models, and what this run writes."""
+    """Tells which files in the folder of images are none: the models, and what this run writes.
+
+    Args:
+        models: their pattern.
+        written: files, and folders of files.
+    """
 
     def __init__(self, models: str, written: Sequence[str]) -> None:
         self._storage = LocalStorage()
@@ -125,7 +130,8 @@ class LeftOut:
         self._written = {os.path.realpath(name) for name in written}
 
     def __call__(self, path: str) -> bool:
-        if os.path.realpath(path) in self._written:
+        real = Path(path).resolve()
+        if str(real) in self._written or str(real.parent) in self._written:
             return True
         return "://" not in self._models and any(
             Path(path).samefile(file.uri) for file in self._storage.list(self._models)

@@ -4,17 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from models.card import Fit
-from models.images.decoding import Raster
+from models.images.decoding import Raster, Size
 
 Resize = Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]]
 """Pixels at another height and width, bicubic and antialiased."""
+
+
+class Part(NamedTuple):
+    """A part of an image, as shares of its width and height; beyond 0..1 lies what was added to it."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def part_seen(image: Size, height: int, width: int, fit: Fit) -> Part:
+    """The part of an image that a model sees in an input of `height` × `width`, for `fit_image` put it there.
+
+    Args:
+        image: its size; a reduced one will do, for it keeps its proportions.
+    """
+    rows, columns = image
+    if fit == "crop":
+        left, top, right, bottom = _central_box(rows, columns, height, width)
+        return Part(left / columns, top / rows, right / columns, bottom / rows)
+    if fit == "pad":
+        inner = _padded(rows, columns, height, width)
+        return Part(
+            -inner.left / inner.width,
+            -inner.top / inner.height,
+            (width - inner.left) / inner.width,
+            (height - inner.top) / inner.height,
+        )
+    return Part(0.0, 0.0, 1.0, 1.0)
 
 
 def fit_image(raster: Raster, height: int, width: int, fit: Fit, channels: Literal[1, 3]) -> NDArray[np.uint8]:
@@ -46,7 +76,7 @@ def fit_image(raster: Raster, height: int, width: int, fit: Fit, channels: Liter
     if fit == "stretch":
         return resize(pixels, height, width)
     if fit == "crop":
-        return _exact_resize(pixels, height, width, _central_box(pixels, height, width))
+        return _exact_resize(pixels, height, width, _central_box(pixels.shape[0], pixels.shape[1], height, width))
     if fit == "pad":
         return _pad(pixels, height, width, resize)
     raise ValueError(f"unknown fit {fit!r}")
@@ -83,20 +113,32 @@ def fast_resize() -> Resize:
     return resize
 
 
-def _central_box(pixels: NDArray[np.uint8], height: int, width: int) -> tuple[float, float, float, float]:
-    """The largest centred box (left, top, right, bottom) of `pixels` with the proportions height : width."""
-    rows, columns = pixels.shape[:2]
+def _central_box(rows: int, columns: int, height: int, width: int) -> tuple[float, float, float, float]:
+    """The largest centred box (left, top, right, bottom) of an image with the proportions height : width."""
     scale = min(columns / width, rows / height)
     left, top = (columns - width * scale) / 2, (rows - height * scale) / 2
     return max(0.0, left), max(0.0, top), min(columns, columns - left), min(rows, rows - top)
 
 
-def _pad(pixels: NDArray[np.uint8], height: int, width: int, resize: Resize) -> NDArray[np.uint8]:
-    rows, columns, channels = pixels.shape
+class _Inner(NamedTuple):
+    """Where a padded image lies in a model's input, in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def _padded(rows: int, columns: int, height: int, width: int) -> _Inner:
     scale = min(width / columns, height / rows)
     inner_width = min(width, max(1, round(columns * scale)))
     inner_height = min(height, max(1, round(rows * scale)))
-    left, top = round((width - inner_width) / 2), round((height - inner_height) / 2)
+    return _Inner(round((width - inner_width) / 2), round((height - inner_height) / 2), inner_width, inner_height)
+
+
+def _pad(pixels: NDArray[np.uint8], height: int, width: int, resize: Resize) -> NDArray[np.uint8]:
+    rows, columns, channels = pixels.shape
+    left, top, inner_width, inner_height = _padded(rows, columns, height, width)
     canvas = np.zeros((height, width, channels), np.uint8)
     canvas[top : top + inner_height, left : left + inner_width] = resize(pixels, inner_height, inner_width)
     return canvas

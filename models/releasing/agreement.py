@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import Artefact
+from models.artefacts import Artefact, Manifest
+from models.card import Task
 from models.compute_threads import cores
 from models.engines import Outputs, load_engine
+from models.errors import ImageError
+from models.images.decoding import Raster
+from models.tasks import Detections, Labelled, Mask, Prediction, Ranked, interpret
 
-RANGE_SHARE = 0.05
-"""Of the range that an output has over all images: answers that differ by no more count as the same."""
+TOLERATED = 0.05
+"""Of the pixels of a mask, and of the range that an output of plain numbers has over all images."""
 _AT_ONCE = 8
 """Images, whose answers are in memory twice."""
+_SAME: dict[Task, str] = {
+    "classification": "the same first class",
+    "binary": "the same class",
+    "multilabel": "the same labels",
+    "segmentation": f"classes whose shares differ by at most {TOLERATED:.0%}",
+    "detection": "as many things of each class",
+    "regression": f"numbers within {TOLERATED:.0%} of their range",
+    "raw": f"numbers within {TOLERATED:.0%} of their range",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,52 +38,76 @@ class Agreement:
 
     Attributes:
         images: how many.
-        share: of the images that get the same answer: the same first class of a classification, else numbers that each
-            lie within `RANGE_SHARE`.
-        difference: the largest between any two numbers; infinite where one is none.
-        classes: whether it is a classification.
+        share: of the images that get the same answer.
+        difference: the largest between any two numbers that the models answer; infinite where one is not finite.
+        task: says what counts as the same answer.
     """
 
     images: int
     share: float
     difference: float
-    classes: bool
+    task: Task
 
     def __str__(self) -> str:
-        same = "the same first class" if self.classes else f"answers within {RANGE_SHARE:.0%} of their range"
-        return f"{self.share:.1%} of {self.images} images have {same}, the largest difference is {self.difference:.2g}"
+        return (
+            f"{self.share:.1%} of {self.images} images get {_SAME[self.task]}, "
+            f"the largest difference of a number is {self.difference:.2g}"
+        )
 
 
 def agreement(original: Artefact, quantized: Artefact, images: NDArray[Any]) -> Agreement:
     """How two models answer the same images, each by the engine that serves it.
 
     Args:
-        original: a vetted model.
+        original: a vetted model; its card says what answers mean.
         quantized: another that takes the same images.
         images: as both take them, shape (n, …).
     """
     engines = [load_engine(artefact, cores()) for artefact in (original, quantized)]
-    classes = original.manifest.card.task == "classification"
-    apart, same_class, low, high = [], [], [], []
+    manifest = original.manifest
+    apart, low, high, same = [], [], [], []
     for start in range(0, len(images), _AT_ONCE):
         some = np.ascontiguousarray(images[start : start + _AT_ONCE])
-        ours, theirs = (_flat(engine.predict(some)) for engine in engines)
-        apart.append(np.stack([_difference(*pair) for pair in zip(ours, theirs, strict=True)], axis=1))
-        same_class.append(ours[0].argmax(axis=1) == theirs[0].argmax(axis=1))
+        ours, theirs = (engine.predict(some) for engine in engines)
+        apart.append(_differences(ours, theirs))
         low.append([output.min() for output in ours])
         high.append([output.max() for output in ours])
+        rows = zip(zip(*ours, strict=True), zip(*theirs, strict=True), strict=True)
+        same += [_tell_the_same(our, their, manifest) for our, their in rows]
     differences = np.concatenate(apart)
-    ranges = np.max(high, axis=0) - np.min(low, axis=0)
-    same = np.concatenate(same_class) if classes else (differences <= RANGE_SHARE * ranges).all(axis=1)
-    same &= np.isfinite(differences).all(axis=1)
-    return Agreement(len(images), float(same.mean()), float(differences.max()), classes)
+    if manifest.card.task in ("regression", "raw"):
+        ranges = np.max(high, axis=0).astype(np.float64) - np.min(low, axis=0)
+        same = list((differences <= TOLERATED * ranges).all(axis=1))
+    return Agreement(len(images), float(np.mean(same)), float(differences.max()), manifest.card.task)
 
 
-def _flat(outputs: Outputs) -> list[NDArray[Any]]:
-    """Each output, shape (n, numbers)."""
-    return [output.reshape(len(output), -1).astype(np.float64) for output in outputs]
+def _differences(ours: Outputs, theirs: Outputs) -> NDArray[Any]:
+    """The largest for each image and output, shape (n, outputs)."""
+    apart = [np.abs(our.astype(np.float64) - their) for our, their in zip(ours, theirs, strict=True)]
+    return np.nan_to_num(np.stack([each.reshape(len(each), -1).max(axis=1) for each in apart], axis=1), nan=np.inf)
 
 
-def _difference(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
-    """The largest for each image, shape (n,)."""
-    return np.nan_to_num(np.abs(ours - theirs).max(axis=1), nan=np.inf)
+def _tell_the_same(ours: Outputs, theirs: Outputs, manifest: Manifest) -> bool:
+    """Whether two answers to one image mean the same, so far as their task tells it."""
+    spec = manifest.card.input
+    image = Raster(np.zeros((spec.height, spec.width, 3), np.uint8))
+    try:
+        return _same(*(interpret(rows, manifest, image) for rows in (ours, theirs)))
+    except ImageError:  # one of them is no answer
+        return False
+
+
+def _same(ours: Prediction, theirs: Prediction) -> bool:
+    match ours, theirs:
+        case Ranked(), Ranked():
+            return ours.top[0].class_index == theirs.top[0].class_index
+        case Labelled(), Labelled():
+            return {each.class_index for each in ours.labels} == {each.class_index for each in theirs.labels}
+        case Mask(), Mask():
+            one, other = ({each.class_index: each.share for each in mask.shares} for mask in (ours, theirs))
+            moved = sum(abs(one.get(index, 0) - other.get(index, 0)) for index in one.keys() | other.keys()) / 2
+            return moved <= TOLERATED
+        case Detections(), Detections():
+            things, others = (Counter(each.found.class_index for each in some.detections) for some in (ours, theirs))
+            return things == others
+    return True

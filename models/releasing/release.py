@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, EngineChoice, Vetted
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice, Vetted
 from models.errors import ReleaseError
 from models.model_files import FileKind
 from models.reference import ModelReference
@@ -78,6 +78,7 @@ def release(
     *,
     engine: EngineChoice = DEFAULT_ENGINE,
     largest_batch: int = DEFAULT_LARGEST_BATCH,
+    max_values: int = DEFAULT_MAX_VALUES,
     storage: WritableStorage | None = None,
     preprocess: str | None = None,
     precision: Precision = "fp32",
@@ -92,6 +93,7 @@ def release(
         destination: a folder, `gs://BUCKET/FOLDER`, or a file that is not there yet.
         engine: what may execute the model.
         largest_batch: probed up to.
+        max_values: numbers that a result may tell of a model's outputs as they are.
         storage: reaches both; local paths and `gs://` where None.
         preprocess: a family of `keras.applications` whose `preprocess_input` the model was trained with; the card's
             `input` gets its `scale`, `mean`, `std` and `color`.
@@ -121,7 +123,7 @@ def release(
     where = read_destination(str(destination))
     with (
         prepare(reached, str(model), where, card, preprocess, precision) as prepared,
-        vetting(reached, engine, largest_batch) as vetter,
+        vetting(reached, engine, largest_batch, max_values) as vetter,
     ):
         if calibration is not None:
             wanted = Quantization(Path(calibration), least_agreement)

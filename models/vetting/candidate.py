@@ -26,23 +26,36 @@ class Candidate(Protocol):
         input_shape: of one image, without the batch; None where any size will do.
         input_dtype: NumPy's name.
         outputs: their names, in the model's own order; at least one.
+        labels: of its classes, where the model itself bears them; () elsewhere.
         engines: what can execute it, best first.
         own: the engine that `run` computes with.
         costly: engines that are not worth compiling it for while another answers as it does.
         on_gpu: whether `run` computes on a GPU.
+        is_half: whether it computes in 16 bits, at least in part.
     """
 
     card_text: str | bytes | None
     input_shape: Shape
     input_dtype: str
     outputs: tuple[str, ...]
+    labels: tuple[str, ...]
     engines: tuple[EngineName, ...]
     own: EngineName
     costly: tuple[EngineName, ...]
     on_gpu: bool
+    is_half: bool
 
     def beginning(self) -> Beginning | None:
         """What the arithmetic that it begins with makes of black and white images; None where it begins otherwise."""
+
+    def endings(self) -> tuple[str | None, ...]:
+        """The operation that makes each output, as its framework calls it; None where none tells what its numbers are.
+
+        Operations that only move numbers about do not count.
+        """
+
+    def origin(self) -> str | None:
+        """See `origins.origin_of`."""
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """What the model gives before it is compiled, in the plainest way that there is."""

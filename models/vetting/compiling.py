@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.vetting.candidate import Candidate, is_out_of_memory
 from models.vetting.probing import (
+    FULL,
+    HALF,
     Probed,
     agree,
     alike,
@@ -75,6 +77,7 @@ class _Trial:
         self._batches = probed.batches
         self._built = built
         self._answers = probed.answers
+        self._tolerance = HALF if candidate.is_half else FULL
         self._own_seconds = self._seconds(candidate.run)
         self._steady: NDArray[np.bool_] | None = None
         self._contenders: list[_Contender] = []
@@ -130,7 +133,9 @@ class _Trial:
             self._refused.append(f"{engine}: {one_line(error, 120)}")
         else:
             apart = max(map(difference, compiled, self._answers))
-            if all(map(agree, compiled, self._answers)) or self._agree_where_steady(compiled):
+            if all(agree(*pair, self._tolerance) for pair in self._pairs(compiled)) or self._agree_where_steady(
+                compiled
+            ):
                 self._contenders.append(_Contender(engine, apart, self._seconds(answer)))
             else:
                 self._refused.append(f"{engine}: outputs differ by {apart:.1e}")
@@ -144,9 +149,15 @@ class _Trial:
             return False
         if self._steady is None:
             moved = [asked(self._candidate.run, nudged(batch)) for batch in self._batches]
-            self._steady = np.concatenate([alike(*pair) for pair in zip(moved, self._answers, strict=True)])
-        same = np.concatenate([alike(*pair) for pair in zip(compiled, self._answers, strict=True)])
+            self._steady = self._alike(moved)
+        same = self._alike(compiled)
         return bool(self._steady.mean() >= _STEADY_SHARE and same[self._steady].all())
+
+    def _alike(self, answers: list[Outputs]) -> NDArray[np.bool_]:
+        return np.concatenate([alike(*pair, self._tolerance) for pair in self._pairs(answers)])
+
+    def _pairs(self, answers: list[Outputs]) -> Iterator[tuple[Outputs, Outputs]]:
+        return zip(answers, self._answers, strict=True)
 
     def _seconds(self, answer: Predict) -> float:
         """Of an image, the mean of one alone and one in the largest batch, at best.

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from models.artefacts import Manifest, OutputSpec
-from models.card import Card, InputSpec, Task, parse_card, read_card
-from models.engines.engine import Outputs, images_within
+from models.card import Card, InputSpec, parse_card, read_card
+from models.engines.engine import images_within
 from models.engines.tensorflow_engine import RUN_BYTES as LARGEST_RUN_BYTES
-from models.errors import ModelFault, ModelRejected
+from models.tasks.probed import ProbedOutput
+from models.tasks.reading import read_off
 from models.vetting.candidate import Candidate
 from models.vetting.compiling import compile_for
 from models.vetting.file_checks import identify
@@ -40,23 +41,18 @@ def examine(job: Job, built: Path) -> Manifest:
     spec = input_spec(candidate.input_shape, written)
     spec, notes = scaled_once(candidate, spec, written)
     # Only the probe can tell the outputs, and the probe needs the card's scaling: hence two passes.
-    draft = _manifest(job, candidate, Card(job.name, "", (), "raw", spec), written)
+    draft = _manifest(job, candidate, Card(job.name, "", candidate.labels, "raw", spec), written)
     probed = probe(candidate.answer, draft, _batch_sizes(job, candidate, draft))
-    outputs = probed.outputs
-    inferred = Card(job.name, "", (), _inferred_task(outputs), spec)
-    specs = zip(candidate.outputs, outputs, strict=True)
-    manifest = replace(
-        _manifest(job, candidate, inferred, written),
-        outputs=tuple(OutputSpec(name, output.shape[1:]) for name, output in specs),
-    )
-    check_labels(manifest.card, outputs)
+    outputs = [ProbedOutput(*each) for each in zip(candidate.outputs, probed.outputs, candidate.endings(), strict=True)]
+    reading = read_off(outputs, draft.card, written)
+    manifest = replace(draft, card=reading.card, outputs=tuple(OutputSpec(each.name, each.shape) for each in outputs))
     engine, reason = compile_for(candidate, probed, job.choice, built)
     return replace(
         manifest,
         engine=engine,
         engine_reason=reason,
         seconds=time.monotonic() - started,
-        notes=(*assumed_size(candidate.input_shape, spec, written), *notes),
+        notes=(*assumed_size(candidate.input_shape, spec, written), *notes, *reading.notes),
     )
 
 
@@ -92,30 +88,3 @@ def _known_shape(candidate: Candidate, spec: InputSpec) -> tuple[int, ...]:
             return (spec.height, spec.width)
         case _:
             return sizes
-
-
-def _inferred_task(outputs: Outputs) -> Task:
-    if len(outputs) != 1 or outputs[0].ndim != 2:
-        return "raw"
-    return "classification" if outputs[0].shape[1] > 1 else "regression"
-
-
-def check_labels(card: Card, outputs: Outputs) -> None:
-    """Holds the card's task and labels against the outputs of the probe.
-
-    Raises:
-        ModelRejected: `wrong_output` or `labels_mismatch`.
-    """
-    if card.task != "classification":
-        return
-    if len(outputs) != 1 or outputs[0].ndim != 2:
-        shapes = ", ".join(str(output.shape[1:]) for output in outputs)
-        raise ModelRejected(
-            ModelFault.WRONG_OUTPUT,
-            f"a classification whose outputs have shape {shapes}; say `task` raw in its card",
-        )
-    if card.labels and len(card.labels) != outputs[0].shape[1]:
-        raise ModelRejected(
-            ModelFault.LABELS_MISMATCH,
-            f"{len(card.labels)} labels for {outputs[0].shape[1]} outputs; give the card one label for each",
-        )

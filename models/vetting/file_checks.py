@@ -21,7 +21,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _ONNX_FIRST_BYTES = b"\x08"  # protobuf field 1, a varint: ModelProto.ir_version, which every exporter writes first
 _MAX_NODES = 200_000
-_TRUSTED_MODULES = ("keras", "builtins")
+_TRUSTED_MODULES = ("keras", "tf_keras", "builtins")
 _TOOLS_OF_KERAS = {"utils", "config", "saving", "export", "backend"}
 """Parts of Keras that do things (fetch a file, switch `safe_mode` off) rather than being parts of models."""
 _CODE_CARRIERS = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")

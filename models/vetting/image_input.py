@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from models.card import MAX_SIDE, Card, InputSpec, Layout, read_card
 from models.errors import ModelFault, ModelRejected
 from models.vetting.candidate import Candidate, Shape
+from models.vetting.origins import TEACHABLE_MACHINE
 
 ANY_SIZE = 224
 """Pixels, of each side of the images for a model that takes any: what most architectures were trained on."""
@@ -24,10 +25,16 @@ def scaled_once(candidate: Candidate, spec: InputSpec, written: dict[str, Any]) 
     beginning = candidate.beginning()
     if beginning is not None and beginning.takes_pixels:
         return replace(spec, scale=1.0), [f"it scales its pixels itself ({beginning}), and gets them as 0..255"]
-    return spec, [
-        "nothing in it says how it wants its pixels, and it gets them as 0..1; "
-        "if it was trained on others, say so in its card's `input`: `scale`, `mean`, `std`"
-    ]
+    origin = candidate.origin()
+    if origin == TEACHABLE_MACHINE:
+        return replace(spec, scale=1 / 127.5, mean=(1.0,)), [
+            f"it is built as {TEACHABLE_MACHINE} builds its models, and gets its pixels as -1..1 as they do; "
+            "its card's `input` may say otherwise: `scale`, `mean`, `std`"
+        ]
+    assumed = "nothing in it says how it wants its pixels, and it gets them as 0..1; "
+    if origin is not None:
+        assumed += f"if it was trained with keras.applications.{origin}, publish it with `--preprocess {origin}`; "
+    return spec, [f"{assumed}if it was trained on others, say so in its card's `input`: `scale`, `mean`, `std`"]
 
 
 def assumed_size(shape: Shape, spec: InputSpec, written: dict[str, Any]) -> list[str]:

@@ -26,6 +26,7 @@ _COMPUTING_ALONE = frozenset(
     sigmoid sign size slice sort split sqrt square squeeze stack stop_gradient strided_slice subtract tanh tensordot
     tile transpose truediv unstack where zeros zeros_like""".split()  # noqa: SIM905
 )
+_FORMER_MODULES = "keras.src."
 _EARLIER_NAMES = "compat.v1."
 
 
@@ -69,9 +70,24 @@ def load(path: Path, configuration: Any) -> Any:
     check_operations(configuration)
     import tf_keras
 
-    model = tf_keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
+    if path.suffix == ".h5" and _moved(configuration):
+        model = tf_keras.models.model_from_config(configuration, custom_objects=_known_objects())
+        model.load_weights(path)
+    else:
+        model = tf_keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
     write_out_normalizations(tf_keras, model)
     return model
+
+
+def _moved(configuration: Any) -> bool:
+    """Names the present module of each object that Keras 2.13 to 2.15 saved by a module of its own; whether any was.
+
+    Those have no public name, as a functional model in another: `tf_keras` has them where `keras` had them.
+    """
+    moved = [each for each in objects_in(configuration) if str(each.get("module")).startswith(_FORMER_MODULES)]
+    for each in moved:
+        each["module"] = f"tf_{each['module']}"
+    return bool(moved)
 
 
 def write_saved_model(model: Any, folder: Path) -> None:

@@ -16,10 +16,12 @@ from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
-from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
+from models.vetting.endings import endings_of_function
+from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of, objects_in
 from models.vetting.onnx_candidate import onnx_answer
 from models.vetting.onnx_export import write_onnx
 from models.vetting.openvino_form import openvino_answer, write_function
+from models.vetting.origins import origin_of
 from models.vetting.own_scaling import Beginning, beginning_of_function
 
 _EAGER_NUMBERS = 310_000
@@ -33,13 +35,14 @@ class KerasCandidate:
     """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
 
     own: EngineName = "tensorflow"
+    labels: tuple[str, ...] = ()
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
         check = check_hdf5 if kind == "hdf5" else check_keras_archive
         self.card_text = check(path, max_bytes)
         self.costly: tuple[EngineName, ...] = () if path.stat().st_size <= _TINY_BYTES else ("onnx",)
         configuration, version = configuration_of(path, kind)
-        self._keras = _its_keras(version)
+        self._keras = _its_keras(version, configuration)
         self._model = _load(self._keras, path, kind, configuration)
         require_one_input(self._model.inputs)
         batch, *shape = self._model.inputs[0].shape
@@ -50,6 +53,7 @@ class KerasCandidate:
         self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
         self.outputs = keras_models.output_names(self._model)
         self.on_gpu, self.engines = _keras_engines()
+        self.is_half = keras_models.computes_in_half(self._model)
         self._function = _as_function(self._model, self.input_dtype)
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
@@ -65,6 +69,14 @@ class KerasCandidate:
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
         return beginning_of_function(self._function.get_concrete_function())
+
+    def endings(self) -> tuple[str | None, ...]:
+        """See `Candidate.endings`."""
+        return endings_of_function(self._function.get_concrete_function())
+
+    def origin(self) -> str | None:
+        """See `Candidate.origin`."""
+        return origin_of(self._model)
 
     def write_onnx(self, path: Path) -> None:
         """See `Candidate.write_onnx`."""
@@ -84,8 +96,14 @@ class KerasCandidate:
                 return tensorflow_answering(folder / SAVED_MODEL)
 
 
-def _its_keras(version: str | None) -> ModuleType:
-    return keras2 if version is not None and version.startswith("2.") else keras3
+def _its_keras(version: str | None, configuration: Any) -> ModuleType:
+    if version is not None and version.startswith("2."):
+        return keras2
+    if any(str(each.get("module")).startswith("tf_keras") for each in objects_in(configuration)):
+        raise ModelRejected(
+            ModelFault.UNSUPPORTED_LAYER, "has layers of Keras 2 among those of Keras 3; save it with one of them"
+        )
+    return keras3
 
 
 def _load(library: ModuleType, path: Path, kind: FileKind, configuration: Any) -> Any:

@@ -38,12 +38,17 @@ def write_out_normalizations(library: Any, model: Any) -> None:
 
     They are tensors of the moment, which a graph takes as further inputs, and tf2onnx 1.17 finds those missing.
     """
-    for layer in _layers_of(model):
+    for layer in layers_of(model):
         if isinstance(layer, library.layers.Normalization) and layer.mean is not None and layer.variance is not None:
             layer.mean, layer.variance = np.asarray(layer.mean), np.asarray(layer.variance)
 
 
-def _layers_of(model: Any) -> Iterator[Any]:
+def computes_in_half(model: Any) -> bool:
+    """Whether a layer of a model computes in 16 bits, as with mixed precision."""
+    return any(getattr(layer, "compute_dtype", None) in ("float16", "bfloat16") for layer in layers_of(model))
+
+
+def layers_of(model: Any) -> Iterator[Any]:
     """The layers of a model and of the models in it, in any order."""
     waiting = list(getattr(model, "layers", ()))
     while waiting:

@@ -13,11 +13,16 @@ from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
 from models.errors import ModelFault, ModelRejected, VettingTooCostly
 from models.vetting.candidate import image_dtype, is_out_of_memory, require_one_input
+from models.vetting.endings import endings_of_onnx
 from models.vetting.file_checks import CARD, COPY_AGAIN
 from models.vetting.onnx_channels import image_shape
+from models.vetting.onnx_classifiers import class_labels, with_numbers_alone
 from models.vetting.onnx_refusals import ONE_FILE, as_rejection, require_tensors
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
+
+_HALF = (10, 16)
+"""`onnx.TensorProto.FLOAT16` and `BFLOAT16`."""
 
 
 class OnnxCandidate:
@@ -27,9 +32,10 @@ class OnnxCandidate:
     costly: tuple[EngineName, ...] = ()
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         model = _checked(path)
-        session = _opened(path)
+        self.labels = class_labels(model)
+        self._path = _plain(model, path)
+        session = _opened(self._path)
         require_one_input(session.get_inputs())
         require_tensors(session.get_outputs())
         first = session.get_inputs()[0]
@@ -40,7 +46,9 @@ class OnnxCandidate:
         self.on_gpu = session.get_providers()[0] != "CPUExecutionProvider"
         self.engines: tuple[EngineName, ...] = ("onnx",) if self.on_gpu else ("openvino", "onnx")
         self._answer = answering(session)
+        self.is_half = any(weights.data_type in _HALF for weights in model.graph.initializer)
         self._beginning = beginning_of_onnx(model, open_session)
+        self._endings = endings_of_onnx(model)
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.answer`."""
@@ -54,6 +62,13 @@ class OnnxCandidate:
         """See `Candidate.beginning`."""
         return self._beginning
 
+    def endings(self) -> tuple[str | None, ...]:
+        """See `Candidate.endings`."""
+        return self._endings
+
+    def origin(self) -> None:
+        """See `Candidate.origin`; exporters leave no names of layers."""
+
     def write_onnx(self, path: Path) -> None:
         """See `Candidate.write_onnx`."""
         shutil.copyfile(self._path, path)
@@ -65,6 +80,15 @@ class OnnxCandidate:
             return openvino_answer(folder / OPENVINO_FILE)
         (folder / ONNX_FILE).hardlink_to(self._path)
         return self._answer
+
+
+def _plain(model: Any, path: Path) -> Path:
+    """A file of the model with outputs of numbers alone: its own, or another beside it."""
+    if not with_numbers_alone(model):
+        return path
+    plain = path.with_name("numbers_alone.onnx")
+    plain.write_bytes(model.SerializeToString())
+    return plain
 
 
 def _opened(path: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,18 @@ from models.images.decoding import Raster
 from models.images.model_input import model_input
 from models.vetting.candidate import is_out_of_memory
 
-ABSOLUTE_TOLERANCE = 1e-4
-RELATIVE_TOLERANCE = 1e-3
+
+class Tolerance(NamedTuple):
+    """How far an engine's outputs b may lie from the model's own a: |a - b| <= absolute + relative |b|."""
+
+    absolute: float
+    relative: float
+
+
+FULL = Tolerance(1e-4, 1e-3)
+HALF = Tolerance(5e-3, 1e-2)
+"""Of a model that computes in 16 bits, as an engine that computes in 32 lies from it."""
 _NUDGE = 1e-6
-"""How far compiled outputs may lie from the model's own: |a - b| <= 1e-4 + 1e-3 |b|, on the probe images."""
 
 
 def probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
@@ -107,9 +115,9 @@ def as_numbers(outputs: Outputs) -> Outputs:
     return tuple(output.astype(np.float32) if output.dtype.kind == "V" else output for output in outputs)
 
 
-def agree(ours: Outputs, theirs: Outputs) -> bool:
+def agree(ours: Outputs, theirs: Outputs, tolerance: Tolerance = FULL) -> bool:
     """Whether two answers to a batch are the same, but for rounding."""
-    return have_one_form(ours, theirs) and bool(alike(ours, theirs).all())
+    return have_one_form(ours, theirs) and bool(alike(ours, theirs, tolerance).all())
 
 
 def have_one_form(ours: Outputs, theirs: Outputs) -> bool:
@@ -117,11 +125,11 @@ def have_one_form(ours: Outputs, theirs: Outputs) -> bool:
     return [our.shape for our in ours] == [their.shape for their in theirs]
 
 
-def alike(ours: Outputs, theirs: Outputs) -> NDArray[np.bool_]:
+def alike(ours: Outputs, theirs: Outputs, tolerance: Tolerance = FULL) -> NDArray[np.bool_]:
     """Which images of a batch have the same answer, but for rounding, in two that have one form; shape (n,)."""
     same = np.ones(len(ours[0]), np.bool_)
     for our, their in zip(ours, theirs, strict=True):
-        close = np.isclose(our, their, RELATIVE_TOLERANCE, ABSOLUTE_TOLERANCE)
+        close = np.isclose(our, their, tolerance.relative, tolerance.absolute)
         same &= close.reshape(len(close), -1).all(axis=1)
     return same
 

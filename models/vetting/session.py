@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from models.artefacts import EngineChoice
+from models.artefacts import DEFAULT_MAX_VALUES, EngineChoice
 from models.errors import CacheUnusable
 from models.registry.cache import ArtefactCache, default_cache_folder
 from models.storage import Storage
@@ -13,7 +13,9 @@ from models.vetting.vetter import Vetter
 
 
 @contextmanager
-def vetting(storage: Storage, engine: EngineChoice, largest_batch: int) -> Iterator[Vetter]:
+def vetting(
+    storage: Storage, engine: EngineChoice, largest_batch: int, max_values: int = DEFAULT_MAX_VALUES
+) -> Iterator[Vetter]:
     """A vetter with the user's cache of compiled models, the job's own; its children end with the block.
 
     Raises:
@@ -27,7 +29,7 @@ def vetting(storage: Storage, engine: EngineChoice, largest_batch: int) -> Itera
         raise CacheUnusable(
             f"{folder} cannot be written ({error.strerror or error}); set HOTSWAP_CACHE to a folder that can"
         ) from error
-    vetter = Vetter(storage, cache, engine, largest_batch)
+    vetter = Vetter(storage, cache, engine, largest_batch, max_values=max_values)
     try:
         yield vetter
     except OSError as error:  # of this machine's disk; those of the storage are told apart before they come here

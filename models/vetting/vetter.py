@@ -11,7 +11,15 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, ONNX_FILE, Artefact, EngineChoice, Vetted
+from models.artefacts import (
+    DEFAULT_ENGINE,
+    DEFAULT_LARGEST_BATCH,
+    DEFAULT_MAX_VALUES,
+    ONNX_FILE,
+    Artefact,
+    EngineChoice,
+    Vetted,
+)
 from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped, VettingTooCostly, one_line
 from models.memory import machine_bytes
 from models.model_files import MODEL_SUFFIXES, needs_keras
@@ -72,6 +80,7 @@ class Vetter:
         largest_batch: the largest batch in use.
         limits: what one candidate may take.
         shared: where a fleet shares its compiled models; nowhere where None.
+        max_values: numbers that a result may tell of a model's outputs as they are.
     """
 
     def __init__(
@@ -82,6 +91,7 @@ class Vetter:
         largest_batch: int = DEFAULT_LARGEST_BATCH,
         limits: VettingLimits = VettingLimits(),
         shared: SharedArtefacts | None = None,
+        max_values: int = DEFAULT_MAX_VALUES,
     ) -> None:
         self._storage = storage
         self._cache = cache
@@ -89,6 +99,7 @@ class Vetter:
         self._batch_sizes = tuple(sorted({1, 2, max(1, largest_batch)}))
         self._limits = limits
         self._shared = shared
+        self._max_values = max_values
         self._lock = threading.Lock()
         self._spare: tuple[ChildProcess, float] | None = None
         self._running: set[ChildProcess] = set()
@@ -115,7 +126,7 @@ class Vetter:
             VettingStopped: `close` was called.
         """
         artefact = self._cache.find_by_digest(reference.digest, self._choice)
-        return _vetted(reference, artefact) if artefact is not None else self._vet(reference.uri, reference.digest)
+        return self._vetted(reference, artefact) if artefact else self._vet(reference.uri, reference.digest)
 
     def quantize(self, path: Path, calibration: Path, target: Path) -> None:
         """Writes a model, whatever kind of file it is, as ONNX that computes in 8 bits.
@@ -196,7 +207,21 @@ class Vetter:
                     artefact = self._compile(path, sha256, workspace)
                 except ModelRejected as rejection:
                     raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
-            return _vetted(reference, artefact)
+            return self._vetted(reference, artefact)
+
+    def _vetted(self, reference: ModelReference, artefact: Artefact) -> Vetted:
+        """A model without a name in its card is named after its file.
+
+        Raises:
+            ModelRejected: `wrong_output`; what was compiled once may tell more numbers than are wanted here.
+        """
+        manifest = artefact.manifest
+        try:
+            manifest.require_values_within(self._max_values)
+        except ModelRejected as rejection:
+            raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
+        name = manifest.card.name or reference.file_name
+        return Vetted(reference, replace(artefact, manifest=replace(manifest, card=replace(manifest.card, name=name))))
 
     def _fetch(self, uri: str, path: Path) -> str:
         sha256 = hashlib.sha256()
@@ -291,13 +316,6 @@ class Vetter:
                 child = ChildProcess(keras, hurried)
             self._running.add(child)
             return child
-
-
-def _vetted(reference: ModelReference, artefact: Artefact) -> Vetted:
-    """A model without a name in its card is named after its file."""
-    manifest = artefact.manifest
-    name = manifest.card.name or reference.file_name
-    return Vetted(reference, replace(artefact, manifest=replace(manifest, card=replace(manifest.card, name=name))))
 
 
 def _read(uri: str, source: ReadableFile) -> bytes:

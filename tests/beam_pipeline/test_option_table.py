@@ -23,12 +23,14 @@ FULL = JobOptions(
     model_pattern="gs://b/*.h5",
     model_poll_seconds=2.5,
     output_topic=TOPIC,
+    mask_path="gs://b/masks",
     dead_letter_path="gs://b/dead",
     model_events_path="gs://b/events",
     image_prefix=("gs://b/one", "gs://b/two words"),
     engine="onnx",
     max_batch_size=7,
     max_batch_wait_ms=9,
+    max_values=10,
     max_image_bytes=11,
     max_image_pixels=13,
     exact_decode=True,
@@ -66,7 +68,7 @@ def test_a_flag_says_that_it_repeats_and_a_parameter_what_separates_its_values()
     [
         ("dataflow", set(OPTIONS)),
         ("local", {CALLED.get(name, name) for name in TAKEN_OVER}),
-        *((verb, {"engine", "max_batch_size"}) for verb in ("vet", "publish", "models", "rollback")),
+        *((verb, {"engine", "max_batch_size", "max_values"}) for verb in ("vet", "publish", "models", "rollback")),
     ],
 )
 def test_a_verb_offers_every_option_that_it_takes_over(

@@ -123,7 +123,7 @@ def test_hostile_json_is_a_bad_card(written: str | bytes, named: str) -> None:
         ({"name": 3}, "`name`"),
         ({"version": True}, "`version`"),
         ({"description": "\udfff"}, "U+DFFF"),
-        ({"task": "guessing"}, "classification, regression, raw"),
+        ({"task": "guessing"}, "classification, binary, multilabel, segmentation, detection, regression, raw"),
         ({"task": ["raw"] * 10_000}, "`task`"),
         ({"input": {"layout": "NHCW"}}, "NHWC, NCHW"),
         ({"input": {"fit": "squeeze\n"}}, "stretch, crop, pad"),

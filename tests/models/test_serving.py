@@ -11,9 +11,9 @@ import pytest
 
 from models.answering import answers
 from models.images.decoding import Raster
-from models.prediction import Prediction
 from models.serving import Serving, ServingConfig
 from models.storage.schemes import AnyStorage
+from models.tasks import Ranked
 from tests.model_files import tiny_classifier
 
 
@@ -24,7 +24,7 @@ def favoured(config: ServingConfig) -> int:
         assert statement is not None
         serving.live.follow(statement)
         [answer] = answers(serving.live.current(), [Raster(np.zeros((8, 8, 3), np.uint8))])
-        assert isinstance(answer, Prediction)
+        assert isinstance(answer, Ranked)
         return answer.top[0].class_index
 
 

@@ -21,7 +21,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/storage/cloud.py": ("launch/commands/test_cloud_models.py",),
     "models/storage/credentials.py": ("launch/commands/test_cloud_models.py",),
     "models/storage/local_writing.py": ("models/releasing",),
-    "models/survey.py": ("launch/commands/test_model_commands.py",),
+    "models/survey.py": ("launch/commands/test_models.py",),
     "models/vetting": ("models/vetting",),
     "transforms/beam_files.py": (
         "transforms/test_beam_files.py",

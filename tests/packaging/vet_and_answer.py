@@ -8,9 +8,9 @@ from pathlib import Path
 
 from models.answering import answers
 from models.images.decoding import DecodeLimits, decode_image
-from models.prediction import Prediction
 from models.serving import Serving, ServingConfig
 from models.storage.schemes import AnyStorage
+from models.tasks import Ranked
 
 if __name__ == "__main__":
     pattern, image, cache = sys.argv[1:]
@@ -21,5 +21,5 @@ if __name__ == "__main__":
         serving.live.follow(statement)
         raster = decode_image(Path(image).read_bytes(), limits=DecodeLimits())
         [answer] = answers(serving.live.current(), [raster])
-    assert isinstance(answer, Prediction), answer
+    assert isinstance(answer, Ranked), answer
     print(answer.top[0].label)

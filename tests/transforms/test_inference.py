@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.artefacts import Manifest
+from models.artefacts import Manifest, OutputSpec
 from models.card import Card, InputSpec
 from models.engines import Outputs
 from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
 from models.live import LiveModel
-from models.prediction import Prediction
 from models.records import DecodedImage, ImageRequest, Origin, result_record
 from models.reference import ModelReference
 from models.serving import ServingConfig
+from models.tasks import Numbers
 from transforms.inference import HotSwapModelHandler
 
 REFERENCE = ModelReference("gs://b/m.h5", "0123456789ab")
@@ -60,7 +60,9 @@ class Holder:
 
 def named(name: str, reference: ModelReference, engine: Picky) -> LiveModel:
     card = Card(name, "1", (), "raw", InputSpec(2, 2, 1))
-    return LiveModel(reference, Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", (), 0.0), engine)
+    return LiveModel(
+        reference, Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", (OutputSpec("scores", (2,)),), 0.0), engine
+    )
 
 
 def image(brightness: int) -> DecodedImage:
@@ -89,7 +91,7 @@ def test_a_model_that_takes_over_during_a_batch_signs_only_the_next_one() -> Non
 def test_every_result_bears_the_id_of_the_model_that_answered_and_no_pixels() -> None:
     answers, engine = outcomes(1, 2, 3)
 
-    assert [answer.values[0] for answer in answers] == [1, 2, 3]
+    assert [answer.outputs["scores"][0] for answer in answers] == [1, 2, 3]
     assert engine.calls == 1
 
 
@@ -99,14 +101,14 @@ def test_one_image_that_the_model_chokes_on_is_one_fault_and_its_neighbours_are_
     assert [type(answer) for answer in answers].count(ImageError) == 1
     assert answers[2].fault is ImageFault.PREDICTION_FAILED
     assert "\n" not in answers[2].detail
-    assert [answer.values[0] for answer in answers[3:]] == [4, 5, 6, 7, 8]
+    assert [answer.outputs["scores"][0] for answer in answers[3:]] == [4, 5, 6, 7, 8]
 
 
 def test_an_answer_that_is_not_a_number_is_a_fault_of_its_image_alone() -> None:
     answers, engine = outcomes(1, NOT_A_NUMBER, 3)
 
     assert answers[1].fault is ImageFault.NON_FINITE_OUTPUT
-    assert isinstance(answers[0], Prediction)
+    assert isinstance(answers[0], Numbers)
     assert engine.calls == 1
 
 

@@ -60,6 +60,7 @@ KINDS = {
     "model_poll_seconds": "seconds",
     "max_batch_size": "number",
     "max_batch_wait_ms": "number",
+    "max_values": "number",
     "max_image_bytes": "number",
     "max_image_pixels": "number",
     "engine": "engine",

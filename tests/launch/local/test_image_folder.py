@@ -118,3 +118,10 @@ def test_models_and_what_the_run_writes_are_left_out_by_whatever_name(tmp_path: 
 def test_models_elsewhere_are_not_looked_for_on_this_machine(tmp_path: Path) -> None:
     (tmp_path / "model.h5").touch()
     assert not LeftOut("gs://bucket/*.h5", [])(str(tmp_path / "model.h5"))
+
+
+def test_masks_that_a_run_writes_among_the_images_are_none_of_them(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    leave_out = LeftOut("models/*.h5", [str(tmp_path / "masks")])
+    assert leave_out(str(tmp_path / "masks" / "a.png"))
+    assert not leave_out(str(tmp_path / "a.png"))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import tf_keras
@@ -70,24 +71,89 @@ def rows(library: Any) -> Any:
     return library.Sequential([layers.Input((28, 28)), layers.LSTM(8), layers.Dense(10, activation="softmax")])
 
 
-MODELS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...], float]] = {
-    "transfer_learning": (transfer_learning, (SIDE, SIDE, 3), 1.0),
-    "tutorial": (tutorial, (SIDE, SIDE, 3), 1.0),
-    "normalizing": (normalizing, (SIDE, SIDE, 3), 1.0),
-    "any_size": (any_size, (224, 224, 3), 1.0),
-    "rows": (rows, (28, 28), 1 / 255),
+def attending(library: Any) -> Any:
+    """A model whose rows attend to each other."""
+    layers = library.layers
+    image = layers.Input((28, 28))
+    attended = layers.MultiHeadAttention(num_heads=2, key_dim=8)(image, image)
+    found = layers.GlobalAveragePooling1D()(layers.LayerNormalization()(image + attended))
+    return library.Model(image, layers.Dense(10, activation="softmax")(found))
+
+
+def mixed_precision(library: Any) -> Any:
+    """A model that computes in 16 bits and keeps its weights in 32."""
+    layers = library.layers
+    half = "mixed_float16"
+    found = [
+        layers.Input((SIDE, SIDE, 3)),
+        layers.Conv2D(4, 3, activation="relu", dtype=half),
+        layers.GlobalAveragePooling2D(dtype=half),
+        layers.Dense(3, dtype=half),
+        layers.Activation("softmax", dtype="float32"),
+    ]
+    return library.Sequential(found)
+
+
+def of_dtype(dtype: str) -> Callable[[Any], Any]:
+    """A model whose images are of a dtype, and which scales them itself."""
+
+    def make(library: Any) -> Any:
+        layers = library.layers
+        image = layers.Input((SIDE, SIDE, 3), dtype=dtype)
+        found = layers.Conv2D(4, 3)(layers.Rescaling(1 / 255)(image))
+        return library.Model(image, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(found)))
+
+    return make
+
+
+def teachable_machine(library: Any) -> Any:
+    """A `Sequential` of two, as Teachable Machine builds them: a MobileNet, and a classifier of its own."""
+    layers = library.layers
+    base = library.applications.MobileNetV2(input_shape=(96, 96, 3), alpha=0.35, include_top=False, weights=None)
+    features = library.Sequential([base, layers.GlobalAveragePooling2D()])
+    head = [layers.Dense(10, activation="relu"), layers.Dense(2, activation="softmax", use_bias=False)]
+    model = library.Sequential([features, library.Sequential([layers.Input((1280,)), *head])])
+    model.build((None, 96, 96, 3))
+    return model
+
+
+MODELS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...], float, float]] = {
+    "transfer_learning": (transfer_learning, (SIDE, SIDE, 3), 1.0, 0.0),
+    "tutorial": (tutorial, (SIDE, SIDE, 3), 1.0, 0.0),
+    "normalizing": (normalizing, (SIDE, SIDE, 3), 1.0, 0.0),
+    "any_size": (any_size, (224, 224, 3), 1.0, 0.0),
+    "rows": (rows, (28, 28), 1 / 255, 0.0),
+    "attending": (attending, (28, 28), 1 / 255, 0.0),
+    "mixed_precision": (mixed_precision, (SIDE, SIDE, 3), 1 / 255, 0.0),
+    "half": (of_dtype("float16"), (SIDE, SIDE, 3), 1.0, 0.0),
+    "bytes": (of_dtype("uint8"), (SIDE, SIDE, 3), 1.0, 0.0),
+    "teachable_machine": (teachable_machine, (96, 96, 3), 1 / 127.5, 1.0),
 }
-"""What makes a model, the shape of its images, and what its pixels are multiplied by before it gets them."""
+"""What makes a model, the shape of its images, what its pixels are multiplied by before it gets them, and less what."""
+
+
+def date_back(path: Path) -> None:
+    """Names the modules as Keras 2.15 named them, whose package was `keras` then."""
+    with h5py.File(path, "r+") as file:
+        file.attrs["keras_version"] = "2.15.0"
+        configuration = file.attrs["model_config"]
+        assert "tf_keras.src" in configuration
+        file.attrs["model_config"] = configuration.replace("tf_keras.src", "keras.src")
 
 
 def main(folder: Path) -> None:
     chance = np.random.default_rng(5)
     for version, library in ((2, tf_keras), (3, keras)):
-        for name, (make, shape, scale) in MODELS.items():
+        for name, (make, shape, scale, mean) in MODELS.items():
             model = make(library)
             images = chance.integers(0, 256, (3, *shape), np.uint8)
-            answers = np.asarray(model(images.astype(np.float32) * np.float32(scale), training=False))
-            model.save(folder / f"{name}_{version}.h5")
+            pixels = images.astype(np.float32) * np.float32(scale) - np.float32(mean)
+            dtype = model.inputs[0].dtype
+            answers = np.asarray(model(pixels.astype(getattr(dtype, "name", dtype)), training=False))
+            path = folder / f"{name}_{version}.h5"
+            model.save(path)
+            if (name, version) == ("teachable_machine", 2):
+                date_back(path)
             np.savez(folder / f"{name}_{version}.npz", allow_pickle=False, images=images, answers=answers)
 
 

@@ -13,14 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 from models.engines import load_engine
-from models.errors import ModelFault
 from models.images.decoding import Raster
 from models.images.model_input import model_input
 from models.registry.cache import ArtefactCache
 from models.releasing.card_in_file import embed_card
 from models.storage import LocalStorage
 from models.vetting import Vetter
-from tests.models.rejections import rejection
 
 FOLDER = Path(__file__).parent / "onnx_from_sklearn"
 with np.load(FOLDER / "answers.npz") as told:
@@ -39,6 +37,7 @@ def vetter(tmp_path: Path) -> Iterator[Vetter]:
     [
         "regression_probabilities",
         "regression_label_and_probabilities",
+        "regression_label_and_maps",
         "perceptron_label_and_probabilities",
         "forest_label_and_probabilities",
     ],
@@ -50,6 +49,7 @@ def test_a_model_answers_as_in_scikit_learn(name: str, vetter: Vetter, tmp_path:
     vetted = vetter.vet(str(path))
 
     assert vetted.artefact.manifest.input_shape == (64,)
+    assert vetted.artefact.manifest.card.task == "classification"
     *labels, probabilities = load_engine(vetted.artefact, 1).predict(model_input(PIXELS, vetted.artefact.manifest))
     expected = TOLD[name.partition("_")[0]]
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
@@ -63,10 +63,3 @@ def test_a_row_of_numbers_is_a_square_grey_image_and_that_is_told(vetter: Vetter
     spec = manifest.card.input
     assert (spec.height, spec.width, spec.channels, spec.color) == (8, 8, 1, "grey")
     assert manifest.notes[0].startswith("it takes 64 numbers, and gets 8x8 grey pixels")
-
-
-def test_a_model_that_answers_with_maps_is_told_how_to_export_it(vetter: Vetter) -> None:
-    refused = rejection(lambda: vetter.vet(str(FOLDER / "regression_label_and_maps.onnx")))
-    assert refused.fault is ModelFault.WRONG_OUTPUT
-    assert "output_probability is seq(map(int64,tensor(float)))" in refused.detail
-    assert "options={'zipmap': False}" in refused.detail

@@ -24,13 +24,21 @@ from tests.models.vetting.processes import ROOT
 
 PIXELS = "it scales its pixels itself"
 ASSUMED = "nothing in it says how it wants its pixels"
+TEACHABLE = "it is built as Teachable Machine builds its models, and gets its pixels as -1..1"
 ANY_SIZE = "it takes any size, and gets 224x224"
+CLASSES = "its row of "
+LOGITS = "its scores are logits, of which softmax makes probabilities"
 NOTES = {
     "transfer_learning": [PIXELS],
-    "tutorial": [PIXELS],
-    "normalizing": [PIXELS],
-    "any_size": [ANY_SIZE, PIXELS],
+    "tutorial": [PIXELS, CLASSES, LOGITS],
+    "normalizing": [PIXELS, CLASSES, LOGITS],
+    "any_size": [ANY_SIZE, PIXELS, CLASSES, LOGITS],
     "rows": [ASSUMED],
+    "attending": [ASSUMED],
+    "mixed_precision": [ASSUMED],
+    "half": [PIXELS],
+    "bytes": [],
+    "teachable_machine": [TEACHABLE],
 }
 
 

@@ -204,3 +204,22 @@ def test_an_odd_suffix_does_no_harm(tmp_path: Path, vetter: Vetter) -> None:
     vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))
     path = (tmp_path / "m.onnx").rename(tmp_path / ("m." + "x" * 250))
     assert vetter.vet(str(path)).name == "m"
+
+
+def test_a_model_of_more_numbers_than_results_may_tell_is_rejected_also_where_it_is_compiled_already(
+    tmp_path: Path, shared_cache: ArtefactCache
+) -> None:
+    path = model_files.raw(tmp_path / "m.onnx")
+    with contextlib.closing(Vetter(LocalStorage(), shared_cache, max_values=192)) as vetter:
+        reference = vetter.vet(str(path)).reference
+    with contextlib.closing(Vetter(LocalStorage(), shared_cache, max_values=191)) as vetter:
+        for again in (lambda: vetter.vet(str(path)), lambda: vetter.obtain(reference)):
+            refused = rejection(again)
+            assert refused.fault is ModelFault.WRONG_OUTPUT
+            assert "192 numbers an image, and --max_values allows 191" in refused.detail
+            assert refused.model_id == reference.model_id
+
+
+def test_class_scores_are_not_numbers_that_a_result_tells(tmp_path: Path, shared_cache: ArtefactCache) -> None:
+    with contextlib.closing(Vetter(LocalStorage(), shared_cache, max_values=1)) as vetter:
+        assert vetter.vet(str(tiny_classifier(tmp_path / "m.onnx"))).artefact.manifest.numbers == 3
