@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -73,21 +74,23 @@ def calibrate(folder: Path, manifest: Manifest, path: Path, track: Track = iter)
         track: goes through the files.
 
     Raises:
-        ReleaseError: fewer than eight images can be read.
+        ReleaseError: fewer than eight different images can be read.
         OSError: the file cannot be written.
     """
     row = np.dtype(manifest.input_dtype).itemsize * int(np.prod(manifest.input_shape))
     files = image_files(folder, max(FEWEST, min(MOST, _MOST_BYTES // row)))
     batch = np.empty((len(files), *manifest.input_shape), manifest.input_dtype)
-    good, trouble = 0, ""
+    good, trouble, different = 0, "", set()
     for file in track(files):
         try:
             batch[good] = model_input([_read(file, manifest)], manifest)[0]
+            different.add(hashlib.sha256(batch[good]).digest())
             good += 1
         except (ImageError, FileNotFoundError, StorageUnavailable) as error:
             trouble = trouble or f"; {file.name}: {one_line(error)}"
-    if good < FEWEST:
-        raise ReleaseError(f"{good} of {len(files)} files in {folder} are images, and {FEWEST} are needed{trouble}")
+    if len(different) < FEWEST:
+        found = f"{good} of {len(files)} files in {folder} are images, {len(different)} of them different"
+        raise ReleaseError(f"{found}, and {FEWEST} are needed{trouble}")
     np.save(path, batch[:good])
     return Calibration(path, good, len(files) - good)
 

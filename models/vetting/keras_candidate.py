@@ -35,6 +35,7 @@ class KerasCandidate:
     """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
 
     own: EngineName = "tensorflow"
+    is_quantized = False
     labels: tuple[str, ...] = ()
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from models.artefacts import ONNX_FILE
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.vetting.candidate import is_out_of_memory
+from models.vetting.eight_bits import is_quantized
 from models.vetting.file_checks import identify
 from models.vetting.job import Job
 from models.vetting.opening import open_candidate
@@ -73,7 +74,7 @@ def _make_plain(source: Path, target: Path) -> None:
     import onnxruntime
 
     model = onnx.load_model(source)
-    if any(node.op_type in ("DequantizeLinear", "QLinearConv", "ConvInteger") for node in model.graph.node):
+    if is_quantized(model):
         raise _refused("it is quantized already")
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if opset < _LEAST_OPSET:
