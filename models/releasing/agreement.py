@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -41,12 +42,14 @@ class Agreement:
         share: of the images that get the same answer.
         difference: the largest between any two numbers that the models answer; infinite where one is not finite.
         task: says what counts as the same answer.
+        speed: images a second of the second model, by those of the first.
     """
 
     images: int
     share: float
     difference: float
     task: Task
+    speed: float
 
     def __str__(self) -> str:
         return (
@@ -66,9 +69,16 @@ def agreement(original: Artefact, quantized: Artefact, images: NDArray[Any]) -> 
     engines = [load_engine(artefact, cores()) for artefact in (original, quantized)]
     manifest = original.manifest
     apart, low, high, same = [], [], [], []
+    seconds = [0.0, 0.0]
+    for engine in engines:
+        engine.predict(np.ascontiguousarray(images[:_AT_ONCE]))  # the first time takes longer
     for start in range(0, len(images), _AT_ONCE):
         some = np.ascontiguousarray(images[start : start + _AT_ONCE])
-        ours, theirs = (engine.predict(some) for engine in engines)
+        began = time.perf_counter()
+        ours = engines[0].predict(some)
+        halfway = time.perf_counter()
+        theirs = engines[1].predict(some)
+        seconds = [seconds[0] + halfway - began, seconds[1] + time.perf_counter() - halfway]
         apart.append(_differences(ours, theirs))
         low.append([output.min() for output in ours])
         high.append([output.max() for output in ours])
@@ -78,7 +88,8 @@ def agreement(original: Artefact, quantized: Artefact, images: NDArray[Any]) -> 
     if manifest.card.task in ("regression", "raw"):
         ranges = np.max(high, axis=0).astype(np.float64) - np.min(low, axis=0)
         same = list((differences <= TOLERATED * ranges).all(axis=1))
-    return Agreement(len(images), float(np.mean(same)), float(differences.max()), manifest.card.task)
+    speed = seconds[0] / seconds[1]
+    return Agreement(len(images), float(np.mean(same)), float(differences.max()), manifest.card.task, speed)
 
 
 def _differences(ours: Outputs, theirs: Outputs) -> NDArray[Any]:
