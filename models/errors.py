@@ -108,6 +108,10 @@ class ReleaseError(Exception):
     """Something about a request to release a model that its user can mend; its text is one line."""
 
 
+class QuantizedOtherwise(Exception):  # noqa: N818 - a verdict on a model
+    """A model in 8 bits answers otherwise than its original too often; its text is one line that says how often."""
+
+
 class CacheUnusable(Exception):  # noqa: N818 - named for the state it reports
     """Compiled models cannot be kept on this machine; its text is one line that says what to do."""
 

@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn, track
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import with_vetting_flags
 from launch.model_report import print_accepted
 from launch.waiting import asking, working
-from models.errors import ModelRejected
-from models.releasing import Prepared, prepare
+from models.errors import ModelRejected, QuantizedOtherwise
+from models.releasing import Precision, Prepared, Quantization, Quantized, Telling, prepare, prepare_quantized
 from models.releasing.destination import Destination, read_destination
 from models.releasing.inputs import read_card_file, read_labels
+from models.releasing.quantized import LEAST_AGREEMENT
 from models.storage import WritableStorage
 from models.storage.errors import NameTaken, StorageUnavailable
 from models.vetting.session import vetting
 
 app = typer.Typer(add_completion=False)
+
+
+class _Precision(StrEnum):
+    """Of the numbers that the published model computes with."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
 
 
 @app.command()
@@ -44,6 +54,17 @@ def publish(
             metavar="NAME", help="How pixels were scaled: a family of keras.applications, such as resnet50 or vgg16."
         ),
     ] = None,
+    precision: Annotated[
+        _Precision,
+        typer.Option(help="int8: in 8 bits, as .onnx, if it answers as before; needs --calibration."),
+    ] = _Precision.FP32,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With int8: a folder of images like those that it will get.")
+    ] = None,
+    least_agreement: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help=f"With int8: share of these that get the same answer ({LEAST_AGREEMENT})."),
+    ] = None,
     version: Annotated[str | None, typer.Option(help="The model's version.")] = None,
     description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Vet, and say what would happen.")] = False,
@@ -57,15 +78,20 @@ def publish(
     stderr = Console(stderr=True)
     storage = any_storage()
     where = read_destination(destination)
+    quantization = _quantization(precision, calibration, least_agreement)
     fields = _fields(card, labels, name=name, version=version, description=description)
     try:
-        with _prepared(storage, model, where, fields, preprocess) as prepared:
-            with (
-                vetting(storage, job["engine"], job["max_batch_size"], job["max_values"]) as vetter,
-                working(stderr, f"vetting {model}"),
-            ):
-                vetted = prepared.vet(vetter)
+        with _prepared(storage, model, where, fields, preprocess, precision.value) as prepared:
+            quantized = None
+            with vetting(storage, job["engine"], job["max_batch_size"], job["max_values"]) as vetter:
+                if quantization is not None:
+                    telling = Telling(partial(working, stderr), partial(_tracked, stderr))
+                    prepared, quantized = prepare_quantized(storage, prepared, where, vetter, quantization, telling)
+                with working(stderr, f"vetting {model}") if quantized is None else nullcontext():
+                    vetted = prepared.vet(vetter)
             print_accepted(Console(), vetted)
+            if quantized is not None:
+                _print_agreement(quantized)
             if dry_run:
                 would = f"{prepared.size:,} bytes would be written, and results would bear"
                 print(f"dry run: {would} {vetted.reference.model_id}")
@@ -74,10 +100,45 @@ def publish(
                 prepared.put(storage, told)
     except ModelRejected as rejection:
         raise CommandFailed(f"{model} is rejected, and nothing was published: {rejection}") from rejection
+    except QuantizedOtherwise as refusal:
+        raise CommandFailed(f"{model} is not published: {refusal}") from refusal
     except OSError as error:
         raise CommandFailed(f"nothing was published: {error}") from error
     print(vetted.reference.model_id)
     return OK
+
+
+def _quantization(
+    precision: _Precision, calibration: Path | None, least_agreement: float | None
+) -> Quantization | None:
+    """What is asked of a model in 8 bits; None where none is asked for.
+
+    Raises:
+        CommandRefused: options that do not go together.
+    """
+    if precision is _Precision.FP32:
+        given = {"--calibration": calibration, "--least-agreement": least_agreement}
+        for option in (option for option, value in given.items() if value is not None):
+            raise CommandRefused(f"{option} goes with --precision int8 alone")
+        return None
+    if calibration is None:
+        raise CommandRefused("--precision int8 needs --calibration DIR, a folder of images like those that it will get")
+    return Quantization(calibration, LEAST_AGREEMENT if least_agreement is None else least_agreement)
+
+
+def _tracked(console: Console, files: Sequence[Path]) -> Iterable[Path]:
+    """A progress bar for files that are read one after the other."""
+    told = f"reading {len(files)} files to calibrate with"
+    if not console.is_terminal:
+        print(f"{told} …", file=sys.stderr)
+        return files
+    return track(files, told, console=console, transient=True)
+
+
+def _print_agreement(quantized: Quantized) -> None:
+    skipped = f"; {quantized.skipped} files that are no images were skipped" if quantized.skipped else ""
+    print(f"in 8 bits {quantized.agreement}{skipped}")
+    print(f"it takes {1 / quantized.agreement.speed:.2f} times as long as before for an image, on this machine")
 
 
 def _fields(card: Path | None, labels: Path | None, **options: str | None) -> dict[str, Any]:
@@ -90,13 +151,18 @@ def _fields(card: Path | None, labels: Path | None, **options: str | None) -> di
 
 @contextmanager
 def _prepared(
-    storage: WritableStorage, model: str, where: Destination, card: Mapping[str, Any], preprocess: str | None
+    storage: WritableStorage,
+    model: str,
+    where: Destination,
+    card: Mapping[str, Any],
+    preprocess: str | None,
+    precision: Precision,
 ) -> Iterator[Prepared]:
     """`prepare`, whose troubles are the user's to mend: nothing has been sent yet."""
     with ExitStack() as stack:
         try:
             with asking(where.folder):
-                prepared = stack.enter_context(prepare(storage, model, where, card, preprocess))
+                prepared = stack.enter_context(prepare(storage, model, where, card, preprocess, precision))
         except FileNotFoundError as error:
             raise CommandRefused(f"there is no file {model}") from error
         except (NameTaken, StorageUnavailable) as error:

@@ -5,6 +5,16 @@ from models.releasing import release
 print(release("digits.h5", "gs://bucket/models", labels=[str(digit) for digit in range(10)]).reference.model_id)
 """
 
-from models.releasing.release import Prepared, prepare, release
+from models.releasing.quantized import Quantization, Quantized, Telling
+from models.releasing.release import Precision, Prepared, prepare, prepare_quantized, release
 
-__all__ = ["Prepared", "prepare", "release"]
+__all__ = [
+    "Precision",
+    "Prepared",
+    "Quantization",
+    "Quantized",
+    "Telling",
+    "prepare",
+    "prepare_quantized",
+    "release",
+]

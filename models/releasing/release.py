@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice, Vetted
 from models.errors import ReleaseError
+from models.model_files import FileKind
 from models.reference import ModelReference
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import (
@@ -22,6 +23,7 @@ from models.releasing.destination import (
     sha256_of,
 )
 from models.releasing.preprocessing import preprocessing
+from models.releasing.quantized import LEAST_AGREEMENT, SILENT, Quantization, Quantized, Telling, quantize
 from models.storage import Storage, Told, WritableStorage
 from models.storage.errors import NameTaken
 from models.storage.schemes import AnyStorage
@@ -30,6 +32,8 @@ from models.vetting.session import vetting
 from models.vetting.vetter import Vetter
 
 _CHUNK_BYTES = 1 << 20
+Precision = Literal["fp32", "int8"]
+"""Of the numbers that a released model computes with: `fp32` for those of its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ def release(
     max_values: int = DEFAULT_MAX_VALUES,
     storage: WritableStorage | None = None,
     preprocess: str | None = None,
+    precision: Precision = "fp32",
+    calibration: str | Path | None = None,
+    least_agreement: float = LEAST_AGREEMENT,
     **card: Any,
 ) -> Vetted:
     """Vets a model with its card in it, and puts it where its readers find it, in one step and without replacing any.
@@ -90,6 +97,9 @@ def release(
         storage: reaches both; local paths and `gs://` where None.
         preprocess: a family of `keras.applications` whose `preprocess_input` the model was trained with; the card's
             `input` gets its `scale`, `mean`, `std` and `color`.
+        precision: `int8` releases the model in 8 bits, as a file of ONNX, if it answers as the original does.
+        calibration: for `int8`, a local folder of images like those that the model will be asked about.
+        least_agreement: for `int8`, the share of these that must get the original's answer, 0..1.
         card: fields of the card, in place of those that the file bears: `name`, `labels`, `task`, `input`, …
 
     Returns:
@@ -97,7 +107,8 @@ def release(
 
     Raises:
         ModelRejected: with the reason; nothing was released.
-        ReleaseError: the destination is none, or there is no such family.
+        ReleaseError: the destination is none, there is no such family, or there are too few images to calibrate with.
+        QuantizedOtherwise: in 8 bits it answers otherwise too often; nothing was released.
         NameTaken: there is a file of this name already.
         FileNotFoundError: there is no such model.
         NotWritten, StorageUnavailable: from the storage.
@@ -106,11 +117,17 @@ def release(
         CacheUnusable: compiled models cannot be kept here.
         OSError: the copy of the model cannot be written here.
     """
+    if (calibration is not None) != (precision == "int8"):
+        raise ReleaseError('`precision="int8"` needs a folder of images in `calibration`, and nothing else takes one')
     reached = storage or AnyStorage()
+    where = read_destination(str(destination))
     with (
-        prepare(reached, str(model), read_destination(str(destination)), card, preprocess) as prepared,
+        prepare(reached, str(model), where, card, preprocess, precision) as prepared,
         vetting(reached, engine, largest_batch, max_values) as vetter,
     ):
+        if calibration is not None:
+            wanted = Quantization(Path(calibration), least_agreement)
+            prepared, _ = prepare_quantized(reached, prepared, where, vetter, wanted)
         vetted = prepared.vet(vetter)
         prepared.put(reached, lambda size: None)
     return vetted
@@ -123,12 +140,13 @@ def prepare(
     destination: Destination,
     card: Mapping[str, Any],
     preprocess: str | None = None,
+    precision: Precision = "fp32",
 ) -> Iterator[Prepared]:
     """A copy of the model with its card in it, under the name that it will have; gone afterwards.
 
     Where that name is made up, the card gets the model's present name, unless it has one: results should say
     `digits`, not `digits-20300102T030405Z-0123456789ab`. What `preprocess` says of the `input` goes before
-    what the card says, and leaves its other fields.
+    what the card says, and leaves its other fields. Where it is to be quantized, it keeps its address.
 
     Raises:
         FileNotFoundError, StorageUnavailable, InvalidAddress: from the storage.
@@ -142,7 +160,6 @@ def prepare(
     with tempfile.TemporaryDirectory(prefix="hotswap-release-") as folder:
         copy = Path(folder) / f"model{Path(own_name).suffix.lower()}"
         _fetch(storage, model, copy)
-        kind = identify(copy)
         present = embedded_card(copy)
         wanted = present | dict(card)
         if scaling and isinstance(asked := wanted.get("input", {}), dict):
@@ -151,14 +168,46 @@ def prepare(
             wanted = {"name": model_stem(own_name)} | wanted
         if wanted != present:
             embed_card(copy, wanted)
-        if destination.name is None:
-            name = name_of_its_own(own_name, kind, sha256_of(copy))
+        if precision == "int8":
+            _require_free(storage, destination, "onnx")
+            yield Prepared(copy, model)
         else:
-            name = checked_name(destination.name, kind)
-        uri = destination.address(name)
-        if storage.exists(uri):
-            raise NameTaken(uri)
-        yield Prepared(copy.rename(copy.with_name(name)), uri)
+            yield _named(storage, copy, own_name, destination)
+
+
+def prepare_quantized(
+    storage: WritableStorage,
+    original: Prepared,
+    destination: Destination,
+    vetter: Vetter,
+    wanted: Quantization,
+    telling: Telling = SILENT,
+) -> tuple[Prepared, Quantized]:
+    """A prepared model in 8 bits, under the name that it will have, and what came of it.
+
+    Raises:
+        As `quantize` and `prepare`.
+    """
+    quantized = quantize(original.path, vetter, wanted, telling)
+    return _named(storage, quantized.path, original.uri.rpartition("/")[2], destination), quantized
+
+
+def _named(storage: WritableStorage, copy: Path, own_name: str, destination: Destination) -> Prepared:
+    kind = identify(copy)
+    uri = _require_free(storage, destination, kind)
+    if uri is None:
+        uri = destination.address(name_of_its_own(own_name, kind, sha256_of(copy)))
+    return Prepared(copy.rename(copy.with_name(uri.rpartition("/")[2])), uri)
+
+
+def _require_free(storage: WritableStorage, destination: Destination, kind: FileKind) -> str | None:
+    """The address that a user chose, which must fit a file of this kind and be free; None for one that is made up."""
+    if destination.name is None:
+        return None
+    uri = destination.address(checked_name(destination.name, kind))
+    if storage.exists(uri):
+        raise NameTaken(uri)
+    return uri
 
 
 def _fetch(storage: Storage, model: str, copy: Path) -> None:

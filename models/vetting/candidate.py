@@ -32,6 +32,7 @@ class Candidate(Protocol):
         costly: engines that are not worth compiling it for while another answers as it does.
         on_gpu: whether `run` computes on a GPU.
         is_half: whether it computes in 16 bits, at least in part.
+        is_quantized: whether it computes in 8 bits, at least in part.
     """
 
     card_text: str | bytes | None
@@ -44,6 +45,7 @@ class Candidate(Protocol):
     costly: tuple[EngineName, ...]
     on_gpu: bool
     is_half: bool
+    is_quantized: bool
 
     def beginning(self) -> Beginning | None:
         """What the arithmetic that it begins with makes of black and white images; None where it begins otherwise."""
@@ -62,6 +64,13 @@ class Candidate(Protocol):
 
     def run(self, batch: NDArray[Any]) -> Outputs:
         """The same in the quickest way that there is before it is compiled."""
+
+    def write_onnx(self, path: Path) -> None:
+        """Writes it as a file of ONNX.
+
+        Raises:
+            Exception: whatever the exporter raises when the model cannot be written so.
+        """
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """Writes the compiled form into `folder` and returns it, loaded.

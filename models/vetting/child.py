@@ -81,7 +81,8 @@ def _import_frameworks() -> None:
 def _vet(workspace: Path) -> None:
     from models.errors import ModelFault, ModelRejected, VettingFailed, VettingTooCostly, typed_line
     from models.vetting.examination import examine
-    from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, say_begun, write_verdict
+    from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, Quantized, say_begun, write_verdict
+    from models.vetting.quantizing import quantize
 
     job = Job.read(workspace)
     with contextlib.suppress(OSError):
@@ -96,8 +97,12 @@ def _vet(workspace: Path) -> None:
     built = workspace / BUILT
     _limit_memory(job.memory_bytes)
     try:
-        manifest = examine(job, built)
-        write_verdict(workspace, replace(manifest, memory=max(0, _memory("VmHWM") - begin)))
+        if job.calibration:
+            quantize(job, built)
+            write_verdict(workspace, Quantized(job.sha256))
+        else:
+            manifest = examine(job, built)
+            write_verdict(workspace, replace(manifest, memory=max(0, _memory("VmHWM") - begin)))
     except (ModelRejected, VettingTooCostly) as verdict:
         write_verdict(workspace, verdict)
     except MemoryError as error:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -23,11 +24,21 @@ from models.errors import (
     VettingTooCostly,
     one_line,
 )
-from models.vetting.job import HURRIED, WALL_FACTOR, WITH_KERAS, Job, has_begun, read_verdict, resident_at_begin
+from models.vetting.job import (
+    HURRIED,
+    WALL_FACTOR,
+    WITH_KERAS,
+    Job,
+    Quantized,
+    has_begun,
+    read_verdict,
+    resident_at_begin,
+)
 
 _LOOK_SECONDS = 0.05
 _STARVED_SECONDS = 30.0
 _LARGEST_LIBRARIES = 2 << 30
+_Done = TypeVar("_Done", Manifest, Quantized)
 HOME = str(Path(__file__).parents[2])
 """Where `models` is imported from."""
 
@@ -68,7 +79,7 @@ class ChildProcess:
         return self._process.poll() is None
 
     def vet(self, job: Job, workspace: Path) -> Manifest:
-        """Has the job done.
+        """Has a model vetted.
 
         Args:
             job: what to vet.
@@ -81,6 +92,21 @@ class ChildProcess:
             VettingStarved: it got no processor.
             VettingStopped: `stop` was called.
         """
+        return self._done(job, workspace, Manifest)
+
+    def quantize(self, job: Job, workspace: Path) -> None:
+        """Has a model quantized.
+
+        Args:
+            job: what to quantize, and with which images.
+            workspace: where the file will be, in `job.BUILT`.
+
+        Raises:
+            As `vet`.
+        """
+        self._done(job, workspace, Quantized)
+
+    def _done(self, job: Job, workspace: Path, kind: type[_Done]) -> _Done:
         job.write(workspace)
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):  # it has ended, as `_watch` will see, or was closed by `stop`
@@ -93,9 +119,9 @@ class ChildProcess:
                 raise
             raise VettingFailed(f"the vetting process did not begin: {rejection.detail}") from rejection
         verdict = read_verdict(workspace)
-        if isinstance(verdict, Manifest) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
+        if isinstance(verdict, kind) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
             return verdict
-        if verdict is not None and not isinstance(verdict, Manifest):
+        if isinstance(verdict, Exception):
             raise verdict
         if not has_begun(workspace):
             raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")

@@ -16,6 +16,7 @@ from models.artefacts import EngineChoice, EngineName
 from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.vetting.candidate import Candidate, is_out_of_memory
+from models.vetting.eight_bits import Room, lie_within, room_around
 from models.vetting.probing import (
     FULL,
     HALF,
@@ -80,6 +81,7 @@ class _Trial:
         self._tolerance = HALF if candidate.is_half else FULL
         self._own_seconds = self._seconds(candidate.run)
         self._steady: NDArray[np.bool_] | None = None
+        self._room: list[Room] | None = None
         self._contenders: list[_Contender] = []
         self._refused: list[str] = []
 
@@ -133,8 +135,10 @@ class _Trial:
             self._refused.append(f"{engine}: {one_line(error, 120)}")
         else:
             apart = max(map(difference, compiled, self._answers))
-            if all(agree(*pair, self._tolerance) for pair in self._pairs(compiled)) or self._agree_where_steady(
-                compiled
+            if (
+                all(agree(*pair, self._tolerance) for pair in self._pairs(compiled))
+                or self._agree_where_steady(compiled)
+                or self._agree_within_steps(compiled)
             ):
                 self._contenders.append(_Contender(engine, apart, self._seconds(answer)))
             else:
@@ -152,6 +156,16 @@ class _Trial:
             self._steady = self._alike(moved)
         same = self._alike(compiled)
         return bool(self._steady.mean() >= _STEADY_SHARE and same[self._steady].all())
+
+    def _agree_within_steps(self, compiled: list[Outputs]) -> bool:
+        """Whether the answers of a model in 8 bits lie no farther apart than its steps explain; see `eight_bits`."""
+        if not self._candidate.is_quantized or not all(map(have_one_form, compiled, self._answers)):
+            return False
+        if self._room is None:
+            pairs = zip(self._answers, self._batches, strict=True)
+            self._room = [room_around(answers, self._candidate.run, batch) for answers, batch in pairs]
+        rooms = zip(self._room, self._pairs(compiled), strict=True)
+        return all(lie_within(room, *pair, self._tolerance) for room, pair in rooms)
 
     def _alike(self, answers: list[Outputs]) -> NDArray[np.bool_]:
         return np.concatenate([alike(*pair, self._tolerance) for pair in self._pairs(answers)])

@@ -23,7 +23,19 @@ _BEGUN = "begun"
 _MAX_DETAIL = 500
 _MAX_VERDICT_BYTES = 64 << 20
 
-Verdict = Manifest | ModelRejected | VettingTooCostly | VettingFailed
+
+@dataclass(frozen=True, slots=True)
+class Quantized:
+    """A model in 8 bits is in `BUILT`, named `artefacts.ONNX_FILE`.
+
+    Attributes:
+        sha256: of the bytes that it was made from.
+    """
+
+    sha256: str
+
+
+Verdict = Manifest | Quantized | ModelRejected | VettingTooCostly | VettingFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,7 @@ class Job:
         memory_bytes: what the child may take beyond what its libraries need.
         seconds: of processor time that it may take, or twice as many of wall time.
         lean: whether to do with as little memory as will do.
+        calibration: file of images that it is to be quantized with; it is vetted where there is none.
     """
 
     path: str
@@ -49,6 +62,7 @@ class Job:
     memory_bytes: int
     seconds: float
     lean: bool = False
+    calibration: str = ""
 
     def write(self, workspace: Path) -> None:
         """Puts the job where the child looks for it."""
@@ -90,6 +104,8 @@ def write_verdict(workspace: Path, verdict: Verdict) -> None:
     match verdict:
         case Manifest():
             answer = {"accepted": verdict.to_json()}
+        case Quantized():
+            answer = {"quantized": verdict.sha256}
         case ModelRejected():
             answer = {"rejected": {"fault": str(verdict.fault), "detail": one_line(verdict.detail, _MAX_DETAIL)}}
         case VettingTooCostly():
@@ -108,6 +124,8 @@ def read_verdict(workspace: Path) -> Verdict | None:
         answer = json.loads(path.read_text())
         if "accepted" in answer:
             return Manifest.from_json(answer["accepted"])
+        if "quantized" in answer:
+            return Quantized(str(answer["quantized"]))
         if "too_costly" in answer:
             return VettingTooCostly(one_line(answer["too_costly"], _MAX_DETAIL))
         if "failed" in answer:

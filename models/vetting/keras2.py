@@ -28,7 +28,6 @@ _COMPUTING_ALONE = frozenset(
 )
 _FORMER_MODULES = "keras.src."
 _EARLIER_NAMES = "compat.v1."
-_OPSET = 18
 
 
 def check_operations(configuration: Any) -> None:
@@ -89,20 +88,6 @@ def _moved(configuration: Any) -> bool:
     for each in moved:
         each["module"] = f"tf_{each['module']}"
     return bool(moved)
-
-
-def write_onnx(model: Any, path: Path) -> None:
-    """Writes the model, as it answers, in ONNX.
-
-    Raises:
-        Exception: whatever the exporter raises when the model cannot be written so.
-    """
-    import tensorflow as tf
-    import tf2onnx
-
-    signature = [tf.TensorSpec(model.inputs[0].shape, model.inputs[0].dtype, name="image")]
-    answer = tf.function(lambda image: model(image, training=False), signature)
-    tf2onnx.convert.from_function(answer, signature, opset=_OPSET, output_path=str(path))
 
 
 def write_saved_model(model: Any, folder: Path) -> None:

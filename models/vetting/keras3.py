@@ -35,18 +35,6 @@ def load(path: Path, configuration: Any) -> Any:
     return model
 
 
-def write_onnx(model: Any, path: Path) -> None:
-    """Writes the model, as it answers, in ONNX.
-
-    Raises:
-        Exception: whatever the exporter raises when the model cannot be written so.
-    """
-    import keras
-
-    spec = [keras.InputSpec(shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)]
-    for_inference(keras, model).export(str(path), format="onnx", verbose=False, input_signature=spec)
-
-
 def write_saved_model(model: Any, folder: Path) -> None:
     """Writes the model, as it answers, as a SavedModel with the endpoint `serve`.
 

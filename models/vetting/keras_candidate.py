@@ -19,6 +19,7 @@ from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, requi
 from models.vetting.endings import endings_of_function
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of, objects_in
 from models.vetting.onnx_candidate import onnx_answer
+from models.vetting.onnx_export import write_onnx
 from models.vetting.openvino_form import openvino_answer, write_function
 from models.vetting.origins import origin_of
 from models.vetting.own_scaling import Beginning, beginning_of_function
@@ -34,6 +35,7 @@ class KerasCandidate:
     """A `.h5` or `.keras` file, loaded by the Keras that saved it."""
 
     own: EngineName = "tensorflow"
+    is_quantized = False
     labels: tuple[str, ...] = ()
 
     def __init__(self, path: Path, kind: FileKind, max_bytes: int) -> None:
@@ -77,6 +79,10 @@ class KerasCandidate:
         """See `Candidate.origin`."""
         return origin_of(self._model)
 
+    def write_onnx(self, path: Path) -> None:
+        """See `Candidate.write_onnx`."""
+        write_onnx(self._function, self.outputs, path)
+
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""
         match engine:
@@ -84,7 +90,7 @@ class KerasCandidate:
                 write_function(self._function.get_concrete_function(), folder / OPENVINO_FILE)
                 return openvino_answer(folder / OPENVINO_FILE)
             case "onnx":
-                self._keras.write_onnx(self._model, folder / ONNX_FILE)
+                self.write_onnx(folder / ONNX_FILE)
                 return onnx_answer(folder / ONNX_FILE)
             case "tensorflow":
                 self._keras.write_saved_model(self._model, folder / SAVED_MODEL)

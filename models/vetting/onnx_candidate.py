@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
 from models.errors import ModelFault, ModelRejected, VettingTooCostly
 from models.vetting.candidate import image_dtype, is_out_of_memory, require_one_input
+from models.vetting.eight_bits import is_quantized
 from models.vetting.endings import endings_of_onnx
 from models.vetting.file_checks import CARD, COPY_AGAIN
 from models.vetting.onnx_channels import image_shape
@@ -46,6 +48,7 @@ class OnnxCandidate:
         self.engines: tuple[EngineName, ...] = ("onnx",) if self.on_gpu else ("openvino", "onnx")
         self._answer = answering(session)
         self.is_half = any(weights.data_type in _HALF for weights in model.graph.initializer)
+        self.is_quantized = is_quantized(model)
         self._beginning = beginning_of_onnx(model, open_session)
         self._endings = endings_of_onnx(model)
 
@@ -67,6 +70,10 @@ class OnnxCandidate:
 
     def origin(self) -> None:
         """See `Candidate.origin`; exporters leave no names of layers."""
+
+    def write_onnx(self, path: Path) -> None:
+        """See `Candidate.write_onnx`."""
+        shutil.copyfile(self._path, path)
 
     def compile(self, engine: EngineName, folder: Path) -> Predict:
         """See `Candidate.compile`."""

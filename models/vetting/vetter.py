@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import logging
+import shutil
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from models.artefacts import (
     DEFAULT_ENGINE,
     DEFAULT_LARGEST_BATCH,
     DEFAULT_MAX_VALUES,
+    ONNX_FILE,
     Artefact,
     EngineChoice,
     Vetted,
@@ -34,6 +36,8 @@ _LOGGER = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _SPARE_SECONDS = 60.0
 _LEAST_MEMORY = 2 << 30
+_QUANTIZING = 5
+"""Times as long as vetting: each of some hundred images is computed one by one, with all that is in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,42 @@ class Vetter:
         """
         artefact = self._cache.find_by_digest(reference.digest, self._choice)
         return self._vetted(reference, artefact) if artefact else self._vet(reference.uri, reference.digest)
+
+    def quantize(self, path: Path, calibration: Path, target: Path) -> None:
+        """Writes a model, whatever kind of file it is, as ONNX that computes in 8 bits.
+
+        Args:
+            path: of the model.
+            calibration: a batch of images as the model takes them, shape (n, …), as `.npy`.
+            target: the file to write.
+
+        Raises:
+            ModelRejected: with the reason.
+            VettingFailed, OSError: from this machine; nothing was found out.
+            VettingStopped: `close` was called.
+        """
+        size = path.stat().st_size
+        memory = self._limits.memory_bytes or memory_for(size, machine_bytes())
+        seconds = self._limits.seconds or _QUANTIZING * seconds_for(size)
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        job = Job(str(path), sha256, "", self._choice, (1,), memory, seconds, calibration=str(calibration))
+        child = self._take_child(needs_keras(path.name), hurried=True)  # somebody waits for it
+        try:
+            with self._cache.workspace() as workspace:
+                child.quantize(job, workspace)
+                written = workspace / BUILT / ONNX_FILE
+                if written.is_symlink() or not written.is_file():
+                    raise ModelRejected(ModelFault.CRASHED, "quantizing left no model")
+                shutil.move(written, target)
+        except VettingTooCostly as trouble:
+            raise ModelRejected(
+                ModelFault.TOO_LARGE,
+                f"quantizing it took too much memory: {one_line(trouble)}; "
+                "use a machine with more, or make the model smaller",
+            ) from trouble
+        finally:
+            self._ended(child)
 
     def prepare(self, keras: bool = True) -> None:
         """Starts a child now, since a candidate is about to be vetted; it gives up after a minute unused."""
@@ -245,9 +285,12 @@ class Vetter:
             with self._cache.workspace() as workspace:
                 return self._cache.store(workspace / BUILT, child.vet(job, workspace), self._choice)
         finally:
-            with self._lock:
-                self._running.discard(child)
-            child.close()
+            self._ended(child)
+
+    def _ended(self, child: ChildProcess) -> None:
+        with self._lock:
+            self._running.discard(child)
+        child.close()
 
     def _from_fleet(self, sha256: str, workspace: Path) -> Artefact | None:
         found = self._shared.fetch(sha256, self._choice, workspace) if self._shared is not None else None
