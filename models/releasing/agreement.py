@@ -42,14 +42,14 @@ class Agreement:
         share: of the images that get the same answer.
         difference: the largest between any two numbers that the models answer; infinite where one is not finite.
         task: says what counts as the same answer.
-        speed: images a second of the second model, by those of the first.
+        time: that the second model took, as a share of what the first took.
     """
 
     images: int
     share: float
     difference: float
     task: Task
-    speed: float
+    time: float
 
     def __str__(self) -> str:
         return (
@@ -88,8 +88,8 @@ def agreement(original: Artefact, quantized: Artefact, images: NDArray[Any]) -> 
     if manifest.card.task in ("regression", "raw"):
         ranges = np.max(high, axis=0).astype(np.float64) - np.min(low, axis=0)
         same = list((differences <= TOLERATED * ranges).all(axis=1))
-    speed = seconds[0] / seconds[1]
-    return Agreement(len(images), float(np.mean(same)), float(differences.max()), manifest.card.task, speed)
+    share, largest = float(np.mean(same)), float(differences.max())
+    return Agreement(len(images), share, largest, manifest.card.task, seconds[1] / seconds[0])
 
 
 def _differences(ours: Outputs, theirs: Outputs) -> NDArray[Any]:

@@ -197,3 +197,40 @@ def test_images_on_which_rounding_changes_the_models_mind_tell_nothing_of_an_eng
     compiled_with(monkeypatch, {"openvino": shifted}, costly=("tensorflow",))
 
     assert examine(job, tmp_path / "built").engine == engine
+
+
+def brightness(path: Path, in_8_bits: bool) -> None:
+    """A model whose answer to each image is its brightness, a thousand times as large and 0 for a grey image."""
+    constants: dict[str, NDArray[Any]] = {
+        "scale": np.array(1 / 200, np.float32),
+        "zero": np.array(0, np.uint8),
+        "grey": np.array(0.5, np.float32),
+        "large": np.full(3, 1000, np.float32),
+    }
+    steps = [
+        helper.make_node("QuantizeLinear", ["image", "scale", "zero"], ["bytes"]),
+        helper.make_node("DequantizeLinear", ["bytes", "scale", "zero"], ["pixels"]),
+    ]
+    nodes = [
+        *(steps if in_8_bits else [helper.make_node("Identity", ["image"], ["pixels"])]),
+        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "last"], ["means"]),
+        helper.make_node("Sub", ["means", "grey"], ["from_grey"]),
+        helper.make_node("Mul", ["from_grey", "large"], ["scores"]),
+    ]
+    save_onnx(path, nodes, ["n", 8, 8, 3], ["n", 3], constants | {"last": np.array([1], np.int64)})
+
+
+@pytest.mark.parametrize(
+    ("in_8_bits", "off", "engine"),
+    [(True, 0.15, "openvino"), (True, 5.0, "tensorflow"), (False, 0.15, "tensorflow")],
+    ids=["within its steps", "beyond its steps", "without steps"],
+)
+def test_an_engine_may_round_the_steps_of_a_model_in_8_bits_otherwise(
+    in_8_bits: bool, off: float, engine: EngineName, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brightness(Path(job.path), in_8_bits)
+    shifted: Distortion = lambda answers: answers + np.float32(off)  # noqa: E731
+    compiled_with(monkeypatch, {"openvino": shifted}, costly=("tensorflow",))
+
+    assert examine(job, tmp_path / "built").engine == engine
