@@ -13,6 +13,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/events.py": ("models/test_live.py", "transforms/test_metrics.py", "transforms/test_sinks.py"),
     "models/memory.py": ("models/test_swap_memory.py", "models/test_live.py"),
     "models/model_files.py": ("models/vetting", "models/releasing"),
+    "models/releasing/quantized.py": ("launch/commands/test_publish_int8.py",),
     "models/releasing/release.py": ("models/releasing", "launch/commands/test_model_commands.py"),
     "models/moments.py": ("transforms/test_inference.py", "transforms/test_sinks.py"),
     "models/records.py": ("transforms/test_sinks.py", "transforms/test_inference.py", "transforms/test_reading.py"),
