@@ -134,10 +134,11 @@ def test_a_model_dropped_under_the_running_stream_takes_over_and_nothing_is_lost
     finally:
         running.cancel()
 
-    assert len(numbers(results)) == len(set(numbers(results))), "one result each"
-    assert untrue(records(results), ids) == []
+    written = records(results)  # once: what is cancelled may go on writing for a moment
+    assert len(written) == len({record["message_id"] for record in written}), "one result each"
+    assert untrue(written, ids) == []
     assert records(world / "dead_letters.jsonl") == []
-    in_time = [r["label"] for r in sorted(records(results), key=lambda r: r["predict_time"])]
+    in_time = [r["label"] for r in sorted(written, key=lambda r: r["predict_time"])]
     assert (in_time[0], set(in_time[-5:])) == ("first", {"second"})
 
 
