@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ def write_function(function: Any, path: Path) -> None:
     Raises:
         Exception: whatever the converter raises.
     """
-    _write(load_openvino().convert_model(function), [output.name for output in function.outputs], path)
+    openvino = load_openvino()
+    _mend_for_python_3_13()
+    _write(openvino.convert_model(function), [output.name for output in function.outputs], path)
 
 
 def write_onnx_model(source: Path, outputs: Sequence[str], path: Path) -> None:
@@ -27,6 +30,15 @@ def write_onnx_model(source: Path, outputs: Sequence[str], path: Path) -> None:
         Exception: whatever the converter raises.
     """
     _write(load_openvino().convert_model(source), outputs, path)
+
+
+def _mend_for_python_3_13() -> None:
+    """Tells OpenVINO 2026.4 the version of TensorFlow, since its own way to it raises NameError there."""
+    if sys.version_info >= (3, 13):
+        import tensorflow as tf
+        from openvino.frontend.tensorflow import utils
+
+        utils.get_environment_setup = lambda framework: {framework: "", "tensorflow": tf.__version__}
 
 
 def openvino_answer(path: Path) -> Predict:
