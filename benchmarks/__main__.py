@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks import streaming, throughput
 from benchmarks.images import DIGITS, KINDS, MEDIUM, make_images
-from benchmarks.model_files import make_models
+from benchmarks.model_files import LARGE_MODELS, SMALL_MODELS, make_models
 from benchmarks.picture import draw
 from benchmarks.report import Measured, print_tables, write_json
 from benchmarks.stream_run import StreamFailed
@@ -51,7 +51,8 @@ def bench(
     out.mkdir(parents=True, exist_ok=True)
     console.print("images and models to measure with")
     images = {kind.name: make_images(kind, out / "images") for kind in KINDS}
-    models = make_models(out / "models")
+    names = SMALL_MODELS if quick else SMALL_MODELS | LARGE_MODELS
+    models = make_models(out / "models", Path(images[MEDIUM.name][0]).parent, names)
     scratch = out / "run"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()

@@ -9,21 +9,30 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.random_weights import make_telling, photographs
+
 SEEDS = {"a": 1, "b": 2, "c": 3}
-_CALIBRATION_IMAGES = 16
+SMALL_MODELS = {f"{name}_{which}": f"{name}_{which}.h5" for name in ("mobilenet", "digits") for which in SEEDS}
+LARGE_MODELS = {"resnet50": "resnet50.h5", "resnet50_int8": "resnet50_int8.onnx"}
 _DIGITS_EXAMPLES = (40, 400, 1197)
 
 
-def make_models(folder: Path) -> dict[str, Path]:
-    """`mobilenet_a`, `_b`, `_c` and `digits_a`, `_b`, `_c`: `.h5` files, made where they are not there yet.
+def make_models(folder: Path, calibration: Path, names: dict[str, str]) -> dict[str, Path]:
+    """Model files by name, made where they are not there yet.
+
+    Args:
+        folder: where they are kept.
+        calibration: a folder of images, for models in 8 bits.
+        names: `SMALL_MODELS`, `LARGE_MODELS` or both: the files by name.
 
     Raises:
         RuntimeError: they could not be made.
     """
-    models = {f"{name}_{which}": folder / f"{name}_{which}.h5" for name in ("mobilenet", "digits") for which in SEEDS}
-    if not all(path.is_file() for path in models.values()):
+    models = {name: folder / file for name, file in names.items()}
+    missing = [name for name, path in models.items() if not path.is_file()]
+    if missing:
         folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "benchmarks.model_files", str(folder)]
+        command = [sys.executable, "-m", "benchmarks.model_files", str(folder), str(calibration), *missing]
         environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -31,43 +40,45 @@ def make_models(folder: Path) -> dict[str, Path]:
     return models
 
 
-def write_mobilenet(path: Path, seed: int) -> None:
-    """MobileNetV2 for (224, 224, 3) with random weights, whose outputs still depend on the image.
-
-    With random weights and batch statistics as they begin (mean 0, variance 1), activations fade from layer to layer
-    until every image gets the same scores. So each normalisation takes the statistics of a batch of noise images,
-    and the last layer is made to tell their features apart.
-    """
+def write_architecture(name: str, path: Path, seed: int) -> None:
+    """One of `keras.applications` for pixels 0..1, with random weights whose answers still depend on the image."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    model = keras.applications.MobileNetV2(weights=None)
-    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    usual = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    random = np.random.default_rng(seed)
-    coarse = random.random((_CALIBRATION_IMAGES, 8, 8, 3), np.float32)
-    fine = random.random((_CALIBRATION_IMAGES, 224, 224, 3), np.float32)
-    model((coarse.repeat(28, axis=1).repeat(28, axis=2) + fine) / 2, training=True)
-    for norm, momentum in zip(norms, usual, strict=True):
-        norm.momentum = momentum
-    kernel, bias = model.layers[-1].get_weights()
-    model.layers[-1].set_weights([kernel * 20, bias])
+    model = getattr(keras.applications, name)(weights=None)
+    height, width = model.input_shape[1:3]
+    make_telling(keras, model, photographs(height, width) / np.float32(255))
     model.save(path)
 
 
-def main(folder: Path) -> None:
-    """Writes all six."""
+def write_digits(path: Path, examples: int) -> None:
+    """The demonstration's model, trained with so many examples."""
     from launch.demo.digits import Digits, load_digits, train
 
-    for which, seed in SEEDS.items():
-        write_mobilenet(folder / f"mobilenet_{which}.h5", seed)
     training, held_out = load_digits()
-    for which, examples in zip(SEEDS, _DIGITS_EXAMPLES, strict=True):
-        some = Digits(training.pixels[:examples], training.labels[:examples])
-        train(some, folder / f"digits_{which}.h5", held_out)
+    train(Digits(training.pixels[:examples], training.labels[:examples]), path, held_out)
+
+
+def write_in_8_bits(original: Path, path: Path, calibration: Path) -> None:
+    """The same model as `hotswap publish --precision int8` makes it; random weights need not agree with themselves."""
+    from models.releasing import release
+
+    release(original, path, precision="int8", calibration=calibration, least_agreement=0.0)
+
+
+def main(folder: Path, calibration: Path, names: list[str]) -> None:
+    """Writes these."""
+    paths = {name: folder / file for name, file in (SMALL_MODELS | LARGE_MODELS).items()}
+    for (which, seed), examples in zip(SEEDS.items(), _DIGITS_EXAMPLES, strict=True):
+        if (name := f"mobilenet_{which}") in names:
+            write_architecture("MobileNetV2", paths[name], seed)
+        if (name := f"digits_{which}") in names:
+            write_digits(paths[name], examples)
+    if "resnet50" in names:
+        write_architecture("ResNet50", paths["resnet50"], seed=1)
+    if "resnet50_int8" in names:
+        write_in_8_bits(paths["resnet50"], paths["resnet50_int8"], calibration)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

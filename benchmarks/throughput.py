@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.arms import Arm
-from benchmarks.images import DIGITS, KINDS, LARGE, MEDIUM, SMALL, ImageKind, in_turn
+from benchmarks.images import DIGITS, LARGE, MEDIUM, SMALL, in_turn
 from benchmarks.ways import WAYS, Setup, Timing
 
 Tell = Callable[[str], None]
@@ -20,26 +20,61 @@ _WARM_IMAGES = 2 * _BATCH
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """A model that every way classifies images with.
+
+    Attributes:
+        name: as tables call it.
+        model: its file, by the name that `make_models` gives it.
+        original: the file that the stock way is given, which knows one kind only.
+        images: how many in each run, by the name of their kind.
+    """
+
+    name: str
+    model: str
+    original: str
+    images: Mapping[str, int]
+
+
+def _mobilenet(small: int, medium: int, large: int) -> Subject:
+    images = {SMALL.name: small, MEDIUM.name: medium, LARGE.name: large}
+    return Subject("MobileNetV2", "mobilenet_a", "mobilenet_a", images)
+
+
+def _digits(images: int) -> Subject:
+    return Subject("digits", "digits_a", "digits_a", {DIGITS.name: images})
+
+
+@dataclass(frozen=True, slots=True)
 class ThroughputExtent:
     """How much is measured.
 
     Attributes:
-        images: in each run, by the name of the kind.
+        subjects: with what, the first of which is also measured with the TensorFlow engine.
         rounds: runs of each way; the ways take turns.
     """
 
-    images: Mapping[str, int]
+    subjects: Sequence[Subject]
     rounds: int
 
 
-FULL = ThroughputExtent({SMALL.name: 2000, MEDIUM.name: 1000, LARGE.name: 120, DIGITS.name: 6000}, rounds=3)
-QUICK = ThroughputExtent({SMALL.name: 128, MEDIUM.name: 256, LARGE.name: 24, DIGITS.name: 800}, rounds=2)
+FULL = ThroughputExtent(
+    (
+        _mobilenet(2000, 1000, 120),
+        Subject("ResNet50", "resnet50", "resnet50", {MEDIUM.name: 256}),
+        Subject("ResNet50 in int8", "resnet50_int8", "resnet50", {MEDIUM.name: 256}),
+        _digits(6000),
+    ),
+    rounds=3,
+)
+QUICK = ThroughputExtent((_mobilenet(128, 256, 24), _digits(800)), rounds=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """All runs over one kind of image, in the order in which they were made."""
+    """All runs of one model over one kind of image, in the order in which they were made."""
 
+    subject: str
     kind: str
     timings: Mapping[str, Sequence[Timing]]
 
@@ -58,7 +93,7 @@ class Throughput:
 
     def to_json(self) -> dict[str, Any]:
         """Rates, CPU time and the single runs."""
-        return {
+        ways = {
             way: {
                 "images_per_second": self.rate(way),
                 "cpu_ms_per_image": self.cpu_milliseconds(way),
@@ -67,6 +102,7 @@ class Throughput:
             }
             for way, timings in self.timings.items()
         }
+        return {"model": self.subject, "images": self.kind, "ways": ways}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,81 +110,86 @@ class ThroughputReport:
     """What was measured.
 
     Attributes:
-        kinds: by name of the kind of image.
+        runs: of each model over each kind of image.
         peaks: the most memory that each process held, in MiB, by model and way; `ours-tensorflow` is ours with
-            TensorFlow as its engine, on photographs alone.
+            TensorFlow as its engine, of the first model alone.
     """
 
-    kinds: Mapping[str, Throughput]
+    runs: Sequence[Throughput]
     peaks: Mapping[str, Mapping[str, float]]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"kinds": {name: kind.to_json() for name, kind in self.kinds.items()}, "peak_mebibytes": self.peaks}
+        return {"runs": [run.to_json() for run in self.runs], "peak_mebibytes": self.peaks}
+
+    def find(self, subject: str, kind: str) -> Throughput | None:
+        """The runs of a model over a kind of image, where they were made."""
+        return next((run for run in self.runs if (run.subject, run.kind) == (subject, kind)), None)
 
 
 def measure_throughput(
     extent: ThroughputExtent, models: Mapping[str, Path], images: Mapping[str, list[str]], folder: Path, tell: Tell
 ) -> ThroughputReport:
-    """Runs every way over every kind of image.
+    """Runs every way with every model over every kind of image.
 
     Args:
         extent: how much.
         models: by name, as `make_models` gives them.
-        images: paths by kind, as `make_images` gives them; kinds that are missing are left out.
+        images: paths by kind, as `make_images` gives them.
         folder: for compiled models and logs.
         tell: is told what happens.
     """
-    kinds: dict[str, Throughput] = {}
+    runs: list[Throughput] = []
     peaks: dict[str, dict[str, float]] = {}
-    for model in ("mobilenet", "digits"):
-        mine = [kind for kind in KINDS if kind.model == model and kind.name in images]
-        if not mine:
-            continue
-        tell(f"throughput of {model}: loading each way in a process of its own")
-        with _arms({way: way for way in WAYS}, models[f"{model}_a"], folder) as arms:
-            for kind in mine:
-                kinds[kind.name] = _one_kind(kind, extent, images[kind.name], arms, tell)
-            peaks[model] = {way: arm.peak_mebibytes() for way, arm in arms.items()}
-        if model == "mobilenet":
-            peaks[model]["ours-tensorflow"] = _tensorflow_peak(
-                mine[-1], extent, models[f"{model}_a"], images, folder, tell
-            )
-    return ThroughputReport(kinds, peaks)
+    for subject in extent.subjects:
+        tell(f"throughput of {subject.name}: loading each way in a process of its own")
+        mine, original = models[subject.model], models[subject.original]
+        setups = {way: _setup(way, original if way == "stock" else mine, folder) for way in WAYS}
+        with _arms(setups, folder) as arms:
+            runs.extend(_one_kind(subject, kind, extent.rounds, images[kind], arms, tell) for kind in subject.images)
+            peaks[subject.name] = {way: arm.peak_mebibytes() for way, arm in arms.items()}
+    first = extent.subjects[0]
+    peaks[first.name]["ours-tensorflow"] = _tensorflow_peak(first, models, images, folder, tell)
+    return ThroughputReport(runs, peaks)
 
 
 def _one_kind(
-    kind: ImageKind, extent: ThroughputExtent, distinct: list[str], arms: Mapping[str, Arm], tell: Tell
+    subject: Subject, kind: str, rounds: int, distinct: list[str], arms: Mapping[str, Arm], tell: Tell
 ) -> Throughput:
-    paths = in_turn(distinct, extent.images[kind.name])
+    paths = in_turn(distinct, subject.images[kind])
     for arm in arms.values():
         arm.classify(in_turn(distinct, min(_WARM_IMAGES, len(paths))))
     timings: dict[str, list[Timing]] = {way: [] for way in arms}
-    for _ in range(extent.rounds):
+    for _ in range(rounds):
         for way, arm in arms.items():
             timings[way].append(arm.classify(paths))
-    measured = Throughput(kind.name, timings)
-    tell(f"  {kind.name}: " + ", ".join(f"{way} {measured.rate(way):.1f}/s" for way in arms))
+    measured = Throughput(subject.name, kind, timings)
+    tell(f"  {kind}: " + ", ".join(f"{way} {measured.rate(way):.1f}/s" for way in arms))
     return measured
 
 
 def _tensorflow_peak(
-    kind: ImageKind, extent: ThroughputExtent, model: Path, images: Mapping[str, list[str]], folder: Path, tell: Tell
+    subject: Subject, models: Mapping[str, Path], images: Mapping[str, list[str]], folder: Path, tell: Tell
 ) -> float:
     """Memory of our own worker with the other engine, after the same kind of work."""
     tell("  our worker's memory with the TensorFlow engine")
-    with _arms({"ours-tensorflow": "ours"}, model, folder, engine="tensorflow") as arms:
+    *_, (kind, count) = subject.images.items()
+    setup = _setup("ours", models[subject.model], folder, engine="tensorflow")
+    with _arms({"ours-tensorflow": setup}, folder) as arms:
         (arm,) = arms.values()
-        arm.classify(in_turn(images[kind.name], extent.images[kind.name]))
+        arm.classify(in_turn(images[kind], count))
         return arm.peak_mebibytes()
 
 
+def _setup(way: str, model: Path, folder: Path, engine: str = "auto") -> Setup:
+    return Setup(way, str(model), str(folder / "cache"), _BATCH, engine)
+
+
 @contextmanager
-def _arms(ways: Mapping[str, str], model: Path, folder: Path, engine: str = "auto") -> Iterator[dict[str, Arm]]:
+def _arms(setups: Mapping[str, Setup], folder: Path) -> Iterator[dict[str, Arm]]:
     with ExitStack() as stack:
         arms = {}
-        for name, way in ways.items():
-            setup = Setup(way, str(model), str(folder / "cache"), _BATCH, engine)
+        for name, setup in setups.items():
             arms[name] = Arm(setup, folder / f"{name}.log")
             stack.callback(arms[name].close)
         yield arms

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+
+from benchmarks.random_weights import make_telling, photographs
 
 LIBRARIES = {"2": "tf_keras", "3": "keras"}
 LARGEST_BATCH = 32
@@ -24,43 +25,12 @@ _BATCH_BYTES = 20_000_000
 ANY_SIZE = 224
 _RUNS = 4
 _ENOUGH_SECONDS = 4.0
-_SPREAD = 3.0
-"""Standard deviation of the class scores before the softmax: those of random weights are nearly all the same."""
 
 
 def architectures(version: str) -> list[str]:
     """The names of all architectures that a version of Keras, `2` or `3`, has."""
     applications = importlib.import_module(LIBRARIES[version]).applications
     return [name for name, value in vars(applications).items() if inspect.isfunction(value)]
-
-
-def photographs(height: int, width: int) -> NDArray[np.uint8]:
-    """Two real photographs at a size, shape (2, height, width, 3)."""
-    from sklearn.datasets import load_sample_images
-
-    images = load_sample_images().images
-    return np.stack([np.asarray(Image.fromarray(image).resize((width, height))) for image in images])
-
-
-def telling(library: Any, model: Any, images: NDArray[Any]) -> None:
-    """Makes the answers of random weights differ from class to class and from image to image.
-
-    With batch statistics as they begin (mean 0, variance 1) activations fade from layer to layer.
-    """
-    norms = [layer for layer in model.layers if isinstance(layer, library.layers.BatchNormalization)]
-    usual = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    if norms:
-        model(images, training=True)
-    for norm, momentum in zip(norms, usual, strict=True):
-        norm.momentum = momentum
-    last = next(layer for layer in reversed(model.layers) if layer.get_weights())
-    kernel, *rest = last.get_weights()
-    scores = np.log(np.maximum(np.asarray(model(images, training=False)), 1e-30))
-    spread = float((scores - scores.mean(axis=1, keepdims=True)).std())
-    if spread > 0:
-        last.set_weights([kernel * min(_SPREAD / spread, 1e4), *rest])
 
 
 def seconds_of_an_image(model: Any, image: NDArray[Any]) -> list[float]:
@@ -99,7 +69,7 @@ def main(version: str, architecture: str, path: Path) -> None:
     images = photographs(height or ANY_SIZE, width or ANY_SIZE)
     pixels = images.astype(np.float32)
     scales_itself = any(type(layer).__name__ in ("Rescaling", "Normalization") for layer in model.layers)
-    telling(library, model, pixels if scales_itself else pixels / 255)
+    make_telling(library, model, pixels if scales_itself else pixels / 255)
     model.save(path)
     answers = [np.asarray(model(batch, training=False)) for batch in (pixels / 255, pixels)]
     seconds = seconds_of_an_image(model, pixels[0])

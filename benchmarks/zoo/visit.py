@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +107,7 @@ def visit(architecture: str, kind: Kind, engine: EngineChoice) -> Visit:
         path = Path(folder) / f"{architecture}{kind.suffix}"
         _save(architecture, kind, path)
         size = path.stat().st_size
-        with _vetter(Path(folder) / "cache", engine) as vetter:
+        with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(Path(folder) / "cache"), engine)) as vetter:
             try:
                 vetted = vetter.vet(str(path))
             except ModelRejected as rejection:
@@ -123,12 +122,6 @@ def _save(architecture: str, kind: Kind, path: Path) -> None:
     )
     if done.returncode != 0:
         raise RuntimeError(f"{architecture} could not be saved: {done.stderr.strip()[-1000:]}")
-
-
-@contextlib.contextmanager
-def _vetter(cache: Path, engine: EngineChoice) -> Iterator[Vetter]:
-    with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(cache), engine)) as vetter:
-        yield vetter
 
 
 def _asked(architecture: str, kind: Kind, size: int, vetted: Vetted, told: Path) -> Visit:

@@ -101,8 +101,8 @@ def test_a_target_is_met_on_its_bound() -> None:
 
 def _measured() -> Measured:
     timings = {way: [Timing(100, seconds, seconds, 7)] for way, seconds in zip(WAYS, (2.0, 20.0, 1.0), strict=True)}
-    peaks = {"mobilenet": {"ours": 300.0, "stock": 900.0, "bare": 200.0, "ours-tensorflow": 800.0}}
-    report = ThroughputReport({"1280x960": Throughput("1280x960", timings)}, peaks)
+    peaks = {"MobileNetV2": {"ours": 300.0, "stock": 900.0, "bare": 200.0, "ours-tensorflow": 800.0}}
+    report = ThroughputReport([Throughput("MobileNetV2", "1280x960", timings)], peaks)
     streams = {"1280x960": {way: _stream(way, rate) for way, rate in (("ours", 80.0), ("stock", 5.0))}}
     return Measured(report, streams, 1.0, quick=True)
 
