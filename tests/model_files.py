@@ -276,9 +276,11 @@ def make_keras_files(folder: Path) -> None:
         return keras.Sequential([keras.Input(shape, batch_size=batch), *layers])
 
     keras.utils.set_random_seed(1)
-    good = model(keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax"))
+    plain = keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(3, activation="softmax")
+    good = model(*plain)
     for name in ("good.h5", "good.keras"):
         good.save(folder / name)
+    model(*plain, batch=4).save(folder / "four_at_once.h5")
     augmenting = [keras.layers.RandomFlip(), keras.layers.RandomRotation(0.2), keras.layers.Dropout(0.5)]
     model(
         *augmenting,
@@ -289,7 +291,6 @@ def make_keras_files(folder: Path) -> None:
     with h5py.File(folder / "good.h5", "a") as file:
         file.attrs["model_card"] = json.dumps({"labels": ["cat", "dog", "emu"], "version": 7})
     good.save_weights(folder / "only.weights.h5")
-    model(keras.layers.Dense(3), batch=4).save(folder / "fixed_batch.keras")
 
     marker = str(folder / "lambda-has-run")
 

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.artefacts import Manifest
 from models.compute_threads import compute_threads
 
 WHOLE_BATCH = sys.maxsize
@@ -40,6 +41,12 @@ class Engine(Protocol):
 def images_within(run_bytes: int, shape: Iterable[int], dtype: str) -> int:
     """How many images of a shape and dtype are at most `run_bytes`; at least one."""
     return max(1, run_bytes // (math.prod(shape) * np.dtype(dtype).itemsize))
+
+
+def images_of_a_run(run_bytes: int, manifest: Manifest, fixed: int | None) -> int:
+    """How many images are computed at once, as input of at most `run_bytes`; whole batches where those are `fixed`."""
+    run = images_within(run_bytes, manifest.input_shape, manifest.input_dtype)
+    return max(fixed, run - run % fixed) if fixed else run
 
 
 def in_runs(answer: Predict, batch: NDArray[Any], run: int, threads: int) -> Outputs:

@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, Artefact
-from models.engines.engine import WHOLE_BATCH, Outputs, Predict, by_fixed_batches, images_within, in_runs
+from models.engines.engine import WHOLE_BATCH, Outputs, Predict, by_fixed_batches, images_of_a_run, in_runs
 
 RUN_BYTES = 1_250_000
 """Input of one run on a CPU, two photographs of 224x224: more leave its caches (docs/performance.md)."""
@@ -29,9 +29,7 @@ class OnnxEngine:
         self._run = WHOLE_BATCH
         self._threads = threads
         if session.get_providers()[0] == "CPUExecutionProvider":
-            self._run = images_within(RUN_BYTES, artefact.manifest.input_shape, artefact.manifest.input_dtype)
-        if fixed := _fixed_batch(session):
-            self._run = max(fixed, self._run - self._run % fixed)
+            self._run = images_of_a_run(RUN_BYTES, artefact.manifest, _fixed_batch(session))
         self.largest_run = self._run * threads
 
     def predict(self, batch: NDArray[Any]) -> Outputs:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import OPENVINO_FILE, Artefact
-from models.engines.engine import Outputs, Predict, by_fixed_batches, images_within, in_runs
+from models.engines.engine import Outputs, Predict, by_fixed_batches, images_of_a_run, in_runs
 from models.engines.quiet_openvino import load_openvino
 
 RUN_BYTES = 2_500_000
@@ -27,9 +27,7 @@ class OpenVinoEngine:
         model = compiled(artefact.folder / OPENVINO_FILE, threads)
         self._answer = answering(model)
         self._threads = threads
-        self._run = images_within(RUN_BYTES, artefact.manifest.input_shape, artefact.manifest.input_dtype)
-        if fixed := _fixed_batch(model):
-            self._run = max(fixed, self._run - self._run % fixed)
+        self._run = images_of_a_run(RUN_BYTES, artefact.manifest, _fixed_batch(model))
         self.largest_run = self._run * threads
 
     def predict(self, batch: NDArray[Any]) -> Outputs:

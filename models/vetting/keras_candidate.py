@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, OPENVINO_FILE, SAVED_MODEL, EngineName
-from models.engines.engine import Outputs, Predict
+from models.engines.engine import Outputs, Predict, by_fixed_batches
 from models.engines.tensorflow_engine import answering as tensorflow_answering
+from models.engines.tensorflow_engine import loaded
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.vetting import keras2, keras3, keras_models
@@ -47,8 +50,6 @@ class KerasCandidate:
         self._model = _load(self._keras, path, kind, configuration)
         require_one_input(self._model.inputs)
         batch, *shape = self._model.inputs[0].shape
-        if batch is not None:
-            raise ModelRejected(ModelFault.WRONG_INPUT, f"its batch size is fixed to {batch}; leave it open (None)")
         self.input_shape: Shape = tuple(shape)
         dtype = self._model.inputs[0].dtype
         self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
@@ -56,16 +57,17 @@ class KerasCandidate:
         self.on_gpu, self.engines = _keras_engines()
         self.is_half = keras_models.computes_in_half(self._model)
         self._function = _as_function(self._model, self.input_dtype)
+        self._in_batches: Callable[[Predict], Predict] = lambda answer: answer
+        if batch is not None:
+            self._in_batches = partial(by_fixed_batches, fixed=batch)
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.answer`; eager for a few images, which is the plainest truth there is of a model."""
-        if batch.size > _EAGER_NUMBERS:
-            return self.run(batch)
-        return tuple(np.asarray(each) for each in keras_models.flat(self._model(batch, training=False)))
+        return self._in_batches(self._plain)(batch)
 
     def run(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.run`."""
-        return tuple(np.asarray(each) for each in self._function(batch))
+        return self._in_batches(self._traced)(batch)
 
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
@@ -94,7 +96,15 @@ class KerasCandidate:
                 return onnx_answer(folder / ONNX_FILE)
             case "tensorflow":
                 self._keras.write_saved_model(self._model, folder / SAVED_MODEL)
-                return tensorflow_answering(folder / SAVED_MODEL)
+                return tensorflow_answering(loaded(folder / SAVED_MODEL))
+
+    def _plain(self, batch: NDArray[Any]) -> Outputs:
+        if batch.size > _EAGER_NUMBERS:
+            return self._traced(batch)
+        return tuple(np.asarray(each) for each in keras_models.flat(self._model(batch, training=False)))
+
+    def _traced(self, batch: NDArray[Any]) -> Outputs:
+        return tuple(np.asarray(each) for each in self._function(batch))
 
 
 def _its_keras(version: str | None, configuration: Any) -> ModuleType:

@@ -106,6 +106,14 @@ def of_dtype(dtype: str) -> Callable[[Any], Any]:
     return make
 
 
+def fixed_batch(library: Any) -> Any:
+    """A model that takes four images at once, neither more nor fewer."""
+    layers = library.layers
+    image = layers.Input(batch_shape=(4, SIDE, SIDE, 3))
+    found = layers.Reshape((-1, 4))(layers.Conv2D(4, 3)(image))
+    return library.Model(image, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling1D()(found)))
+
+
 def teachable_machine(library: Any) -> Any:
     """A `Sequential` of two, as Teachable Machine builds them: a MobileNet, and a classifier of its own."""
     layers = library.layers
@@ -127,6 +135,7 @@ MODELS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...], float, float]] = 
     "mixed_precision": (mixed_precision, (SIDE, SIDE, 3), 1 / 255, 0.0),
     "half": (of_dtype("float16"), (SIDE, SIDE, 3), 1.0, 0.0),
     "bytes": (of_dtype("uint8"), (SIDE, SIDE, 3), 1.0, 0.0),
+    "fixed_batch": (fixed_batch, (SIDE, SIDE, 3), 1 / 255, 0.0),
     "teachable_machine": (teachable_machine, (96, 96, 3), 1 / 127.5, 1.0),
 }
 """What makes a model, the shape of its images, what its pixels are multiplied by before it gets them, and less what."""
@@ -146,7 +155,7 @@ def main(folder: Path) -> None:
     for version, library in ((2, tf_keras), (3, keras)):
         for name, (make, shape, scale, mean) in MODELS.items():
             model = make(library)
-            images = chance.integers(0, 256, (3, *shape), np.uint8)
+            images = chance.integers(0, 256, (4, *shape), np.uint8)
             pixels = images.astype(np.float32) * np.float32(scale) - np.float32(mean)
             dtype = model.inputs[0].dtype
             answers = np.asarray(model(pixels.astype(getattr(dtype, "name", dtype)), training=False))

@@ -38,6 +38,7 @@ NOTES = {
     "mixed_precision": [ASSUMED],
     "half": [PIXELS],
     "bytes": [],
+    "fixed_batch": [ASSUMED],
     "teachable_machine": [TEACHABLE],
 }
 
