@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 DIGEST_DIGITS = 12
 """Of a file's SHA-256, in hexadecimal: those that tell models apart."""
@@ -13,6 +14,12 @@ DIGEST_PATTERN = f"[0-9a-f]{{{DIGEST_DIGITS}}}"
 _MODEL_ID = rf"(?P<uri>.+)@sha256:(?P<digest>{DIGEST_PATTERN})"
 _REFERENCE = re.compile(_MODEL_ID, re.DOTALL)
 _STATED = re.compile(rf"{_MODEL_ID}(?:;since=(?P<since>\d+))?", re.DOTALL)
+
+
+def sha256_of(path: Path) -> str:
+    """All 64 hexadecimal digits of the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def file_name_of(uri: str) -> str:

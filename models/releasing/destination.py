@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -14,12 +13,6 @@ from models.model_files import LONGEST_STEM, MODEL_SUFFIXES, SUFFIXES_OF_KIND, F
 from models.reference import DIGEST_DIGITS, DIGEST_PATTERN
 
 _PUBLISHED_NAME = re.compile(rf"-\d{{8}}T\d{{6}}Z-{DIGEST_PATTERN}$")
-
-
-def sha256_of(path: Path) -> str:
-    """All 64 hexadecimal digits of the SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice, Vetted
 from models.errors import ReleaseError
 from models.model_files import FileKind
-from models.reference import ModelReference
+from models.reference import ModelReference, sha256_of
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import (
     Destination,
@@ -20,7 +20,6 @@ from models.releasing.destination import (
     model_stem,
     name_of_its_own,
     read_destination,
-    sha256_of,
 )
 from models.releasing.preprocessing import preprocessing
 from models.releasing.quantized import LEAST_AGREEMENT, SILENT, Quantization, Quantized, Telling, quantize

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from models.vetting.onnx_graph import makers
+
 _PASSING = {
     *("Cast", "ConcatV2", "Concat", "DequantizeLinear", "ExpandDims", "Flatten", "Gather", "GatherV2", "Identity"),
     *("IdentityN", "Pack", "QuantizeLinear", "Reshape", "Resize", "ResizeBilinear", "ResizeNearestNeighbor", "Slice"),
@@ -49,10 +51,10 @@ def endings_of_onnx(model: Any) -> tuple[str | None, ...]:
     Args:
         model: an `onnx.ModelProto`.
     """
-    makers = {name: node for node in model.graph.node for name in node.output}
+    made_by = makers(model.graph)
 
     def made(name: str) -> _Made | None:
-        node = makers.get(name)
+        node = made_by.get(name)
         return _Made(node.op_type, list(node.input)) if node is not None else None
 
     return tuple(_ending(output.name, made) for output in model.graph.output)

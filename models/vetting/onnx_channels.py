@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from models.errors import ModelFault, ModelRejected
 from models.vetting.candidate import Shape
+from models.vetting.onnx_graph import first_input, makers
 
 _AXES_STAY = {
     *("Add", "BatchNormalization", "Cast", "Clip", "DequantizeLinear", "Div", "Identity", "Mul", "Pad"),
@@ -59,31 +60,30 @@ class _Channels(NamedTuple):
 def _channels(model: Any, rank: int) -> _Channels | None:
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    makers = {name: node for node in graph.node for name in node.output}
-    image = next(each.name for each in graph.input if each.name not in weights)
-    axes: dict[str, _Axes] = {image: tuple(range(rank))}
+    made_by = makers(graph)
+    axes: dict[str, _Axes] = {first_input(graph).name: tuple(range(rank))}
     for node in graph.node:  # each comes after those that it takes from, as ONNX demands
         known = next((axes[name] for name in node.input if name in axes), None)
         if known is None:
             continue
         if node.op_type in _KERNELS:
-            kernels = _sizes(node.input[_KERNELS[node.op_type]], weights, makers)
+            kernels = _sizes(node.input[_KERNELS[node.op_type]], weights, made_by)
             axis = known[1] if len(known) > 1 else None
             return _Channels(axis, kernels[1] * _attribute(node, "group", 1)) if kernels and axis is not None else None
-        moved = _moved(node, known, weights, makers)
+        moved = _moved(node, known, weights, made_by)
         if moved is not None:
             axes[node.output[0]] = moved
     return None
 
 
-def _moved(node: Any, axes: _Axes, weights: dict[str, Any], makers: dict[str, Any]) -> _Axes | None:
+def _moved(node: Any, axes: _Axes, weights: dict[str, Any], made_by: dict[str, Any]) -> _Axes | None:
     """The axes of what an operation makes of a tensor with these; None where it does more than to move them."""
     if node.op_type in _AXES_STAY:
         return axes
     if node.op_type == "Transpose":
         return tuple(axes[each] for each in _attribute(node, "perm", list(range(len(axes)))[::-1]))
     if node.op_type == "Unsqueeze":
-        added = _attribute(node, "axes", None) or list(_numbers(node.input[1], weights, makers))
+        added = _attribute(node, "axes", None) or list(_numbers(node.input[1], weights, made_by))
         if not added:
             return None
         rank = len(axes) + len(added)
@@ -92,24 +92,24 @@ def _moved(node: Any, axes: _Axes, weights: dict[str, Any], makers: dict[str, An
     return None
 
 
-def _sizes(name: str, weights: dict[str, Any], makers: dict[str, Any]) -> list[int]:
+def _sizes(name: str, weights: dict[str, Any], made_by: dict[str, Any]) -> list[int]:
     """Of a constant, which may lie behind operations that leave its axes where they are; empty where it is none."""
-    tensor = _constant(name, weights, makers)
+    tensor = _constant(name, weights, made_by)
     return list(tensor.dims) if tensor is not None else []
 
 
-def _numbers(name: str, weights: dict[str, Any], makers: dict[str, Any]) -> Iterator[int]:
+def _numbers(name: str, weights: dict[str, Any], made_by: dict[str, Any]) -> Iterator[int]:
     from onnx import numpy_helper
 
-    tensor = _constant(name, weights, makers)
+    tensor = _constant(name, weights, made_by)
     return map(int, numpy_helper.to_array(tensor).ravel()) if tensor is not None else iter(())
 
 
-def _constant(name: str, weights: dict[str, Any], makers: dict[str, Any]) -> Any:
-    while name not in weights and name in makers and makers[name].op_type in _AXES_STAY:
-        name = makers[name].input[0]
-    if name in makers and makers[name].op_type == "Constant":
-        return _attribute(makers[name], "value", None)
+def _constant(name: str, weights: dict[str, Any], made_by: dict[str, Any]) -> Any:
+    while name not in weights and name in made_by and made_by[name].op_type in _AXES_STAY:
+        name = made_by[name].input[0]
+    if name in made_by and made_by[name].op_type == "Constant":
+        return _attribute(made_by[name], "value", None)
     return weights.get(name)
 
 

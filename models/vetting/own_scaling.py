@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.vetting.onnx_graph import first_input, makers
+
 _ARITHMETIC = {"Add", "AddV2", "BiasAdd", "Div", "DivNoNan", "Mul", "RealDiv", "Sub"}
 _PASSING = {
     *("Cast", "ExpandDims", "Gather", "GatherV2", "Identity", "Reshape", "Resize", "ResizeBilinear", "StopGradient"),
@@ -97,8 +99,7 @@ def beginning_of_onnx(model: Any, open_session: Callable[[bytes], Any]) -> Begin
     for number, node in enumerate(model.graph.node):
         for name in set(node.input):
             taking.setdefault(name, []).append(_Step(node.op_type, str(number), node.output[0]))
-    weights = {tensor.name for tensor in model.graph.initializer}
-    image = next(each for each in model.graph.input if each.name not in weights)
+    image = first_input(model.graph)
     end = _end_of_arithmetic(image.name, lambda name: taking.get(name, []))
     if end is None:
         return None
@@ -120,13 +121,13 @@ def _part(model: Any, image: Any, end: str) -> Any:
     """The operations that a tensor is made by, as a model that answers with it."""
     from onnx import helper
 
-    makers = {name: node for node in model.graph.node for name in node.output}
+    made_by = makers(model.graph)
     waiting, names = [end], set()
     while waiting:
         name = waiting.pop()
         if name not in names:
             names.add(name)
-            waiting.extend(makers[name].input if name in makers else ())
+            waiting.extend(made_by[name].input if name in made_by else ())
     nodes = [node for node in model.graph.node if names & set(node.output)]
     weights = [tensor for tensor in model.graph.initializer if tensor.name in names]
     graph = helper.make_graph(nodes, "part", [image], [helper.make_empty_tensor_value_info(end)], weights)

@@ -23,7 +23,7 @@ from models.artefacts import (
 from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped, VettingTooCostly, one_line
 from models.memory import machine_bytes
 from models.model_files import MODEL_SUFFIXES, needs_keras
-from models.reference import DIGEST_DIGITS, ModelReference
+from models.reference import DIGEST_DIGITS, ModelReference, sha256_of
 from models.registry.cache import ArtefactCache
 from models.registry.shared import SharedArtefacts
 from models.storage import ReadableFile, Storage
@@ -141,12 +141,9 @@ class Vetter:
             VettingFailed, OSError: from this machine; nothing was found out.
             VettingStopped: `close` was called.
         """
-        size = path.stat().st_size
-        memory = self._limits.memory_bytes or memory_for(size, machine_bytes())
-        seconds = self._limits.seconds or _QUANTIZING * seconds_for(size)
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        job = Job(str(path), sha256, "", self._choice, (1,), memory, seconds, calibration=str(calibration))
+        job = self._job(path, sha256_of(path))
+        seconds = self._limits.seconds or _QUANTIZING * job.seconds
+        job = replace(job, seconds=seconds, calibration=str(calibration))
         child = self._take_child(needs_keras(path.name), hurried=True)  # somebody waits for it
         try:
             with self._cache.workspace() as workspace:
@@ -241,21 +238,29 @@ class Vetter:
         return sha256.hexdigest()
 
     def _compile(self, path: Path, sha256: str, workspace: Path) -> Artefact:
-        # Without a name: the cache keeps bytes, which may lie under several names.
-        limits, size, machine = self._limits, path.stat().st_size, machine_bytes()
+        size, machine = path.stat().st_size, machine_bytes()
         if 2 * size > machine:
             raise ModelRejected(
                 ModelFault.TOO_LARGE,
                 f"the model is too large to serve: its {size >> 20:,} MiB are in memory twice while it is compiled, "
                 f"and this machine has {machine >> 20:,}; make it smaller",
             )
-        memory = limits.memory_bytes or memory_for(size, machine)
-        seconds = limits.seconds or seconds_for(size)
-        job = Job(str(path), sha256, "", self._choice, self._batch_sizes, memory, seconds)
-        artefact = self._vetted_somehow(job, needs_keras(path.name))
+        artefact = self._vetted_somehow(self._job(path, sha256), needs_keras(path.name))
         if self._shared is not None:
             self._shared.offer(artefact, self._choice, workspace)
         return artefact
+
+    def _job(self, path: Path, sha256: str) -> Job:
+        size = path.stat().st_size
+        return Job(
+            path=str(path),
+            sha256=sha256,
+            name="",  # the cache keeps bytes, which may lie under several names
+            choice=self._choice,
+            batch_sizes=self._batch_sizes,
+            memory_bytes=self._limits.memory_bytes or memory_for(size, machine_bytes()),
+            seconds=self._limits.seconds or seconds_for(size),
+        )
 
     def _vetted_somehow(self, job: Job, keras: bool) -> Artefact:
         """Vets it, again where that tells more of this machine than of the model.

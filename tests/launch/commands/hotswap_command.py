@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.reference import sha256_of
 from models.releasing.card_in_file import embed_card
-from models.releasing.destination import sha256_of
 from tests.launch.tiny_models import tiny_onnx
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from launch.cli import app
 from launch.command_line import run
+from models.reference import sha256_of
 from models.releasing.card_in_file import embedded_card
-from models.releasing.destination import sha256_of
 from models.storage.cloud import CloudStorage, bucket_location
 from models.storage.errors import NameTaken, NoCredentials, NotWritten, StorageUnavailable
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server

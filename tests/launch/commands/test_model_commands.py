@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from models.reference import sha256_of
 from models.releasing.card_in_file import embedded_card
-from models.releasing.destination import sha256_of
 from tests.launch.commands.hotswap_command import Command, drop, error_line, model_id
 from tests.launch.tiny_models import tiny_keras
 from tests.model_files import tiny_classifier

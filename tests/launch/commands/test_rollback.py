@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from models.releasing.destination import sha256_of
+from models.reference import sha256_of
 from models.storage import newest_first
 from tests.launch.commands.hotswap_command import Command, drop, error_line, model_id
 

@@ -15,6 +15,7 @@ import onnx
 import pytest
 
 from models.errors import ModelFault, ModelRejected, ReleaseError
+from models.reference import sha256_of
 from models.releasing.card_in_file import embed_card, embedded_card
 from models.releasing.destination import (
     Destination,
@@ -22,7 +23,6 @@ from models.releasing.destination import (
     model_stem,
     name_of_its_own,
     read_destination,
-    sha256_of,
 )
 from models.releasing.inputs import read_card_file, read_labels
 from models.storage.errors import NameTaken
