@@ -21,7 +21,6 @@ from models.vetting.probing import (
     FULL,
     HALF,
     Probed,
-    agree,
     alike,
     as_numbers,
     asked,
@@ -33,6 +32,7 @@ from models.vetting.probing import (
 _TIMED_RUNS = 3
 _TIMED_SECONDS = 0.3
 _STEADY_SHARE = 1 / 3
+_NUDGES = 10
 
 
 def compile_for(candidate: Candidate, probed: Probed, choice: EngineChoice, built: Path) -> tuple[EngineName, str]:
@@ -135,31 +135,42 @@ class _Trial:
             self._refused.append(f"{engine}: {one_line(error, 120)}")
         else:
             apart = max(map(difference, compiled, self._answers))
-            if (
-                all(agree(*pair, self._tolerance) for pair in self._pairs(compiled))
-                or self._agree_where_steady(compiled)
-                or self._agree_within_steps(compiled)
-            ):
+            if all(map(have_one_form, compiled, self._answers)) and self._agree(compiled):
                 self._contenders.append(_Contender(engine, apart, self._seconds(answer)))
             else:
                 self._refused.append(f"{engine}: outputs differ by {apart:.1e}")
 
-    def _agree_where_steady(self, compiled: list[Outputs]) -> bool:
+    def _agree(self, compiled: list[Outputs]) -> bool:
+        """Whether an engine's answers, of the form of the model's own, are the same."""
+        same = self._alike(compiled)
+        return bool(same.all()) or self._agree_where_steady(same) or self._agree_within_steps(compiled)
+
+    def _agree_where_steady(self, same: NDArray[np.bool_]) -> bool:
         """Whether the answers agree to all images but those on which rounding alone makes the model change its mind.
 
-        Those tell nothing of an engine; at least a third of the images must.
+        Those tell nothing of an engine; at least a third of the images must. A model that is torn between two answers
+        gives the same one to half of its nudged images, so those on which an engine differs are nudged some more.
         """
-        if not all(map(have_one_form, compiled, self._answers)):
-            return False
         if self._steady is None:
-            moved = [asked(self._candidate.run, nudged(batch)) for batch in self._batches]
-            self._steady = self._alike(moved)
-        same = self._alike(compiled)
-        return bool(self._steady.mean() >= _STEADY_SHARE and same[self._steady].all())
+            self._steady = self._alike([asked(self._candidate.run, nudged(batch, 0)) for batch in self._batches])
+        if self._steady.mean() < _STEADY_SHARE:
+            return False
+        ends = np.cumsum([len(batch) for batch in self._batches])[:-1]
+        suspects = np.split(self._steady & ~same, ends)
+        return not any(map(self._are_steady, self._batches, self._answers, suspects))
+
+    def _are_steady(self, batch: NDArray[Any], answers: Outputs, which: NDArray[np.bool_]) -> bool:
+        """Whether the model keeps to its answer to one of these images of a batch, however that is nudged."""
+        for trial in range(1, _NUDGES):
+            if not which.any():
+                break
+            images, kept = batch[which], tuple(output[which] for output in answers)
+            which[which] = alike(asked(self._candidate.run, nudged(images, trial)), kept, self._tolerance)
+        return bool(which.any())
 
     def _agree_within_steps(self, compiled: list[Outputs]) -> bool:
         """Whether the answers of a model in 8 bits lie no farther apart than its steps explain; see `eight_bits`."""
-        if not self._candidate.is_quantized or not all(map(have_one_form, compiled, self._answers)):
+        if not self._candidate.is_quantized:
             return False
         if self._room is None:
             pairs = zip(self._answers, self._batches, strict=True)

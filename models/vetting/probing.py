@@ -134,11 +134,16 @@ def alike(ours: Outputs, theirs: Outputs, tolerance: Tolerance = FULL) -> NDArra
     return same
 
 
-def nudged(batch: NDArray[Any]) -> NDArray[Any]:
-    """A batch that differs from this by as little as rounding may make of it, in a model of many layers."""
+def nudged(batch: NDArray[Any], trial: int) -> NDArray[Any]:
+    """A batch that differs from this by as little as rounding may make of it, in a model of many layers.
+
+    Args:
+        batch: shape (n, …).
+        trial: another number nudges it another way.
+    """
     if batch.dtype.kind != "f":
         return batch
-    signs = np.where(np.random.default_rng(7).random(batch.shape) < 0.5, -_NUDGE, _NUDGE)
+    signs = np.where(np.random.default_rng([7, trial]).random(batch.shape) < 0.5, -_NUDGE, _NUDGE)
     return (batch + signs * np.abs(batch).max()).astype(batch.dtype)
 
 

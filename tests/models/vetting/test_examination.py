@@ -175,6 +175,20 @@ def undecided(path: Path, threshold: float) -> None:
     save_onnx(path, nodes, ["n", 8, 8, 3], ["n", 3], constants)
 
 
+def torn(path: Path) -> None:
+    """A model that gives one of two answers, by rounding alone, to images that are not black."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["brightness"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["brightness", "steep"], ["large"]),
+        helper.make_node("Sin", ["large"], ["wave"]),
+        helper.make_node("Sign", ["wave"], ["either"]),
+        helper.make_node("Unsqueeze", ["either", "last"], ["one"]),
+        helper.make_node("Concat", ["one", "one", "one"], ["scores"], axis=1),
+    ]
+    constants: dict[str, NDArray[Any]] = {"steep": np.array(1e12, np.float32), "last": np.array([1], np.int64)}
+    save_onnx(path, nodes, ["n", 8, 8, 3], ["n", 3], constants)
+
+
 BLACK = np.array([True, False, False, False])
 """Which of the images of a batch of four are; of three batches it is the first of each."""
 
@@ -195,6 +209,17 @@ def test_images_on_which_rounding_changes_the_models_mind_tell_nothing_of_an_eng
     undecided(Path(job.path), threshold)
     shifted: Distortion = lambda answers: answers + wrong[: len(answers), None] * np.float32(0.5)  # noqa: E731
     compiled_with(monkeypatch, {"openvino": shifted}, costly=("tensorflow",))
+
+    assert examine(job, tmp_path / "built").engine == engine
+
+
+@pytest.mark.parametrize(("wrong", "engine"), [(~BLACK, "openvino"), (BLACK, "tensorflow")])
+def test_so_do_images_on_which_it_is_torn_between_two_answers(
+    wrong: NDArray[np.bool_], engine: EngineName, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torn(Path(job.path))
+    opposite: Distortion = lambda answers: np.where(wrong[: len(answers), None], 1 - answers, answers)  # noqa: E731
+    compiled_with(monkeypatch, {"openvino": opposite}, costly=("tensorflow",))
 
     assert examine(job, tmp_path / "built").engine == engine
 
