@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 from launch.pubsub_emulator import PubSubEmulator
 from models.registry.cache import ArtefactCache
 from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC
+from tests.own_process import run_module
 
 
 @pytest.fixture
@@ -35,12 +33,5 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> ArtefactCache:
 def keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of `tests.model_files.make_keras_files`; made by a process of its own, which imports Keras."""
     folder = tmp_path_factory.mktemp("keras")
-    made = subprocess.run(
-        [sys.executable, "-m", "tests.model_files", str(folder)],
-        cwd=Path(__file__).parents[1],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-    )
-    assert made.returncode == 0, made.stderr
+    run_module("tests.model_files", folder)
     return folder

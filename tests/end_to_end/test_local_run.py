@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +10,7 @@ import pytest
 from google.cloud import pubsub_v1
 
 from tests.end_to_end.local_run import Feed, Run, land, local_run
+from tests.own_process import run_module
 
 pytestmark = pytest.mark.end_to_end
 
@@ -23,9 +21,7 @@ CLASSES = 6
 def favourites(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Keras models that answer every image with the class of their number in this list."""
     folder = tmp_path_factory.mktemp("favourites")
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "tests.end_to_end.favourites", str(folder), str(CLASSES)]
-    subprocess.run(command, env=environment, check=True)
+    run_module("tests.end_to_end.favourites", folder, str(CLASSES))
     return [folder / f"favours{number}.h5" for number in range(CLASSES)]
 
 

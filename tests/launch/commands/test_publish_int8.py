@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from models.vetting.eight_bits import is_quantized
 from tests.launch.commands.hotswap_command import Command, error_line
 from tests.model_files import raw, save_onnx
 from tests.models.releasing.digit_networks import IMAGES, NAMES
+from tests.own_process import run_module
 
 INT8 = ("--precision", "int8", "--calibration", "images")
 
@@ -29,13 +28,7 @@ INT8 = ("--precision", "int8", "--calibration", "images")
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("networks")
-    made = subprocess.run(
-        [sys.executable, "-m", "tests.models.releasing.digit_networks", str(folder)],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-    )
-    assert made.returncode == 0, made.stderr
+    run_module("tests.models.releasing.digit_networks", folder)
     return folder
 
 

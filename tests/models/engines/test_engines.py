@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter
 from tests.model_files import vetted_classifier
+from tests.own_process import run_module
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -46,14 +44,7 @@ def own_answers(keras_files: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     random = np.random.default_rng(7)
     batches = {str(size): random.random((size, 8, 8, 3), np.float32) for size in (1, 2, 5, 33)}
     np.savez(folder / "batches.npz", allow_pickle=False, **batches)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.models.engines.keras_answers", str(keras_files / "good.keras"), str(folder)],
-        cwd=Path(__file__).parents[3],
-        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    run_module("tests.models.engines.keras_answers", keras_files / "good.keras", folder)
     with np.load(folder / "answers.npz") as answers:
         return [(batch, answers[size]) for size, batch in batches.items()]
 

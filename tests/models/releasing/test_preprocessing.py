@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from models.releasing.preprocessing import preprocessing
 from models.releasing.release import prepare, release
 from models.storage.schemes import AnyStorage
 from tests.model_files import tiny_classifier
-from tests.models.vetting.processes import ROOT
+from tests.own_process import run_module
 
 HEIGHT, WIDTH = 160, 224
 ONE_ROUNDING = 2**-23
@@ -34,8 +32,7 @@ ONE_ROUNDING = 2**-23
 def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What Keras makes of the photographs; in another process, as Keras takes seconds to import."""
     folder = tmp_path_factory.mktemp("families")
-    command = [sys.executable, "-m", "tests.models.releasing.keras_families", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    run_module("tests.models.releasing.keras_families", folder)
     return folder
 
 

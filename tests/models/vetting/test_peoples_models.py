@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from models.images.model_input import model_input
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter
-from tests.models.vetting.processes import ROOT
+from tests.own_process import run_module
 
 PIXELS = "it scales its pixels itself"
 ASSUMED = "nothing in it says how it wants its pixels"
@@ -46,8 +44,7 @@ NOTES = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("people")
-    command = [sys.executable, "-m", "tests.models.vetting.peoples_models", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    run_module("tests.models.vetting.peoples_models", folder)
     return folder
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import io
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter
 from tests.models.tasks import ssd
-from tests.models.vetting.processes import ROOT
+from tests.own_process import run_module
 
 TASKS = ["binary", "multilabel", "segmentation", "foreground", "two_heads", "final_boxes", "ssd_vgg"]
 TWICE = ["binary", "segmentation", "ssd_vgg"]
@@ -57,8 +55,7 @@ class Answered:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tasks")
-    command = [sys.executable, "-m", "tests.models.vetting.task_models", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    run_module("tests.models.vetting.task_models", folder)
     return folder
 
 
