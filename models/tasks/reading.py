@@ -14,6 +14,7 @@ from models.errors import ModelFault, ModelRejected
 from models.tasks.probed import ProbedOutput, by_name, told
 from models.tasks.reading_detection import find_detection, read_detection_off
 from models.tasks.segmentation import MOST_CLASSES, pixel_sides
+from models.tasks.training import Aim, Loss
 
 _SAY_ANOTHER = "if it is not, say its `task` in its card"
 
@@ -30,7 +31,9 @@ class Reading(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_off(outputs: Sequence[ProbedOutput], draft: Card, written: Mapping[str, Any]) -> Reading:
+def read_off(
+    outputs: Sequence[ProbedOutput], draft: Card, written: Mapping[str, Any], loss: Loss | None = None
+) -> Reading:
     """Completes a card by what the outputs tell, and holds what it says against them.
 
     Args:
@@ -38,11 +41,12 @@ def read_off(outputs: Sequence[ProbedOutput], draft: Card, written: Mapping[str,
         draft: the card as written, completed by what is known of the input; what it says of the outputs counts only
             where it is written.
         written: the card's own fields.
+        loss: that the model was trained with, where that is known.
 
     Raises:
         ModelRejected: `wrong_output`, `labels_mismatch` or `bad_card`.
     """
-    task, why = (draft.task, "") if "task" in written else _task(outputs, draft, written)
+    task, why = (draft.task, "") if "task" in written else _task(outputs, draft, written, loss)
     card = replace(draft, task=task)
     if task == "detection":
         card = card if "labels" in written else replace(card, labels=())
@@ -75,14 +79,16 @@ def _numbers(card: Card, why: str) -> Reading:
     return Reading(replace(card, output=""), (why,) if why else ())
 
 
-def _task(outputs: Sequence[ProbedOutput], card: Card, written: Mapping[str, Any]) -> tuple[Task, str]:
+def _task(
+    outputs: Sequence[ProbedOutput], card: Card, written: Mapping[str, Any], loss: Loss | None
+) -> tuple[Task, str]:
     """The task that outputs tell, and why."""
     if written.get("detection") is not None:
         return "detection", ""
     if card.output:
         return _task_of_one(by_name(card.output, outputs, "output"), card)
     if len(outputs) == 1:
-        return _task_of_one(outputs[0], card)
+        return _task_trained_for(outputs[0], card, loss) or _task_of_one(outputs[0], card)
     if found := find_detection(outputs, card.input):
         return "detection", f"it is a detection: {found}; {_SAY_ANOTHER}"
     rows = [output for output in outputs if output.is_float and len(output.sides) == 1]
@@ -90,6 +96,25 @@ def _task(outputs: Sequence[ProbedOutput], card: Card, written: Mapping[str, Any
     if len(rows) == 1 and others == rows:
         return "classification", "beside a row of class scores it answers class indices: a classification"
     return "raw", f"its {len(outputs)} outputs tell no task, and are told as they are; say one in its card"
+
+
+def _task_trained_for(output: ProbedOutput, card: Card, loss: Loss | None) -> tuple[Task, str] | None:
+    """The task that the loss tells of the one output, where neither its last operation nor the card does."""
+    if loss is None or card.activation != "none" or (card.labels and loss.aim == "numbers") or not output.is_float:
+        return None
+    tasks: dict[Aim, Task] = {}
+    if len(output.sides) == 1 and (output.ending == "Softmax" or output.is_distribution()):
+        return None
+    if output.ending in ("Softmax", "Sigmoid"):
+        tasks = {"one of them": "classification"} if len(output.sides) == 1 else {}
+    elif not output.sides:
+        tasks = {"yes or no": "binary", "numbers": "regression"}
+    elif len(output.sides) == 1:
+        tasks = {"yes or no": "multilabel", "one of them": "classification", "numbers": "regression"}
+    elif pixel_sides(output.shape, card.input) is not None:
+        tasks = {"yes or no": "segmentation", "one of them": "segmentation", "numbers": "raw"}
+    task = tasks.get(loss.aim)
+    return (task, f"{loss}: a {task}; {_SAY_ANOTHER}") if task is not None else None
 
 
 def _task_of_one(output: ProbedOutput, card: Card) -> tuple[Task, str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.artefacts import EngineName
 from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault, ModelRejected, one_line
+from models.tasks.training import Loss
 from models.vetting.own_scaling import Beginning
 
 Shape = tuple[int | None, ...]
@@ -58,6 +59,9 @@ class Candidate(Protocol):
 
     def origin(self) -> str | None:
         """See `origins.origin_of`."""
+
+    def loss(self) -> Loss | None:
+        """What it was trained with, where its file tells."""
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """What the model gives before it is compiled, in the plainest way that there is."""

@@ -44,7 +44,7 @@ def examine(job: Job, built: Path) -> Manifest:
     draft = _manifest(job, candidate, Card(job.name, "", candidate.labels, "raw", spec), written)
     probed = probe(candidate.answer, draft, _batch_sizes(job, candidate, draft))
     outputs = [ProbedOutput(*each) for each in zip(candidate.outputs, probed.outputs, candidate.endings(), strict=True)]
-    reading = read_off(outputs, draft.card, written)
+    reading = read_off(outputs, draft.card, written, candidate.loss())
     manifest = replace(draft, card=reading.card, outputs=tuple(OutputSpec(each.name, each.shape) for each in outputs))
     engine, reason = compile_for(candidate, probed, job.choice, built)
     return replace(

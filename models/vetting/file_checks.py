@@ -22,6 +22,12 @@ _ZIP_SIGNATURE = b"PK\x03\x04"
 _ONNX_FIRST_BYTES = b"\x08"  # protobuf field 1, a varint: ModelProto.ir_version, which every exporter writes first
 _MAX_NODES = 200_000
 _TRUSTED_MODULES = ("keras", "tf_keras", "builtins")
+_INITIALIZERS_OF_TENSORFLOW = "tensorflow.python.ops.init_ops_v2"
+_INITIALIZERS = frozenset(
+    """Constant GlorotNormal GlorotUniform Identity Ones Orthogonal RandomNormal RandomUniform TruncatedNormal
+    VarianceScaling Zeros""".split()  # noqa: SIM905
+)
+"""Of weights, as `tf.constant_initializer` makes them, which architectures of Keras 2 name; files bring the weights."""
 _TOOLS_OF_KERAS = {"utils", "config", "saving", "export", "backend"}
 """Parts of Keras that do things (fetch a file, switch `safe_mode` off) rather than being parts of models."""
 _CODE_CARRIERS = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
@@ -216,6 +222,8 @@ def _check_object(value: dict[str, Any]) -> None:
     module = value.get("module")
     if isinstance(module, str) and "class_name" in value:
         package, *parts = module.split(".")
+        if module == _INITIALIZERS_OF_TENSORFLOW and name in _INITIALIZERS:
+            return
         if package not in _TRUSTED_MODULES:
             raise ModelRejected(
                 ModelFault.UNSUPPORTED_LAYER,

@@ -17,6 +17,7 @@ from models.engines.tensorflow_engine import answering as tensorflow_answering
 from models.engines.tensorflow_engine import loaded
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
+from models.tasks.training import Loss
 from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
 from models.vetting.endings import endings_of_function
@@ -26,6 +27,7 @@ from models.vetting.onnx_export import write_onnx
 from models.vetting.openvino_form import openvino_answer, write_function
 from models.vetting.origins import origin_of
 from models.vetting.own_scaling import Beginning, beginning_of_function
+from models.vetting.trained_loss import trained_loss
 
 _EAGER_NUMBERS = 310_000
 """Input of a call that keeps every layer's output until its end: two photographs of 224x224, one of 299x299."""
@@ -46,6 +48,7 @@ class KerasCandidate:
         self.card_text = check(path, max_bytes)
         self.costly: tuple[EngineName, ...] = () if path.stat().st_size <= _TINY_BYTES else ("onnx",)
         configuration, version = configuration_of(path, kind)
+        self._loss = trained_loss(path, kind)
         self._keras = _its_keras(version, configuration)
         self._model = _load(self._keras, path, kind, configuration)
         require_one_input(self._model.inputs)
@@ -80,6 +83,10 @@ class KerasCandidate:
     def origin(self) -> str | None:
         """See `Candidate.origin`."""
         return origin_of(self._model)
+
+    def loss(self) -> Loss | None:
+        """See `Candidate.loss`."""
+        return self._loss
 
     def write_onnx(self, path: Path) -> None:
         """See `Candidate.write_onnx`."""

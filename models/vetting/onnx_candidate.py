@@ -71,6 +71,9 @@ class OnnxCandidate:
     def origin(self) -> None:
         """See `Candidate.origin`; exporters leave no names of layers."""
 
+    def loss(self) -> None:
+        """See `Candidate.loss`; exporters leave nothing of the training."""
+
     def write_onnx(self, path: Path) -> None:
         """See `Candidate.write_onnx`."""
         shutil.copyfile(self._path, path)

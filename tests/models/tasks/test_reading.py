@@ -12,6 +12,7 @@ from models.card import Card, InputSpec, read_card
 from models.errors import ModelFault
 from models.tasks.probed import ProbedOutput
 from models.tasks.reading import Reading, read_off
+from models.tasks.training import Loss
 from tests.models.rejections import rejection
 
 CHANCE = np.random.default_rng(11)
@@ -89,6 +90,45 @@ def test_a_model_without_a_card_has_the_task_that_its_output_tells(
 ) -> None:
     card = reading((values, ending)).card
     assert (card.task, card.activation) == (task, activation)
+
+
+@pytest.mark.parametrize(
+    ("values", "ending", "loss", "card", "task", "activation"),
+    [
+        (logits(1), "BiasAdd", "BinaryCrossentropy", {}, "binary", "sigmoid"),
+        (logits(1), "BiasAdd", "binary_focal_crossentropy", {}, "binary", "sigmoid"),
+        (logits(1), "BiasAdd", "mse", {}, "regression", "none"),
+        (within(1), "Sigmoid", "mse", {}, "binary", "none"),
+        (logits(4), "BiasAdd", "binary_crossentropy", {}, "multilabel", "sigmoid"),
+        (logits(4), "BiasAdd", "BinaryCrossentropy", {"labels": [*"abcd"]}, "multilabel", "sigmoid"),
+        (logits(4), "BiasAdd", "SparseCategoricalCrossentropy", {}, "classification", "softmax"),
+        (logits(4), "BiasAdd", "MeanSquaredError", {}, "regression", "none"),
+        (logits(4), "BiasAdd", "MeanSquaredError", {"labels": [*"abcd"]}, "classification", "softmax"),
+        (logits(4), "BiasAdd", "MeanSquaredError", {"activation": "sigmoid"}, "multilabel", "sigmoid"),
+        (logits(4), "BiasAdd", "a_loss_of_our_own", {}, "classification", "softmax"),
+        (within(4), "Sigmoid", "sparse_categorical_crossentropy", {}, "classification", "none"),
+        (within(4), "Sigmoid", "binary_crossentropy", {}, "multilabel", "none"),
+        (shares(2), "Softmax", "binary_crossentropy", {}, "classification", "none"),
+        (shares(2), "RealDiv", "binary_crossentropy", {}, "classification", "none"),
+        (logits(32, 32, 1), "BiasAdd", "BinaryCrossentropy", {}, "segmentation", "sigmoid"),
+        (logits(32, 32, 4), "BiasAdd", "categorical_crossentropy", {}, "segmentation", "softmax"),
+        (logits(32, 32, 4), "BiasAdd", "huber", {}, "raw", "none"),
+        (indices(1), "ArgMax", "mse", {}, "raw", "none"),
+    ],
+)
+def test_what_it_was_trained_with_tells_where_its_last_operation_does_not(
+    values: NDArray[Any], ending: str, loss: str, card: dict[str, Any], task: str, activation: str
+) -> None:
+    draft = read_card(card, Card("m", "", (), "raw", InputSpec(32, 32)))
+    found = read_off([ProbedOutput("out", values, ending)], draft, card, Loss.named(loss))
+    assert (found.card.task, found.card.activation) == (task, activation)
+    assert len(found.card.labels) == len(card.get("labels", ()))
+
+
+def test_the_loss_of_several_outputs_tells_nothing() -> None:
+    draft = Card("m", "", (), "raw", InputSpec(32, 32))
+    outputs = [ProbedOutput(name, logits(3), "BiasAdd") for name in "ab"]
+    assert read_off(outputs, draft, {}, Loss.named("binary_crossentropy")).card.task == "raw"
 
 
 def test_segmentation_has_the_proportions_of_the_input() -> None:

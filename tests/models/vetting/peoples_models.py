@@ -13,6 +13,7 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 SIDE = 32
@@ -114,6 +115,16 @@ def fixed_batch(library: Any) -> Any:
     return library.Model(image, layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling1D()(found)))
 
 
+def yes_or_no(library: Any) -> Any:
+    """A model whose one number is a logit, as its loss alone tells, with an initializer of TensorFlow's own."""
+    layers = library.layers
+    start = tf.constant_initializer(0.5)
+    head = [layers.Conv2D(4, 3), layers.GlobalAveragePooling2D(), layers.Dense(1, bias_initializer=start)]
+    model = library.Sequential([layers.Input((SIDE, SIDE, 3)), *head])
+    model.compile("adam", library.losses.BinaryCrossentropy(from_logits=True))
+    return model
+
+
 def teachable_machine(library: Any) -> Any:
     """A `Sequential` of two, as Teachable Machine builds them: a MobileNet, and a classifier of its own."""
     layers = library.layers
@@ -136,6 +147,7 @@ MODELS: dict[str, tuple[Callable[[Any], Any], tuple[int, ...], float, float]] = 
     "half": (of_dtype("float16"), (SIDE, SIDE, 3), 1.0, 0.0),
     "bytes": (of_dtype("uint8"), (SIDE, SIDE, 3), 1.0, 0.0),
     "fixed_batch": (fixed_batch, (SIDE, SIDE, 3), 1 / 255, 0.0),
+    "yes_or_no": (yes_or_no, (SIDE, SIDE, 3), 1 / 255, 0.0),
     "teachable_machine": (teachable_machine, (96, 96, 3), 1 / 127.5, 1.0),
 }
 """What makes a model, the shape of its images, what its pixels are multiplied by before it gets them, and less what."""

@@ -26,6 +26,8 @@ TEACHABLE = "it is built as Teachable Machine builds its models, and gets its pi
 ANY_SIZE = "it takes any size, and gets 224x224"
 CLASSES = "its row of "
 LOGITS = "its scores are logits, of which softmax makes probabilities"
+TRAINED = "it was trained with BinaryCrossentropy: a binary"
+LOGIT = "its scores are logits, of which sigmoid makes probabilities"
 NOTES = {
     "transfer_learning": [PIXELS],
     "tutorial": [PIXELS, CLASSES, LOGITS],
@@ -37,6 +39,7 @@ NOTES = {
     "half": [PIXELS],
     "bytes": [],
     "fixed_batch": [ASSUMED],
+    "yes_or_no": [ASSUMED, TRAINED, LOGIT],
     "teachable_machine": [TEACHABLE],
 }
 
