@@ -23,14 +23,16 @@ class BareWay:
     """As many threads as cores, each of which reads, decodes and classifies batches of its own.
 
     No batch waits for another and the model runs on the thread that calls it, so all cores are busy to the end and
-    nothing is left to save but work itself. The same engine, compiled model and decoder as the job's.
+    nothing is left to save but work itself. The same engine, compiled model and decoder as the job's; each call is as
+    large as the engine's own runs, which it then computes on the thread that calls.
     """
 
     def __init__(self, setup: Setup) -> None:
         keep_freed_memory()
         vetter = Vetter(LocalStorage(), ArtefactCache(Path(setup.cache)), "auto", setup.batch)
         self._artefact = vetter.vet(setup.model).artefact
-        self._engine = load_engine(self._artefact, threads=1)
+        self._engine = load_engine(self._artefact, cores())
+        self._run = max(1, self._engine.largest_run // cores())
         self._batch = setup.batch
         self._limits = DecodeLimits()
 
@@ -60,5 +62,8 @@ class BareWay:
                 decode_image(Path(path).read_bytes(), limits=self._limits, needed=(spec.height, spec.width))
                 for path in taken
             ]
-            (outputs,) = self._engine.predict(model_input(images, self._artefact.manifest))
-            classes[begin : begin + len(taken)] = [int(index) for index in np.argmax(outputs, axis=1)]
+            batch = model_input(images, self._artefact.manifest)
+            for start in range(0, len(batch), self._run):
+                (outputs,) = self._engine.predict(batch[start : start + self._run])
+                first = begin + start
+                classes[first : first + len(outputs)] = [int(index) for index in np.argmax(outputs, axis=1)]
