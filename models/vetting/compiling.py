@@ -55,7 +55,7 @@ class _Contender:
     """An engine that answers as the model does.
 
     Attributes:
-        difference: the largest from the model's own answers.
+        difference: the largest from the model's own answers, where rounding alone does not make it change its mind.
         seconds: of an image, see `_Trial.seconds`.
     """
 
@@ -134,16 +134,25 @@ class _Trial:
                 raise VettingTooCostly(f"compiling it for {engine} took more than it may") from error
             self._refused.append(f"{engine}: {one_line(error, 120)}")
         else:
-            apart = max(map(difference, compiled, self._answers))
-            if all(map(have_one_form, compiled, self._answers)) and self._agree(compiled):
-                self._contenders.append(_Contender(engine, apart, self._seconds(answer)))
+            agreeing = self._agreeing(compiled)
+            if agreeing is not None:
+                self._contenders.append(_Contender(engine, self._apart(compiled, agreeing), self._seconds(answer)))
             else:
-                self._refused.append(f"{engine}: outputs differ by {apart:.1e}")
+                self._refused.append(f"{engine}: outputs differ by {max(map(difference, compiled, self._answers)):.1e}")
 
-    def _agree(self, compiled: list[Outputs]) -> bool:
-        """Whether an engine's answers, of the form of the model's own, are the same."""
+    def _agreeing(self, compiled: list[Outputs]) -> NDArray[np.bool_] | None:
+        """The images to which an engine answers as the model does; None where it differs to others that tell."""
+        if not all(map(have_one_form, compiled, self._answers)):
+            return None
         same = self._alike(compiled)
-        return bool(same.all()) or self._agree_where_steady(same) or self._agree_within_steps(compiled)
+        if same.all() or self._agree_where_steady(same):
+            return same
+        return np.ones_like(same) if self._agree_within_steps(compiled) else None
+
+    def _apart(self, compiled: list[Outputs], which: NDArray[np.bool_]) -> float:
+        """The largest difference between an engine's answers and the model's own to some of the images."""
+        pairs = zip(self._pairs(compiled), self._by_batch(which), strict=True)
+        return max(difference(_rows(ours, some), _rows(theirs, some)) for (ours, theirs), some in pairs if some.any())
 
     def _agree_where_steady(self, same: NDArray[np.bool_]) -> bool:
         """Whether the answers agree to all images but those on which rounding alone makes the model change its mind.
@@ -153,10 +162,9 @@ class _Trial:
         """
         if self._steady is None:
             self._steady = self._alike([asked(self._candidate.run, nudged(batch, 0)) for batch in self._batches])
-        if self._steady.mean() < _STEADY_SHARE:
+        if (self._steady & same).mean() < _STEADY_SHARE:
             return False
-        ends = np.cumsum([len(batch) for batch in self._batches])[:-1]
-        suspects = np.split(self._steady & ~same, ends)
+        suspects = self._by_batch(self._steady & ~same)
         return not any(map(self._are_steady, self._batches, self._answers, suspects))
 
     def _are_steady(self, batch: NDArray[Any], answers: Outputs, which: NDArray[np.bool_]) -> bool:
@@ -164,8 +172,8 @@ class _Trial:
         for trial in range(1, _NUDGES):
             if not which.any():
                 break
-            images, kept = batch[which], tuple(output[which] for output in answers)
-            which[which] = alike(asked(self._candidate.run, nudged(images, trial)), kept, self._tolerance)
+            moved = asked(self._candidate.run, nudged(batch[which], trial))
+            which[which] = alike(moved, _rows(answers, which), self._tolerance)
         return bool(which.any())
 
     def _agree_within_steps(self, compiled: list[Outputs]) -> bool:
@@ -181,6 +189,9 @@ class _Trial:
     def _alike(self, answers: list[Outputs]) -> NDArray[np.bool_]:
         return np.concatenate([alike(*pair, self._tolerance) for pair in self._pairs(answers)])
 
+    def _by_batch(self, images: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+        return np.split(images, np.cumsum([len(batch) for batch in self._batches])[:-1])
+
     def _pairs(self, answers: list[Outputs]) -> Iterator[tuple[Outputs, Outputs]]:
         return zip(answers, self._answers, strict=True)
 
@@ -192,6 +203,10 @@ class _Trial:
         now = time.perf_counter if self._candidate.on_gpu else time.process_time
         alone, together = (_at_best(answer, batch, now) for batch in (self._batches[0], self._batches[-1]))
         return (alone + together) / 2
+
+
+def _rows(outputs: Outputs, which: NDArray[np.bool_]) -> Outputs:
+    return tuple(output[which] for output in outputs)
 
 
 def _at_best(answer: Predict, batch: NDArray[Any], now: Callable[[], float]) -> float:
