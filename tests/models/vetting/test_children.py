@@ -25,6 +25,7 @@ from tests import model_files
 from tests.model_files import tiny_classifier
 from tests.models.rejections import rejection
 from tests.models.vetting.processes import ROOT, children
+from tests.own_process import run_module
 from tests.waiting import eventually
 
 
@@ -104,6 +105,12 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     child.wait(60)
     ArtefactCache(tmp_path / "cache").sweep()
     assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_child_imports_keras_without_what_keras_can_do_without() -> None:
+    imported = run_module("tests.models.vetting.what_is_imported").split()
+    assert {"keras", "tensorflow"} <= set(imported)
+    assert not {"matplotlib", "pandas", "sklearn"} & set(imported)
 
 
 def test_what_a_child_leaves_running_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
