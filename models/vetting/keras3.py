@@ -25,6 +25,7 @@ def load(path: Path, configuration: Any) -> Any:
     """
     import keras
 
+    _take_earlier_rotations(keras)
     named = _with_modules(configuration) if path.suffix == ".h5" else None
     if named is None:
         model = keras.models.load_model(path, custom_objects=_known_objects(), compile=False, safe_mode=True)
@@ -44,6 +45,17 @@ def write_saved_model(model: Any, folder: Path) -> None:
     import keras
 
     for_inference(keras, model).export(str(folder), format="tf_saved_model", verbose=False)
+
+
+def _take_earlier_rotations(keras: Any) -> None:
+    """Lets `RandomRotation` take a `value_range`, which Keras 3.0 wrote; answering does not rotate."""
+    rotation = keras.layers.RandomRotation
+    usual = rotation.from_config.__func__
+
+    def from_config(cls: Any, config: dict[str, Any]) -> Any:
+        return usual(cls, {key: value for key, value in config.items() if key != "value_range"})
+
+    rotation.from_config = classmethod(from_config)
 
 
 def _with_modules(configuration: dict[str, Any]) -> dict[str, Any] | None:

@@ -162,6 +162,15 @@ def date_back(path: Path) -> None:
         file.attrs["model_config"] = configuration.replace("tf_keras.src", "keras.src")
 
 
+def with_earlier_rotations(path: Path) -> None:
+    """Gives `RandomRotation` the field that Keras 3.0 wrote."""
+    with h5py.File(path, "r+") as file:
+        configuration = file.attrs["model_config"]
+        earlier = configuration.replace('"fill_mode":', '"value_range": [0, 255], "fill_mode":')
+        assert earlier != configuration
+        file.attrs["model_config"] = earlier
+
+
 def main(folder: Path) -> None:
     chance = np.random.default_rng(5)
     for version, library in ((2, tf_keras), (3, keras)):
@@ -175,6 +184,8 @@ def main(folder: Path) -> None:
             model.save(path)
             if (name, version) == ("teachable_machine", 2):
                 date_back(path)
+            if (name, version) == ("tutorial", 3):
+                with_earlier_rotations(path)
             np.savez(folder / f"{name}_{version}.npz", allow_pickle=False, images=images, answers=answers)
 
 
