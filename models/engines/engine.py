@@ -64,11 +64,14 @@ def in_runs(answer: Predict, batch: NDArray[Any], run: int, threads: int) -> Out
     return _joined((compute_threads().map if threads > 1 else map)(answer, runs))
 
 
-def by_fixed_batches(answer: Predict, fixed: int) -> Predict:
+def by_fixed_batches(answer: Predict, fixed: int | None) -> Predict:
     """What a model that takes `fixed` images, neither more nor fewer, as many exporters write it, makes of any number.
 
-    It runs as often as needed; the last image stands in for what is missing.
+    It runs as often as needed; the last image stands in for what is missing. Where any number will do (None), it is the
+    model's own answer.
     """
+    if fixed is None:
+        return answer
 
     def run(batch: NDArray[Any]) -> Outputs:
         missing = -len(batch) % fixed

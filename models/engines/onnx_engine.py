@@ -39,12 +39,12 @@ class OnnxEngine:
 
 def answering(session: onnxruntime.InferenceSession) -> Predict:
     """What a session of one input makes of a batch of any size, all its outputs."""
-    name, fixed = session.get_inputs()[0].name, _fixed_batch(session)
+    name = session.get_inputs()[0].name
 
     def run(batch: NDArray[Any]) -> Outputs:
         return tuple(map(np.asarray, session.run(None, {name: batch})))
 
-    return run if fixed is None else by_fixed_batches(run, fixed)
+    return by_fixed_batches(run, _fixed_batch(session))
 
 
 def _fixed_batch(session: onnxruntime.InferenceSession) -> int | None:

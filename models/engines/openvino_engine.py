@@ -53,7 +53,6 @@ def compiled(path: Path, threads: int) -> Any:
 def answering(model: Any) -> Predict:
     """What a compiled model makes of a batch of any size, in the order of its outputs; threads may ask side by side."""
     idle: SimpleQueue[Any] = SimpleQueue()
-    fixed = _fixed_batch(model)
 
     def run(batch: NDArray[Any]) -> Outputs:
         try:
@@ -66,7 +65,7 @@ def answering(model: Any) -> Predict:
         finally:
             idle.put(request)
 
-    return run if fixed is None else by_fixed_batches(run, fixed)
+    return by_fixed_batches(run, _fixed_batch(model))
 
 
 def _fixed_batch(model: Any) -> int | None:

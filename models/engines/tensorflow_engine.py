@@ -48,8 +48,7 @@ def answering(model: Any) -> Predict:
     def run(batch: NDArray[Any]) -> Outputs:
         return tuple(np.asarray(each) for each in tf.nest.flatten(model.serve(tf.constant(batch))))
 
-    fixed = _fixed_batch(model)
-    return run if fixed is None else by_fixed_batches(run, fixed)
+    return by_fixed_batches(run, _fixed_batch(model))
 
 
 def _fixed_batch(model: Any) -> int | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -52,7 +50,7 @@ class KerasCandidate:
         self._keras = _its_keras(version, configuration)
         self._model = _load(self._keras, path, kind, configuration)
         require_one_input(self._model.inputs)
-        batch, *shape = self._model.inputs[0].shape
+        self._fixed_batch, *shape = self._model.inputs[0].shape
         self.input_shape: Shape = tuple(shape)
         dtype = self._model.inputs[0].dtype
         self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
@@ -60,17 +58,14 @@ class KerasCandidate:
         self.on_gpu, self.engines = _keras_engines()
         self.is_half = keras_models.computes_in_half(self._model)
         self._function = _as_function(self._model, self.input_dtype)
-        self._in_batches: Callable[[Predict], Predict] = lambda answer: answer
-        if batch is not None:
-            self._in_batches = partial(by_fixed_batches, fixed=batch)
 
     def answer(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.answer`; eager for a few images, which is the plainest truth there is of a model."""
-        return self._in_batches(self._plain)(batch)
+        return by_fixed_batches(self._plain, self._fixed_batch)(batch)
 
     def run(self, batch: NDArray[Any]) -> Outputs:
         """See `Candidate.run`."""
-        return self._in_batches(self._traced)(batch)
+        return by_fixed_batches(self._traced, self._fixed_batch)(batch)
 
     def beginning(self) -> Beginning | None:
         """See `Candidate.beginning`."""
