@@ -46,7 +46,7 @@ class KerasCandidate:
         self.card_text = check(path, max_bytes)
         self.costly: tuple[EngineName, ...] = () if path.stat().st_size <= _TINY_BYTES else ("onnx",)
         configuration, version = configuration_of(path, kind)
-        self._loss = trained_loss(path, kind)
+        self._loss = trained_loss(path, kind, configuration)
         self._keras = _its_keras(version, configuration)
         self._model = _load(self._keras, path, kind, configuration)
         require_one_input(self._model.inputs)

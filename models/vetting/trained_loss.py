@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,16 @@ from models.model_files import FileKind
 from models.tasks.training import Loss
 
 
-def trained_loss(path: Path, kind: FileKind) -> Loss | None:
-    """The one loss that a model was trained with; None where its file tells none, or several."""
-    try:
-        training = _training(path, kind)
-    except (OSError, RecursionError, TypeError, ValueError):  # nothing depends on it
-        return None
-    loss = training.get("loss") if isinstance(training, dict) else None
+def trained_loss(path: Path, kind: FileKind, configuration: Any) -> Loss | None:
+    """The one loss that a model was trained with; None where its file tells none, or several.
+
+    Args:
+        path: of the file.
+        kind: of the file.
+        configuration: in it, parsed; a `.keras` file has the training there, an HDF5 file beside it.
+    """
+    training = _training_in_hdf5(path) if kind == "hdf5" else _field(configuration, "compile_config")
+    loss = _field(training, "loss")
     while isinstance(loss, list) and len(loss) == 1:
         loss = loss[0]
     if isinstance(loss, dict):
@@ -27,10 +29,13 @@ def trained_loss(path: Path, kind: FileKind) -> Loss | None:
     return Loss.named(loss) if isinstance(loss, str) else None
 
 
-def _training(path: Path, kind: FileKind) -> Any:
-    if kind == "hdf5":
+def _training_in_hdf5(path: Path) -> Any:
+    try:
         with h5py.File(path, "r") as file:
             return json.loads(file.attrs.get("training_config", "null"))
-    with zipfile.ZipFile(path) as archive:
-        configuration = json.loads(archive.read("config.json"))
-    return configuration.get("compile_config") if isinstance(configuration, dict) else None
+    except (OSError, RecursionError, TypeError, ValueError):  # nothing depends on it
+        return None
+
+
+def _field(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None

@@ -187,8 +187,11 @@ def torn(path: Path) -> None:
         helper.make_node("Unsqueeze", ["either", "last"], ["one"]),
         helper.make_node("Concat", ["one", "one", "one"], ["scores"], axis=1),
     ]
-    constants: dict[str, NDArray[Any]] = {"steep": np.array(1e12, np.float32), "last": np.array([1], np.int64)}
-    constants |= {"dark": np.array(0.1, np.float32)}
+    constants: dict[str, NDArray[Any]] = {
+        "dark": np.array(0.1, np.float32),
+        "steep": np.array(1e12, np.float32),
+        "last": np.array([1], np.int64),
+    }
     save_onnx(path, nodes, ["n", 8, 8, 3], ["n", 3], constants)
 
 
