@@ -5,12 +5,13 @@ from __future__ import annotations
 from launch.doctor.cloud import credentials, emulators
 from launch.doctor.engines import libraries, vetting_works
 from launch.doctor.findings import Check
-from launch.doctor.installation import names, packages, python_version
+from launch.doctor.installation import bytecode, names, packages, python_version
 from launch.doctor.machine import cache, memory, optional_tools
 
 CHECKS: dict[str, Check] = {
     "Python": python_version,
     "packages": packages,
+    "bytecode": bytecode,
     "names": names,
     "engines": libraries,
     "vetting": vetting_works,

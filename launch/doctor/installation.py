@@ -7,8 +7,9 @@ import importlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
+from importlib.util import cache_from_source, find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from launch.doctor.findings import Finding
 
 OURS = ("models", "transforms", "beam_pipeline", "launch")
 """The packages at this project's top."""
+KERAS = ("keras", "tensorflow")
+"""What a vetting child imports."""
 _RENAME = "rename it, or call `hotswap` from another folder and without PYTHONPATH"
 
 
@@ -65,6 +68,18 @@ def packages() -> Iterator[Finding]:
                 Finding("fail", f"{requirement.name} is {installed}", f"pip install '{requirement}' (supported range)")
             )
     yield from wrong or [Finding("ok", f"{len(required)} packages, all in their supported ranges")]
+
+
+def bytecode(folders: Sequence[Path] | None = None) -> Iterator[Finding]:
+    """Whether Keras and TensorFlow are compiled to bytecode: pip does that as it installs, uv where it is asked to."""
+    folders = folders or [Path(spec.origin).parent for spec in map(find_spec, KERAS) if spec and spec.origin]
+    modules = [module for folder in folders for module in folder.rglob("*.py")]
+    compiled = sum(Path(cache_from_source(str(module))).exists() for module in modules)
+    if compiled >= len(modules) / 2:  # what nobody has imported yet may lack it
+        yield Finding("ok", "Keras and TensorFlow are compiled to bytecode")
+        return
+    what = f"{compiled} of {len(modules)} modules of Keras and TensorFlow are compiled to bytecode: vetting begins late"
+    yield Finding("warn", what, f"{sys.executable} -m compileall -q {' '.join(map(str, folders))}")
 
 
 def names() -> Iterator[Finding]:

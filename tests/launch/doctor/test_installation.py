@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib.metadata
 import re
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from launch.code_version import ROOT
-from launch.doctor.installation import packages, python_version, requirements, supported_pythons
+from launch.doctor.installation import bytecode, packages, python_version, requirements, supported_pythons
 
 
 @pytest.fixture
@@ -55,3 +57,21 @@ def test_a_package_out_of_its_range_or_absent_is_a_failure_that_names_the_range(
     assert (outdated.level, absent.level) == ("fail", "fail")
     assert "typer>=99" in outdated.remedy
     assert "no-such-package<2" in absent.remedy
+
+
+def test_libraries_without_bytecode_are_a_warning_until_they_are_compiled_as_it_says(tmp_path: Path) -> None:
+    for name in ("keras", "tensorflow"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("x = 1\n")
+    folders = [tmp_path / "keras", tmp_path / "tensorflow"]
+    [finding] = bytecode(folders)
+    assert finding.level == "warn"
+    assert finding.what.startswith("0 of 2 modules")
+    assert f"compileall -q {folders[0]} {folders[1]}" in finding.remedy
+    assert compileall.compile_dir(tmp_path, quiet=1)
+    assert [found.level for found in bytecode(folders)] == ["ok"]
+
+
+def test_what_this_python_would_import_is_looked_at() -> None:
+    [finding] = bytecode()
+    assert "Keras and TensorFlow" in finding.what
