@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import gc
 import math
 import os
 import resource
@@ -72,6 +73,8 @@ def _end_with_parent(jobs: SimpleQueue[str]) -> None:
 
 
 def _import_frameworks() -> None:
+    """Imports what the job will need; what that makes stays, so nobody looks for garbage among it."""
+    gc.disable()
     if os.environ.get(WITH_KERAS) == "1":
         for name in _NEEDLESS:
             sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
@@ -80,6 +83,9 @@ def _import_frameworks() -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
     import models.vetting.examination  # noqa: F401
+
+    gc.freeze()
+    gc.enable()
 
 
 def _vet(workspace: Path) -> None:

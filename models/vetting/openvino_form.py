@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ def write_function(function: Any, path: Path) -> None:
     """
     openvino = load_openvino()
     _mend_for_python_3_13()
-    _write(openvino.convert_model(function), [output.name for output in function.outputs], path)
+    with _each_variable_looked_up_once():
+        converted = openvino.convert_model(function)
+    _write(converted, [output.name for output in function.outputs], path)
 
 
 def write_onnx_model(source: Path, outputs: Sequence[str], path: Path) -> None:
@@ -30,6 +34,19 @@ def write_onnx_model(source: Path, outputs: Sequence[str], path: Path) -> None:
         Exception: whatever the converter raises.
     """
     _write(load_openvino().convert_model(source), outputs, path)
+
+
+@contextmanager
+def _each_variable_looked_up_once() -> Iterator[None]:
+    """The converter looks each variable up eleven times, in two lists of all: seconds of a model of hundreds."""
+    from openvino.frontend.tensorflow.node_decoder import TFGraphNodeDecoder
+
+    slowly = TFGraphNodeDecoder.get_variable
+    TFGraphNodeDecoder.get_variable = staticmethod(cache(slowly))
+    try:
+        yield
+    finally:
+        TFGraphNodeDecoder.get_variable = staticmethod(slowly)
 
 
 def _mend_for_python_3_13() -> None:
