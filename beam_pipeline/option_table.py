@@ -160,6 +160,12 @@ class JobOptions:
         "never decode a large image at reduced size: slower, and true to the last bit",
         False,
     )
+    require_confinement: bool = _option(
+        Kind.SWITCH,
+        "Require confinement",
+        "refuse to start where a model file could come through to the machine, see `hotswap doctor`",
+        False,
+    )
     model_cache: str | None = _option(
         Kind.WORKER_FOLDER, "Cache folder", "local folder for compiled models (default: the user's cache folder)", None
     )
@@ -190,6 +196,7 @@ class JobOptions:
             self.model_cache,
             self.compile_cache,
             self.max_values,
+            self.require_confinement,
         )
 
 

@@ -13,5 +13,5 @@ Pattern = Annotated[
     list[str], typer.Argument(metavar="PATTERN", help="In quotes: 'models/*.h5', 'gs://b/models/*.h5'.")
 ]
 
-with_vetting_flags = with_job_flags(("engine", "max_batch_size", "max_values"))
+with_vetting_flags = with_job_flags(("engine", "max_batch_size", "max_values", "require_confinement"))
 """Gives a verb those options of the job that decide what vetting says."""

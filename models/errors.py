@@ -100,6 +100,10 @@ class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
     """Vetting could not look at the candidate, for a reason that is this machine's; nothing was found out."""
 
 
+class NotConfined(VettingFailed):
+    """A model that took its process over would come through to something; the text says to what, and what to do."""
+
+
 class VettingTooCostly(Exception):  # noqa: N818 - told apart from a verdict
     """Vetting took more memory than it may, which tells little of what the model takes when it serves."""
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice
+from models.confinement.proving import require_confinement
 from models.events import EventLog
 from models.live import LiveModels
 from models.memory import keep_freed_memory
@@ -30,6 +31,7 @@ class ServingConfig:
         cache_folder: where compiled models are kept; None for the user's cache folder.
         compile_cache: folder where a fleet shares its compiled models; None to share none.
         max_values: numbers that a result may tell of a model's outputs as they are.
+        require_confinement: whether to serve nothing where a model could come through to the machine.
     """
 
     model_pattern: str
@@ -39,6 +41,7 @@ class ServingConfig:
     cache_folder: str | None = None
     compile_cache: str | None = None
     max_values: int = DEFAULT_MAX_VALUES
+    require_confinement: bool = False
 
 
 class Serving:
@@ -50,9 +53,12 @@ class Serving:
 
     Raises:
         OSError: the folder of compiled models cannot be used.
+        NotConfined: confinement is required, and cannot be had.
     """
 
     def __init__(self, config: ServingConfig, storage: SharedStorage) -> None:
+        if config.require_confinement:
+            require_confinement()
         keep_freed_memory()
         self._config = config
         self._storage = storage

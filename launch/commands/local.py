@@ -27,6 +27,7 @@ from launch.local.pubsub import local_pubsub
 from launch.local.result_stream import Pace, follow
 from launch.local.session import Session
 from launch.local.shared_console import SharedConsole
+from models.confinement.proving import require_confinement
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ def local(
     pace = Pace()
     models = job["model_pattern"]
     options, checked = checked_options({"input_subscription": ANY_SUBSCRIPTION, "output_path": output} | dict(job))
+    if checked.require_confinement:
+        require_confinement()
     letters, events = job["dead_letter_path"], job["model_events_path"]
     files = [name for name in (output, letters, events, job["mask_path"]) if name and name != "-"]
     letters_path, events_path = (ready_file(name) if name else None for name in (letters, events))

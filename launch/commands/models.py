@@ -24,7 +24,7 @@ def models(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any])
     """Lists the files of a pattern, newest first: which is live, which are valid, which are rejected and why."""
     storage, stderr = any_storage(), Console(stderr=True)
     files = list_newest_first(storage, pattern)
-    with vetting(storage, job["engine"], job["max_batch_size"], job["max_values"]) as vetter:
+    with vetting(storage, **job) as vetter:
         found = survey_with_progress(stderr, files, vetter)
     if as_json:
         print_json(survey_as_json(found))

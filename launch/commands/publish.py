@@ -83,7 +83,7 @@ def publish(
     try:
         with _prepared(storage, model, where, fields, preprocess, precision.value) as prepared:
             quantized = None
-            with vetting(storage, job["engine"], job["max_batch_size"], job["max_values"]) as vetter:
+            with vetting(storage, **job) as vetter:
                 if quantization is not None:
                     telling = Telling(partial(working, stderr), partial(_tracked, stderr))
                     prepared, quantized = prepare_quantized(storage, prepared, where, vetter, quantization, telling)

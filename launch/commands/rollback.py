@@ -43,7 +43,7 @@ def rollback(
     files = list_newest_first(storage, pattern)
     if not files:
         raise CommandFailed(f"no file matches {pattern[0]}")
-    with vetting(storage, job["engine"], job["max_batch_size"], job["max_values"]) as vetter:
+    with vetting(storage, **job) as vetter:
         target = _named(stderr, files, vetter, to) if to else _before_the_live_one(stderr, files, vetter)
     if target.file.uri == files[0].uri:
         print("it is the newest already", file=sys.stderr)

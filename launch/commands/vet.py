@@ -35,7 +35,7 @@ def vet(
 ) -> int:
     """Proves that a model file can be served, as the job would, and says what it is."""
     console, stderr = Console(), Console(stderr=True)
-    with vetting(any_storage(), job["engine"], job["max_batch_size"], job["max_values"]) as vetter:
+    with vetting(any_storage(), **job) as vetter:
         try:
             started = time.monotonic()
             with working(stderr, f"vetting {model}"):

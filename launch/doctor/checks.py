@@ -6,7 +6,7 @@ from launch.doctor.cloud import credentials, emulators
 from launch.doctor.engines import libraries, vetting_works
 from launch.doctor.findings import Check
 from launch.doctor.installation import bytecode, names, packages, python_version
-from launch.doctor.machine import cache, memory, optional_tools
+from launch.doctor.machine import cache, confinement, memory, optional_tools
 
 CHECKS: dict[str, Check] = {
     "Python": python_version,
@@ -15,6 +15,7 @@ CHECKS: dict[str, Check] = {
     "names": names,
     "engines": libraries,
     "vetting": vetting_works,
+    "confinement": confinement,
     "the cache": cache,
     "memory": memory,
     "credentials": credentials,

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import psutil
 
 from launch.doctor.findings import Finding, Level
+from models.confinement.proving import REMEDY, what_is_reached
+from models.errors import NotConfined
 from models.registry.cache import ArtefactCache, default_cache_folder
 
 DISK_NEEDED, DISK_WANTED = 200 << 20, 2 << 30
@@ -47,3 +49,16 @@ def optional_tools() -> Iterator[Finding]:
     for tool, use in (("go", "to build Prism, Beam's local portable runner"), ("docker", "to build the container")):
         place = shutil.which(tool)
         yield Finding("ok", f"{tool} at {place}" if place else f"{tool} is not installed; only needed {use}")
+
+
+def confinement() -> Iterator[Finding]:
+    """What a model would reach that took its process over, found out by trying."""
+    try:
+        reached = what_is_reached()
+    except NotConfined as error:
+        yield Finding("warn", str(error), REMEDY)
+        return
+    for what in reached:
+        yield Finding("warn", f"a model that took its process over would reach {what}", REMEDY)
+    if not reached:
+        yield Finding("ok", "a model that takes its process over reaches no network, file, process or privilege")

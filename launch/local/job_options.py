@@ -36,6 +36,7 @@ TAKEN_OVER = (
     "max_image_bytes",
     "max_image_pixels",
     "exact_decode",
+    "require_confinement",
     "model_cache",
 )
 """The options of the job that a local run has too; its output is an option of its own, and always given."""

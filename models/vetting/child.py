@@ -1,14 +1,12 @@
 """The vetting child: a process that may crash, hang or fill its memory without harm to anyone.
 
-It confines itself, imports what it needs, waits for one line naming its workspace, vets that job and exits. Its
-standard input stays open as long as anyone wants its answer.
+It confines itself to the folder that it is started in, imports what it needs, waits for a line that tells that its job
+is there, vets that and exits. Its standard input stays open as long as anyone wants its answer.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import fcntl
 import gc
 import math
 import os
@@ -16,16 +14,13 @@ import resource
 import signal
 import sys
 import tempfile
-import termios
 import threading
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
 
+from models.confinement.confining import confine
 from models.vetting.job import HURRIED, WITH_KERAS
 
-_CLONE_NEWUSER = 0x10000000
-_CLONE_NEWNET = 0x40000000
 _ALARM_SECONDS = 10
 _NICE = 10
 """A tenth of a busy machine."""
@@ -35,41 +30,34 @@ _NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
 def main() -> None:
-    """Runs one job; the verdict is a file in the job's workspace."""
-    confine(hurried=HURRIED in sys.argv)
-    jobs: SimpleQueue[str] = SimpleQueue()
-    threading.Thread(target=_end_with_parent, args=[jobs], daemon=True).start()
+    """Runs one job; the verdict is a file in the job's workspace, which is the folder that it is started in."""
+    workspace = Path.cwd()
+    yield_to_others(hurried=HURRIED in sys.argv)
+    unconfined = confine(workspace)
+    job_is_there = threading.Event()
+    threading.Thread(target=_end_with_parent, args=[job_is_there], daemon=True).start()
     _import_frameworks()
-    _vet(Path(jobs.get()))
+    job_is_there.wait()
+    _vet(workspace, unconfined)
     sys.stdout.flush()
     os._exit(0)  # frameworks' threads and destructors have nothing left to do, and may hang
 
 
-def confine(hurried: bool) -> None:
-    """Low priority, no terminal, no network, no core dumps, and first in line where the machine runs out of memory."""
+def yield_to_others(hurried: bool) -> None:
+    """Low priority, in a way that no confined process can take back."""
     os.nice(_NICE)
     if not hurried and hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # who wakes up takes its core at once
-    with contextlib.suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:
-        fcntl.ioctl(terminal, termios.TIOCNOTTY)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNET) != 0:  # without the right to, a user namespace gives it, where allowed
-        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
-def _end_with_parent(jobs: SimpleQueue[str]) -> None:
-    """Passes on the job, then ends everything once the parent lets go of our standard input or is gone.
+def _end_with_parent(job_is_there: threading.Event) -> None:
+    """Tells that the job is there, then ends everything once the parent lets go of our standard input or is gone.
 
     Linux' own signal for that (PR_SET_PDEATHSIG) comes when the *thread* ends that started us.
     """
-    for line in iter(sys.stdin.readline, ""):
-        jobs.put(line.rstrip("\n"))
-    os.killpg(os.getpgrp(), signal.SIGKILL)
+    for _ in iter(sys.stdin.readline, ""):
+        job_is_there.set()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _import_frameworks() -> None:
@@ -88,7 +76,7 @@ def _import_frameworks() -> None:
     gc.enable()
 
 
-def _vet(workspace: Path) -> None:
+def _vet(workspace: Path, unconfined: list[str]) -> None:
     from models.errors import ModelFault, ModelRejected, VettingFailed, VettingTooCostly, typed_line
     from models.vetting.examination import examine
     from models.vetting.job import BUILT, SCRATCH, WALL_FACTOR, Job, Quantized, say_begun, write_verdict
@@ -98,7 +86,7 @@ def _vet(workspace: Path) -> None:
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # what was held at most from here on
     begin = _memory("VmRSS")
-    say_begun(workspace, begin)
+    say_begun(workspace, begin, unconfined)
     # Should the parent be gone and no thread of ours get a turn.
     signal.alarm(math.ceil(WALL_FACTOR * job.seconds) + _ALARM_SECONDS)
     tempfile.tempdir = os.environ["TMPDIR"] = str(workspace / SCRATCH)

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
 from models.artefacts import Manifest
+from models.confinement.confining import PROJECT
+from models.confinement.environment import confined_environment
+from models.confinement.places import packages
 from models.errors import (
     ModelFault,
     ModelRejected,
@@ -25,22 +33,23 @@ from models.errors import (
     one_line,
 )
 from models.vetting.job import (
+    BUILT,
     HURRIED,
     WALL_FACTOR,
     WITH_KERAS,
+    Begun,
     Job,
     Quantized,
+    begun,
     has_begun,
     read_verdict,
-    resident_at_begin,
 )
 
 _LOOK_SECONDS = 0.05
 _STARVED_SECONDS = 30.0
 _LARGEST_LIBRARIES = 2 << 30
 _Done = TypeVar("_Done", Manifest, Quantized)
-HOME = str(Path(__file__).parents[2])
-"""Where `models` is imported from."""
+_LOGGER = logging.getLogger(__name__)
 
 
 class ChildProcess:
@@ -48,17 +57,20 @@ class ChildProcess:
 
     Args:
         keras: whether the job will need Keras, which takes seconds to import.
+        workspace: the one folder that it may write in, its own until `close`.
         hurried: whether it claims a tenth of a busy machine; otherwise it runs where nobody else of the job does.
     """
 
-    def __init__(self, keras: bool, hurried: bool = False) -> None:
+    def __init__(self, keras: bool, workspace: AbstractContextManager[Path], hurried: bool = False) -> None:
         self.keras = keras
+        self._given = ExitStack()
+        self._workspace = self._given.enter_context(workspace)
         self._hurried = hurried
         self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
-        environment = os.environ | {
+        environment = confined_environment(os.environ, str(self._workspace)) | {
             WITH_KERAS: "1" if keras else "0",
-            "PYTHONPATH": os.pathsep.join([HOME, *(path for path in sys.path if path)]),
+            "PYTHONPATH": os.pathsep.join(map(str, [PROJECT, *packages()])),
             "KERAS_BACKEND": "tensorflow",
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
@@ -68,6 +80,7 @@ class ChildProcess:
             stdout=self._output,
             stderr=subprocess.STDOUT,
             env=environment,
+            cwd=self._workspace,
             # No session of its own: the kernel weighs sessions against each other, whatever their priorities.
             process_group=0,
             text=True,
@@ -78,12 +91,16 @@ class ChildProcess:
         """Whether it still runs."""
         return self._process.poll() is None
 
-    def vet(self, job: Job, workspace: Path) -> Manifest:
-        """Has a model vetted.
+    @property
+    def built(self) -> Path:
+        """The folder with what the child leaves, once it has; it goes with `close`."""
+        return self._workspace / BUILT
+
+    def vet(self, job: Job) -> Manifest:
+        """Has a model vetted; its compiled form is in `built`.
 
         Args:
-            job: what to vet.
-            workspace: where the compiled form will be, in `job.BUILT`.
+            job: what to vet. The child gets a copy of its files, which it may change.
 
         Raises:
             ModelRejected: the child's verdict, or `timed_out` or `crashed`.
@@ -92,42 +109,50 @@ class ChildProcess:
             VettingStarved: it got no processor.
             VettingStopped: `stop` was called.
         """
-        return self._done(job, workspace, Manifest)
+        return self._done(job, Manifest)
 
-    def quantize(self, job: Job, workspace: Path) -> None:
-        """Has a model quantized.
+    def quantize(self, job: Job) -> None:
+        """Has a model quantized; the file is in `built`.
 
         Args:
-            job: what to quantize, and with which images.
-            workspace: where the file will be, in `job.BUILT`.
+            job: what to quantize, and with which images; the same.
 
         Raises:
             As `vet`.
         """
-        self._done(job, workspace, Quantized)
+        self._done(job, Quantized)
 
-    def _done(self, job: Job, workspace: Path, kind: type[_Done]) -> _Done:
-        job.write(workspace)
+    def _done(self, job: Job, kind: type[_Done]) -> _Done:
+        self._copied(job).write(self._workspace)
         assert self._process.stdin is not None
         with contextlib.suppress(OSError, ValueError):  # it has ended, as `_watch` will see, or was closed by `stop`
-            self._process.stdin.write(f"{workspace}\n")
+            self._process.stdin.write("\n")
             self._process.stdin.flush()
         try:
-            self._watch(job, workspace)
+            self._watch(job)
         except ModelRejected as rejection:
-            if has_begun(workspace):
+            if has_begun(self._workspace):
                 raise
             raise VettingFailed(f"the vetting process did not begin: {rejection.detail}") from rejection
-        verdict = read_verdict(workspace)
+        verdict = read_verdict(self._workspace)
         if isinstance(verdict, kind) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
             return verdict
         if isinstance(verdict, Exception):
             raise verdict
-        if not has_begun(workspace):
+        if not has_begun(self._workspace):
             raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")
         if self._ran_out_of_memory():
             raise VettingTooCostly(self._how_it_ended())
         raise ModelRejected(ModelFault.CRASHED, f"{self._how_it_ended()}; try it with `hotswap vet`")
+
+    def _copied(self, job: Job) -> Job:
+        """The job with its files where the child may read them: what it makes of them is lost with it."""
+        candidate = self._workspace / Path(job.path).name
+        shutil.copyfile(job.path, candidate)
+        calibration = job.calibration and str(self._workspace / "calibration.npy")
+        if calibration:
+            shutil.copyfile(job.calibration, calibration)
+        return replace(job, path=str(candidate), calibration=calibration)
 
     def stop(self) -> None:
         """Ends the child now, from any thread; a running `vet` raises `VettingStopped`."""
@@ -142,9 +167,10 @@ class ChildProcess:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
         self._output.close()
+        self._given.close()
 
-    def _watch(self, job: Job, workspace: Path) -> None:
-        libraries: int | None = None
+    def _watch(self, job: Job) -> None:
+        began: Begun | None = None
         deadline = time.monotonic() + WALL_FACTOR * job.seconds
         allowed = self._processor_seconds() + job.seconds
         while True:
@@ -164,9 +190,10 @@ class ChildProcess:
             if not self._hurried and self.is_starved():
                 self._kill()
                 raise VettingStarved
-            if libraries is None:
-                libraries = resident_at_begin(workspace)
-            elif self._resident_bytes() > min(libraries, _LARGEST_LIBRARIES) + job.memory_bytes:
+            if began is None:
+                began = begun(self._workspace)
+                _say_once(began.unconfined if began else [])
+            elif self._resident_bytes() > min(began.resident, _LARGEST_LIBRARIES) + job.memory_bytes:
                 self._kill()
                 raise VettingTooCostly(f"it took over {job.memory_bytes >> 20:,} MiB")
 
@@ -205,3 +232,13 @@ class ChildProcess:
     def _last_words(self) -> str:
         self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - 2000))
         return self._output.read().decode("utf-8", "replace").strip()
+
+
+def _say_once(unconfined: list[str]) -> None:
+    if unconfined:
+        _warn("; ".join(unconfined))
+
+
+@cache
+def _warn(refused: str) -> None:
+    _LOGGER.warning("this machine does not confine vetting wholly (%s); `hotswap doctor` says what that means", refused)

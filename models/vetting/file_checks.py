@@ -13,6 +13,7 @@ import h5py
 
 from models.errors import ModelFault, ModelRejected, one_line
 from models.model_files import SUFFIXES_OF_KIND, FileKind
+from models.vetting.keras_configuration import ONE_FILE, check_config
 
 CARD = "model_card"
 CARD_MEMBER = "model_card.json"
@@ -21,18 +22,7 @@ _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _ONNX_FIRST_BYTES = b"\x08"  # protobuf field 1, a varint: ModelProto.ir_version, which every exporter writes first
 _MAX_NODES = 200_000
-_TRUSTED_MODULES = ("keras", "tf_keras", "builtins")
-_INITIALIZERS_OF_TENSORFLOW = "tensorflow.python.ops.init_ops_v2"
-_INITIALIZERS = frozenset(
-    """Constant GlorotNormal GlorotUniform Identity Ones Orthogonal RandomNormal RandomUniform TruncatedNormal
-    VarianceScaling Zeros""".split()  # noqa: SIM905
-)
-"""Of weights, as `tf.constant_initializer` makes them, which architectures of Keras 2 name; files bring the weights."""
-_TOOLS_OF_KERAS = {"utils", "config", "saving", "export", "backend"}
-"""Parts of Keras that do things (fetch a file, switch `safe_mode` off) rather than being parts of models."""
-_CODE_CARRIERS = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
 COPY_AGAIN = "copy it again, whole"
-_ONE_FILE = "a model must be one file"
 _WEIGHTS_MEMBER = "model.weights.h5"
 
 
@@ -146,24 +136,12 @@ def configuration_of(path: Path, kind: FileKind) -> tuple[Any, str | None]:
         return json.loads(archive.read("config.json")), metadata.get("keras_version")
 
 
-def objects_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a JSON value, in any order, each before those in it."""
-    waiting = [value]
-    while waiting:
-        found = waiting.pop()
-        if isinstance(found, list):
-            waiting.extend(found)
-        elif isinstance(found, dict):
-            yield found
-            waiting.extend(found.values())
-
-
 def _check_datasets(file: h5py.File, max_bytes: int) -> None:
     total = 0
     for node, dataset in enumerate(_datasets(file)):
         if dataset.external or dataset.is_virtual:
             raise ModelRejected(
-                ModelFault.UNSAFE_CODE, f"{one_line(dataset.name)} takes its data from another file; {_ONE_FILE}"
+                ModelFault.UNSAFE_CODE, f"{one_line(dataset.name)} takes its data from another file; {ONE_FILE}"
             )
         total += dataset.nbytes
         if total > max_bytes or node > _MAX_NODES:
@@ -183,7 +161,7 @@ def _datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
             if isinstance(link, h5py.ExternalLink):
                 raise ModelRejected(
                     ModelFault.UNSAFE_CODE,
-                    f"{one_line(name, 60)} is a link to another file, {one_line(link.filename, 60)}; {_ONE_FILE}",
+                    f"{one_line(name, 60)} is a link to another file, {one_line(link.filename, 60)}; {ONE_FILE}",
                 )
             if isinstance(link, h5py.SoftLink):
                 continue
@@ -195,52 +173,3 @@ def _datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
                 if len(seen) > _MAX_NODES:
                     raise ModelRejected(ModelFault.TOO_LARGE, f"has more than {_MAX_NODES:,} groups")
                 waiting.append(item)
-
-
-def check_config(text: str | bytes) -> None:
-    """Refuses a Keras configuration that names code or files outside Keras.
-
-    Keras' own `safe_mode` refuses Lambdas as it loads; this looks first, so that nothing is imported by name.
-
-    Raises:
-        ModelRejected: `not_a_model`, `unsafe_code` or `unsupported_layer`.
-    """
-    try:
-        configuration = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ModelRejected(ModelFault.NOT_A_MODEL, f"its configuration is not JSON: {one_line(error)}") from error
-    for each in objects_in(configuration):
-        _check_object(each)
-
-
-def _check_object(value: dict[str, Any]) -> None:
-    name = value.get("class_name")
-    if name in _CODE_CARRIERS:
-        raise ModelRejected(
-            ModelFault.UNSAFE_CODE, f"a layer of kind {name} carries code of its own; build it of Keras' other layers"
-        )
-    module = value.get("module")
-    if isinstance(module, str) and "class_name" in value:
-        package, *parts = module.split(".")
-        if module == _INITIALIZERS_OF_TENSORFLOW and name in _INITIALIZERS:
-            return
-        if package not in _TRUSTED_MODULES:
-            raise ModelRejected(
-                ModelFault.UNSUPPORTED_LAYER,
-                f"{one_line(name, 60)} comes from the module {one_line(module, 60)}; only Keras' own layers are served",
-            )
-        if _TOOLS_OF_KERAS & set(parts[: 2 if parts[:1] == ["src"] else 1]):
-            raise ModelRejected(
-                ModelFault.UNSAFE_CODE, f"names {one_line(module, 60)}, which is no part of a model but a tool of Keras"
-            )
-    registered = value.get("registered_name")
-    if isinstance(registered, str) and ">" in registered and not registered.startswith("keras>"):
-        raise ModelRejected(
-            ModelFault.UNSUPPORTED_LAYER,
-            f"{one_line(registered, 60)} is a layer of its author's own; only Keras' own layers are served",
-        )
-    if isinstance(value.get("vocabulary"), str):
-        raise ModelRejected(
-            ModelFault.UNSAFE_CODE,
-            f"reads its vocabulary from the file {one_line(value['vocabulary'], 60)}; {_ONE_FILE}",
-        )

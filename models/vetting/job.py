@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from models.artefacts import EngineChoice, Manifest
 from models.errors import ModelFault, ModelRejected, VettingFailed, VettingTooCostly, one_line
@@ -75,26 +78,42 @@ class Job:
         return cls(**value | {"batch_sizes": tuple(value["batch_sizes"])})
 
 
-def say_begun(workspace: Path, resident: int) -> None:
+class Begun(NamedTuple):
+    """How a child begins.
+
+    Attributes:
+        resident: bytes of memory that it holds before it opens the candidate.
+        unconfined: what this machine did not allow of its confinement.
+    """
+
+    resident: int
+    unconfined: list[str]
+
+
+def say_begun(workspace: Path, resident: int, unconfined: list[str]) -> None:
     """Says that the child has read its job: from here on, whatever happens to it is the candidate's doing.
 
     Args:
         workspace: of the job.
-        resident: bytes of memory that the child holds before it opens the candidate.
+        resident: see `Begun`.
+        unconfined: the same.
     """
-    (workspace / _BEGUN).write_text(str(resident))
+    written = workspace / f"{_BEGUN}.part"
+    written.write_text(json.dumps([resident, unconfined]))
+    written.rename(workspace / _BEGUN)
 
 
 def has_begun(workspace: Path) -> bool:
     """Whether `say_begun` was called."""
-    return (workspace / _BEGUN).exists()
+    return os.path.lexists(workspace / _BEGUN)
 
 
-def resident_at_begin(workspace: Path) -> int | None:
-    """What `say_begun` was told; None before it was called."""
+def begun(workspace: Path) -> Begun | None:
+    """What `say_begun` was told; None where that cannot be read, as before it was called."""
     try:
-        return int((workspace / _BEGUN).read_text())
-    except (OSError, ValueError):
+        resident, unconfined = _read_json(workspace / _BEGUN)
+        return Begun(int(resident), [one_line(each, _MAX_DETAIL) for each in unconfined])
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
@@ -118,10 +137,7 @@ def write_verdict(workspace: Path, verdict: Verdict) -> None:
 def read_verdict(workspace: Path) -> Verdict | None:
     """The child's answer; None where it gave none that can be read."""
     try:
-        path = workspace / VERDICT
-        if path.is_symlink() or path.stat().st_size > _MAX_VERDICT_BYTES:
-            return None
-        answer = json.loads(path.read_text())
+        answer = _read_json(workspace / VERDICT)
         if "accepted" in answer:
             return Manifest.from_json(answer["accepted"])
         if "quantized" in answer:
@@ -134,3 +150,16 @@ def read_verdict(workspace: Path) -> Verdict | None:
         return ModelRejected(ModelFault(rejected["fault"]), one_line(rejected["detail"], _MAX_DETAIL))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+
+
+def _read_json(path: Path) -> Any:
+    """What a file holds that a child wrote, who may have been talked into making anything of it.
+
+    Raises:
+        OSError, ValueError, RecursionError: it is no small regular file of JSON.
+    """
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_VERDICT_BYTES:
+            raise ValueError("no small regular file")
+        return json.loads(file.read(_MAX_VERDICT_BYTES))

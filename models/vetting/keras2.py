@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from models.errors import ModelFault, ModelRejected, one_line
-from models.vetting.file_checks import objects_in
+from models.vetting.keras_configuration import objects_in
 from models.vetting.keras_models import for_inference, write_out_normalizations
 
 _OPERATIONS = ("TFOpLambda", "SlicingOpLambda")

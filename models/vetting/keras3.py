@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from models.vetting.file_checks import objects_in
+from models.vetting.keras_configuration import objects_in
 from models.vetting.keras_models import for_inference, write_out_normalizations
 
 _OPERATIONS = tuple(f"keras.src.ops.{part}" for part in ("numpy", "nn", "core", "math", "image", "linalg"))

@@ -19,7 +19,8 @@ from models.tasks.training import Loss
 from models.vetting import keras2, keras3, keras_models
 from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
 from models.vetting.endings import endings_of_function
-from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of, objects_in
+from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
+from models.vetting.keras_configuration import objects_in
 from models.vetting.onnx_candidate import onnx_answer
 from models.vetting.onnx_export import write_onnx
 from models.vetting.openvino_form import openvino_answer, write_function

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from models.artefacts import DEFAULT_MAX_VALUES, EngineChoice
+from models.confinement import proving
 from models.errors import CacheUnusable
 from models.registry.cache import ArtefactCache, default_cache_folder
 from models.storage import Storage
@@ -14,13 +15,27 @@ from models.vetting.vetter import Vetter
 
 @contextmanager
 def vetting(
-    storage: Storage, engine: EngineChoice, largest_batch: int, max_values: int = DEFAULT_MAX_VALUES
+    storage: Storage,
+    engine: EngineChoice,
+    max_batch_size: int,
+    max_values: int = DEFAULT_MAX_VALUES,
+    require_confinement: bool = False,
 ) -> Iterator[Vetter]:
     """A vetter with the user's cache of compiled models, the job's own; its children end with the block.
 
+    Args:
+        storage: where the candidates' bytes are.
+        engine: the one that the user asked for.
+        max_batch_size: the largest batch in use.
+        max_values: see `Vetter`.
+        require_confinement: whether to refuse where a model could come through to the machine.
+
     Raises:
+        NotConfined: see `require_confinement`.
         CacheUnusable: the cache cannot be written, or the disk is full.
     """
+    if require_confinement:
+        proving.require_confinement()
     folder = default_cache_folder()
     try:
         cache = ArtefactCache(folder)
@@ -29,7 +44,7 @@ def vetting(
         raise CacheUnusable(
             f"{folder} cannot be written ({error.strerror or error}); set HOTSWAP_CACHE to a folder that can"
         ) from error
-    vetter = Vetter(storage, cache, engine, largest_batch, max_values=max_values)
+    vetter = Vetter(storage, cache, engine, max_batch_size, max_values=max_values)
     try:
         yield vetter
     except OSError as error:  # of this machine's disk; those of the storage are told apart before they come here

@@ -29,7 +29,7 @@ from models.registry.shared import SharedArtefacts
 from models.storage import ReadableFile, Storage
 from models.storage.errors import StorageUnavailable
 from models.vetting.child_process import ChildProcess
-from models.vetting.job import BUILT, Job
+from models.vetting.job import Job
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -146,12 +146,11 @@ class Vetter:
         job = replace(job, seconds=seconds, calibration=str(calibration))
         child = self._take_child(needs_keras(path.name), hurried=True)  # somebody waits for it
         try:
-            with self._cache.workspace() as workspace:
-                child.quantize(job, workspace)
-                written = workspace / BUILT / ONNX_FILE
-                if written.is_symlink() or not written.is_file():
-                    raise ModelRejected(ModelFault.CRASHED, "quantizing left no model")
-                shutil.move(written, target)
+            child.quantize(job)
+            written = child.built / ONNX_FILE
+            if written.is_symlink() or not written.is_file():
+                raise ModelRejected(ModelFault.CRASHED, "quantizing left no model")
+            shutil.move(written, target)
         except VettingTooCostly as trouble:
             raise ModelRejected(
                 ModelFault.TOO_LARGE,
@@ -165,7 +164,7 @@ class Vetter:
         """Starts a child now, since a candidate is about to be vetted; it gives up after a minute unused."""
         with self._lock:
             if self._spare is None and not self._closed:
-                self._spare = (ChildProcess(keras), time.monotonic())
+                self._spare = (ChildProcess(keras, self._cache.workspace()), time.monotonic())
 
     def tidy(self) -> None:
         """Ends a child that was prepared in vain."""
@@ -287,8 +286,8 @@ class Vetter:
 
     def _compiled(self, job: Job, child: ChildProcess) -> Artefact:
         try:
-            with self._cache.workspace() as workspace:
-                return self._cache.store(workspace / BUILT, child.vet(job, workspace), self._choice)
+            manifest = child.vet(job)
+            return self._cache.store(child.built, manifest, self._choice)
         finally:
             self._ended(child)
 
@@ -318,7 +317,7 @@ class Vetter:
             if self._spare is not None and not hurried and (self._spare[0].keras or not keras):
                 child, self._spare = self._spare[0], None
             if child is None:
-                child = ChildProcess(keras, hurried)
+                child = ChildProcess(keras, self._cache.workspace(), hurried)
             self._running.add(child)
             return child
 

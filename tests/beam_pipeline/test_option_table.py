@@ -34,9 +34,11 @@ FULL = JobOptions(
     max_image_bytes=11,
     max_image_pixels=13,
     exact_decode=True,
+    require_confinement=True,
     model_cache="/cache",
     compile_cache="gs://b/cache",
 )
+VETTING = {"engine", "max_batch_size", "max_values", "require_confinement"}
 TOPICS = dataclasses.replace(PLAIN, dead_letter_topic=TOPIC, model_events_topic=TOPIC)
 
 
@@ -68,7 +70,7 @@ def test_a_flag_says_that_it_repeats_and_a_parameter_what_separates_its_values()
     [
         ("dataflow", set(OPTIONS)),
         ("local", {CALLED.get(name, name) for name in TAKEN_OVER}),
-        *((verb, {"engine", "max_batch_size", "max_values"}) for verb in ("vet", "publish", "models", "rollback")),
+        *((verb, VETTING) for verb in ("vet", "publish", "models", "rollback")),
     ],
 )
 def test_a_verb_offers_every_option_that_it_takes_over(

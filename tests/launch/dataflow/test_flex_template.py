@@ -65,6 +65,7 @@ KINDS = {
     "max_image_pixels": "number",
     "engine": "engine",
     "exact_decode": "flag",
+    "require_confinement": "flag",
 }
 
 

@@ -5,6 +5,6 @@ import subprocess
 from pathlib import Path
 
 left = subprocess.Popen(["sleep", "600"])
-workspace = Path(input())
-(workspace / "begun").touch()
-Path(os.environ["LEFT_BEHIND"]).write_text(str(left.pid))
+input()
+Path("begun").touch()
+Path(os.environ["PYTHON_LEFT_BEHIND"]).write_text(str(left.pid))

@@ -8,8 +8,9 @@ from models.artefacts import Manifest
 from models.vetting.job import say_begun, write_verdict
 
 if __name__ == "__main__":
-    workspace = Path(sys.stdin.readline().rstrip("\n"))
-    say_begun(workspace, 0)
+    workspace = Path.cwd()
+    sys.stdin.readline()
+    say_begun(workspace, 0, [])
     manifest = json.loads(Path(sys.argv[1]).read_text())
     del manifest["sizes"]  # which are the cache's
     write_verdict(workspace, Manifest.from_json(manifest))

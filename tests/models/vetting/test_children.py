@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
@@ -59,9 +60,23 @@ def test_a_package_that_is_missing_says_nothing_about_the_file(
     (tmp_path / "onnx.py").write_text("raise ModuleNotFoundError(\"No module named 'onnx'\")")
     with monkeypatch.context() as without:
         without.setattr(sys, "path", [str(tmp_path), *sys.path])
+        (tmp_path / "onnx.dist-info").mkdir()  # so that packages are installed there
         with pytest.raises(VettingFailed, match="No module named 'onnx'"):
             vetter.vet(str(path))
     assert vetter.vet(str(path)).name == "m"
+
+
+def test_a_child_imports_nothing_from_folders_in_which_no_packages_are_installed(
+    tmp_path: Path, vetter: Vetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    for module in ("sitecustomize", "usercustomize", "onnx"):
+        (planted / f"{module}.py").write_text("raise SystemExit('a stranger runs')")
+    monkeypatch.setattr(sys, "path", [str(planted), *sys.path])
+    monkeypatch.setenv("PYTHONPATH", str(planted))
+    monkeypatch.chdir(planted)
+    assert vetter.vet(str(tiny_classifier(tmp_path / "m.onnx", classes=14))).name == "m"
 
 
 def test_a_prepared_child_outlives_the_thread_that_prepared_it(tmp_path: Path, vetter: Vetter) -> None:
@@ -118,9 +133,9 @@ def test_what_a_child_leaves_running_is_ended(tmp_path: Path, monkeypatch: pytes
     for package in ("models", "models/vetting"):
         (tmp_path / package / "__init__.py").touch()
     left = tmp_path / "left"
-    monkeypatch.setenv("LEFT_BEHIND", str(left))
+    monkeypatch.setenv("PYTHON_LEFT_BEHIND", str(left))
     shutil.copyfile(Path(__file__).with_name("leaving_child.py"), tmp_path / "models/vetting/child.py")
-    monkeypatch.setattr("models.vetting.child_process.HOME", str(tmp_path))
+    monkeypatch.setattr("models.vetting.child_process.PROJECT", tmp_path)
     vetter = Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))
     assert rejection(lambda: vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))).fault is ModelFault.CRASHED
     assert _is_gone(int(left.read_text()))
@@ -139,9 +154,9 @@ def test_a_child_that_gets_no_processor_is_begun_anew_with_a_claim_to_one(
     begun: list[bool] = []
 
     class Watched(ChildProcess):
-        def __init__(self, keras: bool, hurried: bool = False) -> None:
+        def __init__(self, keras: bool, workspace: AbstractContextManager[Path], hurried: bool = False) -> None:
             begun.append(hurried)
-            super().__init__(keras, hurried)
+            super().__init__(keras, workspace, hurried)
 
         def is_starved(self) -> bool:
             return True
@@ -157,9 +172,9 @@ def test_a_child_that_gets_no_processor_is_begun_anew_with_a_claim_to_one(
     ("ran", "waited", "starved"), [(1.0, 29.0, False), (1.0, 31.0, True), (4.0, 31.0, False), (0.0, 0.0, False)]
 )
 def test_a_child_is_starved_once_it_waits_ten_times_as_long_as_it_runs(
-    monkeypatch: pytest.MonkeyPatch, ran: float, waited: float, starved: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: float, waited: float, starved: bool
 ) -> None:
-    with contextlib.closing(ChildProcess(keras=False)) as child:
+    with contextlib.closing(ChildProcess(keras=False, workspace=contextlib.nullcontext(tmp_path))) as child:
         statistics = f"{ran * 1e9:.0f} {waited * 1e9:.0f} 7\n"
         monkeypatch.setattr(Path, "read_text", lambda path: statistics)
         assert child.is_starved() is starved

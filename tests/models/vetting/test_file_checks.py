@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 
 from models.errors import ModelFault, one_line
-from models.vetting.file_checks import check_config, check_hdf5, check_keras_archive, identify
+from models.vetting.file_checks import check_hdf5, check_keras_archive, identify
+from models.vetting.keras_configuration import check_config
 from tests import model_files
 from tests.model_files import cut, hdf5, keras_archive, keras_config
 from tests.models.rejections import rejection
+from tests.own_process import run_module
 
 MEMORY = 4 << 30
 
@@ -67,12 +70,59 @@ def test_groups_in_a_circle_are_walked_once(tmp_path: Path) -> None:
         ({"class_name": "x", "module": "keras.config", "config": {}}, ModelFault.UNSAFE_CODE),
         ({"class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}, ModelFault.UNSAFE_CODE),
         ({"class_name": "function", "module": "os", "config": "system"}, ModelFault.UNSUPPORTED_LAYER),
+        ({"class_name": "function", "module": "keras.layers", "config": "TFSMLayer"}, ModelFault.UNSAFE_CODE),
+        ({"class_name": "function", "module": "builtins", "config": "relu"}, ModelFault.UNSAFE_CODE),
+        (
+            {"config": {"activation": {"class_name": "function", "module": "builtins", "config": "eval"}}},
+            ModelFault.UNSAFE_CODE,
+        ),
+        ({"class_name": "Switch", "module": "keras.src.ops.core", "config": {}}, ModelFault.UNSUPPORTED_LAYER),
+        ({"class_name": "Dense", "module": "keras.src.ops.numpy", "config": {}}, ModelFault.UNSUPPORTED_LAYER),
+        ({"class_name": "Dense", "module": "keras.src.somewhere", "config": {}}, ModelFault.UNSUPPORTED_LAYER),
+        (
+            {"class_name": "TensorFlowOpLayer", "config": {"node_def": {"op": "WriteFile"}}},
+            ModelFault.UNSUPPORTED_LAYER,
+        ),
+        ({"class_name": "DenseFeatures", "config": {"feature_columns": []}}, ModelFault.UNSUPPORTED_LAYER),
+        ({"class_name": "__typespec__", "module": "keras", "config": []}, ModelFault.UNSUPPORTED_LAYER),
+        ({"class_name": ["Dense"], "config": {}}, ModelFault.UNSUPPORTED_LAYER),
         ({"class_name": "Own", "registered_name": "mine>Own", "config": {}}, ModelFault.UNSUPPORTED_LAYER),
         ({"class_name": "Own\x1b[31m" * 99, "module": "evil\n", "config": {}}, ModelFault.UNSUPPORTED_LAYER),
     ],
 )
 def test_a_configuration_that_names_code_is_refused_unread(layer: dict[str, Any], fault: ModelFault) -> None:
     assert rejection(lambda: check_config(keras_config({"class_name": "Dense"}, layer))).fault is fault
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"class_name": "Dense", "module": "keras.layers", "config": {"activation": "relu"}},
+        {"config": {"activation": {"class_name": "function", "module": "builtins", "config": "gelu"}}},
+        {"class_name": "TFOpLambda", "module": "keras.src.layers.core.tf_op_layer", "config": {}},
+        {"class_name": "Functional", "module": "keras.src.engine.functional", "config": {}},
+        {"class_name": "GetItem", "module": "keras.src.ops.numpy", "config": {}},
+        {"class_name": "Policy", "module": "tf_keras.mixed_precision", "config": {}},
+    ],
+)
+def test_what_keras_2_and_3_write_of_their_own_is_let_through(layer: dict[str, Any]) -> None:
+    check_config(keras_config({"class_name": "Dense"}, layer))
+
+
+def test_how_all_of_a_model_was_trained_is_not_read() -> None:
+    own = {"class_name": "function", "module": "builtins", "config": "my_loss", "registered_name": "my>loss"}
+    check_config(json.dumps(json.loads(keras_config({"class_name": "Dense"})) | {"compile_config": {"loss": own}}))
+
+
+@pytest.mark.parametrize("library", ["keras", "tf_keras"])
+def test_of_each_keras_all_that_computes_is_known(library: str) -> None:
+    """A layer that a new release brings is looked at by somebody before it is let through."""
+    unknown = set(run_module("tests.models.vetting.unknown_to_the_lists", library).split())
+    assert unknown <= {
+        *("AbstractRNNCell", "Layer", "Wrapper"),
+        *("DenseFeatures", "FlaxLayer", "JaxLayer", "Lambda", "TFSMLayer", "TorchModuleWrapper"),
+        *("AssociativeScan", "Cond", "ForiLoop", "JVP", "Map", "Scan", "Switch", "VectorizedMap", "WhileLoop"),
+    }
 
 
 @pytest.mark.parametrize("config", ["", "{", "[" * 100_000, b"\xff"])

@@ -1,0 +1,48 @@
+"""All layers of confinement, put on in the order in which each is still allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+
+from models.confinement import landlock, places, privileges, system_calls
+
+PROJECT = Path(__file__).parents[2]
+"""The folder that `models` lies in."""
+
+
+def confine(workspace: Path) -> list[str]:
+    """Confines this process, which has one thread still and no libraries of strangers' loaded, for good.
+
+    It keeps its interpreter and packages to read, and one folder to write in. It gives up its terminal, every
+    capability, the network, other processes, and becoming another program.
+
+    Args:
+        workspace: the folder.
+
+    Returns:
+        What this machine did not allow of it, a line each.
+    """
+    privileges.leave_terminal()
+    privileges.dump_no_core()
+    privileges.die_first()
+    readable, usable = list(places.readable(PROJECT)), list(places.usable())
+    return _refused(
+        (
+            privileges.leave_network,  # while there may be a capability to do so
+            privileges.drop_privileges,
+            partial(landlock.restrict, readable, usable, [workspace]),
+            system_calls.filter_system_calls,  # last, since it forbids what the others do
+        )
+    )
+
+
+def _refused(layers: Iterable[Callable[[], None]]) -> list[str]:
+    refused = []
+    for layer in layers:
+        try:
+            layer()
+        except (OSError, AttributeError) as error:  # AttributeError: another C library than Linux'
+            refused.append(str(error))
+    return refused
