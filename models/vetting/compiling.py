@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,10 @@ _TIMED_RUNS = 3
 _TIMED_SECONDS = 0.3
 _STEADY_SHARE = 1 / 3
 _NUDGES = 10
+_TORN = 0.05
+"""Of an output's magnitude: a model that moves by more changes its mind."""
+_ROOM = 2
+"""Times as far as the model lies from itself, an engine may lie from the model."""
 
 
 def compile_for(candidate: Candidate, probed: Probed, choice: EngineChoice, built: Path) -> tuple[EngineName, str]:
@@ -64,6 +68,22 @@ class _Contender:
     seconds: float
 
 
+class _Wavering(NamedTuple):
+    """How far the model's answers to a batch move where its images do by as little as rounding does.
+
+    Attributes:
+        apart: at most, of each output and image; shape (outputs, n).
+        is_steady: whether an image still gets the same answer, or nearly; shape (n,).
+    """
+
+    apart: NDArray[np.float64]
+    is_steady: NDArray[np.bool_]
+
+    def reach(self, apart: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """To which images the model lies as far from itself as an engine, so far apart, lies from it; shape (n,)."""
+        return np.all(apart <= _ROOM * self.apart, axis=0)
+
+
 class _Trial:
     """The engines of one candidate, tried on the batches that it was probed with.
 
@@ -80,7 +100,7 @@ class _Trial:
         self._answers = probed.answers
         self._tolerance = HALF if candidate.is_half else FULL
         self._own_seconds = self._seconds(candidate.run)
-        self._steady: NDArray[np.bool_] | None = None
+        self._wavering: list[_Wavering] | None = None
         self._room: list[Room] | None = None
         self._contenders: list[_Contender] = []
         self._refused: list[str] = []
@@ -144,9 +164,11 @@ class _Trial:
         """The images to which an engine answers as the model does; None where it differs to others that tell."""
         if not all(map(have_one_form, compiled, self._answers)):
             return None
-        same = self._alike(compiled)
-        if same.all() or self._agree_where_steady(same):
+        same = np.concatenate([alike(*pair, self._tolerance) for pair in self._pairs(compiled)])
+        if same.all():
             return same
+        if (agreeing := self._agreeing_where_steady(compiled, same)) is not None:
+            return agreeing
         return np.ones_like(same) if self._agree_within_steps(compiled) else None
 
     def _apart(self, compiled: list[Outputs], which: NDArray[np.bool_]) -> float:
@@ -154,26 +176,39 @@ class _Trial:
         pairs = zip(self._pairs(compiled), self._by_batch(which), strict=True)
         return max(difference(_rows(ours, some), _rows(theirs, some)) for (ours, theirs), some in pairs if some.any())
 
-    def _agree_where_steady(self, same: NDArray[np.bool_]) -> bool:
-        """Whether the answers agree to all images but those on which rounding alone makes the model change its mind.
+    def _agreeing_where_steady(self, compiled: list[Outputs], same: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """As `_agreeing`, of the images but those on which rounding alone makes the model change its mind.
 
         Those tell nothing of an engine; at least a third of the images must. A model that is torn between two answers
         gives the same one to half of its nudged images, so those on which an engine differs are nudged some more.
         """
-        if self._steady is None:
-            self._steady = self._alike([asked(self._candidate.run, nudged(batch, 0)) for batch in self._batches])
-        if (self._steady & same).mean() < _STEADY_SHARE:
-            return False
-        suspects = self._by_batch(self._steady & ~same)
-        return not any(map(self._are_steady, self._batches, self._answers, suspects))
+        if self._wavering is None:
+            self._wavering = [self._wavers(*each, 0) for each in zip(self._batches, self._answers, strict=True)]
+        steady = np.concatenate([each.is_steady for each in self._wavering])
+        pairs = zip(self._wavering, self._pairs(compiled), strict=True)
+        near = np.concatenate([wavering.reach(_furthest(*pair)) for wavering, pair in pairs])
+        agreeing = steady & (same | near)
+        if agreeing.mean() < _STEADY_SHARE:
+            return None
+        suspects = self._by_batch(steady & ~agreeing)
+        differs = any(map(self._differs, self._batches, self._answers, compiled, suspects))
+        return None if differs else agreeing
 
-    def _are_steady(self, batch: NDArray[Any], answers: Outputs, which: NDArray[np.bool_]) -> bool:
-        """Whether the model keeps to its answer to one of these images of a batch, however that is nudged."""
+    def _wavers(self, batch: NDArray[Any], answers: Outputs, trial: int) -> _Wavering:
+        moved = asked(self._candidate.run, nudged(batch, trial))
+        apart = _furthest(moved, answers)
+        magnitudes = np.stack([np.abs(each.reshape(len(each), -1).astype(np.float64)).max(axis=1) for each in answers])
+        return _Wavering(apart, alike(moved, answers, self._tolerance) | (apart <= _TORN * magnitudes).all(axis=0))
+
+    def _differs(self, batch: NDArray[Any], answers: Outputs, compiled: Outputs, which: NDArray[np.bool_]) -> bool:
+        """Whether an engine differs to one of these images of a batch, however that is nudged."""
         for trial in range(1, _NUDGES):
             if not which.any():
                 break
-            moved = asked(self._candidate.run, nudged(batch[which], trial))
-            which[which] = alike(moved, _rows(answers, which), self._tolerance)
+            theirs = _rows(answers, which)
+            wavering = self._wavers(batch[which], theirs, trial)
+            near = wavering.reach(_furthest(_rows(compiled, which), theirs))
+            which[which] = wavering.is_steady & ~near
         return bool(which.any())
 
     def _agree_within_steps(self, compiled: list[Outputs]) -> bool:
@@ -185,9 +220,6 @@ class _Trial:
             self._room = [room_around(answers, self._candidate.run, batch) for answers, batch in pairs]
         rooms = zip(self._room, self._pairs(compiled), strict=True)
         return all(lie_within(room, *pair, self._tolerance) for room, pair in rooms)
-
-    def _alike(self, answers: list[Outputs]) -> NDArray[np.bool_]:
-        return np.concatenate([alike(*pair, self._tolerance) for pair in self._pairs(answers)])
 
     def _by_batch(self, images: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
         return np.split(images, np.cumsum([len(batch) for batch in self._batches])[:-1])
@@ -203,6 +235,12 @@ class _Trial:
         now = time.perf_counter if self._candidate.on_gpu else time.process_time
         alone, together = (_at_best(answer, batch, now) for batch in (self._batches[0], self._batches[-1]))
         return (alone + together) / 2
+
+
+def _furthest(ours: Outputs, theirs: Outputs) -> NDArray[np.float64]:
+    """The largest difference between two answers to each image; shape (outputs, n)."""
+    apart = [np.abs(our.astype(np.float64) - their.astype(np.float64)) for our, their in zip(ours, theirs, strict=True)]
+    return np.stack([each.reshape(len(each), -1).max(axis=1) for each in apart])
 
 
 def _rows(outputs: Outputs, which: NDArray[np.bool_]) -> Outputs:

@@ -28,16 +28,25 @@ FULL = Tolerance(1e-4, 1e-3)
 HALF = Tolerance(5e-3, 1e-2)
 """Of a model that computes in 16 bits, as an engine that computes in 32 lies from it."""
 _NUDGE = 1e-6
+_COLOURS = 8
+"""In a row and in a column."""
 
 
 def probe_batch(manifest: Manifest, size: int) -> NDArray[Any]:
-    """`size` fixed images, as the model takes them: black, white, a gradient, then noise, always the same."""
+    """`size` fixed images, as the model takes them, always the same.
+
+    Black, white, a gradient, then by turns noise and a few colours that run into each other: to noise, which no
+    photograph is, a model may answer anything.
+    """
     spec = manifest.card.input
-    noise = np.random.default_rng(20_240_229).integers(0, 256, (size, spec.height, spec.width, 3), np.uint8)
+    random = np.random.default_rng(20_240_229)
+    noise = random.integers(0, 256, (size, spec.height, spec.width, 3), np.uint8)
     gradient = np.linspace(0, 255, spec.width, dtype=np.uint8)[None, :, None]
     for image, fixed in zip(noise, (0, 255, gradient), strict=False):
         image[...] = fixed
-    return model_input([Raster(pixels) for pixels in noise], manifest)
+    images = list(noise)
+    images[4::2] = random.integers(0, 256, (len(images[4::2]), _COLOURS, _COLOURS, 3), np.uint8)
+    return model_input([Raster(pixels) for pixels in images], manifest)
 
 
 @dataclass(frozen=True, slots=True)

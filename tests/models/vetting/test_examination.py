@@ -232,6 +232,38 @@ def test_so_do_images_on_which_it_is_torn_between_two_answers(
     assert f"{engine} agrees within 0.0e+00" in manifest.engine_reason
 
 
+def steep(path: Path) -> None:
+    """A model whose first answer is a thousand times a brightness, and whose others rounding moves a little."""
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "last"], ["means"]),
+        helper.make_node("Mul", ["means", "steep"], ["phase"]),
+        helper.make_node("Sin", ["phase"], ["wave"]),
+        helper.make_node("Mul", ["wave", "high"], ["waves"]),
+        helper.make_node("Mul", ["means", "large"], ["brightness"]),
+        helper.make_node("Concat", ["brightness", "waves", "waves"], ["scores"], axis=1),
+    ]
+    constants: dict[str, NDArray[Any]] = {
+        "steep": np.array(1e5, np.float32),
+        "high": np.array(10, np.float32),
+        "large": np.array(1000, np.float32),
+        "last": np.array([1], np.int64),
+    }
+    save_onnx(path, nodes, ["n", 8, 8, 3], ["n", 3], constants)
+
+
+@pytest.mark.parametrize(("off", "engine"), [(0.02, "openvino"), (5.0, "tensorflow")])
+def test_an_engine_may_lie_as_far_from_the_model_as_that_from_itself(
+    off: float, engine: EngineName, job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steep(Path(job.path))
+    wrong = np.array([0, off, off], np.float32)
+    moved: Distortion = lambda answers: answers + ~BLACK[: len(answers), None] * wrong  # noqa: E731
+    compiled_with(monkeypatch, {"openvino": moved}, costly=("tensorflow",))
+
+    assert examine(job, tmp_path / "built").engine == engine
+
+
 def brightness(path: Path, in_8_bits: bool) -> None:
     """A model whose answer to each image is its brightness, a thousand times as large and 0 for a grey image."""
     constants: dict[str, NDArray[Any]] = {

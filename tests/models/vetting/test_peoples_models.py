@@ -18,6 +18,7 @@ from models.images.model_input import model_input
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter
+from models.vetting.probing import FULL, HALF
 from tests.own_process import run_module
 
 PIXELS = "it scales its pixels itself"
@@ -71,5 +72,6 @@ def test_a_model_answers_as_in_the_keras_that_saved_it(folder: Path, vetter: Vet
     with np.load(folder / f"{name}_{version}.npz") as told:
         images, answers = told["images"], told["answers"]
     (found,) = load_engine(vetted.artefact, 1).predict(model_input(rasters(images), manifest))
-    np.testing.assert_allclose(found, answers, rtol=1e-3, atol=1e-3)
+    tolerance = HALF if name in ("mixed_precision", "half") else FULL
+    np.testing.assert_allclose(found, answers, tolerance.relative, tolerance.absolute)
     assert [note[: len(start)] for note, start in zip(manifest.notes, NOTES[name], strict=True)] == NOTES[name]
