@@ -96,6 +96,18 @@ class VettingStarved(Exception):  # noqa: N818 - it is the machine's state, not 
     """A vetting child got no processor; nothing was found out."""
 
 
+class VettingDisturbed(Exception):  # noqa: N818 - told apart from a verdict
+    """A vetting child ended in a way that may be the machine's doing as well as its candidate's.
+
+    Attributes:
+        verdict: on the candidate, if it is its doing.
+    """
+
+    def __init__(self, verdict: ModelRejected) -> None:
+        super().__init__(verdict.detail)
+        self.verdict = verdict
+
+
 class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
     """Vetting could not look at the candidate, for a reason that is this machine's; nothing was found out."""
 

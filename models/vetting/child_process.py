@@ -26,6 +26,7 @@ from models.confinement.places import packages
 from models.errors import (
     ModelFault,
     ModelRejected,
+    VettingDisturbed,
     VettingFailed,
     VettingStarved,
     VettingStopped,
@@ -104,6 +105,7 @@ class ChildProcess:
 
         Raises:
             ModelRejected: the child's verdict, or `timed_out` or `crashed`.
+            VettingDisturbed: it was killed from outside, or the clock ran out while it did not compute.
             VettingTooCostly: it took more memory than it may.
             VettingFailed: the child did not get as far as the job, or lacks a package for it.
             VettingStarved: it got no processor.
@@ -130,10 +132,10 @@ class ChildProcess:
             self._process.stdin.flush()
         try:
             self._watch(job)
-        except ModelRejected as rejection:
+        except (ModelRejected, VettingDisturbed) as trouble:
             if has_begun(self._workspace):
                 raise
-            raise VettingFailed(f"the vetting process did not begin: {rejection.detail}") from rejection
+            raise VettingFailed(f"the vetting process did not begin: {one_line(trouble)}") from trouble
         verdict = read_verdict(self._workspace)
         if isinstance(verdict, kind) and self._process.returncode == 0 and verdict.sha256 == job.sha256:
             return verdict
@@ -143,7 +145,8 @@ class ChildProcess:
             raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")
         if self._ran_out_of_memory():
             raise VettingTooCostly(self._how_it_ended())
-        raise ModelRejected(ModelFault.CRASHED, f"{self._how_it_ended()}; try it with `hotswap vet`")
+        crashed = ModelRejected(ModelFault.CRASHED, f"{self._how_it_ended()}; try it with `hotswap vet`")
+        raise VettingDisturbed(crashed) if self._process.returncode == -signal.SIGKILL else crashed
 
     def _copied(self, job: Job) -> Job:
         """The job with its files where the child may read them: what it makes of them is lost with it."""
@@ -182,11 +185,12 @@ class ChildProcess:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self._process.pid, signal.SIGKILL)  # what it may have left running
                 return
-            if time.monotonic() > deadline or self._processor_seconds() > allowed:
+            late = time.monotonic() > deadline
+            if late or self._processor_seconds() > allowed:
                 self._kill()
-                raise ModelRejected(
-                    ModelFault.TIMED_OUT, f"vetting took longer than {job.seconds:.0f} s; make the model smaller"
-                )
+                detail = f"vetting took longer than {job.seconds:.0f} s; make the model smaller"
+                timed_out = ModelRejected(ModelFault.TIMED_OUT, detail)
+                raise VettingDisturbed(timed_out) if late else timed_out
             if not self._hurried and self.is_starved():
                 self._kill()
                 raise VettingStarved

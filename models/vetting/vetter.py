@@ -20,7 +20,15 @@ from models.artefacts import (
     EngineChoice,
     Vetted,
 )
-from models.errors import ModelFault, ModelRejected, VettingStarved, VettingStopped, VettingTooCostly, one_line
+from models.errors import (
+    ModelFault,
+    ModelRejected,
+    VettingDisturbed,
+    VettingStarved,
+    VettingStopped,
+    VettingTooCostly,
+    one_line,
+)
 from models.memory import machine_bytes
 from models.model_files import MODEL_SUFFIXES, needs_keras
 from models.reference import DIGEST_DIGITS, ModelReference, sha256_of
@@ -36,6 +44,8 @@ _LOGGER = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
 _SPARE_SECONDS = 60.0
 _LEAST_MEMORY = 2 << 30
+_DISTURBANCES = 3
+"""After so many it is the file's doing."""
 _QUANTIZING = 5
 """Times as long as vetting: each of some hundred images is computed one by one, with all that is in between."""
 
@@ -151,6 +161,8 @@ class Vetter:
             if written.is_symlink() or not written.is_file():
                 raise ModelRejected(ModelFault.CRASHED, "quantizing left no model")
             shutil.move(written, target)
+        except VettingDisturbed as trouble:
+            raise trouble.verdict from trouble
         except VettingTooCostly as trouble:
             raise ModelRejected(
                 ModelFault.TOO_LARGE,
@@ -268,12 +280,18 @@ class Vetter:
             ModelRejected: with the reason.
         """
         hurried = False
+        disturbances = 0
         while True:
             try:
                 return self._compiled(job, self._take_child(keras, hurried))
             except VettingStarved:
                 _LOGGER.info("vetting gets no processor on this busy machine; again, with a claim to a tenth of it")
                 hurried = True
+            except VettingDisturbed as trouble:
+                disturbances += 1
+                if disturbances == _DISTURBANCES:
+                    raise trouble.verdict from trouble
+                _LOGGER.info("vetting was disturbed (%s); again", one_line(trouble))
             except VettingTooCostly as trouble:
                 if job.lean:
                     raise ModelRejected(

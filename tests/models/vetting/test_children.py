@@ -19,7 +19,7 @@ import pytest
 from models.errors import ModelFault, VettingFailed, VettingStopped
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
-from models.vetting import Vetter
+from models.vetting import Vetter, VettingLimits
 from models.vetting.child_process import ChildProcess
 from models.vetting.job import has_begun
 from tests import model_files
@@ -40,6 +40,62 @@ def test_a_child_that_is_killed_is_a_crash(tmp_path: Path, vetter: Vetter, share
         refused = rejection(vetting.result)
     assert refused.fault is ModelFault.CRASHED
     assert "11" in refused.detail
+
+
+def test_a_child_that_the_system_kills_is_begun_anew(
+    tmp_path: Path, vetter: Vetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed: list[int] = []
+
+    class KilledOnce(ChildProcess):
+        def is_starved(self) -> bool:
+            if not killed and has_begun(self._workspace):
+                killed.append(self._process.pid)
+                os.kill(self._process.pid, signal.SIGKILL)
+            return False
+
+    monkeypatch.setattr("models.vetting.vetter.ChildProcess", KilledOnce)
+    assert vetter.vet(str(tiny_classifier(tmp_path / "m.onnx", classes=15))).name == "m"
+    assert killed
+
+
+def test_a_file_whose_child_is_killed_again_and_again_is_a_crash(
+    tmp_path: Path, vetter: Vetter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[bool] = []
+
+    class Killed(ChildProcess):
+        def __init__(self, keras: bool, workspace: AbstractContextManager[Path], hurried: bool = False) -> None:
+            begun.append(hurried)
+            super().__init__(keras, workspace, hurried)
+
+        def is_starved(self) -> bool:
+            if has_begun(self._workspace):
+                os.kill(self._process.pid, signal.SIGKILL)
+            return False
+
+    monkeypatch.setattr("models.vetting.vetter.ChildProcess", Killed)
+    refused = rejection(lambda: vetter.vet(str(model_files.never_returns(tmp_path / "m.onnx"))))
+    assert refused.fault is ModelFault.CRASHED
+    assert "signal 9" in refused.detail
+    assert begun == [False] * 3
+
+
+def test_a_child_that_waits_until_the_clock_runs_out_is_begun_anew_before_that_is_the_files_doing(
+    tmp_path: Path, shared_cache: ArtefactCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Halted(ChildProcess):
+        def is_starved(self) -> bool:
+            if has_begun(self._workspace):
+                os.kill(self._process.pid, signal.SIGSTOP)
+            return False
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr("models.vetting.vetter.ChildProcess", Halted)
+    vetter = Vetter(LocalStorage(), shared_cache, limits=VettingLimits(seconds=2))
+    refused = rejection(lambda: vetter.vet(str(model_files.never_returns(tmp_path / "m.onnx"))))
+    assert refused.fault is ModelFault.TIMED_OUT
+    assert caplog.text.count("vetting was disturbed") == 2
 
 
 def test_a_child_that_dies_before_it_looks_says_nothing_about_the_file(tmp_path: Path, vetter: Vetter) -> None:
