@@ -32,7 +32,8 @@ from models.vetting.probing import (
 _TIMED_RUNS = 3
 _TIMED_SECONDS = 0.3
 _STEADY_SHARE = 1 / 3
-_NUDGES = 10
+_NUDGES = 8
+"""Each twice as far as the one before; the last by a thirtieth of what a pixel of 8 bits can tell."""
 _TORN = 0.05
 """Of an output's magnitude: a model that moves by more changes its mind."""
 _ROOM = 2
@@ -180,7 +181,8 @@ class _Trial:
         """As `_agreeing`, of the images but those on which rounding alone makes the model change its mind.
 
         Those tell nothing of an engine; at least a third of the images must. A model that is torn between two answers
-        gives the same one to half of its nudged images, so those on which an engine differs are nudged some more.
+        gives the same one to half of its nudged images, and the rounding of hundreds of layers adds up to more than
+        that of one, so those on which an engine differs are nudged again and again, farther each time.
         """
         if self._wavering is None:
             self._wavering = [self._wavers(*each, 0) for each in zip(self._batches, self._answers, strict=True)]
@@ -207,7 +209,7 @@ class _Trial:
                 break
             theirs = _rows(answers, which)
             wavering = self._wavers(batch[which], theirs, trial)
-            near = wavering.reach(_furthest(_rows(compiled, which), theirs))
+            near = wavering.reach(_furthest(_rows(compiled, which), theirs) * 2.0**trial)
             which[which] = wavering.is_steady & ~near
         return bool(which.any())
 

@@ -148,11 +148,11 @@ def nudged(batch: NDArray[Any], trial: int) -> NDArray[Any]:
 
     Args:
         batch: shape (n, …).
-        trial: another number nudges it another way.
+        trial: another number nudges it another way, the next twice as far.
     """
     if batch.dtype.kind != "f":
         return batch
-    signs = np.where(np.random.default_rng([7, trial]).random(batch.shape) < 0.5, -_NUDGE, _NUDGE)
+    signs = np.where(np.random.default_rng([7, trial]).random(batch.shape) < 0.5, -_NUDGE, _NUDGE) * 2.0**trial
     return (batch + signs * np.abs(batch).max()).astype(batch.dtype)
 
 
