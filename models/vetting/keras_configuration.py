@@ -17,6 +17,8 @@ _TRAINING_OF_ALL = "compile_config"
 _TOOLS_OF_KERAS = {"utils", "config", "saving", "export", "backend"}
 """Parts of Keras that do things (fetch a file, switch `safe_mode` off) rather than being parts of models."""
 _CODE_CARRIERS = ("Lambda", "__lambda__", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")
+_REGISTERED = {f"Custom>{name}" for name in names.OF_APPLICATIONS}
+"""As Keras 2 names layers of `keras.applications`' own."""
 _CLASSES = {
     "": names.MODELS | names.POLICIES,
     "activations": frozenset[str](),
@@ -93,18 +95,23 @@ def _check_object(key: str, value: dict[str, Any]) -> None:
         )
     if isinstance(module, str):
         _check_module(module, name)
-    if isinstance(registered, str) and ">" in registered and not registered.startswith("keras>"):
+    if isinstance(registered, str) and not _is_of_keras(registered):
         raise ModelRejected(
             ModelFault.UNSUPPORTED_LAYER,
             f"{one_line(registered, 60)} is a layer of its author's own; only Keras' own layers are served",
         )
     if name == "function":
         _check_function(key, module, value.get("config"))
-    elif not isinstance(name, str) or not (name in names.VALUES or _is_known(module, name)):
+    elif not isinstance(name, str) or not (name in names.VALUES | _REGISTERED or _is_known(module, name)):
         raise ModelRejected(
             ModelFault.UNSUPPORTED_LAYER,
             f"{_named(module, name)} is none of Keras' own layers; only those are served",
         )
+
+
+def _is_of_keras(registered: str) -> bool:
+    package, is_in_one, _ = registered.partition(">")
+    return not is_in_one or package == "keras" or registered in _REGISTERED
 
 
 def _check_module(module: str, name: Any) -> None:

@@ -103,6 +103,13 @@ def test_a_configuration_that_names_code_is_refused_unread(layer: dict[str, Any]
         {"class_name": "Functional", "module": "keras.src.engine.functional", "config": {}},
         {"class_name": "GetItem", "module": "keras.src.ops.numpy", "config": {}},
         {"class_name": "Policy", "module": "tf_keras.mixed_precision", "config": {}},
+        {"class_name": "Custom>CustomScaleLayer", "config": {}},
+        {
+            "class_name": "CustomScaleLayer",
+            "module": "keras.src.applications.inception_resnet_v2",
+            "registered_name": "Custom>CustomScaleLayer",
+            "config": {},
+        },
     ],
 )
 def test_what_keras_2_and_3_write_of_their_own_is_let_through(layer: dict[str, Any]) -> None:
