@@ -20,6 +20,7 @@ def test_a_file_that_this_machine_cannot_vet_is_undecided(tmp_path: Path, monkey
     [file] = LocalStorage().list(str(tmp_path / "*.onnx"))
     (tmp_path / "onnx.py").write_text("raise ModuleNotFoundError(\"No module named 'onnx'\")")
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    (tmp_path / "onnx.dist-info").mkdir()  # so that packages are installed there
 
     with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))) as vetter:
         seen = look_at(file, vetter)
