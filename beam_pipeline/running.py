@@ -17,7 +17,7 @@ from beam_pipeline.books import Books, books_of
 from beam_pipeline.option_table import JobOptions
 from beam_pipeline.pipeline import build
 from beam_pipeline.telling import tracebacks_told_once
-from models.errors import one_line
+from models.errors import NoModelAnswers, one_line
 from transforms import metrics
 from transforms.process import JobRun
 from transforms.sinks import SinkFailed
@@ -86,11 +86,13 @@ class LocalRun:
     def drain(self, all_counted: Callable[[Books], bool]) -> Books:
         """Waits until everything that was read has its outcome and every outcome and model event is written.
 
-        The caller stops the source first. Gives up after a minute, or when the job fails.
+        The caller stops the source first. Gives up after a minute, or when the job fails; on a model that hangs after
+        seconds.
 
         Args:
             all_counted: whether every message that was read is in the books.
         """
+        self.serving.end_soon()
         deadline = time.monotonic() + _DRAIN_SECONDS
         while True:
             counts = self.counts()
@@ -110,7 +112,8 @@ class LocalRun:
             return ""
         text = one_line(self.failure, limit=1000)
         text = re.sub(r" \[while running '[^']*'\]$", "", text)
-        return text if isinstance(self.failure, SinkFailed) else f"{type(self.failure).__name__}: {text}"
+        explained = isinstance(self.failure, SinkFailed | NoModelAnswers)
+        return text if explained else f"{type(self.failure).__name__}: {text}"
 
     def close(self) -> None:
         """Ends the job and every process that it started."""

@@ -7,7 +7,7 @@ import logging
 import traceback
 from collections.abc import Iterator
 
-from models.live import ModelsClosed
+from models.errors import ModelsClosed, NoModelAnswers
 from transforms.pubsub.errors import PublishingStopped
 from transforms.sinks import SinkFailed
 
@@ -52,4 +52,4 @@ class TellOnce(logging.Filter):
         return True
 
 
-_EXPLAINED = (SinkFailed, PublishingStopped, ModelsClosed)
+_EXPLAINED = (SinkFailed, PublishingStopped, ModelsClosed, NoModelAnswers)

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.ways import Setup, Timing, stopwatch
 from models.compute_threads import cores
-from models.engines import load_engine
+from models.engines.loading import load_engine
 from models.images.decoding import DecodeLimits, decode_image
 from models.images.model_input import model_input
 from models.memory import keep_freed_memory

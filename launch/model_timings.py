@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import statistics
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.artefacts import Artefact
 from models.compute_threads import cores
-from models.engines import load_engine
+from models.engines.engine import Engine
+from models.hosting.hosted_engine import Hosts
 
 _REPEATS = 5
 
@@ -43,21 +45,28 @@ class Timings:
 
 
 def measure(artefact: Artefact, this_call: float, batch_size: int) -> Timings:
-    """Loads a compiled model and has it predict black images."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Loads a compiled model, as a job would, and has it predict black images.
+
+    Raises:
+        ModelFailed: it does not.
+    """
     manifest = artefact.manifest
-    started = time.perf_counter()
-    engine = load_engine(artefact, cores())
-    loading = time.perf_counter() - started
+    with contextlib.closing(Hosts()) as hosts:
+        started = time.perf_counter()
+        engine = hosts.load(artefact, cores())
+        loading = time.perf_counter() - started
+        alone, together = (
+            _median(engine, np.zeros((images, *manifest.input_shape), manifest.input_dtype))
+            for images in (1, batch_size)
+        )
+    return Timings(manifest.seconds, this_call, loading, alone, together, batch_size)
 
-    def median(images: int) -> float:
-        batch = np.zeros((images, *manifest.input_shape), manifest.input_dtype)
+
+def _median(engine: Engine, batch: NDArray[Any]) -> float:
+    engine.predict(batch)
+    seconds = []
+    for _ in range(_REPEATS):
+        begun = time.perf_counter()
         engine.predict(batch)
-        seconds = []
-        for _ in range(_REPEATS):
-            begun = time.perf_counter()
-            engine.predict(batch)
-            seconds.append(time.perf_counter() - begun)
-        return statistics.median(seconds)
-
-    return Timings(manifest.seconds, this_call, loading, median(1), median(batch_size), batch_size)
+        seconds.append(time.perf_counter() - begun)
+    return statistics.median(seconds)

@@ -2,32 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from models.engines import Outputs
-from models.errors import ImageError, ImageFault, typed_line
+from models.engines.engine import Outputs
+from models.errors import ImageError, ImageFault, ModelFailed, ModelsClosed, ModelUnfit, typed_line
 from models.images.decoding import Raster
-from models.live import LiveModel
+from models.live import LiveModel, LiveModels
 from models.tasks import Prediction, interpret
 
 
-def answers(model: LiveModel, images: Sequence[Raster]) -> Iterator[Prediction | ImageError]:
-    """A `Prediction` or an `ImageError` for each image, in order."""
-    for image, row in zip(images, _rows(model, images), strict=True):
-        if isinstance(row, ImageError):
-            yield row
-            continue
+class Answered(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        by: the model that answered.
+        outcomes: a `Prediction` or an `ImageError` for each image, in order.
+    """
+
+    by: LiveModel
+    outcomes: list[Prediction | ImageError]
+
+
+def answer(models: LiveModels, images: Sequence[Raster]) -> Answered:
+    """Has the live model answer; one that fails on its own probe image is quarantined, and the next one answers.
+
+    Raises:
+        NoModelAnswers: there is none that could.
+        ModelsClosed: the program is ending.
+    """
+    while True:
+        live = models.current()
         try:
-            yield interpret(row, model.manifest, image)
-        except ImageError as error:
-            yield error
+            return Answered(live, answers(live, images))
+        except ModelUnfit as why:
+            models.quarantine(live, why)
+
+
+def answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | ImageError]:
+    """A `Prediction` or an `ImageError` for each image, in order.
+
+    Raises:
+        ModelUnfit: the model fails on its own probe image too.
+        ModelsClosed: the program is ending.
+    """
+    rows = zip(images, _rows(model, images), strict=True)
+    outcomes = [row if isinstance(row, ImageError) else _meaning(row, model, image) for image, row in rows]
+    if any(isinstance(outcome, ImageError) for outcome in outcomes):
+        model.require_fit()
+    return outcomes
+
+
+def _meaning(row: Outputs, model: LiveModel, image: Raster) -> Prediction | ImageError:
+    try:
+        return interpret(row, model.manifest, image)
+    except ImageError as error:
+        return error.with_traceback(None)  # which would hold on to the model
 
 
 def _rows(model: LiveModel, images: Sequence[Raster]) -> list[Outputs | ImageError]:
     try:
         return list(zip(*model.predict(images), strict=True))
+    except (ModelsClosed, ModelUnfit):
+        raise
     except Exception as error:  # engines raise errors of their own kinds; halving finds the image at fault
         if len(images) == 1:
-            return [ImageError(ImageFault.PREDICTION_FAILED, typed_line(error))]
+            return [_fault_of(error)]
         middle = len(images) // 2
         return _rows(model, images[:middle]) + _rows(model, images[middle:])
+
+
+def _fault_of(error: Exception) -> ImageError:
+    if isinstance(error, ModelFailed):
+        return ImageError(error.fault, error.detail)
+    return ImageError(ImageFault.PREDICTION_FAILED, typed_line(error))

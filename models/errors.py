@@ -30,6 +30,10 @@ class ImageFault(StrEnum):
     CORRUPT = "corrupt"
     NON_FINITE_OUTPUT = "non_finite_output"
     PREDICTION_FAILED = "prediction_failed"
+    WRONG_ANSWER_SHAPE = "wrong_answer_shape"
+    MODEL_CRASHED = "model_crashed"
+    MODEL_TIMED_OUT = "model_timed_out"
+    MODEL_OUT_OF_MEMORY = "model_out_of_memory"
 
 
 class ModelFault(StrEnum):
@@ -86,6 +90,36 @@ class ModelRejected(Exception):  # noqa: N818 - a verdict on a file, not a failu
 
     def __reduce__(self) -> tuple[type[ModelRejected], tuple[ModelFault, str, str | None]]:
         return type(self), (self.fault, self.detail, self.model_id)
+
+
+class ModelFailed(Exception):  # noqa: N818 - told apart from a verdict on an image
+    """A model did not answer a batch; which of its images is at fault, if any, is not known yet.
+
+    Attributes:
+        fault: what it did instead.
+        detail: one line for a person, safe to print.
+    """
+
+    def __init__(self, fault: ImageFault, detail: str) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
+
+
+class ModelGivenUp(ModelFailed):
+    """A model did not answer in time before the end of the program, which tells little of it."""
+
+
+class ModelUnfit(ModelFailed):
+    """A model fails on its own probe image, on this machine at least."""
+
+
+class NoModelAnswers(RuntimeError):  # noqa: N818 - named for the state it reports
+    """Every model that could be live is quarantined; the text says why the last one is."""
+
+
+class ModelsClosed(Exception):  # noqa: N818 - the program is ending, nothing failed
+    """The program is ending and no model will answer any more."""
 
 
 class VettingStopped(Exception):  # noqa: N818 - the program is ending, nothing failed

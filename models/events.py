@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from models.moments import rfc3339
 
-EventKind = Literal["accepted", "rejected", "loading", "failed", "live", "retired"]
+EventKind = Literal["accepted", "rejected", "loading", "failed", "live", "quarantined", "retired"]
 
 MAX_UNDRAINED = 10_000
 
@@ -26,11 +26,13 @@ class ModelEvent:
     """One step in a model's life.
 
     Attributes:
-        event: `accepted` or `rejected` by vetting; in one worker `loading`, then `live` or `failed`, at last `retired`.
+        event: `accepted` or `rejected` by vetting; in one worker `loading`, then `live`, `failed` or `quarantined`, at
+            last `retired`.
         model_id: the reference of the exact bytes; the bare URI where they could not be read whole.
         model_name: the card's name, else the file name without extension.
         reason: for a rejection a stable word, then detail; for an acceptance which engine and why; for a failure what
-            went wrong, and it is tried again.
+            went wrong, and it is tried again; for a quarantine what the model did on its own probe image, and which
+            one takes over.
         seconds: how long vetting or loading took.
         time: when it happened, RFC 3339 in UTC.
         worker: the process that says so.

@@ -17,12 +17,20 @@ import numpy as np
 from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Manifest, Vetted
 from models.card import Card
 from models.compute_threads import cores
-from models.engines import Engine, Outputs, load_engine
-from models.errors import VettingStopped, typed_line
+from models.engines.engine import Engine, Outputs
+from models.errors import (
+    ImageFault,
+    ModelFailed,
+    ModelGivenUp,
+    ModelsClosed,
+    ModelUnfit,
+    NoModelAnswers,
+    VettingStopped,
+    typed_line,
+)
 from models.events import EventLog, ModelEvent
 from models.images.decoding import Raster
 from models.images.model_input import model_input
-from models.memory import give_freed_memory_back
 from models.reference import ModelReference, Statement
 
 _LOGGER = logging.getLogger(__name__)
@@ -34,10 +42,8 @@ FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 60.0
 _LONGEST_CLOSE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
-
-
-class ModelsClosed(Exception):  # noqa: N818 - the program is ending, nothing failed
-    """The program is ending and no model will answer any more."""
+_REMEMBERED = 16
+"""Models that were live, of which one may have to take over."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
@@ -57,6 +63,26 @@ class LiveModel:
         """A row of each output for each image, of whatever size it is."""
         return self.engine.predict(model_input(images, self.manifest))
 
+    def require_fit(self) -> None:
+        """Does nothing where the model answers to its own probe image, a black one.
+
+        Raises:
+            ModelUnfit: it does not: what went wrong was no image's fault.
+            ModelsClosed: the program is ending.
+        """
+        try:
+            outputs = self.predict(_black_images(self.card, 1))
+        except (ModelsClosed, ModelUnfit):
+            raise
+        except ModelGivenUp:
+            return
+        except ModelFailed as failure:
+            raise ModelUnfit(failure.fault, failure.detail) from failure
+        except Exception as error:  # engines raise errors of their own kinds
+            raise ModelUnfit(ImageFault.PREDICTION_FAILED, typed_line(error)) from error
+        if not all(np.isfinite(output).all() for output in outputs):
+            raise ModelUnfit(ImageFault.NON_FINITE_OUTPUT, "an answer to a black image is not finite")
+
 
 class LiveModels:
     """Holds the live model, and replaces it as statements ask.
@@ -66,17 +92,17 @@ class LiveModels:
 
     Args:
         obtain: finds the compiled form of a model, by its reference.
-        events: where `loading`, `failed`, `live` and `retired` are told.
+        events: where `loading`, `failed`, `live`, `quarantined` and `retired` are told.
+        load: makes an engine of a compiled form, for so many threads.
         warm_sizes: the batch sizes that a model is warmed at.
-        load: makes an engine of a compiled form.
     """
 
     def __init__(
         self,
         obtain: Callable[[ModelReference], Vetted],
         events: EventLog,
+        load: Callable[[Artefact, int], Engine],
         warm_sizes: Sequence[int] = (1, DEFAULT_LARGEST_BATCH),
-        load: Callable[[Artefact, int], Engine] = load_engine,
     ) -> None:
         self._obtain = obtain
         self._events = events
@@ -85,12 +111,14 @@ class LiveModels:
         self._changed = threading.Condition()
         self._live: LiveModel | None = None
         self._wanted: Statement | None = None
+        self._were_live: list[ModelReference] = []
+        self._quarantined: dict[ModelReference, str] = {}
         self._resident: weakref.WeakValueDictionary[str, LiveModel] = weakref.WeakValueDictionary()
         self._loading = 0
         self._retirements: weakref.WeakKeyDictionary[LiveModel, weakref.finalize[Any, LiveModel]]
         self._retirements = weakref.WeakKeyDictionary()
         self._retiring = 0
-        self._gone: SimpleQueue[tuple[str, str, str]] = SimpleQueue()
+        self._gone: SimpleQueue[tuple[str, str]] = SimpleQueue()
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -101,6 +129,8 @@ class LiveModels:
                 return
             if statement == self._wanted:
                 return
+            if self._wanted is None or statement.reference != self._wanted.reference:
+                self._quarantined.pop(statement.reference, None)
             self._wanted = statement
             self._changed.notify_all()
             if self._thread is None:
@@ -108,19 +138,31 @@ class LiveModels:
                 self._thread.start()
 
     def current(self) -> LiveModel:
-        """The live model; waits for the first one.
+        """The live model; waits for one that is on its way in.
 
         Raises:
             ModelsClosed: `close` was called.
+            NoModelAnswers: whatever could be live is quarantined.
         """
         live = self._live
         if live is not None:
             return live
         with self._changed:
-            self._changed.wait_for(lambda: self._live or self._closed)
+            self._changed.wait_for(lambda: self._live or self._closed or self._has_none_left())
             if self._live is None:
-                raise ModelsClosed
+                raise ModelsClosed if self._closed else NoModelAnswers(self._why_none_is_left())
             return self._live
+
+    def quarantine(self, model: LiveModel, why: ModelUnfit) -> None:
+        """Takes a model out for good that fails on its own probe image: the one before takes over.
+
+        It gets another chance once it is stated anew, after another one was.
+        """
+        with self._changed:
+            if self._live is model:
+                self._live = None
+                self._on_its_way_out(model)
+            self._take_out(model.reference, model.card.name, str(why))
 
     def peek(self) -> LiveModel | None:
         """The live model, or None while there is none."""
@@ -143,17 +185,20 @@ class LiveModels:
     def _run(self) -> None:
         """Brings in what is wanted, one model after the other, until closed."""
         failures = _Failures()
-        begun: Statement | None = None
-        while (wanted := self._next_wanted()) is not None:
-            reference = wanted.reference
+        begun: object = None
+        while (reference := self._next_wanted()) is not None:
+            wanted = (reference, self._wanted)
             if wanted != begun:
                 self._events.add(ModelEvent("loading", reference.model_id, reference.file_name))
             begun = wanted
             started = time.monotonic()
             try:
                 self._bring_in(reference)
-            except VettingStopped:
+            except (VettingStopped, ModelsClosed):
                 return
+            except ModelUnfit as why:
+                with self._changed:
+                    self._take_out(reference, reference.file_name, str(why))
             except Exception as error:  # whatever it is, it may pass; the old model answers meanwhile
                 seconds = failures.add(reference, error)
                 if failures.is_news:
@@ -167,20 +212,44 @@ class LiveModels:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or not self._is_wanted(reference), seconds)
 
-    def _next_wanted(self) -> Statement | None:
+    def _next_wanted(self) -> ModelReference | None:
         """Waits until another model than the live one is wanted; None once closed."""
         while True:
             self._tell_retired()
             with self._changed:
                 if self._closed:
                     return None
-                wanted = self._wanted
-                if wanted is not None and (self._live is None or self._live.reference != wanted.reference):
+                wanted = self._should_be_live()
+                if wanted is not None and (self._live is None or self._live.reference != wanted):
                     return wanted
                 self._changed.wait(_LOOK_SECONDS if self._retiring else None)
 
+    def _should_be_live(self) -> ModelReference | None:
+        """What is stated; while that is quarantined, what was live last and is not."""
+        stated = [self._wanted.reference] if self._wanted is not None else []
+        candidates = [*stated, *reversed(self._were_live)]
+        return next((each for each in candidates if each not in self._quarantined), None)
+
     def _is_wanted(self, reference: ModelReference) -> bool:
-        return self._wanted is not None and self._wanted.reference == reference
+        return self._should_be_live() == reference
+
+    def _has_none_left(self) -> bool:
+        return bool(self._quarantined) and self._should_be_live() is None
+
+    def _why_none_is_left(self) -> str:
+        reference, why = list(self._quarantined.items())[-1]
+        return f"no model can answer; the last one, {reference.model_id}, failed on its own probe image: {why}"
+
+    def _take_out(self, reference: ModelReference, name: str, why: str) -> None:
+        """Quarantines a model, and tells it; under the lock."""
+        if reference in self._quarantined:
+            return
+        self._quarantined[reference] = why
+        after = self._should_be_live()
+        took_over = f"{after.model_id} takes over" if after is not None else "no other model is left"
+        _LOGGER.warning("model quarantined: %s (%s); %s", reference.model_id, why, took_over)
+        self._events.add(ModelEvent("quarantined", reference.model_id, name, f"{why}; {took_over}"))
+        self._changed.notify_all()
 
     def _bring_in(self, wanted: ModelReference) -> None:
         started = time.monotonic()
@@ -195,8 +264,9 @@ class LiveModels:
                 if self._closed or not self._is_wanted(wanted):
                     return
                 outgoing, self._live = self._live, incoming
+                self._were_live = [*(each for each in self._were_live if each != wanted), wanted][-_REMEMBERED:]
                 self._loading = 0
-                self._resident[wanted.digest] = incoming
+                self._resident[wanted.sha256] = incoming
                 self._changed.notify_all()
         finally:
             self._loading = 0
@@ -206,14 +276,18 @@ class LiveModels:
         _LOGGER.info("model live: %s after %.2f s", incoming.reference.model_id, seconds)
         self._events.add(ModelEvent("live", incoming.reference.model_id, incoming.card.name, "", seconds))
         if outgoing is not None:
-            # The last batch drops it in any thread and at any moment, even amid a lock that telling would need.
-            gone = outgoing.reference.model_id, outgoing.card.name, outgoing.manifest.engine
-            self._retirements[outgoing] = weakref.finalize(outgoing, self._gone.put, gone)
-            self._retirements[outgoing].atexit = False
-            self._retiring += 1
+            self._on_its_way_out(outgoing)
+
+    def _on_its_way_out(self, outgoing: LiveModel) -> None:
+        """Has a model that is no longer live be told as retired once the last batch has dropped it."""
+        # In any thread and at any moment, even amid a lock that telling would need.
+        gone = outgoing.reference.model_id, outgoing.card.name
+        self._retirements[outgoing] = weakref.finalize(outgoing, self._gone.put, gone)
+        self._retirements[outgoing].atexit = False
+        self._retiring += 1
 
     def _already_resident(self, reference: ModelReference) -> LiveModel | None:
-        known = self._resident.get(reference.digest)
+        known = self._resident.get(reference.sha256)
         if known is None or known.reference == reference:
             return known
         # The same bytes under another name: its own card, which may be named after the file, and the same engine.
@@ -222,9 +296,11 @@ class LiveModels:
     def _loaded(self, vetted: Vetted) -> LiveModel:
         engine = self._load(vetted.artefact, cores())
         model = LiveModel(vetted.reference, vetted.artefact.manifest, engine)
-        spec = model.card.input
         for size in sorted({min(size, engine.largest_run) for size in self._warm_sizes}):
-            model.predict([Raster(np.zeros((spec.height, spec.width, 3), np.uint8))] * size)
+            try:
+                model.predict(_black_images(model.card, size))
+            except ModelFailed as failure:
+                raise ModelUnfit(failure.fault, failure.detail) from failure
         return model
 
     def _await_room(self) -> None:
@@ -241,11 +317,13 @@ class LiveModels:
         if not gone:
             return
         self._retiring -= len(gone)
-        # SavedModels are cycles of Python objects.
-        give_freed_memory_back(cycles=any(engine == "tensorflow" for _, _, engine in gone))
-        for model_id, name, _ in gone:
+        for model_id, name in gone:
             _LOGGER.info("model retired: %s", model_id)
             self._events.add(ModelEvent("retired", model_id, name))
+
+
+def _black_images(card: Card, images: int) -> list[Raster]:
+    return [Raster(np.zeros((card.input.height, card.input.width, 3), np.uint8))] * images
 
 
 class _Failures:

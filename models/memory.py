@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import os
 import sys
 from pathlib import Path
@@ -16,6 +15,22 @@ _MOST_KEPT = 128 << 20
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Of this container, as versions 2 and 1 of control groups tell it."""
+
+
+_OUT_OF_MEMORY = (
+    *("OOM", "out of memory", "exhausted", "ResourceExhausted", "bad_alloc"),
+    *("allocate memory", "Unable to allocate", "Failed to allocate"),
+)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether a framework's error means that there was not enough memory; each says so in words of its own."""
+    return isinstance(error, MemoryError) or says_out_of_memory(str(error))
+
+
+def says_out_of_memory(text: str) -> bool:
+    """The same of an error's text, or of the last words of a process."""
+    return any(words in text for words in _OUT_OF_MEMORY)
 
 
 def machine_bytes() -> int:
@@ -38,16 +53,3 @@ def keep_freed_memory() -> None:
             libc = ctypes.CDLL(None)
             libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
             libc.mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
-
-
-def give_freed_memory_back(cycles: bool) -> None:
-    """Returns what is free to the system.
-
-    Args:
-        cycles: whether to look for garbage first that is held by itself alone.
-    """
-    if cycles:
-        gc.collect()
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)

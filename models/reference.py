@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 DIGEST_DIGITS = 12
-"""Of a file's SHA-256, in hexadecimal: those that tell models apart."""
+"""Of a file's SHA-256, in hexadecimal: those that people read. Nothing is found or compared by them."""
 DIGEST_PATTERN = f"[0-9a-f]{{{DIGEST_DIGITS}}}"
 """What such digits match, as a regular expression."""
-_MODEL_ID = rf"(?P<uri>.+)@sha256:(?P<digest>{DIGEST_PATTERN})"
-_REFERENCE = re.compile(_MODEL_ID, re.DOTALL)
-_STATED = re.compile(rf"{_MODEL_ID}(?:;since=(?P<since>\d+))?", re.DOTALL)
+_STATED = re.compile(r"(?P<uri>.+)@sha256:(?P<sha256>[0-9a-f]{64});since=(?P<since>\d+)", re.DOTALL)
 
 
 def sha256_of(path: Path) -> str:
@@ -33,11 +31,16 @@ class ModelReference:
 
     Attributes:
         uri: where the bytes were found, e.g. `gs://bucket/models/digits.h5`.
-        digest: the first 12 hexadecimal digits of the file's SHA-256.
+        sha256: of the file, all 64 hexadecimal digits: two files of one digest's beginning are soon made.
     """
 
     uri: str
-    digest: str
+    sha256: str
+
+    @property
+    def digest(self) -> str:
+        """The first 12 digits, for reading."""
+        return self.sha256[:DIGEST_DIGITS]
 
     @property
     def model_id(self) -> str:
@@ -48,18 +51,6 @@ class ModelReference:
     def file_name(self) -> str:
         """See `file_name_of`."""
         return file_name_of(self.uri)
-
-    @classmethod
-    def parse(cls, model_id: str) -> ModelReference:
-        """The reference whose `model_id` this is.
-
-        Raises:
-            ValueError: it is none.
-        """
-        match = _REFERENCE.fullmatch(model_id)
-        if match is None:
-            raise _no_model_id(model_id)
-        return cls(match["uri"], match["digest"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +69,17 @@ class Statement:
     since: int
 
     def encode(self) -> str:
-        """One line, as it travels in `ModelMetadata.model_id`: the model's id, then `;since=MICROSECONDS`."""
-        return f"{self.reference.model_id};since={self.since}"
+        """One line, as it travels in `ModelMetadata.model_id`: `URI@sha256:64 DIGITS;since=MICROSECONDS`."""
+        return f"{self.reference.uri}@sha256:{self.reference.sha256};since={self.since}"
 
     @classmethod
     def decode(cls, text: str) -> Statement:
-        """Reads what `encode` wrote; a bare model id is the oldest statement there is.
+        """Reads what `encode` wrote.
 
         Raises:
-            ValueError: `text` is not a model id.
+            ValueError: it did not.
         """
         match = _STATED.fullmatch(text)
         if match is None:
-            raise _no_model_id(text)
-        return cls(ModelReference(match["uri"], match["digest"]), int(match["since"] or 0))
-
-
-def _no_model_id(text: str) -> ValueError:
-    return ValueError(f"not a model id (URI@sha256:HHHHHHHHHHHH): {text!r}")
+            raise ValueError(f"not a statement (URI@sha256:…;since=…): {text!r}")
+        return cls(ModelReference(match["uri"], match["sha256"]), int(match["since"]))

@@ -10,6 +10,7 @@ from pathlib import Path
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice
 from models.confinement.proving import require_confinement
 from models.events import EventLog
+from models.hosting.hosted_engine import Hosts
 from models.live import LiveModels
 from models.memory import keep_freed_memory
 from models.registry.cache import ArtefactCache, default_cache_folder
@@ -70,7 +71,9 @@ class Serving:
         self.vetter = Vetter(
             self._storage, cache, config.engine, config.max_batch_size, shared=shared, max_values=config.max_values
         )
-        self.live = LiveModels(self.vetter.obtain, self.events, warm_sizes=sorted({1, config.max_batch_size}))
+        self._hosts = Hosts()
+        sizes = sorted({1, config.max_batch_size})
+        self.live = LiveModels(self.vetter.obtain, self.events, self._hosts.load, sizes)
 
     @cached_property
     def _watch(self) -> ModelWatch:
@@ -83,6 +86,10 @@ class Serving:
         with self._watching:
             return self._watch
 
+    def end_soon(self) -> None:
+        """The program is to end: a model that does not answer now is given up."""
+        self._hosts.end_soon()
+
     def stop_waiting(self) -> None:
         """Begins to close: who waits for a statement is let go."""
         with self._watching:
@@ -91,12 +98,13 @@ class Serving:
             watch.stop_waiting()
 
     def close(self) -> None:
-        """Ends the watch, every vetting child and the loading of models."""
+        """Ends the watch, every vetting child, the loading of models and whatever a model does."""
         with self._watching:
             watch = self.__dict__.get("_watch")
         if watch is not None:
             watch.close()
         self.vetter.close()
+        self._hosts.close()
         self.live.close()
 
     def largest_input(self) -> tuple[int, int] | None:

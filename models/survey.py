@@ -9,7 +9,7 @@ from typing import Literal
 
 from models.artefacts import Vetted
 from models.errors import ModelRejected, VettingFailed, one_line
-from models.reference import DIGEST_DIGITS, ModelReference, file_name_of
+from models.reference import DIGEST_DIGITS, file_name_of
 from models.storage import StoredFile, is_being_written
 from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
@@ -33,25 +33,20 @@ class Surveyed:
     trouble: str = ""
 
     @property
-    def reference(self) -> ModelReference | None:
-        """The exact bytes; None where they could not be read whole."""
-        match self.verdict:
-            case Vetted(reference):
-                return reference
-            case ModelRejected(model_id=str(model_id)):
-                return ModelReference.parse(model_id)
-            case _:
-                return None
-
-    @property
     def model_id(self) -> str:
         """URI and digest; the URI alone where the bytes could not be read whole."""
-        return self.reference.model_id if self.reference else self.file.uri
+        match self.verdict:
+            case Vetted(reference):
+                return reference.model_id
+            case ModelRejected(model_id=str(model_id)):
+                return model_id
+            case _:
+                return self.file.uri
 
     @property
     def digest(self) -> str:
         """The first 12 digits of the SHA-256; "" where the bytes could not be read whole."""
-        return self.reference.digest if self.reference else ""
+        return self.model_id.removeprefix(self.file.uri).removeprefix("@sha256:")
 
     @property
     def name(self) -> str:

@@ -85,7 +85,7 @@ def vetted_classifier(folder: Path, *, classes: int = 3, favours: int = 1, side:
     folder.mkdir(parents=True, exist_ok=True)
     path = tiny_classifier(folder / ONNX_FILE, classes=classes, favours=favours, side=side)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    reference = ModelReference(uri or f"m{favours}.onnx", sha256[:12])
+    reference = ModelReference(uri or f"m{favours}.onnx", sha256)
     card = Card(reference.file_name, "", (), "classification", InputSpec(side, side))
     manifest = Manifest(sha256, "onnx", "", card, (side, side, 3), "float32", (OutputSpec("scores", (classes,)),), 0.0)
     return Vetted(reference, Artefact(folder, manifest))

@@ -8,7 +8,7 @@ from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from models.answering import answers
+from models.answering import answer
 from models.live import LiveModels
 from models.moments import rfc3339
 from models.records import Answer, DecodedImage
@@ -53,16 +53,16 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
         self, batch: Sequence[DecodedImage], model: LiveModels, inference_args: dict[str, Any] | None = None
     ) -> Iterable[PredictionResult]:
         """One `PredictionResult` for each image: its request, an `Answer`, and the id of the model that answered."""
-        live = model.current()
+        model.current()  # the first one is waited for, which is no time of a prediction
         started = time.monotonic()
-        answered = list(answers(live, [image.raster for image in batch]))
+        live, outcomes = answer(model, [image.raster for image in batch])
         meter = self._run.here.meter
         meter.observe(metrics.BATCH_SIZE, len(batch))
         meter.observe(metrics.PREDICT_MS, (time.monotonic() - started) * 1000)
         now = rfc3339()
         return [
             PredictionResult(image.request, Answer(outcome, live.card.name, now), live.reference.model_id)
-            for image, outcome in zip(batch, answered, strict=True)
+            for image, outcome in zip(batch, outcomes, strict=True)
         ]
 
     def get_num_bytes(self, batch: Sequence[DecodedImage]) -> int:

@@ -34,6 +34,7 @@ MODEL_EVENTS_WRITTEN = "model_events_written"
 PUBLISH_RETRIES = "publish_retries"
 CANDIDATES_VETTED = "candidates_vetted"
 MODELS_LIVE = "models_live"
+MODELS_QUARANTINED = "models_quarantined"
 MODELS_RETIRED = "models_retired"
 MODEL_LOADS_FAILED = "model_loads_failed"
 MODEL_SWAPS = "model_swaps"
@@ -117,7 +118,7 @@ class Meter:
         self.count(dead_letters_name(stage, error))
 
     def count_model_event(self, event: ModelEvent) -> None:
-        """Counts one event in a model's life: vetted, rejected by reason, gone live, swapped, failed or retired."""
+        """Counts one event in a model's life: vetted, rejected by reason, gone live, swapped, failed, taken out."""
         self.count(MODEL_EVENTS)
         match event.event:
             case "accepted" | "rejected":
@@ -132,6 +133,8 @@ class Meter:
                     self.count(MODEL_SWAPS)
             case "failed":
                 self.count(MODEL_LOADS_FAILED)
+            case "quarantined":
+                self.count(MODELS_QUARANTINED)
             case "retired":
                 self.count(MODELS_RETIRED)
 

@@ -7,7 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from models.live import ModelsClosed
+from models.errors import ModelsClosed
 from models.serving import Serving, ServingConfig
 from transforms.beam_storage import BeamStorage
 from transforms.metrics import Meter

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.zoo.saving import at_best, together
 from models.artefacts import EngineChoice, Vetted
 from models.compute_threads import cores
-from models.engines import load_engine
+from models.engines.loading import load_engine
 from models.errors import ModelRejected
 from models.images.decoding import Raster
 from models.images.model_input import model_input

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from launch.demo.task_models import save_box_model, save_mask_model
 from models.answering import answers
-from models.engines import load_engine
+from models.hosting.hosted_engine import Hosts
 from models.images.decoding import Raster
 from models.live import LiveModel
 from models.registry.cache import ArtefactCache
@@ -36,12 +36,13 @@ def answered(model: Path, photograph: NDArray[np.uint8], cache: Path) -> Predict
     """What a model file answers to a photograph, once it is vetted.
 
     Raises:
-        ModelRejected, ImageError: it answers nothing.
+        ModelRejected, ModelUnfit, ImageError: it answers nothing.
     """
     with contextlib.closing(Vetter(LocalStorage(), ArtefactCache(cache), largest_batch=1)) as vetter:
         vetted = vetter.vet(str(model))
-    live = LiveModel(vetted.reference, vetted.artefact.manifest, load_engine(vetted.artefact, threads=1))
-    (answer,) = answers(live, [Raster(photograph)])
+    with contextlib.closing(Hosts()) as hosts:
+        live = LiveModel(vetted.reference, vetted.artefact.manifest, hosts.load(vetted.artefact, threads=1))
+        (answer,) = answers(live, [Raster(photograph)])
     if isinstance(answer, Exception):
         raise answer
     return answer

@@ -8,18 +8,16 @@ from pathlib import Path
 
 from models.confinement import landlock, places, privileges, system_calls
 
-PROJECT = Path(__file__).parents[2]
-"""The folder that `models` lies in."""
 
-
-def confine(workspace: Path) -> list[str]:
+def confine(*, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
     """Confines this process, which has one thread still and no libraries of strangers' loaded, for good.
 
-    It keeps its interpreter and packages to read, and one folder to write in. It gives up its terminal, every
-    capability, the network, other processes, and becoming another program.
+    It keeps its interpreter and packages to read, and a few folders. It gives up its terminal, every capability, the
+    network, other processes, and becoming another program.
 
     Args:
-        workspace: the folder.
+        readable: folders that it may read.
+        writable: folders that it may read and write in.
 
     Returns:
         What this machine did not allow of it, a line each.
@@ -27,12 +25,12 @@ def confine(workspace: Path) -> list[str]:
     privileges.leave_terminal()
     privileges.dump_no_core()
     privileges.die_first()
-    readable, usable = list(places.readable(PROJECT)), list(places.usable())
+    to_read, to_use, to_write = [*places.readable(), *readable], list(places.usable()), list(writable)
     return _refused(
         (
             privileges.leave_network,  # while there may be a capability to do so
             privileges.drop_privileges,
-            partial(landlock.restrict, readable, usable, [workspace]),
+            partial(landlock.restrict, to_read, to_use, to_write),
             system_calls.filter_system_calls,  # last, since it forbids what the others do
         )
     )

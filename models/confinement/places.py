@@ -9,6 +9,9 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
+PROJECT = Path(__file__).parents[2]
+"""The folder that `models` lies in."""
+
 _MACHINE = (
     "/etc/ld.so.cache",
     "/etc/localtime",
@@ -36,13 +39,9 @@ _GPU = (
 )
 
 
-def readable(project: Path) -> Iterator[Path]:
-    """What a vetting child or a host reads besides its workspace.
-
-    Args:
-        project: the folder that `models` lies in.
-    """
-    yield project / "models"
+def readable() -> Iterator[Path]:
+    """What a vetting child or a host reads besides what it works on."""
+    yield PROJECT / "models"
     yield from map(Path, (sys.prefix, sys.base_prefix, sys.exec_prefix) if _is_its_own(sys.prefix) else ())
     yield from map(Path, (sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")))
     yield from map(Path, [*site.getsitepackages(), site.getusersitepackages()])

@@ -6,13 +6,10 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from models.confinement.confining import PROJECT
-from models.confinement.environment import confined_environment
-from models.confinement.places import packages
+from models.confinement.starting import start_confined
 from models.confinement.trial import CANARY
 from models.errors import NotConfined, one_line
 
@@ -45,17 +42,19 @@ def what_is_reached() -> list[str]:
         forbidden.mkdir()
         workspace.mkdir()
         port = str(server.getsockname()[1])
-        environment = confined_environment(os.environ | {CANARY: "1"}, str(workspace))
+        trial = start_confined(
+            "models.confinement.trial",
+            [port, str(secret), str(forbidden)],
+            workspace,
+            output=subprocess.PIPE,
+            inherited=os.environ | {CANARY: "1"},
+        )
         try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "models.confinement.trial", port, str(secret), str(forbidden)],
-                env=environment | {"PYTHONPATH": os.pathsep.join(map(str, [PROJECT, *packages()]))},
-                cwd=workspace,
-                capture_output=True,
-                text=True,
-                timeout=_SECONDS,
-                check=False,
-            )
-            return [str(each) for each in json.loads(done.stdout)]
+            with trial as tried:
+                try:
+                    printed, _ = tried.communicate(timeout=_SECONDS)
+                finally:
+                    tried.kill()
+            return [str(each) for each in json.loads(printed)]
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             raise NotConfined(f"confinement could not be tried: {one_line(error)}") from error

@@ -13,12 +13,17 @@ from pathlib import Path
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
 from models.errors import ModelFault, ModelRejected
+from models.reference import sha256_of
+
+DIGESTS = "digests"
+"""Where a manifest in the cache tells the SHA-256 of each file beside it."""
 
 
 class ArtefactCache:
     """A folder of artefacts, safe to share between processes of one user.
 
-    An artefact appears by one rename and is never changed afterwards, so whoever finds one finds it whole.
+    An artefact appears by one rename and is never changed afterwards; whoever finds one finds the very bytes that
+    vetting compiled.
 
     Args:
         folder: where artefacts are kept; made private to the user where it does not exist.
@@ -35,20 +40,14 @@ class ArtefactCache:
         folder = self._place(sha256, choice)
         try:
             written = json.loads((folder / MANIFEST).read_text())
-            sizes = written.pop("sizes")
+            digests = written.pop(DIGESTS)
             manifest = Manifest.from_json(written)
-            if manifest.sha256 != sha256 or not sizes or sizes != _sizes(folder):
+            if manifest.sha256 != sha256 or not digests or digests != digests_of(folder):
                 return None
             os.utime(folder)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
         return Artefact(folder, manifest)
-
-    def find_by_digest(self, digest: str, choice: EngineChoice) -> Artefact | None:
-        """Like `find`, from the first digits of the SHA-256; None where they could mean more than one artefact."""
-        found = [self.find(folder.name.split("-")[0], choice) for folder in self.folder.glob(f"{digest}*-{choice}")]
-        whole = [artefact for artefact in found if artefact is not None]
-        return whole[0] if len(whole) == 1 else None
 
     def store(self, built: Path, manifest: Manifest, choice: EngineChoice) -> Artefact:
         """Moves a compiled form in; where another process was first, its artefact is taken.
@@ -57,8 +56,8 @@ class ArtefactCache:
             ModelRejected: `crashed`; there is no compiled form in `built`.
         """
         place = self._place(manifest.sha256, choice)
-        if built.is_dir() and not built.is_symlink() and (sizes := _sizes(built)):
-            (built / MANIFEST).write_text(json.dumps(manifest.to_json() | {"sizes": sizes}))
+        if built.is_dir() and not built.is_symlink() and (digests := digests_of(built)):
+            (built / MANIFEST).write_text(json.dumps(manifest.to_json() | {DIGESTS: digests}))
             self._move_in(built, place)
         found = self.find(manifest.sha256, choice)
         if found is None and built.is_dir():  # what lies there is no artefact
@@ -107,10 +106,14 @@ class ArtefactCache:
                 self._discard(folder)
 
 
-def _sizes(folder: Path) -> dict[str, int]:
-    """The size in bytes of every regular file below `folder`, except the manifest; a power cut leaves files empty."""
-    files = {str(path.relative_to(folder)): path.lstat() for path in sorted(folder.rglob("*"))}
-    return {name: status.st_size for name, status in files.items() if stat.S_ISREG(status.st_mode) and name != MANIFEST}
+def digests_of(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every regular file below `folder`, except the manifest.
+
+    A power cut leaves files empty, and disks lose bits.
+    """
+    files = (path for path in sorted(folder.rglob("*")) if stat.S_ISREG(path.lstat().st_mode))
+    named = {str(path.relative_to(folder)): path for path in files}
+    return {name: sha256_of(path) for name, path in named.items() if name != MANIFEST}
 
 
 def default_cache_folder() -> Path:

@@ -6,9 +6,11 @@ import contextlib
 import json
 import logging
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
+from models.registry.cache import DIGESTS, digests_of
 from models.storage import SharedStorage
 from models.storage.errors import StorageUnavailable
 
@@ -16,6 +18,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _MAX_BYTES = 8 << 30
+"""Of an archive, and of what it unpacks to."""
+_MAX_MEMBERS = 10_000
 
 
 class SharedArtefacts:
@@ -38,10 +42,12 @@ class SharedArtefacts:
         archive, built = workspace / "shared.tar", workspace / "shared"
         try:
             self._download(self._uri(sha256, choice), archive)
-            with tarfile.open(archive) as packed:
-                packed.extractall(built, filter="data")
+            with tarfile.open(archive, "r:") as packed:
+                packed.extractall(built, members=_within_limits(packed), filter="data")
             written = json.loads((built / MANIFEST).read_text())
-            manifest = Manifest.from_json({name: value for name, value in written.items() if name != "sizes"})
+            if written.pop(DIGESTS) != digests_of(built):
+                raise ValueError("its files are not those that its manifest names")
+            manifest = Manifest.from_json(written)
         except FileNotFoundError:
             return None
         except Exception as error:  # whatever a storage raises, or an archive is, the model can be compiled again
@@ -75,3 +81,19 @@ class SharedArtefacts:
                 if size > _MAX_BYTES:
                     raise StorageUnavailable(f"{uri} is larger than {_MAX_BYTES >> 30} GiB")
                 target.write(chunk)
+
+
+def _within_limits(packed: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The files and folders of an archive, one after the other, so that nothing of it is read that is too much.
+
+    Raises:
+        ValueError: there is something else, or more than a compiled model has.
+    """
+    size = 0
+    for number, member in enumerate(packed):
+        size += member.size
+        if number >= _MAX_MEMBERS or size > _MAX_BYTES:
+            raise ValueError(f"unpacks to more than {_MAX_MEMBERS:,} files or {_MAX_BYTES >> 30} GiB")
+        if not (member.isreg() or member.isdir()) or member.issparse():
+            raise ValueError("holds more than files and folders")
+        yield member

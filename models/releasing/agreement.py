@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from models.artefacts import Artefact, Manifest
 from models.card import Task
 from models.compute_threads import cores
-from models.engines import Outputs, load_engine
-from models.errors import ImageError
+from models.engines.engine import Engine, Outputs
+from models.errors import ImageError, ModelFailed, ModelFault, ModelRejected
+from models.hosting.hosted_engine import Hosts
 from models.images.decoding import Raster
 from models.tasks import Detections, Labelled, Mask, Prediction, Ranked, interpret
 
@@ -65,19 +67,30 @@ def agreement(original: Artefact, quantized: Artefact, images: NDArray[Any]) -> 
         original: a vetted model; its card says what answers mean.
         quantized: another that takes the same images.
         images: as both take them, shape (n, …).
+
+    Raises:
+        ModelRejected: `crashed`; one of them does not answer.
+        OSError: this machine cannot start a process.
     """
-    engines = [load_engine(artefact, cores()) for artefact in (original, quantized)]
-    manifest = original.manifest
+    try:
+        with contextlib.closing(Hosts()) as hosts:
+            one, other = (hosts.load(each, cores()) for each in (original, quantized))
+            return _agreement(one, other, original.manifest, images)
+    except ModelFailed as failure:
+        raise ModelRejected(ModelFault.CRASHED, f"it fails while the two are compared: {failure}") from failure
+
+
+def _agreement(one: Engine, other: Engine, manifest: Manifest, images: NDArray[Any]) -> Agreement:
     apart, low, high, same = [], [], [], []
     seconds = [0.0, 0.0]
-    for engine in engines:
+    for engine in (one, other):
         engine.predict(np.ascontiguousarray(images[:_AT_ONCE]))  # the first time takes longer
     for start in range(0, len(images), _AT_ONCE):
         some = np.ascontiguousarray(images[start : start + _AT_ONCE])
         began = time.perf_counter()
-        ours = engines[0].predict(some)
+        ours = one.predict(some)
         halfway = time.perf_counter()
-        theirs = engines[1].predict(some)
+        theirs = other.predict(some)
         seconds = [seconds[0] + halfway - began, seconds[1] + time.perf_counter() - halfway]
         apart.append(_differences(ours, theirs))
         low.append([output.min() for output in ours])

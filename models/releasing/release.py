@@ -60,7 +60,7 @@ class Prepared:
             VettingFailed, OSError: from this machine; nothing was found out.
         """
         vetted = vetter.vet(str(self.path))
-        return Vetted(ModelReference(self.uri, vetted.reference.digest), vetted.artefact)
+        return Vetted(ModelReference(self.uri, vetted.reference.sha256), vetted.artefact)
 
     def put(self, storage: WritableStorage, told: Told) -> None:
         """Makes it visible to the readers of its folder, whole and in one step.

@@ -107,9 +107,3 @@ def image_dtype(dtype: str) -> str:
             ModelFault.WRONG_INPUT, f"takes {one_line(dtype, 40)}, which no image can be; let it take float32"
         )
     return dtype
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether a framework's error means that there was not enough memory; each says so in words of its own."""
-    words = ("OOM", "exhausted", "ResourceExhausted", "bad_alloc", "allocate memory", "Unable to allocate")
-    return isinstance(error, MemoryError) or any(word in str(error) for word in words)

@@ -33,7 +33,7 @@ def main() -> None:
     """Runs one job; the verdict is a file in the job's workspace, which is the folder that it is started in."""
     workspace = Path.cwd()
     yield_to_others(hurried=HURRIED in sys.argv)
-    unconfined = confine(workspace)
+    unconfined = confine(writable=[workspace])
     job_is_there = threading.Event()
     threading.Thread(target=_end_with_parent, args=[job_is_there], daemon=True).start()
     _import_frameworks()

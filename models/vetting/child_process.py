@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import psutil
 
 from models.artefacts import Manifest
-from models.confinement.confining import PROJECT
-from models.confinement.environment import confined_environment
-from models.confinement.places import packages
+from models.confinement.starting import start_confined, warn_of
 from models.errors import (
     ModelFault,
     ModelRejected,
@@ -33,6 +28,7 @@ from models.errors import (
     VettingTooCostly,
     one_line,
 )
+from models.memory import says_out_of_memory
 from models.vetting.job import (
     BUILT,
     HURRIED,
@@ -50,7 +46,6 @@ _LOOK_SECONDS = 0.05
 _STARVED_SECONDS = 30.0
 _LARGEST_LIBRARIES = 2 << 30
 _Done = TypeVar("_Done", Manifest, Quantized)
-_LOGGER = logging.getLogger(__name__)
 
 
 class ChildProcess:
@@ -69,22 +64,12 @@ class ChildProcess:
         self._hurried = hurried
         self._stopped = False
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `close`
-        environment = confined_environment(os.environ, str(self._workspace)) | {
-            WITH_KERAS: "1" if keras else "0",
-            "PYTHONPATH": os.pathsep.join(map(str, [PROJECT, *packages()])),
-            "KERAS_BACKEND": "tensorflow",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-        }
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "models.vetting.child", *([HURRIED] if hurried else [])],
-            stdin=subprocess.PIPE,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            cwd=self._workspace,
-            # No session of its own: the kernel weighs sessions against each other, whatever their priorities.
-            process_group=0,
-            text=True,
+        self._process = start_confined(
+            "models.vetting.child",
+            [HURRIED] if hurried else [],
+            self._workspace,
+            output=self._output,
+            environment={WITH_KERAS: "1" if keras else "0", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"},
         )
 
     @property
@@ -196,7 +181,7 @@ class ChildProcess:
                 raise VettingStarved
             if began is None:
                 began = begun(self._workspace)
-                _say_once(began.unconfined if began else [])
+                warn_of(began.unconfined if began else [])
             elif self._resident_bytes() > min(began.resident, _LARGEST_LIBRARIES) + job.memory_bytes:
                 self._kill()
                 raise VettingTooCostly(f"it took over {job.memory_bytes >> 20:,} MiB")
@@ -231,18 +216,8 @@ class ChildProcess:
         return f"the vetting process ended with {ended}" + (f": {one_line(lines[-1])}" if lines else "")
 
     def _ran_out_of_memory(self) -> bool:
-        return any(words in self._last_words() for words in ("bad_alloc", "Cannot allocate memory", "out of memory"))
+        return says_out_of_memory(self._last_words())
 
     def _last_words(self) -> str:
         self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - 2000))
         return self._output.read().decode("utf-8", "replace").strip()
-
-
-def _say_once(unconfined: list[str]) -> None:
-    if unconfined:
-        _warn("; ".join(unconfined))
-
-
-@cache
-def _warn(refused: str) -> None:
-    _LOGGER.warning("this machine does not confine vetting wholly (%s); `hotswap doctor` says what that means", refused)

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from models.artefacts import EngineChoice, EngineName
 from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
-from models.vetting.candidate import Candidate, is_out_of_memory
+from models.memory import is_out_of_memory
+from models.vetting.candidate import Candidate
 from models.vetting.eight_bits import Room, lie_within, room_around
 from models.vetting.probing import (
     FULL,

@@ -14,10 +14,11 @@ from models.engines.engine import Outputs, Predict, by_fixed_batches
 from models.engines.tensorflow_engine import answering as tensorflow_answering
 from models.engines.tensorflow_engine import loaded
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
+from models.memory import is_out_of_memory
 from models.model_files import SUFFIXES_OF_KIND, FileKind
 from models.tasks.training import Loss
 from models.vetting import keras2, keras3, keras_models
-from models.vetting.candidate import Shape, image_dtype, is_out_of_memory, require_one_input
+from models.vetting.candidate import Shape, image_dtype, require_one_input
 from models.vetting.endings import endings_of_function
 from models.vetting.file_checks import check_hdf5, check_keras_archive, configuration_of
 from models.vetting.keras_configuration import objects_in

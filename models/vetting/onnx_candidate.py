@@ -12,7 +12,8 @@ from models.artefacts import ONNX_FILE, OPENVINO_FILE, EngineName
 from models.engines.engine import Outputs, Predict
 from models.engines.onnx_engine import answering, open_session
 from models.errors import ModelFault, ModelRejected, VettingTooCostly
-from models.vetting.candidate import image_dtype, is_out_of_memory, require_one_input
+from models.memory import is_out_of_memory
+from models.vetting.candidate import image_dtype, require_one_input
 from models.vetting.eight_bits import is_quantized
 from models.vetting.endings import endings_of_onnx
 from models.vetting.file_checks import CARD, COPY_AGAIN

@@ -14,7 +14,7 @@ from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
 from models.images.decoding import Raster
 from models.images.model_input import model_input
-from models.vetting.candidate import is_out_of_memory
+from models.memory import is_out_of_memory
 
 
 class Tolerance(NamedTuple):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE
 from models.errors import ModelFault, ModelRejected, VettingTooCostly, one_line
-from models.vetting.candidate import is_out_of_memory
+from models.memory import is_out_of_memory
 from models.vetting.eight_bits import is_quantized
 from models.vetting.file_checks import identify
 from models.vetting.job import Job

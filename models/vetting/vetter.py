@@ -135,8 +135,8 @@ class Vetter:
             VettingFailed, OSError: from this machine; nothing was found out.
             VettingStopped: `close` was called.
         """
-        artefact = self._cache.find_by_digest(reference.digest, self._choice)
-        return self._vetted(reference, artefact) if artefact else self._vet(reference.uri, reference.digest)
+        artefact = self._cache.find(reference.sha256, self._choice)
+        return self._vetted(reference, artefact) if artefact else self._vet(reference.uri, reference.sha256)
 
     def quantize(self, path: Path, calibration: Path, target: Path) -> None:
         """Writes a model, whatever kind of file it is, as ONNX that computes in 8 bits.
@@ -202,12 +202,13 @@ class Vetter:
             suffix = Path(uri).suffix.lower()
             path = workspace / f"candidate{suffix if suffix in MODEL_SUFFIXES else ''}"
             sha256 = self._fetch(uri, path)
-            reference = ModelReference(uri, sha256[:DIGEST_DIGITS])
-            if expected is not None and expected != reference.digest:
+            reference = ModelReference(uri, sha256)
+            if expected is not None and expected != sha256:
+                before = ModelReference(uri, expected)
                 raise ModelRejected(
                     ModelFault.CHANGED_WHILE_READING,
-                    f"the file now holds sha256:{reference.digest}, no longer sha256:{expected}; keep it still",
-                    ModelReference(uri, expected).model_id,
+                    f"the file now holds sha256:{reference.digest}, no longer sha256:{before.digest}; keep it still",
+                    before.model_id,
                 )
             artefact = self._cache.find(sha256, self._choice) or self._from_fleet(sha256, workspace)
             if artefact is None:

@@ -14,6 +14,7 @@ import psutil
 
 from models.artefacts import Vetted
 from models.events import EventLog
+from models.hosting.hosted_engine import Hosts
 from models.images.decoding import Raster
 from models.live import LiveModels
 from models.reference import ModelReference, Statement
@@ -24,7 +25,7 @@ from tests.waiting import eventually
 def main(folder: Path) -> None:
     shelf: dict[ModelReference, Vetted] = {}
     images = [Raster(np.zeros((64, 64, 3), np.uint8))] * 8
-    models = LiveModels(lambda reference: shelf[reference], EventLog(), warm_sizes=(1, 8))
+    models = LiveModels(lambda reference: shelf[reference], EventLog(), Hosts().load, warm_sizes=(1, 8))
     done = threading.Event()
 
     def load() -> None:

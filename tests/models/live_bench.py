@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.artefacts import Artefact, Vetted
-from models.engines import Engine, load_engine
+from models.engines.engine import Engine
+from models.engines.loading import load_engine
 from models.events import EventLog
 from models.live import LiveModels
 from models.reference import DIGEST_DIGITS, ModelReference

@@ -23,9 +23,9 @@ BAD = "bad"
 
 
 def good(uri: str, content: str) -> Vetted:
-    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    manifest = Manifest(digest + "0" * 52, "onnx", "", CARD, (1, 1, 3), "float32", (), 0.0)
-    return Vetted(ModelReference(uri, digest), Artefact(Path(content), manifest))
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    manifest = Manifest(sha256, "onnx", "", CARD, (1, 1, 3), "float32", (), 0.0)
+    return Vetted(ModelReference(uri, sha256), Artefact(Path(content), manifest))
 
 
 def verdict_on(uri: str, content: str) -> Verdict:

@@ -15,11 +15,12 @@ import pytest
 
 from models import live
 from models.artefacts import Artefact
-from models.engines import Engine, load_engine
-from models.errors import ModelFault, ModelRejected, VettingStopped
+from models.engines.engine import Engine
+from models.engines.loading import load_engine
+from models.errors import ModelFault, ModelRejected, ModelsClosed, VettingStopped
 from models.events import EventLog
 from models.images.decoding import Raster
-from models.live import LiveModel, LiveModels, ModelsClosed
+from models.live import LiveModel, LiveModels
 from models.reference import ModelReference, Statement
 from models.storage.errors import StorageUnavailable
 from tests.models.live_bench import Gated, Shelf

@@ -11,7 +11,8 @@ import pytest
 
 from models import live
 from models.artefacts import Artefact, Vetted
-from models.engines import Engine, Outputs, load_engine
+from models.engines.engine import Engine, Outputs
+from models.engines.loading import load_engine
 from models.events import EventLog
 from models.images.decoding import Raster
 from models.live import LiveModels
@@ -46,7 +47,7 @@ def test_a_model_that_was_overtaken_while_it_loaded_never_answers(shelf: dict[Mo
         return load_engine(artefact, threads)
 
     events = EventLog()
-    models = LiveModels(shelf.__getitem__, events, (1,), load)
+    models = LiveModels(shelf.__getitem__, events, load, (1,))
     try:
         models.follow(Statement(old, 1))
         eventually(lambda: answering(models) == old, "old to answer")
@@ -77,7 +78,7 @@ def test_a_model_that_cannot_be_had_keeps_neither_a_successor_nor_the_end_waitin
         return shelf[reference]
 
     events = EventLog()
-    models = LiveModels(obtain, events, (1,))
+    models = LiveModels(obtain, events, load_engine, (1,))
     try:
         models.follow(Statement(broken, 1))
         eventually(lambda: events.counts()["failed"], "failed")
@@ -101,7 +102,7 @@ def test_a_statement_from_the_past_that_names_the_live_model_changes_nothing(
         loaded.append(artefact)
         return load_engine(artefact, threads)
 
-    models = LiveModels(shelf.__getitem__, events, (1,), load)
+    models = LiveModels(shelf.__getitem__, events, load, (1,))
     try:
         models.follow(Statement(old, 1))
         eventually(lambda: answering(models) == old, "old to answer")
@@ -129,7 +130,7 @@ def test_a_model_is_warmed_at_each_size_once_and_never_beyond_its_largest_run(
             ran.append(len(batch))
             return (np.zeros((len(batch), 4), np.float32),)
 
-    models = LiveModels(shelf.__getitem__, EventLog(), (1, 4, 32, 16), lambda *_: Noting())
+    models = LiveModels(shelf.__getitem__, EventLog(), lambda *_: Noting(), (1, 4, 32, 16))
     try:
         models.follow(Statement(next(iter(shelf)), 1))
         models.current()

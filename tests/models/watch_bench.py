@@ -70,7 +70,7 @@ class Reader:
             self.waiting.release()
             self.let_go.wait()
         digest = hashlib.sha256(content).hexdigest()
-        reference = ModelReference(uri, digest[:12])
+        reference = ModelReference(uri, digest)
         if content.startswith(b"bad"):
             raise ModelRejected(ModelFault.NOT_A_MODEL, "bad", reference.model_id)
         if content.startswith(b"large"):

@@ -20,7 +20,7 @@ from models.serving import ServingConfig
 from transforms.inference import HotSwapModelHandler
 from transforms.process import JobRun
 
-NEWEST = Statement(ModelReference("gs://b/m.h5", "0123456789ab"), 7)
+NEWEST = Statement(ModelReference("gs://b/m.h5", "0123456789ab" + "0" * 52), 7)
 
 
 @pytest.fixture

@@ -37,17 +37,19 @@ def test_what_happens_to_models_is_counted(meter: Meter) -> None:
         live("c@sha256:3"),
         ModelEvent("loading", "d@sha256:4", "d"),
         ModelEvent("failed", "d@sha256:4", "d", "the disk is full"),
+        ModelEvent("quarantined", "c@sha256:3", "c", "model_crashed: it ended; a@sha256:1 takes over"),
         ModelEvent("retired", "a@sha256:1", "a"),
     ):
         meter.count_model_event(event)
 
     assert meter.tally() == {
-        metrics.MODEL_EVENTS: 8,
+        metrics.MODEL_EVENTS: 9,
         metrics.CANDIDATES_VETTED: 2,
         "models_rejected_truncated": 1,
         metrics.MODELS_LIVE: 3,
         metrics.MODEL_SWAPS: 1,
         metrics.MODEL_LOADS_FAILED: 1,
+        metrics.MODELS_QUARANTINED: 1,
         metrics.MODELS_RETIRED: 1,
     }
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
+from models.errors import ModelsClosed
 from models.images.decoding import Raster
-from models.live import ModelsClosed
 from models.serving import ServingConfig
 from tests.end_to_end.telling_models import drop
 from tests.waiting import eventually

@@ -74,7 +74,7 @@ def test_what_models_calls_live_is_what_the_catalogue_states(tmp_path: Path) -> 
         0.0,
     )
     files = [StoredFile(f"gs://b/{name}", 1, at, "1", True) for name, at in (("a", 5.0), ("c", 7.0), ("b", 7.0))]
-    verdicts = [Vetted(ModelReference(file.uri, "0" * 12), Artefact(tmp_path, manifest)) for file in files]
+    verdicts = [Vetted(ModelReference(file.uri, "0" * 64), Artefact(tmp_path, manifest)) for file in files]
     catalogue = Catalogue()
     catalogue.observe(files, 10.0)
     for file, verdict in zip(files, verdicts, strict=True):

@@ -20,6 +20,6 @@ if __name__ == "__main__":
         module, function = sys.argv[1].split(".")
         setattr(MODULES[module], function, lambda *_: None)
     else:
-        setattr(trial, "confine", lambda _: [])  # noqa: B010 - which is not its own
+        setattr(trial, "confine", lambda **_: [])  # noqa: B010 - which is not its own
     with socket.create_server(("127.0.0.1", 0)) as server:
         trial.main(server.getsockname()[1], folder / "secret", folder / "forbidden")

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.artefacts import EngineName
-from models.engines import load_engine, onnx_engine
+from models.engines import onnx_engine
+from models.engines.loading import load_engine
 from models.engines.onnx_engine import OnnxEngine
 from models.engines.openvino_engine import OpenVinoEngine
 from models.engines.tensorflow_engine import TensorFlowEngine

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from models.artefacts import EngineName
-from models.engines import load_engine, onnx_engine, openvino_engine
+from models.engines import onnx_engine, openvino_engine
+from models.engines.loading import load_engine
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from models.registry import shared
 from models.registry.cache import ArtefactCache
 from models.registry.shared import SharedArtefacts
 from models.storage import ReadableFile
@@ -44,8 +46,8 @@ def model(tmp_path: Path) -> Path:
 
 def worker(tmp_path: Path, name: str, storage: Counting) -> Vetter:
     """The vetter of one machine of a fleet, with a cache of its own and one shared folder."""
-    shared = SharedArtefacts(str(tmp_path / "fleet"), storage)
-    return Vetter(storage, ArtefactCache(tmp_path / name), shared=shared)
+    fleet = SharedArtefacts(str(tmp_path / "fleet"), storage)
+    return Vetter(storage, ArtefactCache(tmp_path / name), shared=fleet)
 
 
 def test_one_worker_compiles_and_the_others_load(tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,3 +123,65 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path, model: Path)
     worker(tmp_path, "second", storage).vet(str(model))
 
     assert not list(tmp_path.rglob("escaped"))
+
+
+def packed_otherwise(archive: str, change: Callable[[tarfile.TarFile, Path], None], folder: Path) -> None:
+    """Packs what was shared again, with a change."""
+    with tarfile.open(archive) as before:
+        before.extractall(folder, filter="data")
+    with tarfile.open(archive, "w") as archive_again:
+        change(archive_again, folder)
+
+
+def flipped(archive: tarfile.TarFile, folder: Path) -> None:
+    weights = bytearray((folder / "model.onnx").read_bytes())
+    weights[-40] ^= 1
+    (folder / "model.onnx").write_bytes(weights)
+    archive.add(folder, arcname=".")
+
+
+def with_a_device(archive: tarfile.TarFile, folder: Path) -> None:
+    archive.add(folder, arcname=".")
+    device = tarfile.TarInfo("device")
+    device.type = tarfile.CHRTYPE
+    archive.addfile(device)
+
+
+def too_many(archive: tarfile.TarFile, folder: Path) -> None:
+    archive.add(folder, arcname=".")
+    for number in range(12):
+        archive.addfile(tarfile.TarInfo(str(number)))
+
+
+@pytest.mark.parametrize("change", [flipped, with_a_device, too_many])
+def test_an_archive_that_is_not_what_was_shared_is_compiled_again(
+    tmp_path: Path,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[tarfile.TarFile, Path], None],
+) -> None:
+    monkeypatch.setattr(shared, "_MAX_MEMBERS", 10)
+    storage = Counting()
+    worker(tmp_path, "first", storage).vet(str(model))
+    packed_otherwise(storage.written[0], change, tmp_path / "unpacked")
+
+    second = worker(tmp_path, "second", storage).vet(str(model))
+
+    assert (second.artefact.folder / "model.onnx").read_bytes() == model.read_bytes()
+    assert "is of no use" in caplog.text
+
+
+def test_an_archive_is_not_unpacked_beyond_its_limit(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(shared, "_MAX_BYTES", 1 << 20)
+    storage = Counting()
+    worker(tmp_path, "first", storage).vet(str(model))
+    with tarfile.open(storage.written[0], "w", format=tarfile.GNU_FORMAT) as archive:
+        huge = tarfile.TarInfo("huge")
+        huge.size = 1 << 40
+        archive.fileobj.write(huge.tobuf())
+
+    assert worker(tmp_path, "second", storage).vet(str(model)).name == "model"
+    assert "unpacks to more than" in caplog.text

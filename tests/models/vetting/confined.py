@@ -16,11 +16,11 @@ from models.vetting.child import yield_to_others
 
 def main() -> None:
     if sys.argv[1] == "terminal":
-        confine(Path(tempfile.mkdtemp()))
+        confine(writable=[Path(tempfile.mkdtemp())])
         os.open("/dev/tty", os.O_RDWR)
         return
     yield_to_others(hurried=sys.argv[2:] == ["hurried"])
-    confine(Path(tempfile.mkdtemp()))
+    confine(writable=[Path(tempfile.mkdtemp())])
     try:
         socket.create_connection(("127.0.0.1", int(sys.argv[1])), 5).close()
         network = "reached"

@@ -12,5 +12,5 @@ if __name__ == "__main__":
     sys.stdin.readline()
     say_begun(workspace, 0, [])
     manifest = json.loads(Path(sys.argv[1]).read_text())
-    del manifest["sizes"]  # which are the cache's
+    del manifest["digests"]  # which are the cache's
     write_verdict(workspace, Manifest.from_json(manifest))

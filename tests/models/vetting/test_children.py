@@ -191,7 +191,7 @@ def test_what_a_child_leaves_running_is_ended(tmp_path: Path, monkeypatch: pytes
     left = tmp_path / "left"
     monkeypatch.setenv("PYTHON_LEFT_BEHIND", str(left))
     shutil.copyfile(Path(__file__).with_name("leaving_child.py"), tmp_path / "models/vetting/child.py")
-    monkeypatch.setattr("models.vetting.child_process.PROJECT", tmp_path)
+    monkeypatch.setattr("models.confinement.places.PROJECT", tmp_path)
     vetter = Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))
     assert rejection(lambda: vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))).fault is ModelFault.CRASHED
     assert _is_gone(int(left.read_text()))

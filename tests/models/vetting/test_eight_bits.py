@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
-from models.engines import Outputs
+from models.engines.engine import Outputs
 from models.vetting.eight_bits import is_quantized, lie_within, room_around
 from models.vetting.probing import FULL, Tolerance
 from tests.model_files import save_onnx, tiny_classifier

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from models.artefacts import ONNX_FILE, EngineName
-from models.engines import Outputs
-from models.engines.engine import Predict
+from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault
 from models.vetting import examination
 from models.vetting.examination import examine

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models.artefacts import Vetted
-from models.engines import load_engine
+from models.engines.loading import load_engine
 from models.errors import ModelFault, ModelRejected
 from models.images.decoding import Raster
 from models.live import LiveModel

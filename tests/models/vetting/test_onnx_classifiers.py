@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from models.answering import answers
 from models.card import Card
-from models.engines import load_engine
+from models.engines.loading import load_engine
 from models.errors import ImageError, ModelFault
 from models.images.decoding import Raster
 from models.live import LiveModel

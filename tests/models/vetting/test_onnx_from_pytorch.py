@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.engines import load_engine
+from models.engines.loading import load_engine
 from models.errors import ModelFault
 from models.images.decoding import Raster
 from models.images.model_input import model_input

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.artefacts import Vetted
-from models.engines import load_engine
+from models.engines.loading import load_engine
 from models.images.decoding import Raster
 from models.images.model_input import model_input
 from models.registry.cache import ArtefactCache

@@ -16,7 +16,7 @@ from PIL import Image
 
 from models.answering import answers
 from models.artefacts import Manifest
-from models.engines import load_engine
+from models.engines.loading import load_engine
 from models.errors import ImageError
 from models.images.decoding import Raster
 from models.live import LiveModel

@@ -143,7 +143,7 @@ def test_the_worker_loads_only_the_bytes_that_were_vetted(tmp_path: Path, vetter
     vetted = vetter.vet(str(path))
     tiny_classifier(path, favours=2)
     assert vetter.obtain(vetted.reference).artefact.folder == vetted.artefact.folder
-    gone = ModelReference(str(path), "0" * 12)
+    gone = ModelReference(str(path), "0" * 64)
     refused = rejection(lambda: vetter.obtain(gone))
     assert (refused.fault, refused.model_id) == (ModelFault.CHANGED_WHILE_READING, gone.model_id)
 
