@@ -20,6 +20,7 @@ from beam_pipeline.pipeline import build
 from beam_pipeline.running import LocalRun
 from beam_pipeline.source import GatheredMessages, pubsub_source
 from beam_pipeline.stopping import stop_requests
+from models.memory import keep_freed_memory
 from transforms.pubsub import EMULATOR_VARIABLE
 from transforms.pubsub.access import check_subscription, check_topics, subscription_for_one_run
 from transforms.pubsub.errors import PubSubRefused
@@ -31,6 +32,7 @@ _LOGGER = logging.getLogger("hotswap")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs or submits the job; returns the exit code."""
+    keep_freed_memory()  # before a thread makes a place of its own for it
     try:
         options, job, mode = parse_options(sys.argv[1:] if argv is None else argv)
     except OptionError as error:

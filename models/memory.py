@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _LARGEST_KEPT = 32 << 20  # the most that glibc takes for M_MMAP_THRESHOLD
 _MOST_KEPT = 128 << 20
 
@@ -46,10 +46,12 @@ def keep_freed_memory() -> None:
     """Lets this process use freed memory again instead of returning it to the system at once; of glibc alone.
 
     Left alone glibc maps a fresh zeroed page for every 4 KiB of each decoded image: a fifth of the CPU time of a large
-    photograph (docs/performance.md).
+    photograph (docs/performance.md). And it keeps what each thread frees for that thread alone: eight that decode in
+    turns hold 2 GiB where one place for all holds a sixth, in no more time.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             libc = ctypes.CDLL(None)
             libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_KEPT)
             libc.mallopt(_M_TRIM_THRESHOLD, _MOST_KEPT)
+            libc.mallopt(_M_ARENA_MAX, 1)

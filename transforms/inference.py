@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
@@ -16,6 +17,9 @@ from models.reference import Statement
 from models.serving import ServingConfig
 from transforms import metrics
 from transforms.process import THE_JOB, JobRun
+
+BATCH_BYTES = 256 << 20
+"""Of the pixels of one batch, unless a single image has more."""
 
 
 class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModels]):
@@ -36,6 +40,7 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
             min_batch_size=config.max_batch_size,
             max_batch_size=config.max_batch_size,
             max_batch_duration_secs=max_batch_wait_ms / 1000 if max_batch_wait_ms else None,
+            element_size_fn=partial(_images_worth, config.max_batch_size),
         )
         self._config = config
         self._run = run
@@ -72,3 +77,8 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     def get_metrics_namespace(self) -> str:
         """Where RunInference's own metrics go, beside this project's."""
         return "RunInference"
+
+
+def _images_worth(largest_batch: int, image: DecodedImage) -> int:
+    """As how many images one counts: more than one where a batch of such would be over `BATCH_BYTES`."""
+    return min(largest_batch, max(1, -(-image.raster.pixels.nbytes * largest_batch // BATCH_BYTES)))

@@ -28,6 +28,7 @@ from launch.local.result_stream import Pace, follow
 from launch.local.session import Session
 from launch.local.shared_console import SharedConsole
 from models.confinement.proving import require_confinement
+from models.memory import keep_freed_memory
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ def local(
     job: Mapping[str, Any],
 ) -> int:
     """Runs the job on the DirectRunner, fed by an embedded Pub/Sub emulator or by PUBSUB_EMULATOR_HOST."""
+    keep_freed_memory()  # before a thread makes a place of its own for it
     if not images.is_dir():
         raise CommandRefused(f"--images {images} is not a folder")
     if exit_when_idle is not None and not 0 <= exit_when_idle < float("inf"):

@@ -85,6 +85,7 @@ class Container:
         orientation: EXIF orientation still to be applied to the stored pixels, 1 to 8 (1: none).
         payload: the bytes to decode: the file, without the metadata that no pixel depends on.
         progressive: a JPEG whose coefficients are all held in memory until its last scan.
+        tile: pixels of one tile, which is decoded whole; 0 for a file that has none.
     """
 
     format: ImageFormat
@@ -93,6 +94,7 @@ class Container:
     orientation: int
     payload: bytes
     progressive: bool = False
+    tile: int = 0
 
 
 def read_container(data: bytes) -> Container:
@@ -303,7 +305,7 @@ def _webp_metadata(data: bytes) -> tuple[bytes, bytes]:
 def _read_tiff(data: bytes) -> Container:
     header = read_tiff_header(data)
     # Pillow turns TIFF files itself while it loads them.
-    return Container("TIFF", header.width, header.height, 1, data)
+    return Container("TIFF", header.width, header.height, 1, data, tile=header.tile)
 
 
 _READERS = {

@@ -40,6 +40,12 @@ _UNKNOWN_NEED: Size = (1024, 1024)
 """What a model is taken to need while none is known; more than any common classifier takes."""
 
 _STRIP_PIXELS = 1 << 20
+LONGEST_SIDE = 1 << 17
+"""Pixels: decoders hold whole rows, several times over."""
+_ROOM = 8
+"""Times the area of twice the size needed on both sides, an image may have once it is decoded."""
+_LEAST_ROOM = 1 << 21
+"""Pixels: 6 MiB."""
 
 
 class Raster(NamedTuple):
@@ -48,10 +54,18 @@ class Raster(NamedTuple):
     Attributes:
         pixels: RGB, uint8 (0 to 255), shape (height, width, 3), C-contiguous.
         reduced: whether they are fewer than the file holds.
+        squeezed: times as wide as high a pixel is; other than 1 where an image of extreme proportions was reduced more
+            along its longer side.
     """
 
     pixels: NDArray[np.uint8]
     reduced: bool = False
+    squeezed: float = 1.0
+
+    @property
+    def proportions(self) -> tuple[float, float]:
+        """Height and width, in units of a pixel's height."""
+        return self.pixels.shape[0], self.pixels.shape[1] * self.squeezed
 
 
 @dataclass(frozen=True)
@@ -62,8 +76,8 @@ class DecodeLimits:
         max_bytes: size of the file, in bytes.
         max_pixels: width times height as its header states them. The default, 8192 by 8192, admits
             61-megapixel cameras and holds one decoded image to 256 MiB in Pillow (4 bytes a pixel; WebP,
-            which Pillow decodes through two more canvases, to four times that). At most `MOST_PIXELS`, where
-            Pillow refuses by itself.
+            which Pillow decodes through two more canvases, to four times that; a TIFF in one tile to twice).
+            At most `MOST_PIXELS`, where Pillow refuses by itself. No side is over `LONGEST_SIDE`.
 
     Raises:
         ValueError: for a limit below 1, or more pixels than Pillow opens.
@@ -85,7 +99,8 @@ def decode_image(data: bytes, *, limits: DecodeLimits, needed: Size | None = Non
     An image with at least four times `needed` on both sides is reduced by one whole factor for both, so that
     at least twice `needed` remains on each: large JPEGs by decoding at 1/2, 1/4 or 1/8 scale (`Image.draft`),
     then, and all other formats, by box averages (`Image.reduce`). Where `needed` is None, 1024x1024 is
-    assumed. The first frame of an animation is taken.
+    assumed. One of extreme proportions, which would still have over 2 million pixels and over 32 times as many as are
+    needed, is reduced more along its longer side. The first frame of an animation is taken.
 
     Args:
         data: the whole file: JPEG, PNG, GIF, BMP, WebP or TIFF, told by its content.
@@ -179,6 +194,8 @@ class _MeteredFile(io.BytesIO):
 
 
 def _check_pixels(width: int, height: int, limits: DecodeLimits) -> None:
+    if max(width, height) > LONGEST_SIDE:
+        raise ImageError(ImageFault.TOO_LARGE, f"{width}x{height} pixels; a side may have {LONGEST_SIDE}")
     if width * height > limits.max_pixels:
         detail = f"{width}x{height} = {width * height} pixels; the limit is {limits.max_pixels}"
         raise ImageError(ImageFault.TOO_LARGE, detail)
@@ -192,6 +209,7 @@ def _decode(container: Container, needed: Size | None, limits: DecodeLimits) -> 
     cost = pixels if container.progressive else pixels // scale**2
     if container.format == "WEBP":  # the decoder's two canvases, a copy, and the image
         cost *= 4
+    cost += container.tile
     quiet = _no_bomb_warning() if pixels > (Image.MAX_IMAGE_PIXELS or pixels) else nullcontext()
     with PIXELS_AT_ONCE.hold(cost), quiet:
         image = _open(container)
@@ -199,9 +217,12 @@ def _decode(container: Container, needed: Size | None, limits: DecodeLimits) -> 
         if needed is not None and scale > 1:
             image.draft(None, (2 * needed[1], 2 * needed[0]))
         image.load()
-        factor = _factor(image.size, needed)
-        rgb = _to_rgb(image, factor)
-    return Raster(_upright(rgb, container.orientation), reduced=scale * factor > 1)
+        factors = _factors(image.size, needed)
+        rgb = _to_rgb(image, *factors)
+    squeezed = factors[0] / factors[1]
+    if container.orientation >= 5:
+        squeezed = 1 / squeezed
+    return Raster(_upright(rgb, container.orientation), scale * max(factors) > 1, squeezed)
 
 
 def _open(container: Container) -> Image.Image:
@@ -221,6 +242,18 @@ def _factor(size: tuple[int, int], needed: Size | None) -> int:
     return max(1, min(size[1] // (2 * needed[0]), size[0] // (2 * needed[1])))
 
 
+def _factors(size: tuple[int, int], needed: Size | None) -> tuple[int, int]:
+    """By how much the columns and rows of `size` (width, height) are reduced."""
+    factor = _factor(size, needed)
+    if needed is None:
+        return factor, factor
+    room = max(_LEAST_ROOM, _ROOM * 4 * needed[0] * needed[1])
+    pixels = size[0] * size[1] // factor**2
+    more = factor * -(-pixels // room)
+    across, down = size[0] // (2 * needed[1]), size[1] // (2 * needed[0])
+    return (max(factor, min(more, across)), factor) if across >= down else (factor, max(factor, min(more, down)))
+
+
 def _jpeg_scale(container: Container, needed: Size | None) -> int:
     """The scale, 1, 2, 4 or 8, at which `Image.draft` will decode."""
     if container.format != "JPEG":
@@ -229,23 +262,23 @@ def _jpeg_scale(container: Container, needed: Size | None) -> int:
     return max(scale for scale in (1, 2, 4, 8) if scale <= factor)
 
 
-def _to_rgb(image: Image.Image, factor: int) -> NDArray[np.uint8]:
-    """The loaded `image` as RGB, reduced by `factor`: a large one strip by strip, so that it is never held twice in
-    full."""
+def _to_rgb(image: Image.Image, across: int, down: int) -> NDArray[np.uint8]:
+    """The loaded `image` as RGB, its columns reduced by `across` and its rows by `down`: a large one strip by strip, so
+    that it is never held twice in full."""
     # With it Pillow warns of each palette with transparency; it decides nothing about RGB.
     image.info.pop("transparency", None)
     width, height = image.size
-    if factor == 1 and width * height <= _STRIP_PIXELS:
+    if across == down == 1 and width * height <= _STRIP_PIXELS:
         return np.asarray(_strip_to_rgb(image))
-    rgb = np.empty((-(-height // factor), -(-width // factor), 3), np.uint8)
-    rows = max(1, _STRIP_PIXELS // (width * factor)) * factor
+    rgb = np.empty((-(-height // down), -(-width // across), 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // (width * down)) * down
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         strip = image if bottom - top == height else image.crop((0, top, width, bottom))
         strip = _strip_to_rgb(strip)
-        if factor > 1:
-            strip = strip.reduce(factor)
-        rgb[top // factor : -(-bottom // factor)] = np.asarray(strip)
+        if max(across, down) > 1:
+            strip = strip.reduce((across, down))
+        rgb[top // down : -(-bottom // down)] = np.asarray(strip)
     return rgb
 
 

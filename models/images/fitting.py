@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.card import Fit
-from models.images.decoding import Raster, Size
+from models.images.decoding import Raster
 
 Resize = Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]]
 """Pixels at another height and width, bicubic and antialiased."""
@@ -26,13 +26,9 @@ class Part(NamedTuple):
     bottom: float
 
 
-def part_seen(image: Size, height: int, width: int, fit: Fit) -> Part:
-    """The part of an image that a model sees in an input of `height` × `width`, for `fit_image` put it there.
-
-    Args:
-        image: its size; a reduced one will do, for it keeps its proportions.
-    """
-    rows, columns = image
+def part_seen(image: Raster, height: int, width: int, fit: Fit) -> Part:
+    """The part of an image that a model sees in an input of `height` × `width`, for `fit_image` put it there."""
+    rows, columns = image.proportions
     if fit == "crop":
         left, top, right, bottom = _central_box(rows, columns, height, width)
         return Part(left / columns, top / rows, right / columns, bottom / rows)
@@ -76,9 +72,11 @@ def fit_image(raster: Raster, height: int, width: int, fit: Fit, channels: Liter
     if fit == "stretch":
         return resize(pixels, height, width)
     if fit == "crop":
-        return _exact_resize(pixels, height, width, _central_box(pixels.shape[0], pixels.shape[1], height, width))
+        left, top, right, bottom = _central_box(*raster.proportions, height, width)
+        left, right = left / raster.squeezed, min(pixels.shape[1], right / raster.squeezed)
+        return _exact_resize(pixels, height, width, (left, top, right, bottom))
     if fit == "pad":
-        return _pad(pixels, height, width, resize)
+        return _pad(pixels, _padded(*raster.proportions, height, width), height, width, resize)
     raise ValueError(f"unknown fit {fit!r}")
 
 
@@ -113,7 +111,7 @@ def fast_resize() -> Resize:
     return resize
 
 
-def _central_box(rows: int, columns: int, height: int, width: int) -> tuple[float, float, float, float]:
+def _central_box(rows: float, columns: float, height: int, width: int) -> tuple[float, float, float, float]:
     """The largest centred box (left, top, right, bottom) of an image with the proportions height : width."""
     scale = min(columns / width, rows / height)
     left, top = (columns - width * scale) / 2, (rows - height * scale) / 2
@@ -129,16 +127,15 @@ class _Inner(NamedTuple):
     height: int
 
 
-def _padded(rows: int, columns: int, height: int, width: int) -> _Inner:
+def _padded(rows: float, columns: float, height: int, width: int) -> _Inner:
     scale = min(width / columns, height / rows)
     inner_width = min(width, max(1, round(columns * scale)))
     inner_height = min(height, max(1, round(rows * scale)))
     return _Inner(round((width - inner_width) / 2), round((height - inner_height) / 2), inner_width, inner_height)
 
 
-def _pad(pixels: NDArray[np.uint8], height: int, width: int, resize: Resize) -> NDArray[np.uint8]:
-    rows, columns, channels = pixels.shape
-    left, top, inner_width, inner_height = _padded(rows, columns, height, width)
-    canvas = np.zeros((height, width, channels), np.uint8)
+def _pad(pixels: NDArray[np.uint8], inner: _Inner, height: int, width: int, resize: Resize) -> NDArray[np.uint8]:
+    left, top, inner_width, inner_height = inner
+    canvas = np.zeros((height, width, pixels.shape[2]), np.uint8)
     canvas[top : top + inner_height, left : left + inner_width] = resize(pixels, inner_height, inner_width)
     return canvas

@@ -42,7 +42,6 @@ _PIECES = ((273, 279), (324, 325))
 
 #: A 16-bit palette has 196,608 entries; Pillow turns every value of such a list into a Python object.
 _MAX_VALUES = 1 << 18
-#: A tile is decoded whole, so a small image must not bring a huge one.
 _MIN_TILE_LIMIT = 1 << 22
 
 
@@ -53,11 +52,17 @@ class _Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class TiffHeader:
-    """The size in pixels that a TIFF's first directory states, as stored (before its orientation is
-    applied)."""
+    """What a TIFF's first directory states.
+
+    Attributes:
+        width: in pixels, as stored (before its orientation is applied).
+        height: the same.
+        tile: pixels of each tile; 0 where there are none.
+    """
 
     width: int
     height: int
+    tile: int
 
 
 def read_tiff_header(data: bytes) -> TiffHeader:
@@ -77,10 +82,10 @@ def read_tiff_header(data: bytes) -> TiffHeader:
     sizes = [_values(entries.get(tag), order) for tag in (_WIDTH, _HEIGHT)]
     if not all(len(size) for size in sizes):
         raise ImageError(ImageFault.CORRUPT, "the TIFF directory has no width or height")
-    header = TiffHeader(*(int(size[0]) for size in sizes))
-    _check_tiles(entries, order, header)
+    width, height = (int(size[0]) for size in sizes)
+    tile = _checked_tile(entries, order, width * height)
     _check_pieces(entries, order, len(data))
-    return header
+    return TiffHeader(width, height, tile)
 
 
 def exif_orientation(exif: bytes) -> int | None:
@@ -140,14 +145,15 @@ def _values(entry: _Entry | None, order: str) -> NDArray[np.uint64]:
     return np.frombuffer(entry.data, np.dtype(order + _INTEGER_CODES[entry.kind])).astype(np.uint64)
 
 
-def _check_tiles(entries: dict[int, _Entry], order: str, header: TiffHeader) -> None:
+def _checked_tile(entries: dict[int, _Entry], order: str, pixels: int) -> int:
+    """The pixels of a tile; tiles are 16 pixels a side at least, and a small image must not bring a huge one."""
     width, length = (_values(entries.get(tag), order) for tag in (_TILE_WIDTH, _TILE_LENGTH))
     if not (len(width) and len(length)):
-        return
+        return 0
     tile = int(width[0]) * int(length[0])
-    if tile > max(4 * header.width * header.height, _MIN_TILE_LIMIT):
-        detail = f"TIFF tiles of {width[0]}x{length[0]} for {header.width}x{header.height} pixels"
-        raise ImageError(ImageFault.TOO_LARGE, detail)
+    if tile > max(pixels + pixels // 4, _MIN_TILE_LIMIT):
+        raise ImageError(ImageFault.TOO_LARGE, f"TIFF tiles of {width[0]}x{length[0]} for {pixels} pixels")
+    return tile
 
 
 def _check_pieces(entries: dict[int, _Entry], order: str, file_size: int) -> None:

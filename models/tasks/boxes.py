@@ -40,7 +40,7 @@ def as_shares(boxes: Boxes, units: BoxUnits, spec: InputSpec) -> Boxes:
 
 def on_the_image(boxes: Boxes, spec: InputSpec, image: Raster) -> Boxes:
     """Boxes in shares of the model's input, as shares of the image that became it; what lies outside is cut off."""
-    part = part_seen(image.pixels.shape[:2], spec.height, spec.width, spec.fit)
+    part = part_seen(image, spec.height, spec.width, spec.fit)
     origin = np.array([part.left, part.top] * 2)
     extent = np.array([part.right - part.left, part.bottom - part.top] * 2)
     return np.clip(origin + boxes * extent, 0.0, 1.0)

@@ -74,7 +74,7 @@ def _classes(output: NDArray[Any], card: Card) -> NDArray[np.uint8]:
 
 
 def _without_borders(classes: NDArray[np.uint8], spec: InputSpec, image: Raster) -> NDArray[np.uint8]:
-    seen = part_seen(image.pixels.shape[:2], spec.height, spec.width, spec.fit)
+    seen = part_seen(image, spec.height, spec.width, spec.fit)
     height, width = classes.shape
     rows = _within(height, seen.top, seen.bottom)
     columns = _within(width, seen.left, seen.right)

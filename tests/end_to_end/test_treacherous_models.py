@@ -1,4 +1,4 @@
-"""A model that vetting accepted harms the job by no image: books balance, tags are true, and the run ends when asked."""
+"""A model that vetting accepted harms the job by no image: books balance, tags are true, the run ends when asked."""
 
 from __future__ import annotations
 
