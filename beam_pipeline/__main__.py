@@ -20,6 +20,7 @@ from beam_pipeline.pipeline import build
 from beam_pipeline.running import LocalRun
 from beam_pipeline.source import GatheredMessages, pubsub_source
 from beam_pipeline.stopping import stop_requests
+from models.errors import one_line
 from models.memory import keep_freed_memory
 from transforms.pubsub import EMULATOR_VARIABLE
 from transforms.pubsub.access import check_subscription, check_topics, subscription_for_one_run
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options, job, mode = parse_options(sys.argv[1:] if argv is None else argv)
     except OptionError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error, 1000)}", file=sys.stderr)
         return 2
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", force=True)
     if not job.image_prefix:
@@ -62,7 +63,7 @@ def _run_here(options: PipelineOptions, job: JobOptions) -> int:
             source = pubsub_source(job) if gate else GatheredMessages(job)
             return _run(LocalRun(options, job, source), stop_requested, gate)
     except (PubSubRefused, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error, 1000)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

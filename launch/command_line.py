@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 import typer
 
+from launch.printing import say
 from models.errors import CacheUnusable, ReleaseError, VettingFailed
 from models.storage.errors import InvalidAddress, NoCredentials, NotWritten, StorageUnavailable
 from transforms.pubsub.errors import PubSubRefused
@@ -62,5 +62,5 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> int:
 
 
 def _told(message: str, exit_code: int) -> int:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    say(f"error: {' '.join(message.split())}", stderr=True)
     return exit_code

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import sys
@@ -77,17 +76,21 @@ class Replaying:
         if not line.endswith(b"\n"):
             self.console.print(f"{where}: not finished, it is left out; is it being written?")
             return
-        self.counts["read"] += 1
         try:
             letter = json.loads(line)
-            if letter not in self.wanted:
-                self.counts["others"] += 1
-                return
-            self._waiting.append(message_of(letter))
-            self.kinds[letter["stage"], letter["error"]] += 1
-        except (ValueError, KeyError, TypeError, AttributeError, binascii.Error):
+            wanted = letter in self.wanted
+            message = message_of(letter)
+            kind = str(letter["stage"]), str(letter["error"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.counts["unreadable"] += 1
             self.console.print(f"{where}: no dead letter, it is left out")
+            return
+        self.counts["read"] += 1
+        if not wanted:
+            self.counts["others"] += 1
+            return
+        self._waiting.append(message)
+        self.kinds[kind] += 1
 
     def _publish(self) -> None:
         if self.topic is not None and self._waiting:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +16,7 @@ from models.card import Card, InputSpec
 from models.catalogue import live_one
 from models.errors import ModelRejected, one_line
 from models.moments import rfc3339
+from models.printable import json_text, printable
 from models.survey import Surveyed, standing_of
 
 _LABELS_SHOWN = 5
@@ -27,7 +27,7 @@ _STYLES = {"live": "bold green", "valid": "green", "rejected": "red", "undecided
 
 def print_json(value: Any) -> None:
     """For scripts."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json_text(value, indent=2))
 
 
 def accepted_as_json(vetted: Vetted, timings: Timings | None = None) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def print_survey(console: Console, surveyed: Sequence[Surveyed]) -> None:
         if console.is_terminal:
             table.add_row(*map(escape, row), style=_STYLES[state])
         else:
-            print("\t".join(row))
+            print("\t".join(map(printable, row)))
     if console.is_terminal:
         console.print(table)
     if live is None:

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.markup import escape
 
+from launch.printing import PlainConsole
+
 
 @contextlib.contextmanager
 def working(console: Console, text: str) -> Iterator[None]:
@@ -23,4 +25,4 @@ def working(console: Console, text: str) -> Iterator[None]:
 
 def asking(uri: str) -> AbstractContextManager[None]:
     """Says that a bucket is being asked, which may take seconds where it does not answer; a disk answers at once."""
-    return working(Console(stderr=True), f"asking for {uri}") if "://" in uri else nullcontext()
+    return working(PlainConsole(stderr=True), f"asking for {uri}") if "://" in uri else nullcontext()

@@ -82,7 +82,7 @@ class Manifest:
         Raises:
             ModelRejected: `wrong_output`.
         """
-        if self.card.task in ("regression", "raw") and self.numbers > most:
+        if self.card.task in ("regression", "raw", "multilabel") and self.numbers > most:
             raise ModelRejected(
                 ModelFault.WRONG_OUTPUT,
                 f"a {self.card.task} of {self.numbers:,} numbers an image, and --max_values allows {most:,}; "

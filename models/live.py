@@ -31,9 +31,10 @@ from models.errors import (
 from models.events import EventLog, ModelEvent
 from models.images.decoding import Raster
 from models.images.model_input import model_input
+from models.printable import logger
 from models.reference import ModelReference, Statement
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 LAST_BATCH_SECONDS = 5.0
 """How long a swap waits for the last batches of the models before."""

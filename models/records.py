@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
+from models.printable import json_text
 from models.tasks import Prediction
 
 Stage = Literal["message", "read", "decode", "predict"]
@@ -103,4 +103,4 @@ def result_record(request: ImageRequest, answer: Answer, model_id: str) -> dict[
 def encode(record: Any) -> bytes:
     """A record, a dict or what has `to_json`, as UTF-8 JSON on one line, without the line's end."""
     plain = record if isinstance(record, dict) else record.to_json()
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return json_text(plain).encode()

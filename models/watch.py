@@ -14,11 +14,12 @@ from models.catalogue import Catalogue, Verdict
 from models.errors import ModelRejected, VettingStopped
 from models.events import EventLog, ModelEvent
 from models.model_files import needs_keras
+from models.printable import logger
 from models.reference import Statement, file_name_of
 from models.storage import Storage, StoredFile, is_being_written
 from models.vetting import Vetter
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 VETTING_SIDE_BY_SIDE = 2
 """A candidate that hangs holds up the next by nothing."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from pathlib import Path
+import os
+from collections.abc import Callable, Sequence
 
 from apache_beam.utils import retry
 
 from models.errors import ImageError, ImageFault, typed_line
+from models.images.paths import open_local
 from transforms.beam_files import cause_of, http_status, is_not_found, open_as_it_is
 
 _READ_ATTEMPTS = 5
@@ -31,8 +32,14 @@ _TRANSIENT_ERRNOS = frozenset(
 _TRANSIENT_NAMES = frozenset({"ChunkedEncodingError", "ProtocolError", "RetryError", "Timeout", "TransportError"})
 
 
-def read_patiently(path: str, max_bytes: int, on_retry: Callable[..., None]) -> bytes:
-    """The bytes of the file at `path`; `on_retry` is called before each further try.
+def read_patiently(path: str, prefixes: Sequence[str], max_bytes: int, on_retry: Callable[..., None]) -> bytes:
+    """The bytes of an image file.
+
+    Args:
+        path: as `resolve_image_path` resolved it.
+        prefixes: below one of which the file must lie; anywhere where empty.
+        max_bytes: size of the file.
+        on_retry: called before each further try.
 
     Raises:
         ImageError: why they cannot be had; `unavailable` once waiting has not helped.
@@ -45,7 +52,7 @@ def read_patiently(path: str, max_bytes: int, on_retry: Callable[..., None]) -> 
         logger=on_retry,
     )(_read)
     try:
-        data: bytes = patiently(path, max_bytes)
+        data: bytes = patiently(path, prefixes, max_bytes)
     except ImageError:
         raise
     except Exception as error:
@@ -53,11 +60,11 @@ def read_patiently(path: str, max_bytes: int, on_retry: Callable[..., None]) -> 
     return data
 
 
-def _read(path: str, max_bytes: int) -> bytes:
-    size = Path(path).stat().st_size if path.startswith("/") else max_bytes
-    if size > max_bytes:
-        raise ImageError(ImageFault.TOO_LARGE, f"{size} bytes; the limit is {max_bytes}")
-    with open_as_it_is(path) as file:
+def _read(path: str, prefixes: Sequence[str], max_bytes: int) -> bytes:
+    with open_local(path, prefixes) if path.startswith("/") else open_as_it_is(path) as file:
+        size = os.fstat(file.fileno()).st_size if path.startswith("/") else max_bytes
+        if size > max_bytes:
+            raise ImageError(ImageFault.TOO_LARGE, f"{size} bytes; the limit is {max_bytes}")
         data: bytes = file.read(size + 1)  # a buffer of that size is made, however little there is
         if size < len(data) <= max_bytes:  # it has grown
             data += file.read(max_bytes + 1 - len(data))

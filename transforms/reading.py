@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +16,14 @@ from models.compute_threads import cores
 from models.errors import ImageError, ImageFault, typed_line
 from models.images.decoding import DecodeLimits, decode_image
 from models.images.paths import resolve_image_path
+from models.printable import logger
 from models.records import DeadLetter, DecodedImage, ImageRequest, Stage
 from transforms import metrics
 from transforms.image_bytes import read_patiently
 from transforms.outputs import DEAD_LETTERS
 from transforms.process import THE_JOB, JobRun
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 QUICK_MS = 0.5
 """What handing an image to a thread and back is worth: a tiny local file is read and decoded in less."""
@@ -179,7 +179,7 @@ class ImageReader(NamedTuple):
         started = read = time.perf_counter()
         try:
             path = resolve_image_path(request.image, self.prefixes)
-            data = read_patiently(path, self.limits.max_bytes, lambda *about: retries.append(about))
+            data = read_patiently(path, self.prefixes, self.limits.max_bytes, lambda *about: retries.append(about))
             size, read, stage = len(data), time.perf_counter(), "decode"
             raster = decode_image(data, limits=self.limits, needed=self.needed(), exact=self.exact)
             value: DecodedImage | DeadLetter = DecodedImage(request, raster)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import time
 import uuid
 from collections import Counter
@@ -21,6 +20,7 @@ from apache_beam.transforms.trigger import AccumulationMode, AfterAny, AfterCoun
 from models.errors import ImageFault
 from models.events import ModelEvent
 from models.json_lines import append_whole, appendable
+from models.printable import logger
 from models.records import DeadLetter, Origin, encode
 from transforms import metrics
 from transforms.beam_files import create_as_it_is
@@ -28,7 +28,7 @@ from transforms.process import THE_JOB, JobRun
 from transforms.pubsub.errors import PublishingRefused
 from transforms.pubsub.publisher import MAX_MESSAGE_BYTES, Outgoing
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 REMOTE_FILE_SECONDS = 30
 REMOTE_FILE_RECORDS = 10_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from launch.command_line import FAILED, OK
 from launch.doctor import checks
+from launch.printing import PlainConsole
 from launch.waiting import working
 
 app = typer.Typer(add_completion=False)
@@ -20,7 +20,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 @app.command()
 def doctor() -> int:
     """Checks what this machine needs: packages, vetting, cache, disk, credentials, emulators."""
-    console, stderr = Console(), Console(stderr=True)
+    console, stderr = PlainConsole(), PlainConsole(stderr=True)
     failed = False
     for title, check in checks.CHECKS.items():
         with working(stderr, f"checking {title}") if stderr.is_terminal else contextlib.nullcontext():

@@ -29,8 +29,9 @@ from launch.local.session import Session
 from launch.local.shared_console import SharedConsole
 from models.confinement.proving import require_confinement
 from models.memory import keep_freed_memory
+from models.printable import logger
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 app = typer.Typer(add_completion=False)
 

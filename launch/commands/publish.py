@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from enum import StrEnum
@@ -18,6 +17,7 @@ from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import with_vetting_flags
 from launch.model_report import print_accepted
+from launch.printing import PlainConsole, say
 from launch.waiting import asking, working
 from models.errors import ModelRejected, QuantizedOtherwise
 from models.releasing import Precision, Prepared, Quantization, Quantized, Telling, prepare, prepare_quantized
@@ -75,7 +75,7 @@ def publish(
 
     The last line of standard output is the model_id that its results will bear.
     """
-    stderr = Console(stderr=True)
+    stderr = PlainConsole(stderr=True)
     storage = any_storage()
     where = read_destination(destination)
     quantization = _quantization(precision, calibration, least_agreement)
@@ -89,12 +89,12 @@ def publish(
                     prepared, quantized = prepare_quantized(storage, prepared, where, vetter, quantization, telling)
                 with working(stderr, f"vetting {model}") if quantized is None else nullcontext():
                     vetted = prepared.vet(vetter)
-            print_accepted(Console(), vetted)
+            print_accepted(PlainConsole(), vetted)
             if quantized is not None:
                 _print_agreement(quantized)
             if dry_run:
                 would = f"{prepared.size:,} bytes would be written, and results would bear"
-                print(f"dry run: {would} {vetted.reference.model_id}")
+                say(f"dry run: {would} {vetted.reference.model_id}")
                 return OK
             with _transfer(stderr, prepared) as told:
                 prepared.put(storage, told)
@@ -104,7 +104,7 @@ def publish(
         raise CommandFailed(f"{model} is not published: {refusal}") from refusal
     except OSError as error:
         raise CommandFailed(f"nothing was published: {error}") from error
-    print(vetted.reference.model_id)
+    say(vetted.reference.model_id)
     return OK
 
 
@@ -130,15 +130,15 @@ def _tracked(console: Console, files: Sequence[Path]) -> Iterable[Path]:
     """A progress bar for files that are read one after the other."""
     told = f"reading {len(files)} files to calibrate with"
     if not console.is_terminal:
-        print(f"{told} …", file=sys.stderr)
+        say(f"{told} …", stderr=True)
         return files
     return track(files, told, console=console, transient=True)
 
 
 def _print_agreement(quantized: Quantized) -> None:
     skipped = f"; {quantized.skipped} files that are no images were skipped" if quantized.skipped else ""
-    print(f"in 8 bits {quantized.agreement}{skipped}")
-    print(f"an image takes {quantized.agreement.time:.0%} of the time that it took, on this machine")
+    say(f"in 8 bits {quantized.agreement}{skipped}")
+    say(f"an image takes {quantized.agreement.time:.0%} of the time that it took, on this machine")
 
 
 def _fields(card: Path | None, labels: Path | None, **options: str | None) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _prepared(
 def _transfer(console: Console, prepared: Prepared) -> Iterator[Callable[[int], None]]:
     """A progress bar for one file; yields what is told of the bytes written."""
     if not console.is_terminal:
-        print(f"writing {prepared.uri} ({prepared.size:,} bytes) …", file=sys.stderr)
+        say(f"writing {prepared.uri} ({prepared.size:,} bytes) …", stderr=True)
     columns = (TextColumn("writing"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=prepared.size)

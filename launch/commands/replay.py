@@ -6,11 +6,11 @@ import re
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
 
 from beam_pipeline.option_table import Kind
 from launch.command_line import CommandFailed, CommandRefused
 from launch.dead_letters import Replaying, Wanted, lines_of
+from launch.printing import PlainConsole
 from models.errors import ImageFault
 from models.records import Stage
 from transforms.pubsub.access import check_topics
@@ -38,7 +38,7 @@ def replay(
         if name not in get_args(Stage):
             raise CommandRefused(f"--stage {name} is none of {', '.join(get_args(Stage))}")
     wanted = Wanted(frozenset(error or ()), frozenset(stage or ()))
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    console = PlainConsole(stderr=True, highlight=False, soft_wrap=True, markup=False)
     if not dry_run:
         _check_topic(topic)
     replaying = Replaying(console, wanted, None if dry_run else topic)

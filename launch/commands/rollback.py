@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import Pattern, with_vetting_flags
 from launch.model_files import list_newest_first, survey_with_progress
+from launch.printing import PlainConsole, say
 from launch.waiting import working
 from models.artefacts import Vetted
 from models.catalogue import live_one
@@ -39,20 +39,20 @@ def rollback(
 
     The last line of standard output is the model_id that will be live.
     """
-    storage, stderr = any_storage(), Console(stderr=True)
+    storage, stderr = any_storage(), PlainConsole(stderr=True)
     files = list_newest_first(storage, pattern)
     if not files:
         raise CommandFailed(f"no file matches {pattern[0]}")
     with vetting(storage, **job) as vetter:
         target = _named(stderr, files, vetter, to) if to else _before_the_live_one(stderr, files, vetter)
     if target.file.uri == files[0].uri:
-        print("it is the newest already", file=sys.stderr)
+        say("it is the newest already", stderr=True)
     else:
         storage.make_newest(target.file, above=files[0].modified)
         newest = list_newest_first(storage, pattern)[:1]
         if newest and newest[0].uri != target.file.uri:
-            print(f"note: {newest[0].uri} is newer still, and goes live instead if it is valid", file=sys.stderr)
-    print(target.model_id)
+            say(f"note: {newest[0].uri} is newer still, and goes live instead if it is valid", stderr=True)
+    say(target.model_id)
     return OK
 
 

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from launch.any_storage import any_storage
 from launch.command_line import FAILED, OK, CommandRefused
 from launch.model_arguments import AsJson, with_vetting_flags
 from launch.model_report import accepted_as_json, print_accepted, print_json, print_rejected, rejected_as_json
 from launch.model_timings import measure
+from launch.printing import PlainConsole
 from launch.waiting import working
 from models.artefacts import Vetted
 from models.errors import ModelRejected
@@ -34,7 +34,7 @@ def vet(
     job: Mapping[str, Any],
 ) -> int:
     """Proves that a model file can be served, as the job would, and says what it is."""
-    console, stderr = Console(), Console(stderr=True)
+    console, stderr = PlainConsole(), PlainConsole(stderr=True)
     with vetting(any_storage(), **job) as vetter:
         try:
             started = time.monotonic()

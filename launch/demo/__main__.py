@@ -24,6 +24,7 @@ from rich.console import Console
 
 from launch.demo.digits import Digits, load_digits
 from launch.demo.report import Recorded, judge, print_report
+from launch.printing import PlainConsole
 
 IMAGES_PER_SECOND = 20
 SECOND_MODEL_AT = 120
@@ -72,7 +73,7 @@ class DemoFailed(Exception):  # noqa: N818 - what happened, and it names no erro
 
 def main() -> int:
     """Runs the demonstration; 0 when nothing was lost, mis-tagged or wrongly accepted."""
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     with tempfile.TemporaryDirectory(prefix="hotswap-demo-") as folder:
         place = Workplace(Path(folder))
         try:

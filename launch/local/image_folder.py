@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from models.printable import logger
 from models.storage import LocalStorage
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 LOOK_SECONDS = 0.25
 STILL_SECONDS = 0.5

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from launch.command_line import CommandRefused
 from models.json_lines import drop_half_line
+from models.printable import logger
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 
 def ready_file(output: str) -> str:

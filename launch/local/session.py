@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 
@@ -12,8 +11,9 @@ from launch.local.image_folder import ImageFolder
 from launch.local.progress import Moment, Report
 from launch.local.pubsub import LocalPubSub
 from launch.local.result_stream import Pace
+from models.printable import logger
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 _LOOK_SECONDS = 0.1
 

@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Self
 
-from rich.console import Console
+from launch.printing import PlainConsole
 
 _STRAYS_SECONDS = 1.0
 _STANDARD_ERROR = 2
 
 
-class SharedConsole(Console):
+class SharedConsole(PlainConsole):
     """A console that many threads print on while a panel stands below, each print whole before the next begins.
 
     A plain one counts the lines to go up before it waits for its turn to write: by then the panel may be another, and

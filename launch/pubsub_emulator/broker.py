@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from launch.pubsub_emulator.errors import (
     AlreadyExistsError,
+    BusyError,
     InvalidArgumentError,
     NotFoundError,
     StoppedError,
@@ -128,11 +129,15 @@ class Broker:
     def publish(self, topic: str, contents: Sequence[Content]) -> list[str]:
         """Take all of `contents` or none, and answer their message ids, in order.
 
-        Raises InvalidArgumentError where they break a limit of `messages.py`.
+        Raises InvalidArgumentError where they break a limit of `messages.py`, BusyError where a subscription keeps as
+        much as it may.
         """
         check_publish(contents)
+        size = sum(each.size for each in contents)
         with self._lock:
             subscriptions = self._topic(topic).subscriptions.values()
+            if not all(state.queue.has_room_for(len(contents), size) for state in subscriptions):
+                raise BusyError(f"a subscription of {topic} keeps as much as it may: acknowledge some of it")
             published = self._now()
             messages = [Message(str(next(self._message_ids)), published, each, each.size) for each in contents]
             for state in subscriptions:

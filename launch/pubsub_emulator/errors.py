@@ -40,7 +40,7 @@ class UnsupportedError(EmulatorError):
 
 
 class BusyError(EmulatorError):
-    """More streams at once than the emulator has threads for."""
+    """More streams at once, or messages kept, than the emulator has room for."""
 
     status = "RESOURCE_EXHAUSTED"
 

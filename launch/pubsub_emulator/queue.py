@@ -16,6 +16,9 @@ from launch.pubsub_emulator.messages import Message, Received
 
 # As the service: no response is larger, unless one message alone is.
 MAX_RESPONSE_BYTES = 10_000_000
+MAX_KEPT_MESSAGES = 1_000_000
+MAX_KEPT_BYTES = 1 << 29
+"""Of messages that a subscription has not acknowledged, in this process' memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,15 @@ class SubscriptionQueue:
         self._published = 0
         self._delivered = 0
         self._acknowledged = 0
+        self._bytes = 0
+
+    def has_room_for(self, messages: int, size: int) -> bool:
+        """Whether it may keep so many more messages, of so many bytes together."""
+        kept = self._published - self._acknowledged
+        return kept + messages <= MAX_KEPT_MESSAGES and self._bytes + size <= MAX_KEPT_BYTES
 
     def put(self, message: Message) -> None:
+        self._bytes += message.size
         self._waiting.append(_Waiting(message, was_delivered=False))
         self._published += 1
 
@@ -124,8 +134,9 @@ class SubscriptionQueue:
     def acknowledge(self, ack_ids: Iterable[str]) -> None:
         """Forget these messages; an id whose lease is over is passed by."""
         for ack_id in ack_ids:
-            if self._end_lease(ack_id):
+            if lease := self._end_lease(ack_id):
                 self._acknowledged += 1
+                self._bytes -= lease.message.size
 
     def extend(self, ack_ids: Iterable[str], now: float, seconds: float) -> None:
         """Let these leases end `seconds` from now; an id whose lease is over is passed by."""

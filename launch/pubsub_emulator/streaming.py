@@ -20,6 +20,10 @@ _PROPERTIES = types.StreamingPullResponse.SubscriptionProperties.pb()(
 )
 
 
+FIRST_REQUEST_SECONDS = 10.0
+"""How long an open stream may say nothing: it has a place that others wait for."""
+
+
 class StreamingPull:
     """Answers `google.pubsub.v1.Subscriber/StreamingPull`.
 
@@ -56,7 +60,11 @@ class StreamingPull:
             self._places.release()
 
     def _stream(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        silence = threading.Timer(FIRST_REQUEST_SECONDS, context.cancel)
+        silence.daemon = True
+        silence.start()
         first = next(requests, None)
+        silence.cancel()
         if first is None:
             return
         stream = self._broker.open_stream(

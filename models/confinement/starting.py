@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from typing import IO
 
 from models.confinement import places
 from models.confinement.environment import confined_environment
+from models.printable import logger
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 
 def start_confined(

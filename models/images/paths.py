@@ -9,6 +9,7 @@ import stat
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from models.errors import ImageError, ImageFault
 
@@ -50,6 +51,49 @@ def resolve_image_path(image: str, prefixes: Sequence[str]) -> str:
     return _resolve_local(image, prefixes)
 
 
+def open_local(path: str, prefixes: Sequence[str]) -> BinaryIO:
+    """The regular file at a path that `resolve_image_path` resolved, open for reading; never waits for its bytes.
+
+    Between the two a folder on the way may have become a link: what counts is where the open file lies.
+
+    Raises:
+        ImageError: `forbidden_path`, `not_a_file` or `empty_file`, as files of `/proc` are that let a reader wait.
+        OSError: it cannot be opened.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _forbidden(path) from error
+        raise
+    file = os.fdopen(descriptor, "rb")
+    try:
+        status = os.fstat(descriptor)
+        if prefixes and not _is_allowed(_where(descriptor, path), prefixes):
+            raise _forbidden(path)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(ImageFault.NOT_A_FILE, f"{_shown(path)} is no regular file")
+        if status.st_size == 0:
+            raise ImageError(ImageFault.EMPTY_FILE, "the file has no bytes")
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def _where(descriptor: int, path: str) -> str:
+    """Where an open file lies."""
+    try:
+        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    except OSError:  # no Linux
+        return os.path.realpath(path)
+
+
+def _is_allowed(path: str, prefixes: Sequence[str]) -> bool:
+    """Whether a local path without links lies below one of the prefixes."""
+    return any(_is_below(path, os.path.realpath(each)) for each in prefixes if not each.startswith(_GCS))
+
+
 def _check_text(image: str) -> None:
     if not image.strip():
         raise ImageError(ImageFault.EMPTY_PATH, "the path is empty")
@@ -83,8 +127,7 @@ def _resolve_object(image: str, prefixes: Sequence[str]) -> str:
 
 def _resolve_local(image: str, prefixes: Sequence[str]) -> str:
     resolved = _real_path(image)
-    allowed = [os.path.realpath(prefix) for prefix in prefixes if not prefix.startswith(_GCS)]
-    if prefixes and not any(_is_below(resolved, prefix) for prefix in allowed):
+    if prefixes and not _is_allowed(resolved, prefixes):
         raise _forbidden(image)
     try:
         mode = Path(resolved).stat().st_mode

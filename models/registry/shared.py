@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
+from models.printable import logger
 from models.registry.cache import DIGESTS, digests_of
 from models.storage import SharedStorage
 from models.storage.errors import StorageUnavailable
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _MAX_BYTES = 8 << 30

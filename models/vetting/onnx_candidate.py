@@ -19,6 +19,7 @@ from models.vetting.endings import endings_of_onnx
 from models.vetting.file_checks import CARD, COPY_AGAIN
 from models.vetting.onnx_channels import image_shape
 from models.vetting.onnx_classifiers import class_labels, with_numbers_alone
+from models.vetting.onnx_names import attributes_of, graphs_of, require_known_operators
 from models.vetting.onnx_refusals import ONE_FILE, as_rejection, require_tensors
 from models.vetting.openvino_form import openvino_answer, write_onnx_model
 from models.vetting.own_scaling import Beginning, beginning_of_onnx
@@ -110,7 +111,7 @@ def _checked(path: Path) -> Any:
     """The model in a file, as `onnx` reads it, if it is whole and one file.
 
     Raises:
-        ModelRejected: `truncated` or `unsafe_code`.
+        ModelRejected: `truncated`, `unsafe_code` or `unsupported_layer`.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -121,16 +122,13 @@ def _checked(path: Path) -> Any:
         raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content is incomplete or damaged; {COPY_AGAIN}") from error
     if not model.graph.output or not model.opset_import:  # protobuf takes a file cut between two fields for whole
         raise ModelRejected(ModelFault.TRUNCATED, f"the ONNX content ends before its graph does; {COPY_AGAIN}")
-    graphs: list[Any] = [model.graph, *model.functions]
-    while graphs:
-        graph = graphs.pop()
+    require_known_operators(model)
+    for graph in graphs_of(model):
         tensors = list(getattr(graph, "initializer", ()))
         sparse = list(getattr(graph, "sparse_initializer", ()))
-        for node in graph.node:
-            for attribute in node.attribute:
-                tensors += [attribute.t, *attribute.tensors]
-                sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
-                graphs += [attribute.g, *attribute.graphs] if attribute.type in (5, 10) else []
+        for attribute in attributes_of(graph):
+            tensors += [attribute.t, *attribute.tensors]
+            sparse += [attribute.sparse_tensor, *attribute.sparse_tensors]
         for each in sparse:
             tensors += [each.values, each.indices]
         if any(tensor.external_data or tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import shutil
 import threading
 import time
@@ -31,6 +30,7 @@ from models.errors import (
 )
 from models.memory import machine_bytes
 from models.model_files import MODEL_SUFFIXES, needs_keras
+from models.printable import logger
 from models.reference import DIGEST_DIGITS, ModelReference, sha256_of
 from models.registry.cache import ArtefactCache
 from models.registry.shared import SharedArtefacts
@@ -39,7 +39,7 @@ from models.storage.errors import StorageUnavailable
 from models.vetting.child_process import ChildProcess
 from models.vetting.job import Job
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 _CHUNK_BYTES = 1 << 20
 _SPARE_SECONDS = 60.0

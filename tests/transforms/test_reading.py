@@ -196,8 +196,11 @@ def test_a_file_above_the_limit_is_not_read(images: Path, monkeypatch: pytest.Mo
     assert fault_at(images / "huge.png") == ("read", ImageFault.TOO_LARGE)
 
 
-def test_a_file_that_lies_about_its_size_is_read_no_further_than_the_limit() -> None:
-    assert fault_at("/proc/self/maps", limits=DecodeLimits(max_bytes=100)) == ("read", ImageFault.TOO_LARGE)
+@pytest.mark.parametrize("path", ["/proc/self/maps", "/proc/self/mem", "/proc/kmsg"])
+def test_what_says_that_it_is_empty_is_not_read_and_keeps_nobody_waiting(path: str) -> None:
+    stage, fault = fault_at(path)
+    assert stage == "read"
+    assert fault in (ImageFault.EMPTY_FILE, ImageFault.PERMISSION_DENIED)
 
 
 def test_a_wrong_extension_does_not_matter(images: Path) -> None:

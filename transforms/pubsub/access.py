@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import uuid
 from collections.abc import Iterable, Iterator
@@ -14,10 +13,11 @@ from google.auth.exceptions import GoogleAuthError
 from google.cloud import pubsub_v1
 
 from models.errors import one_line
+from models.printable import logger
 from transforms.pubsub import EMULATOR_VARIABLE
 from transforms.pubsub.errors import PubSubRefused
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 _CALL_SECONDS = 5.0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -13,9 +12,10 @@ from typing import Any, Self
 
 import grpc
 
+from models.printable import logger
 from transforms.pubsub import EMULATOR_VARIABLE
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 _PULL = "/google.pubsub.v1.Subscriber/Pull"
 _ACKNOWLEDGE = "/google.pubsub.v1.Subscriber/Acknowledge"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -11,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from models.errors import one_line
+from models.printable import logger
 from transforms.pubsub import EMULATOR_VARIABLE
 from transforms.pubsub.errors import PublishingRefused, PublishingStopped
 
-_LOGGER = logging.getLogger(__name__)
+_LOGGER = logger(__name__)
 
 MAX_MESSAGE_BYTES = 7_000_000
 """The most data that one record may have. Pub/Sub takes 10 MB (https://cloud.google.com/pubsub/quotas#resource_limits);

@@ -102,7 +102,12 @@ def test_half_a_line_is_left_out_and_the_rest_published(
 
 
 @pytest.mark.parametrize(
-    "line", [b"nonsense\n", b"[1]\n", b"{}\n", b'{"payload":"%","error":"x","stage":"y","attributes":{}}\n', b"7\n"]
+    "line",
+    [
+        *(b"nonsense\n", b"[1]\n", b"{}\n", b'{"payload":"%","error":"x","stage":"y","attributes":{}}\n', b"7\n"),
+        b"[" * 100_000 + b"\n",
+    ],
+    ids=["no json", "a list", "nothing", "no payload", "a number", "deep"],
 )
 def test_what_is_no_dead_letter_is_told_and_the_rest_published(
     line: bytes, letters: Path, emulator: PubSubEmulator, capsys: pytest.CaptureFixture[str]
@@ -114,7 +119,7 @@ def test_what_is_no_dead_letter_is_told_and_the_rest_published(
     assert emulator.statistics(SUBSCRIPTION).published == 3
     told = capsys.readouterr().err
     assert "line 1: no dead letter" in told
-    assert re.search(r"4 dead letters read: 3 published to \S+, 1 unreadable", told)
+    assert re.search(r"3 dead letters read: 3 published to \S+, 1 unreadable", told)
 
 
 def test_a_folder_is_read_file_by_file(tmp_path: Path, emulator: PubSubEmulator) -> None:

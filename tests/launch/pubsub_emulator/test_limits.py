@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from launch.pubsub_emulator import queue
 from launch.pubsub_emulator.broker import Broker, Subscription, Topic
-from launch.pubsub_emulator.errors import InvalidArgumentError
+from launch.pubsub_emulator.errors import BusyError, InvalidArgumentError
 from launch.pubsub_emulator.messages import Content
 
 TOPIC = "projects/demo-project/topics/images"
@@ -112,3 +113,17 @@ def test_a_publish_at_the_limits_is_taken(broker: Broker) -> None:
 def test_a_pull_of_no_messages_is_refused(max_messages: int, broker: Broker) -> None:
     with pytest.raises(InvalidArgumentError, match="max_messages"):
         broker.pull(SUBSCRIPTION, max_messages, wait_seconds=0)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MAX_KEPT_MESSAGES", 3), ("MAX_KEPT_BYTES", 3 * 100)])
+def test_what_nobody_acknowledges_is_kept_up_to_a_limit(
+    limit: str, most: int, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = Content(b"x" * 100, {})
+    monkeypatch.setattr(queue, limit, most if limit == "MAX_KEPT_MESSAGES" else 3 * message.size)
+    broker.publish(TOPIC, [message] * 3)
+    with pytest.raises(BusyError, match="keeps as much as it may"):
+        broker.publish(TOPIC, [message])
+    received = broker.pull(SUBSCRIPTION, 1, 0)
+    broker.acknowledge(SUBSCRIPTION, [received[0].ack_id])
+    broker.publish(TOPIC, [message])

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from google.cloud import pubsub_v1
 
-from launch.pubsub_emulator import Statistics
+from launch.pubsub_emulator import Statistics, streaming
 from launch.pubsub_emulator.server import MAX_STREAMS
 from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, RawStream
 from tests.waiting import eventually
@@ -132,6 +132,19 @@ def test_streams_leave_room_for_publishing_and_one_too_many_is_refused(emulator,
         stream.responses.cancel()
     publisher.publish(TOPIC, b"after").result(PATIENCE_SECONDS)
     eventually(lambda: is_served(RawStream(subscriber)), "room for one more stream")
+
+
+def test_streams_that_say_nothing_give_their_places_back(emulator, subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "FIRST_REQUEST_SECONDS", 0.1)
+    nothing: queue.Queue[None] = queue.Queue()
+    silent = [subscriber.transport.streaming_pull(iter(nothing.get, None)) for _ in range(MAX_STREAMS)]
+    try:
+        eventually(lambda: all(stream.done() for stream in silent), "the end of the silent streams")
+        emulator.publish(TOPIC, b"a")
+        eventually(lambda: is_served(RawStream(subscriber)), "room for a stream that speaks")
+    finally:
+        for _ in silent:
+            nothing.put(None)
 
 
 def test_stopping_the_emulator_ends_its_streams(emulator, subscriber) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import ImageError, ImageFault
-from models.images.paths import MAX_PATH_BYTES, resolve_image_path
+from models.images.paths import MAX_PATH_BYTES, open_local, resolve_image_path
 
 
 def fault(image: str, *prefixes: str) -> ImageFault:
@@ -70,3 +70,30 @@ def test_what_a_disk_refuses_is_a_fault_of_the_image(
 
     monkeypatch.setattr(Path, "stat", refuse)
     assert fault(f"{tmp_path}/cat.png") == expected
+
+
+@pytest.mark.parametrize("swapped", ["folder", "file"])
+def test_a_link_that_appears_after_the_path_was_checked_leads_nowhere(tmp_path: Path, swapped: str) -> None:
+    allowed, outside = tmp_path / "allowed", tmp_path / "outside"
+    for folder in (allowed / "day", outside):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(b"secret" if folder == outside else b"image")
+    path = resolve_image_path(str(allowed / "day/a.png"), [str(allowed)])
+    with open_local(path, [str(allowed)]) as file:
+        assert file.read() == b"image"
+    if swapped == "folder":
+        (allowed / "day").rename(tmp_path / "before")
+        (allowed / "day").symlink_to(outside)
+    else:
+        (allowed / "day/a.png").unlink()
+        (allowed / "day/a.png").symlink_to(outside / "a.png")
+    with pytest.raises(ImageError) as refused:
+        open_local(path, [str(allowed)])
+    assert refused.value.fault is ImageFault.FORBIDDEN_PATH
+
+
+def test_what_is_no_file_by_the_time_it_is_opened_keeps_nobody_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ImageError) as refused:
+        open_local(str(tmp_path / "pipe"), [])
+    assert refused.value.fault is ImageFault.NOT_A_FILE
