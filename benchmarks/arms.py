@@ -15,6 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from benchmarks.ways import Setup, Timing, Way
 
 
@@ -79,10 +81,12 @@ def load_way(setup: Setup) -> Way:
 
 
 def _peak_mebibytes() -> float:
-    status = Path("/proc/self/status")
-    if status.is_file():  # `getrusage` also counts what the parent held before this program was loaded
-        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(peak.split()[1]) / 1024
+    """Of this process and of those that answer for it."""
+    processes = ["self", *(str(child.pid) for child in psutil.Process().children())]
+    statuses = [status for each in processes if (status := Path(f"/proc/{each}/status")).is_file()]
+    if statuses:  # `getrusage` also counts what the parent held before this program was loaded
+        lines = (line for status in statuses for line in status.read_text().splitlines())
+        return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -69,13 +70,15 @@ def main() -> None:
     unconfined = confine(readable=[folder])
     threading.Thread(target=_end_with_job, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST_FILE, _LARGEST_FILE))
+    tempfile.tempdir = job.folder  # nothing can be written there; TensorFlow wants to know a place as it is imported
     from models.artefacts import Artefact, Manifest
+    from models.engines.lean_tensorflow import load_tensorflow
     from models.engines.loading import load_engine
     from models.hosting.lane import HostsEnds, HostsLane
 
     manifest = Manifest.from_json(job.manifest)
     if manifest.engine == "tensorflow":
-        import tensorflow  # noqa: F401 - takes memory that is none of the model's
+        load_tensorflow()  # takes memory that is none of the model's
     _tell(job.told, {"unconfined": unconfined})
     _limit_memory(max(_LEAST_MEMORY, 2 * manifest.memory) + 2 * _bytes_in(folder))
     engine = load_engine(Artefact(folder, manifest), job.threads)

@@ -64,11 +64,12 @@ class Patience:
             ModelsClosed: `end_now` was called.
         """
         began = time.monotonic()
-        used = _processor_seconds(pid) if seconds < START_SECONDS else 0.0
+        used: float | None = None
         while not self._over:
             if ready(_LOOK_SECONDS):
                 return True
             now = time.monotonic()
+            used = _processor_seconds(pid) if used is None else used
             if self._ending_since is not None:
                 last = max(began, self._ending_since) + max(LAST_SECONDS, _LAST_SHARE * seconds)
                 if now > last:

@@ -24,8 +24,6 @@ from models.vetting.job import HURRIED, WITH_KERAS
 _ALARM_SECONDS = 10
 _NICE = 10
 """A tenth of a busy machine."""
-_NEEDLESS = ("matplotlib", "pandas", "sklearn")
-"""What Keras imports where it is installed, for pictures and wrappers: a third of the time that its import takes."""
 _NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
@@ -64,10 +62,10 @@ def _import_frameworks() -> None:
     """Imports what the job will need; what that makes stays, so nobody looks for garbage among it."""
     gc.disable()
     if os.environ.get(WITH_KERAS) == "1":
-        for name in _NEEDLESS:
-            sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
+        from models.engines.lean_tensorflow import load_tensorflow
+
+        tf = load_tensorflow()
         import keras  # noqa: F401
-        import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
     import models.vetting.examination  # noqa: F401

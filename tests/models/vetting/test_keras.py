@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.artefacts import Vetted
+from models.artefacts import EngineChoice, Vetted
 from models.engines.loading import load_engine
 from models.errors import ModelFault, ModelRejected
+from models.hosting.hosted_engine import Hosts
 from models.images.decoding import Raster
 from models.live import LiveModel
 from models.registry.cache import ArtefactCache
@@ -82,3 +84,17 @@ def test_a_model_that_would_allocate_100_gigabytes_is_too_large(keras_outcomes: 
 def test_a_rejection_names_the_bytes_it_is_about(keras_files: Path, keras_outcomes: dict[str, Any]) -> None:
     digest = hashlib.sha256((keras_files / "lambda.h5").read_bytes()).hexdigest()
     assert keras_outcomes["lambda.h5"].model_id == f"{keras_files}/lambda.h5@sha256:{digest[:12]}"
+
+
+@pytest.mark.parametrize("choice", ["openvino", "onnx", "tensorflow"])
+def test_each_engine_answers_in_a_process_of_its_own(
+    choice: EngineChoice, keras_files: Path, shared_cache: ArtefactCache
+) -> None:
+    with contextlib.closing(Vetter(LocalStorage(), shared_cache, choice, largest_batch=4)) as vetter:
+        artefact = vetter.vet(str(keras_files / "good.h5")).artefact
+    assert artefact.manifest.engine == choice
+    batch = np.random.default_rng(7).random((5, *artefact.manifest.input_shape), np.float32)
+    with contextlib.closing(Hosts()) as hosts:
+        (hosted,) = hosts.load(artefact, 1).predict(batch)
+    (answered,) = load_engine(artefact, 1).predict(batch)
+    np.testing.assert_allclose(hosted, answered, rtol=1e-5)
