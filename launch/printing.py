@@ -18,6 +18,6 @@ class PlainConsole(Console):
         return super().render_str(printable(text), **settings)
 
 
-def say(line: str, *, stderr: bool = False, flush: bool = False) -> None:
+def say(line: str, *, stderr: bool = False) -> None:
     """Prints one line, on standard output or standard error."""
-    print(printable(line), file=sys.stderr if stderr else sys.stdout, flush=flush)
+    print(printable(line), file=sys.stderr if stderr else sys.stdout)

@@ -130,8 +130,8 @@ def random_output(path: Path) -> Path:
     return save_onnx(path, _flat_scores(helper.make_node("RandomNormalLike", ["flat"], ["scores"])), IMAGE, ["n", 3])
 
 
-def never_returns(path: Path) -> Path:
-    """A loop of 2**62 rounds."""
+def endless_loop(taken: str, made: str) -> tuple[onnx.NodeProto, dict[str, NDArray[Any]]]:
+    """A loop of 2**62 rounds from one tensor to another, and the constants that it takes."""
     body = helper.make_graph(
         [helper.make_node("Identity", ["on"], ["go_on"]), helper.make_node("Sin", ["carried"], ["next"])],
         "body",
@@ -146,8 +146,13 @@ def never_returns(path: Path) -> Path:
         ],
     )
     constants = {"rounds": np.array(2**62, np.int64), "yes": np.array(True)}
-    nodes = _flat_scores(helper.make_node("Loop", ["rounds", "yes", "flat"], ["scores"], body=body))
-    return save_onnx(path, nodes, IMAGE, ["n", 3], constants)
+    return helper.make_node("Loop", ["rounds", "yes", taken], [made], body=body), constants
+
+
+def never_returns(path: Path) -> Path:
+    """A loop of 2**62 rounds."""
+    loop, constants = endless_loop("flat", "scores")
+    return save_onnx(path, _flat_scores(loop), IMAGE, ["n", 3], constants)
 
 
 def takes_100_gigabytes(path: Path) -> Path:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.artefacts import ONNX_FILE, Artefact, Manifest, OutputSpec, Vetted
 from models.card import Card, InputSpec
 from models.reference import ModelReference, sha256_of
+from tests.model_files import endless_loop
 
 SIDE = 8
 CLASSES = 3
@@ -48,21 +49,8 @@ def one_row_more() -> Treachery:
 
 def endless() -> Treachery:
     """It does not answer."""
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["on"], ["go_on"]), helper.make_node("Sin", ["carried"], ["next"])],
-        "body",
-        [
-            helper.make_tensor_value_info("round", TensorProto.INT64, []),
-            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("carried", TensorProto.FLOAT, None),
-        ],
-        [
-            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("next", TensorProto.FLOAT, None),
-        ],
-    )
-    constants = {"rounds": np.array(2**62, np.int64), "yes": np.array(True)}
-    return Treachery([helper.make_node("Loop", ["rounds", "yes", "honest"], ["scores"], body=body)], constants)
+    loop, constants = endless_loop("honest", "scores")
+    return Treachery([loop], constants)
 
 
 def allocates() -> Treachery:

@@ -47,6 +47,7 @@ def what_is_reached() -> list[str]:
             [port, str(secret), str(forbidden)],
             workspace,
             output=subprocess.PIPE,
+            errors=subprocess.DEVNULL,
             inherited=os.environ | {CANARY: "1"},
         )
         try:

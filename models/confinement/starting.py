@@ -35,7 +35,7 @@ def start_confined(
         workspace: the folder that it is started in, which it takes for home.
         output: where its standard output goes.
         environment: variables that it gets besides those that are kept.
-        errors: where its standard error goes.
+        errors: where its standard error goes; with its standard output where nothing is said.
         files: descriptors that it inherits besides.
         inherited: the variables of which some are kept.
     """

@@ -68,7 +68,7 @@ class HostProcess:
         self.images = images
         lanes = [Lane(artefact.manifest, images) for _ in range(cores())]
         told, tells = os.pipe()
-        # It knows no name: the same bytes may have several.
+        # Labels may be many, and mean nothing to it.
         manifest = replace(artefact.manifest, card=replace(artefact.manifest.card, labels=()))
         ends = tuple(tuple(lane.hosts_ends) for lane in lanes)
         job = HostJob(str(artefact.folder.absolute()), manifest.to_json(), threads, ends, images, tells)  # type: ignore[arg-type]

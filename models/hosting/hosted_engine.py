@@ -8,11 +8,10 @@ import weakref
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from models.artefacts import Artefact
-from models.engines.engine import Outputs
+from models.engines.engine import Outputs, in_runs
 from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit
 from models.hosting.host_process import HostGone, HostProcess
 from models.hosting.patience import Patience
@@ -94,9 +93,7 @@ class HostedEngine:
             ModelUnfit: nor does it answer to a black image any more.
             ModelsClosed: the program is ending.
         """
-        images = self._host.images
-        parts = [self._part(batch[start : start + images]) for start in range(0, len(batch), images)]
-        return parts[0] if len(parts) == 1 else tuple(np.concatenate(rows) for rows in zip(*parts, strict=True))
+        return in_runs(self._part, batch, self._host.images, threads=1)
 
     def close(self) -> None:
         """Ends it now."""

@@ -44,7 +44,7 @@ class Room:
     """A piece of memory that two processes share, laid out for one model.
 
     Args:
-        memory: descriptor of a file that is `size_of` bytes long.
+        memory: descriptor of a file that is as long as it is laid out.
         manifest: says the shapes of images and outputs.
         images: how many there is room for.
     """
@@ -75,7 +75,6 @@ class Lane:
     """
 
     def __init__(self, manifest: Manifest, images: int) -> None:
-        self._manifest = manifest
         memory = _memory(_laid_out(manifest, images)[1])
         self._room = Room(memory, manifest, images)
         asked, self._ask = os.pipe()
