@@ -39,6 +39,8 @@ setup(
         "numpy>=2,<3",
         "google-cloud-pubsub>=2.28,<3",
         "google-cloud-storage>=2.18,<4",
+        "model-signing>=1.1,<2",
+        "pyopenssl>=25,<27",  # model-signing imports it, and has not said so since sigstore gave it up
         "psutil>=6,<8",
         "rich>=13,<16",
         "typer>=0.15,<1",

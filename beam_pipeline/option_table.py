@@ -22,6 +22,7 @@ REMOTE = r"[a-z0-9.+-]+://"
 SEPARATOR = ";"
 """Between several places in one value. Commas separate the parameters of a template for gcloud."""
 _ONE_OF_SEVERAL = rf"{REMOTE}[^{SEPARATOR}\s][^{SEPARATOR}]*"
+_OBJECT = rf"gs://[^{SEPARATOR}\s]+/[^{SEPARATOR}]+"
 
 
 class Kind(Enum):
@@ -37,6 +38,7 @@ class Kind(Enum):
     TOPIC = str, _PUBSUB_NAME.format(kind="topics"), "PUBSUB_TOPIC"
     PLACE = str, REMOTE + r"[^\s].*", "TEXT"
     PLACES = str, rf"{_ONE_OF_SEVERAL}({SEPARATOR}{_ONE_OF_SEVERAL})*", "TEXT"
+    KEY_FILES = str, rf"{_OBJECT}({SEPARATOR}{_OBJECT})*", "TEXT"
     WORKER_FOLDER = str, r"/.*", "TEXT"
     SECONDS = float, r"(0*[1-9][0-9]*(\.[0-9]+)?|0*\.0*[1-9][0-9]*)", "TEXT"
     COUNT = int, r"0*[1-9][0-9]*", "NUMBER"
@@ -48,6 +50,11 @@ class Kind(Enum):
         self.value_type = value_type
         self.regex = regex
         self.parameter_type = parameter_type
+
+    @property
+    def several(self) -> bool:
+        """Whether an option may be given several times."""
+        return self in (Kind.PLACES, Kind.KEY_FILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class Option:
     @property
     def help(self) -> str:
         """What it is about, for the help of a command, where several values are given one by one."""
-        return f"{self.about}; repeatable" if self.kind is Kind.PLACES else self.about
+        return f"{self.about}; repeatable" if self.kind.several else self.about
 
 
 def _option(
@@ -86,7 +93,7 @@ def _option(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOptions:
-    """The job's checked options."""
+    """The job's checked options; in place of its files, `trusted_key` has what they hold."""
 
     input_subscription: str | None = _option(
         Kind.SUBSCRIPTION,
@@ -166,6 +173,13 @@ class JobOptions:
         "refuse to start where a model file could come through to the machine, see `hotswap doctor`",
         False,
     )
+    trusted_key: tuple[str, ...] = _option(
+        Kind.KEY_FILES,
+        "Trusted keys",
+        "file with a public key, or an authority's certificate, in PEM, read at the start; only models signed by one "
+        "of these go live",
+        (),
+    )
     model_cache: str | None = _option(
         Kind.WORKER_FOLDER, "Cache folder", "local folder for compiled models (default: the user's cache folder)", None
     )
@@ -197,6 +211,7 @@ class JobOptions:
             self.compile_cache,
             self.max_values,
             self.require_confinement,
+            self.trusted_key,
         )
 
 
@@ -219,7 +234,7 @@ def as_flags(values: Mapping[str, Any]) -> list[str]:
     flags: list[str] = []
     for name, value in values.items():
         match OPTIONS[name].kind:
-            case Kind.PLACES:
+            case kind if kind.several:
                 flags += [f"--{name}={each}" for each in value or ()]
             case Kind.SWITCH:
                 flags += [f"--{name}"] if value else []

@@ -12,6 +12,9 @@ from typing import Any, NoReturn, cast
 from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, StandardOptions
 
 from beam_pipeline.option_table import OPTIONS, JobOptions, Kind
+from models.errors import KeyUnusable
+from models.signatures.trusted import read_trusted
+from transforms.beam_storage import BeamStorage
 from transforms.windowing import SideInputMode
 
 EXPERIMENTS_FOR_SIDE_INPUTS = ("disable_global_windowed_args_caching",)
@@ -32,7 +35,7 @@ class HotSwapOptions(PipelineOptions):
             match option.kind:
                 case Kind.SWITCH:
                     how |= {"action": "store_true"}
-                case Kind.PLACES:
+                case kind if kind.several:
                     how |= {"action": "append"}
                 case Kind.CHOICE:
                     how |= {"choices": list(option.choices), "default": option.default}
@@ -92,9 +95,14 @@ def _checked(given: HotSwapOptions) -> JobOptions:
     _exactly_one(given, "output_topic", "output_path")
     _at_most_one(given, "dead_letter_topic", "dead_letter_path")
     _at_most_one(given, "model_events_topic", "model_events_path")
-    values = {name: getattr(given, name) for name in OPTIONS} | {"image_prefix": tuple(given.image_prefix or ())}
+    values = {name: getattr(given, name) for name in OPTIONS}
+    values |= {name: tuple(values[name] or ()) for name, option in OPTIONS.items() if option.kind.several}
     for name, value in values.items():
         _check_value(name, OPTIONS[name].kind, value)
+    try:
+        values["trusted_key"] = read_trusted(BeamStorage(), values["trusted_key"])
+    except KeyUnusable as error:
+        raise OptionError(f"--trusted_key: {error}") from error
     job = JobOptions(**values)
     try:
         _ = job.decode_limits

@@ -49,7 +49,7 @@ def with_job_flags(
 def _parameter(flag: str, option: Option, defaults: Mapping[str, Any]) -> inspect.Parameter:
     default = inspect.Parameter.empty if option.required else defaults.get(option.name, option.default)
     value_type: Any = option.kind.value_type
-    if option.kind is Kind.PLACES:
+    if option.kind.several:
         value_type = list[str] | None
     elif option.kind is Kind.CHOICE:
         value_type = Literal[tuple(option.choices)]

@@ -13,5 +13,8 @@ Pattern = Annotated[
     list[str], typer.Argument(metavar="PATTERN", help="In quotes: 'models/*.h5', 'gs://b/models/*.h5'.")
 ]
 
-with_vetting_flags = with_job_flags(("engine", "max_batch_size", "max_values", "require_confinement"))
+_VETTING = ("engine", "max_batch_size", "max_values", "require_confinement")
+with_vetting_flags = with_job_flags(_VETTING)
 """Gives a verb those options of the job that decide what vetting says."""
+with_reader_flags = with_job_flags((*_VETTING, "trusted_key"))
+"""Gives a verb those options of the job that decide which models may be live."""

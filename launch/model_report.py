@@ -46,6 +46,7 @@ def accepted_as_json(vetted: Vetted, timings: Timings | None = None) -> dict[str
         "activation": manifest.card.activation,
         "outputs": manifest.numbers,
         "output_shapes": {output.name: list(output.shape) for output in manifest.outputs},
+        "signed_by": vetted.signed_by,
         "notes": list(manifest.notes),
         "card": manifest.card.to_json(),
     } | ({"seconds": timings.to_json()} if timings else {})
@@ -76,6 +77,7 @@ def print_accepted(console: Console, vetted: Vetted, timings: Timings | None = N
         "labels": _some(card.labels) or ("none; class indices stand in" if card.task not in _UNLABELLED else ""),
         "input": _input_in_words(card.input, manifest),
         "engine": f"{manifest.engine} ({manifest.engine_reason})",
+        "signed by": vetted.signed_by,
         "timings": _timings_in_words(timings) if timings else "",
     }
     console.print(f"[{_STYLES['live']}]accepted[/]  {escape(vetted.reference.uri)}", highlight=False, soft_wrap=True)

@@ -130,10 +130,17 @@ class Artefact:
 
 @dataclass(frozen=True, slots=True)
 class Vetted:
-    """A model that may be served."""
+    """A model that may be served.
+
+    Attributes:
+        reference: its exact bytes.
+        artefact: its compiled form.
+        signed_by: who signed it; "" where nobody asked.
+    """
 
     reference: ModelReference
     artefact: Artefact
+    signed_by: str = ""
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import Protocol, TypeVar
 
 from models.artefacts import Vetted
-from models.errors import ModelRejected
+from models.errors import SIGNATURE_FAULTS, ModelRejected
 from models.reference import Statement
 from models.storage import StoredFile, newest_first
 
@@ -91,11 +91,18 @@ class Catalogue:
         return True
 
     def stands_at(self, file: StoredFile, verdict: Verdict) -> float:
-        """From when on a verdict can be recorded: a local file is never rejected for being early."""
+        """From when on a verdict can be recorded.
+
+        A local file is never rejected for being early, nor is any because its signature came a moment before it, or
+        after.
+        """
         entry = self._current(file)
-        if entry is None or file.finished or not isinstance(verdict, ModelRejected):
+        if entry is None or not isinstance(verdict, ModelRejected):
             return 0.0
-        return self._settled_at(entry, REJECTED_SECONDS)
+        settled = 0.0 if file.finished else self._settled_at(entry, REJECTED_SECONDS)
+        if verdict.fault in SIGNATURE_FAULTS and not entry.at_start:
+            return max(settled, entry.unchanged_since + REJECTED_SECONDS)
+        return settled
 
     def listed(self) -> Collection[str]:
         """The URIs of the files that match the pattern."""

@@ -53,6 +53,12 @@ class ModelFault(StrEnum):
     TIMED_OUT = "timed_out"
     CRASHED = "crashed"
     CHANGED_WHILE_READING = "changed_while_reading"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+
+
+SIGNATURE_FAULTS = frozenset({ModelFault.UNSIGNED, ModelFault.BAD_SIGNATURE})
+"""What may be mended without touching the model's file."""
 
 
 class ImageError(Exception):
@@ -156,6 +162,10 @@ class VettingTooCostly(Exception):  # noqa: N818 - told apart from a verdict
 
 class ReleaseError(Exception):
     """Something about a request to release a model that its user can mend; its text is one line."""
+
+
+class KeyUnusable(Exception):  # noqa: N818 - named for the state it reports
+    """A key or certificate, to sign or to trust, that cannot be used; its text is one line that says what to do."""
 
 
 class QuantizedOtherwise(Exception):  # noqa: N818 - a verdict on a model

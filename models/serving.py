@@ -15,6 +15,7 @@ from models.live import LiveModels
 from models.memory import keep_freed_memory
 from models.registry.cache import ArtefactCache, default_cache_folder
 from models.registry.shared import SharedArtefacts
+from models.signatures.trusted import TrustedKeys
 from models.storage import SharedStorage
 from models.vetting import Vetter
 from models.watch import ModelWatch
@@ -33,6 +34,8 @@ class ServingConfig:
         compile_cache: folder where a fleet shares its compiled models; None to share none.
         max_values: numbers that a result may tell of a model's outputs as they are.
         require_confinement: whether to serve nothing where a model could come through to the machine.
+        trusted_keys: public keys and certificates of authorities, in PEM; only models signed by one of these are
+            served. Any where there are none.
     """
 
     model_pattern: str
@@ -43,6 +46,7 @@ class ServingConfig:
     compile_cache: str | None = None
     max_values: int = DEFAULT_MAX_VALUES
     require_confinement: bool = False
+    trusted_keys: tuple[str, ...] = ()
 
 
 class Serving:
@@ -68,8 +72,15 @@ class Serving:
         cache.sweep()
         self.events = EventLog()
         shared = SharedArtefacts(config.compile_cache, self._storage) if config.compile_cache else None
+        trusted = TrustedKeys(config.trusted_keys) if config.trusted_keys else None
         self.vetter = Vetter(
-            self._storage, cache, config.engine, config.max_batch_size, shared=shared, max_values=config.max_values
+            self._storage,
+            cache,
+            config.engine,
+            config.max_batch_size,
+            shared=shared,
+            max_values=config.max_values,
+            trusted=trusted,
         )
         self._hosts = Hosts()
         sizes = sorted({1, config.max_batch_size})
@@ -78,7 +89,14 @@ class Serving:
     @cached_property
     def _watch(self) -> ModelWatch:
         config = self._config
-        return ModelWatch(config.model_pattern, self._storage, self.vetter, self.events, config.poll_seconds)
+        return ModelWatch(
+            config.model_pattern,
+            self._storage,
+            self.vetter,
+            self.events,
+            config.poll_seconds,
+            signed=bool(config.trusted_keys),
+        )
 
     @property
     def watch(self) -> ModelWatch:

@@ -16,6 +16,7 @@ from models.events import EventLog, ModelEvent
 from models.model_files import needs_keras
 from models.printable import logger
 from models.reference import Statement, file_name_of
+from models.signatures.beside import with_versions_of_signatures, without_signatures
 from models.storage import Storage, StoredFile, is_being_written
 from models.vetting import Vetter
 
@@ -47,6 +48,7 @@ class ModelWatch:
         events: where acceptances and rejections are told.
         poll_seconds: between two listings.
         clock: wall-clock seconds; the clock of the files' modification times.
+        signed: whether a verdict depends on a file's signature too.
     """
 
     def __init__(
@@ -57,12 +59,14 @@ class ModelWatch:
         events: EventLog,
         poll_seconds: float,
         clock: Callable[[], float] = time.time,
+        signed: bool = False,
     ) -> None:
         self._pattern = pattern
         self._storage = storage
         self._vetter = vetter
         self._events = events
         self._poll_seconds = poll_seconds
+        self._signed = signed
         self._clock = clock
         self._catalogue = Catalogue()
         self._in_progress: dict[str, StoredFile] = {}
@@ -139,7 +143,7 @@ class ModelWatch:
     def _look(self) -> None:
         """One listing, and what follows from it and from the verdicts since the last."""
         try:
-            files = self._storage.list(self._pattern)
+            files = self._list()
         except Exception as error:  # whatever a storage raises, nothing is known about the files
             if not self._failures:
                 _LOGGER.warning("%s cannot be listed, the model stays as it is: %s", self._pattern, error)
@@ -158,6 +162,10 @@ class ModelWatch:
             self._changed.notify_all()
         if stated is not None and stated is not before:
             _LOGGER.info("newest valid model: %s", stated.reference.model_id)
+
+    def _list(self) -> list[StoredFile]:
+        files = without_signatures(self._storage.list(self._pattern))
+        return with_versions_of_signatures(files, self._storage, self._pattern) if self._signed else files
 
     def _remind_if_empty(self, files: list[StoredFile]) -> None:
         now = time.monotonic()
@@ -239,11 +247,13 @@ class ModelWatch:
         else:
             model_id = verdict.reference.model_id
             reason = verdict.artefact.manifest.engine_reason
+            reason += f"; signed by {verdict.signed_by}" if verdict.signed_by else ""
             event = ModelEvent("accepted", model_id, verdict.name, reason, seconds)
         # A touched file is vetted again, but its bytes' verdict is no news. What was never read whole is told apart
         # by its size.
         never_read_whole = isinstance(verdict, ModelRejected) and verdict.model_id is None
-        key = (event.event, f"{event.reason} {file.size}" if never_read_whole else model_id)
+        word = verdict.fault if isinstance(verdict, ModelRejected) else ""  # a signature may come, or go
+        key = (event.event, f"{event.reason} {file.size}" if never_read_whole else f"{model_id} {word}")
         if self._told.get(file.uri) == key:
             return
         self._told[file.uri] = key

@@ -9,7 +9,7 @@ import typer
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed
-from launch.model_arguments import AsJson, Pattern, with_vetting_flags
+from launch.model_arguments import AsJson, Pattern, with_reader_flags
 from launch.model_files import list_newest_first, survey_with_progress
 from launch.model_report import print_json, print_survey, survey_as_json
 from launch.printing import PlainConsole
@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_vetting_flags
+@with_reader_flags
 def models(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any]) -> int:
     """Lists the files of a pattern, newest first: which is live, which are valid, which are rejected and why."""
     storage, stderr = any_storage(), PlainConsole(stderr=True)

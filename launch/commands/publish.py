@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from enum import StrEnum
@@ -24,10 +26,12 @@ from models.releasing import Precision, Prepared, Quantization, Quantized, Telli
 from models.releasing.destination import Destination, read_destination
 from models.releasing.inputs import read_card_file, read_labels
 from models.releasing.quantized import LEAST_AGREEMENT
+from models.signatures.signer import Signer
 from models.storage import WritableStorage
 from models.storage.errors import NameTaken, StorageUnavailable
 from models.vetting.session import vetting
 
+_PASSWORD_VARIABLE = "HOTSWAP_SIGN_PASSWORD"  # noqa: S105 - its name
 app = typer.Typer(add_completion=False)
 
 
@@ -67,6 +71,14 @@ def publish(
     ] = None,
     version: Annotated[str | None, typer.Option(help="The model's version.")] = None,
     description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(metavar="KEY", help="Sign it with a private key, in PEM, of the curve prime256v1 say."),
+    ] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --sign: the key's certificate, then those that lead to an authority; repeatable."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Vet, and say what would happen.")] = False,
     *,
     job: Mapping[str, Any],
@@ -79,6 +91,7 @@ def publish(
     storage = any_storage()
     where = read_destination(destination)
     quantization = _quantization(precision, calibration, least_agreement)
+    signer = _signer(sign, certificate or ())
     fields = _fields(card, labels, name=name, version=version, description=description)
     try:
         with _prepared(storage, model, where, fields, preprocess, precision.value) as prepared:
@@ -97,7 +110,7 @@ def publish(
                 say(f"dry run: {would} {vetted.reference.model_id}")
                 return OK
             with _transfer(stderr, prepared) as told:
-                prepared.put(storage, told)
+                prepared.put(storage, told, signer)
     except ModelRejected as rejection:
         raise CommandFailed(f"{model} is rejected, and nothing was published: {rejection}") from rejection
     except QuantizedOtherwise as refusal:
@@ -124,6 +137,28 @@ def _quantization(
     if calibration is None:
         raise CommandRefused("--precision int8 needs --calibration DIR, a folder of images like those that it will get")
     return Quantization(calibration, LEAST_AGREEMENT if least_agreement is None else least_agreement)
+
+
+def _signer(key: Path | None, certificates: Sequence[Path]) -> Signer | None:
+    """Who signs; None where nobody does.
+
+    Raises:
+        CommandRefused: options that do not go together.
+        KeyUnusable: see `Signer`.
+    """
+    if key is None:
+        if certificates:
+            raise CommandRefused("--certificate goes with --sign KEY alone")
+        return None
+    return Signer(key, certificates, lambda: _password(key))
+
+
+def _password(key: Path) -> str:
+    """Of an encrypted key: from the environment, else from the terminal."""
+    given = os.environ.get(_PASSWORD_VARIABLE)
+    if given is None and not sys.stdin.isatty():
+        raise CommandRefused(f"{key} is encrypted: set {_PASSWORD_VARIABLE}, or run this on a terminal, which asks")
+    return typer.prompt(f"password of {key}", hide_input=True, err=True) if given is None else given
 
 
 def _tracked(console: Console, files: Sequence[Path]) -> Iterable[Path]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.model_arguments import Pattern, with_vetting_flags
+from launch.model_arguments import Pattern, with_reader_flags
 from launch.model_files import list_newest_first, survey_with_progress
 from launch.printing import PlainConsole, say
 from launch.waiting import working
@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_vetting_flags
+@with_reader_flags
 def rollback(
     pattern: Pattern,
     to: Annotated[

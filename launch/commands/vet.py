@@ -10,7 +10,7 @@ import typer
 
 from launch.any_storage import any_storage
 from launch.command_line import FAILED, OK, CommandRefused
-from launch.model_arguments import AsJson, with_vetting_flags
+from launch.model_arguments import AsJson, with_reader_flags
 from launch.model_report import accepted_as_json, print_accepted, print_json, print_rejected, rejected_as_json
 from launch.model_timings import measure
 from launch.printing import PlainConsole
@@ -26,7 +26,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_vetting_flags
+@with_reader_flags
 def vet(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, here or at gs://.")],
     as_json: AsJson = False,

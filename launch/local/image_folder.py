@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from models.printable import logger
+from models.signatures.beside import SIGNATURE_SUFFIX
 from models.storage import LocalStorage
 
 _LOGGER = logger(__name__)
@@ -117,7 +118,7 @@ class ImageFolder:
 
 
 class LeftOut:
-    """Tells which files in the folder of images are none: the models, and what this run writes.
+    """Tells which files in the folder of images are none: the models, their signatures, and what this run writes.
 
     Args:
         models: their pattern.
@@ -133,6 +134,9 @@ class LeftOut:
         real = Path(path).resolve()
         if str(real) in self._written or str(real.parent) in self._written:
             return True
-        return "://" not in self._models and any(
-            Path(path).samefile(file.uri) for file in self._storage.list(self._models)
+        model = path.removesuffix(SIGNATURE_SUFFIX)
+        return (
+            "://" not in self._models
+            and Path(model).exists()
+            and any(Path(model).samefile(file.uri) for file in self._storage.list(self._models))
         )

@@ -37,6 +37,7 @@ TAKEN_OVER = (
     "max_image_pixels",
     "exact_decode",
     "require_confinement",
+    "trusted_key",
     "model_cache",
 )
 """The options of the job that a local run has too; its output is an option of its own, and always given."""

@@ -23,6 +23,8 @@ from models.releasing.destination import (
 )
 from models.releasing.preprocessing import preprocessing
 from models.releasing.quantized import LEAST_AGREEMENT, SILENT, Quantization, Quantized, Telling, quantize
+from models.signatures.beside import SIGNATURE_SUFFIX
+from models.signatures.signer import Signer
 from models.storage import Storage, Told, WritableStorage
 from models.storage.errors import NameTaken
 from models.storage.schemes import AnyStorage
@@ -62,12 +64,17 @@ class Prepared:
         vetted = vetter.vet(str(self.path))
         return Vetted(ModelReference(self.uri, vetted.reference.sha256), vetted.artefact)
 
-    def put(self, storage: WritableStorage, told: Told) -> None:
-        """Makes it visible to the readers of its folder, whole and in one step.
+    def put(self, storage: WritableStorage, told: Told, signer: Signer | None = None) -> None:
+        """Makes it visible to the readers of its folder, whole and in one step; its signature a moment before it.
 
         Raises:
             NameTaken, NotWritten, StorageUnavailable: see `WritableStorage.put`.
+            OSError: of this machine.
         """
+        if signer is not None:
+            signature = self.path.with_name(self.path.name + SIGNATURE_SUFFIX)
+            signer.sign(self.path, signature)
+            storage.put(signature, self.uri + SIGNATURE_SUFFIX, lambda size: None)
         storage.put(self.path, self.uri, told)
 
 
@@ -83,6 +90,7 @@ def release(
     precision: Precision = "fp32",
     calibration: str | Path | None = None,
     least_agreement: float = LEAST_AGREEMENT,
+    signer: Signer | None = None,
     **card: Any,
 ) -> Vetted:
     """Vets a model with its card in it, and puts it where its readers find it, in one step and without replacing any.
@@ -99,6 +107,7 @@ def release(
         precision: `int8` releases the model in 8 bits, as a file of ONNX, if it answers as the original does.
         calibration: for `int8`, a local folder of images like those that the model will be asked about.
         least_agreement: for `int8`, the share of these that must get the original's answer, 0..1.
+        signer: signs it; readers that trust some keys only serve no other.
         card: fields of the card, in place of those that the file bears: `name`, `labels`, `task`, `input`, …
 
     Returns:
@@ -128,7 +137,7 @@ def release(
             wanted = Quantization(Path(calibration), least_agreement)
             prepared, _ = prepare_quantized(reached, prepared, where, vetter, wanted)
         vetted = prepared.vet(vetter)
-        prepared.put(reached, lambda size: None)
+        prepared.put(reached, lambda size: None, signer)
     return vetted
 
 

@@ -1,9 +1,28 @@
-"""An open file of somebody's client, whose errors are told in this project's words."""
+"""Reading what somebody's storage holds."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
+
+from models.storage.files import Storage
+
+
+def read_small(storage: Storage, uri: str, most: int) -> bytes:
+    """A file that is small, whole.
+
+    Raises:
+        ValueError: it is larger than `most` bytes.
+        FileNotFoundError, StorageUnavailable, InvalidAddress: from the storage.
+    """
+    data = b""
+    with closing(storage.open(uri)) as file:
+        while len(data) <= most and (chunk := file.read(most + 1 - len(data))):
+            data += chunk
+    if len(data) > most:
+        raise ValueError(f"is larger than {most:,} bytes")
+    return data
 
 
 class TranslatedReading:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from models.artefacts import DEFAULT_MAX_VALUES, EngineChoice
 from models.confinement import proving
 from models.errors import CacheUnusable
 from models.registry.cache import ArtefactCache, default_cache_folder
+from models.signatures.trusted import TrustedKeys, read_trusted
 from models.storage import Storage
 from models.vetting.vetter import Vetter
 
@@ -20,6 +21,7 @@ def vetting(
     max_batch_size: int,
     max_values: int = DEFAULT_MAX_VALUES,
     require_confinement: bool = False,
+    trusted_key: Iterable[str] = (),
 ) -> Iterator[Vetter]:
     """A vetter with the user's cache of compiled models, the job's own; its children end with the block.
 
@@ -29,13 +31,16 @@ def vetting(
         max_batch_size: the largest batch in use.
         max_values: see `Vetter`.
         require_confinement: whether to refuse where a model could come through to the machine.
+        trusted_key: files of keys and certificates; a model that none of these signed is rejected.
 
     Raises:
+        KeyUnusable: one of `trusted_key` is none.
         NotConfined: see `require_confinement`.
         CacheUnusable: the cache cannot be written, or the disk is full.
     """
     if require_confinement:
         proving.require_confinement()
+    pems = read_trusted(storage, trusted_key or ())
     folder = default_cache_folder()
     try:
         cache = ArtefactCache(folder)
@@ -44,7 +49,8 @@ def vetting(
         raise CacheUnusable(
             f"{folder} cannot be written ({error.strerror or error}); set HOTSWAP_CACHE to a folder that can"
         ) from error
-    vetter = Vetter(storage, cache, engine, max_batch_size, max_values=max_values)
+    trusted = TrustedKeys(pems) if pems else None
+    vetter = Vetter(storage, cache, engine, max_batch_size, max_values=max_values, trusted=trusted)
     try:
         yield vetter
     except OSError as error:  # of this machine's disk; those of the storage are told apart before they come here

@@ -34,6 +34,8 @@ from models.printable import logger
 from models.reference import DIGEST_DIGITS, ModelReference, sha256_of
 from models.registry.cache import ArtefactCache
 from models.registry.shared import SharedArtefacts
+from models.signatures.beside import read_signature
+from models.signatures.trusted import TrustedKeys
 from models.storage import ReadableFile, Storage
 from models.storage.errors import StorageUnavailable
 from models.vetting.child_process import ChildProcess
@@ -91,6 +93,7 @@ class Vetter:
         limits: what one candidate may take.
         shared: where a fleet shares its compiled models; nowhere where None.
         max_values: numbers that a result may tell of a model's outputs as they are.
+        trusted: whose signature a model must have; None where it needs none.
     """
 
     def __init__(
@@ -102,8 +105,10 @@ class Vetter:
         limits: VettingLimits = VettingLimits(),
         shared: SharedArtefacts | None = None,
         max_values: int = DEFAULT_MAX_VALUES,
+        trusted: TrustedKeys | None = None,
     ) -> None:
         self._storage = storage
+        self._trusted = trusted
         self._cache = cache
         self._choice = choice
         self._batch_sizes = tuple(sorted({1, 2, max(1, largest_batch)}))
@@ -210,13 +215,23 @@ class Vetter:
                     f"the file now holds sha256:{reference.digest}, no longer sha256:{before.digest}; keep it still",
                     before.model_id,
                 )
-            artefact = self._cache.find(sha256, self._choice) or self._from_fleet(sha256, workspace)
-            if artefact is None:
-                try:
+            try:
+                signed_by = self._signer_of(uri, path)
+                artefact = self._cache.find(sha256, self._choice) or self._from_fleet(sha256, workspace)
+                if artefact is None:
                     artefact = self._compile(path, sha256, workspace)
-                except ModelRejected as rejection:
-                    raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
-            return self._vetted(reference, artefact)
+            except ModelRejected as rejection:
+                raise ModelRejected(rejection.fault, rejection.detail, reference.model_id) from rejection
+            return replace(self._vetted(reference, artefact), signed_by=signed_by)
+
+    def _signer_of(self, uri: str, path: Path) -> str:
+        """Who signed a model's bytes; "" where nobody need have.
+
+        Raises:
+            ModelRejected: `unsigned` or `bad_signature`.
+            StorageUnavailable: the storage gave no answer.
+        """
+        return self._trusted.require_signed(path, read_signature(self._storage, uri)) if self._trusted else ""
 
     def _vetted(self, reference: ModelReference, artefact: Artefact) -> Vetted:
         """A model without a name in its card is named after its file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,11 @@ from launch.command_line import run
 from launch.dataflow.flex_template import metadata
 from launch.local.job_options import CALLED, TAKEN_OVER
 
+A_KEY = """-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEsbFbJQgErr74GP4x2/mCQn3VU39O
+AE8u5rcX9rWof4aPVd+LTDoF24nK80NlqkHX+cDxmPzWhLmsL9p0bdJSsA==
+-----END PUBLIC KEY-----
+"""
 TOPIC = "projects/my-project/topics/a-topic"
 PLAIN = JobOptions(
     input_subscription="projects/my-project/subscriptions/sub", model_pattern="m/*.h5", output_path="gs://b/out"
@@ -35,16 +41,21 @@ FULL = JobOptions(
     max_image_pixels=13,
     exact_decode=True,
     require_confinement=True,
+    trusted_key=(A_KEY,),
     model_cache="/cache",
     compile_cache="gs://b/cache",
 )
 VETTING = {"engine", "max_batch_size", "max_values", "require_confinement"}
+READING = VETTING | {"trusted_key"}
 TOPICS = dataclasses.replace(PLAIN, dead_letter_topic=TOPIC, model_events_topic=TOPIC)
 
 
 @pytest.mark.parametrize("job", [PLAIN, FULL, TOPICS], ids=["plain", "full", "topics"])
-def test_options_written_as_flags_are_read_as_they_were(job: JobOptions) -> None:
-    _, read, _ = parse_options(as_flags(dataclasses.asdict(job)))
+def test_options_written_as_flags_are_read_as_they_were(job: JobOptions, tmp_path: Path) -> None:
+    file = tmp_path / "key.pub"
+    file.write_text("".join(job.trusted_key))
+    files = (str(file),) if job.trusted_key else ()
+    _, read, _ = parse_options(as_flags(dataclasses.asdict(job) | {"trusted_key": files}))
 
     assert read == job
 
@@ -70,7 +81,8 @@ def test_a_flag_says_that_it_repeats_and_a_parameter_what_separates_its_values()
     [
         ("dataflow", set(OPTIONS)),
         ("local", {CALLED.get(name, name) for name in TAKEN_OVER}),
-        *((verb, VETTING) for verb in ("vet", "publish", "models", "rollback")),
+        ("publish", VETTING),
+        *((verb, READING) for verb in ("vet", "models", "rollback")),
     ],
 )
 def test_a_verb_offers_every_option_that_it_takes_over(

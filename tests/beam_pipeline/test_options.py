@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from apache_beam.options.pipeline_options import DebugOptions, StandardOptions
 
 from beam_pipeline.options import OptionError, parse_options
+from tests.models.signatures.makers import Maker
 from transforms.windowing import SideInputMode
 
 GOOD = ["--input_subscription=projects/my-project/subscriptions/sub", "--model_pattern=m/*.h5", "--output_path=out"]
@@ -34,6 +36,14 @@ def test_an_unknown_option_is_named_and_the_nearest_known_one_told() -> None:
 
 def test_a_beam_option_that_beam_would_drop_silently_is_refused() -> None:
     assert "--no_use_public_ip" in refusal("--no_use_public_ip")
+
+
+def test_a_trusted_key_is_read_and_one_that_is_none_is_named(tmp_path: Path) -> None:
+    alice = Maker(tmp_path, "alice")
+    _, job, _ = parse_options([*GOOD, f"--trusted_key={alice.public}", f"--trusted_key={alice.public}"])
+    assert job.serving.trusted_keys == (alice.public.read_text(),) * 2
+    assert refusal(f"--trusted_key={alice.private}").startswith(f"--trusted_key: {alice.private} is a private key")
+    assert refusal("--trusted_key=gs://b").startswith("--trusted_key: ")
 
 
 def test_an_abbreviated_option_is_refused() -> None:

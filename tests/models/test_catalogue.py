@@ -227,6 +227,34 @@ def test_no_local_file_is_rejected_for_being_early() -> None:
     assert made.record(early, bad, 105)
 
 
+def test_no_file_is_rejected_because_its_signature_comes_a_moment_before_or_after_it() -> None:
+    unsigned = ModelRejected(ModelFault.UNSIGNED, "")
+    made = catalogue(stored("fine", 1))
+    made.record(stored("fine", 1), good("fine", "x"), 100)
+    assert stated(made) == "fine"
+    newer = stored("m", 2, "1")
+    made.observe([stored("fine", 1), newer], 200)
+    assert made.stands_at(newer, unsigned) == 205
+    assert not made.record(newer, unsigned, 204.9)
+    signed = stored("m", 2, "1 signed")
+    made.observe([stored("fine", 1), signed], 204.9)
+    assert uris(made.to_vet(204.9, ())) == ["m"]
+    assert made.record(signed, good("m", "y"), 205)
+    assert stated(made, 205) == "m"
+
+    changing = stored("m", 2, "1 signed otherwise")
+    made.observe([stored("fine", 1), changing], 300)
+    assert not made.record(changing, ModelRejected(ModelFault.BAD_SIGNATURE, ""), 304.9)
+    assert stated(made, 304.9) == "m"
+    assert made.record(changing, ModelRejected(ModelFault.BAD_SIGNATURE, ""), 305)
+    assert stated(made, 305) == "fine"
+
+
+def test_what_lay_there_unsigned_at_the_start_is_rejected_at_once() -> None:
+    made = catalogue(stored("m", 1))
+    assert made.record(stored("m", 1), ModelRejected(ModelFault.UNSIGNED, ""), 100)
+
+
 def test_a_verdict_on_an_old_version_is_never_applied_to_a_new_one() -> None:
     old = stored("m", 1, "1")
     made = catalogue(old)

@@ -93,11 +93,8 @@ def test_a_half_written_file_is_never_opened(bench: Bench) -> None:
 
 
 def test_a_file_that_grows_while_nobody_is_seen_to_write_is_left_until_it_holds_still(bench: Bench) -> None:
-    path = bench.folder / "m.h5"
     for number in range(8):
-        with path.open("a") as growing:
-            growing.write("good" if not number else f" {number}")
-        os.utime(path, (bench.clock.now, bench.clock.now))
+        bench.drop("m.h5", " ".join(["good", *map(str, range(1, number + 1))]), age=0)
         bench.looks()
         assert not bench.vetter.read
         bench.clock.now += 0.7

@@ -23,8 +23,8 @@ def job_options(parameters: Iterable[str]) -> Iterator[str]:
         if kind is Kind.SWITCH:  # as a parameter it is true or false
             if value.lower() == "true":
                 yield f"--{name}"
-        elif kind is Kind.PLACES:
-            yield from (f"--{name}={prefix}" for prefix in value.split(SEPARATOR))
+        elif kind is not None and kind.several:
+            yield from (f"--{name}={each}" for each in value.split(SEPARATOR))
         elif value or "=" not in parameter:
             yield parameter
     if not has_image and (packaging := setup_file()) is not None:

@@ -40,7 +40,7 @@ def metadata() -> dict[str, Any]:
 
 
 def _parameter(option: Option) -> dict[str, Any]:
-    ending = f"; several are separated by {SEPARATOR}" if option.kind is Kind.PLACES else "."
+    ending = f"; several are separated by {SEPARATOR}" if option.kind.several else "."
     parameter: dict[str, Any] = {
         "name": option.name,
         "label": option.title,

@@ -1,0 +1,202 @@
+"""The keys that a reader of models trusts, and what they say of a model."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from models.errors import KeyUnusable, ModelFault, ModelRejected, one_line
+from models.printable import printable
+from models.reference import DIGEST_DIGITS
+from models.storage import Storage
+from models.storage.errors import InvalidAddress, StorageUnavailable
+from models.storage.reading import read_small
+
+if TYPE_CHECKING:  # takes a second to import, and most readers trust every key
+    from cryptography.x509 import Certificate
+    from model_signing.verifying import Config
+
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
+"""Of elliptic-curve keys: those that OpenSSF Model Signing takes."""
+_MOST_BYTES = 1 << 20
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+_PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----"
+
+
+def read_trusted(storage: Storage, uris: Iterable[str]) -> tuple[str, ...]:
+    """What the files hold, each checked: a public key, or certificates of authorities, in PEM.
+
+    Raises:
+        KeyUnusable: one is not there, or holds neither.
+    """
+    return tuple(_checked(uri, _read(storage, uri)) for uri in uris)
+
+
+class _PublicKey(NamedTuple):
+    hint: str
+    """By which a signature names the key that made it: the SHA-256 of its PEM."""
+    pem: bytes
+
+
+class TrustedKeys:
+    """Holds signatures against the keys that are trusted. Threads may ask it side by side.
+
+    Args:
+        pems: as `read_trusted` gives them; at least one.
+    """
+
+    def __init__(self, pems: Sequence[str]) -> None:
+        self._keys = {key.hint: key for pem in pems if _PUBLIC_KEY in pem for key in [_public_key(pem)]}
+        self._authorities = "\n".join(pem for pem in pems if _CERTIFICATE in pem).encode()
+
+    def require_signed(self, model: Path, signature: bytes | None) -> str:
+        """Refuses a model that none of these keys signed, and none whose certificate one of these authorities gave.
+
+        Args:
+            model: the file.
+            signature: what lies beside it, as a Sigstore bundle; None where there is nothing.
+
+        Returns:
+            Who signed it, for people.
+
+        Raises:
+            ModelRejected: `unsigned` or `bad_signature`.
+            OSError: of this machine.
+        """
+        if signature is None:
+            raise ModelRejected(
+                ModelFault.UNSIGNED,
+                "there is no signature beside it (its name and .sig), and only models signed by a trusted key are "
+                "served; publish it with --sign",
+            )
+        with tempfile.TemporaryDirectory(prefix="hotswap-signature-") as folder:
+            bundle, authorities, key_file = (Path(folder) / name for name in ("bundle", "authorities", "key"))
+            bundle.write_bytes(signature)
+            authorities.write_bytes(self._authorities)
+            try:
+                verifier, signer = self._verifier_of(_material(signature), authorities, key_file)
+                verifier.verify(model, bundle)
+            except ModelRejected:
+                raise
+            except Exception as error:  # hostile bytes make parsers raise whatever they like
+                raise _bad(_in_words(error)) from error
+        return signer
+
+    def _verifier_of(self, material: dict[str, Any], authorities: Path, key_file: Path) -> tuple[Config, str]:
+        """What verifies a signature made with such a key, and who that is.
+
+        Raises:
+            ModelRejected: `bad_signature`; it is by none that is trusted.
+        """
+        from model_signing import verifying
+
+        config = verifying.Config()
+        match material:
+            case {"publicKey": {"hint": str(hint)}}:
+                if hint not in self._keys:
+                    raise _bad(f"it is by the key sha256:{hint[:DIGEST_DIGITS]}, which is none of the trusted")
+                key_file.write_bytes(self._keys[hint].pem)
+                config.use_elliptic_key_verifier(public_key=key_file)
+                return config, f"the key sha256:{hint[:DIGEST_DIGITS]}"
+            case {"x509CertificateChain": {"certificates": [{"rawBytes": str(encoded)}, *_]}}:
+                if not self._authorities:
+                    raise _bad("it is by a certificate, and no authority is trusted")
+                config.use_certificate_verifier(certificate_chain=[authorities])
+                return config, f"the certificate of {_subject(encoded)}"
+            case {"certificate": _}:
+                raise _bad("it was made without a key, by an identity; sign it with a key or a certificate")
+            case _:
+                raise _bad("it does not say which key made it; sign it again by model-signing 1.0 or later")
+
+
+def _material(signature: bytes) -> dict[str, Any]:
+    """What a bundle says of the key that made it."""
+    material = json.loads(signature)["verificationMaterial"]
+    if not isinstance(material, dict):
+        raise TypeError("verificationMaterial is no object")
+    return material
+
+
+def _bad(detail: str) -> ModelRejected:
+    return ModelRejected(ModelFault.BAD_SIGNATURE, detail)
+
+
+def _in_words(error: Exception) -> str:
+    from cryptography.exceptions import InvalidSignature
+
+    if isinstance(error, InvalidSignature):
+        return "it was changed after it was made, or is not by the key that it names"
+    if str(error).startswith("Signature mismatch"):
+        return "it was made for other bytes than the file's"
+    if isinstance(error, json.JSONDecodeError | KeyError | TypeError | RecursionError | UnicodeDecodeError):
+        return "what lies beside the file is no signature (a Sigstore bundle, in JSON)"
+    return printable(one_line(error))
+
+
+def _subject(encoded: str) -> str:
+    """Whom a certificate is of, as it says itself; believed once its signature is proved."""
+    from cryptography import x509
+
+    return printable(x509.load_der_x509_certificate(base64.b64decode(encoded)).subject.rfc4514_string())[:200]
+
+
+def _read(storage: Storage, uri: str) -> str:
+    try:
+        return read_small(storage, uri, _MOST_BYTES).decode("ascii")
+    except FileNotFoundError as error:
+        raise KeyUnusable(f"there is no file {uri}") from error
+    except (StorageUnavailable, InvalidAddress) as error:
+        raise KeyUnusable(one_line(error)) from error
+    except ValueError as error:
+        raise KeyUnusable(f"{uri} is no public key and no certificate in PEM") from error
+
+
+def _checked(uri: str, pem: str) -> str:
+    """A trusted key, where that is what a file holds.
+
+    Raises:
+        KeyUnusable: it holds something else.
+    """
+    if "PRIVATE KEY-----" in pem:
+        raise KeyUnusable(f"{uri} is a private key; trust its public half: openssl pkey -in {uri} -pubout")
+    try:
+        if _CERTIFICATE in pem:
+            list(_certificates(pem))
+        elif _PUBLIC_KEY in pem:
+            _public_key(pem)
+        else:
+            raise KeyUnusable(f"{uri} is no public key and no certificate in PEM")
+    except ValueError as error:
+        raise KeyUnusable(f"{uri} cannot be trusted: {one_line(error)}") from error
+    return pem
+
+
+def _certificates(pem: str) -> Iterator[Certificate]:
+    from cryptography import x509
+
+    yield from x509.load_pem_x509_certificates(pem.encode())
+
+
+def _public_key(pem: str) -> _PublicKey:
+    """A key in the form whose digest signatures tell.
+
+    Raises:
+        ValueError: it is none that signs models.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    try:
+        key = serialization.load_pem_public_key(pem.encode())
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
+        raise ValueError(f"it is no key of the curves {', '.join(CURVES)} (the first is also called prime256v1)")
+    normal = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return _PublicKey(hashlib.sha256(normal).hexdigest(), normal)
