@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +32,9 @@ from models.vetting.trained_loss import trained_loss
 
 _EAGER_NUMBERS = 310_000
 """Input of a call that keeps every layer's output until its end: two photographs of 224x224, one of 299x299."""
+
+_DEEPEST = 10_000
+"""Layers one after the other. Keras follows them by recursion, and reads no ResNetRS350 back as Python is set."""
 
 _TINY_BYTES = 2 << 20
 """Of a file that is exported to ONNX in a second, and whose model runs for so short that calling it counts."""
@@ -125,6 +129,7 @@ def _load(library: ModuleType, path: Path, kind: FileKind, configuration: Any) -
     named = path.with_suffix(SUFFIXES_OF_KIND[kind][0])
     if named != path:
         path.rename(named)
+    sys.setrecursionlimit(_DEEPEST)
     try:
         return library.load(named, configuration)
     except ModelRejected:

@@ -23,6 +23,7 @@ from models.vetting import Vetter
 from models.vetting.file_checks import identify
 from tests import model_files
 from tests.models.rejections import rejection
+from tests.own_process import run_module
 
 GREY = Raster(np.full((8, 8, 3), 128, np.uint8))
 
@@ -98,3 +99,7 @@ def test_each_engine_answers_in_a_process_of_its_own(
         (hosted,) = hosts.load(artefact, 1).predict(batch)
     (answered,) = load_engine(artefact, 1).predict(batch)
     np.testing.assert_allclose(hosted, answered, rtol=1e-5)
+
+
+def test_a_model_of_more_layers_than_python_nests_calls_is_read(tmp_path: Path) -> None:
+    assert run_module("tests.models.vetting.deep_models", tmp_path) == "(8, 8, 3)\n" * 2
