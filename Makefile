@@ -99,7 +99,7 @@ format: $(TESTS_READY) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-fuzz: $(TESTS_READY) ## mutate images and messages for as long as it takes
+fuzz: $(TESTS_READY) ## mutate images, messages and models for as long as it takes
 	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/fuzz
 
 # The tool has an environment of its own, so that nothing here is bound by what it needs.

@@ -45,6 +45,11 @@ from models.vetting.job import (
 _LOOK_SECONDS = 0.05
 _STARVED_SECONDS = 30.0
 _LARGEST_LIBRARIES = 2 << 30
+_LEAST_WRITTEN = 1 << 30
+"""What any child may write to its folder, beside what grows with its candidate."""
+_COPIES = 8
+"""Of the candidate, in every form that it may be written in."""
+_MOST_FILES = 10_000
 _Done = TypeVar("_Done", Manifest, Quantized)
 
 
@@ -160,6 +165,7 @@ class ChildProcess:
     def _watch(self, job: Job) -> None:
         began: Begun | None = None
         deadline = time.monotonic() + WALL_FACTOR * job.seconds
+        writable = _LEAST_WRITTEN + _COPIES * Path(job.path).stat().st_size
         allowed = self._processor_seconds() + job.seconds
         while True:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -185,6 +191,10 @@ class ChildProcess:
             elif self._resident_bytes() > min(began.resident, _LARGEST_LIBRARIES) + job.memory_bytes:
                 self._kill()
                 raise VettingTooCostly(f"it took over {job.memory_bytes >> 20:,} MiB")
+            if _holds_more(self._workspace, writable):
+                self._kill()
+                detail = f"vetting it wrote over {writable >> 20:,} MiB, or {_MOST_FILES:,} files"
+                raise ModelRejected(ModelFault.TOO_LARGE, f"{detail}; make the model smaller")
 
     def _processor_seconds(self) -> float:
         with contextlib.suppress(psutil.Error):
@@ -221,3 +231,21 @@ class ChildProcess:
     def _last_words(self) -> str:
         self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - 2000))
         return self._output.read().decode("utf-8", "replace").strip()
+
+
+def _holds_more(folder: Path, most: int) -> bool:
+    """Whether a folder, which somebody may be changing, holds more than so many bytes, or too many files."""
+    waiting = [os.fspath(folder)]
+    files = size = 0
+    while waiting:
+        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                files += 1
+                with contextlib.suppress(OSError):
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        size += entry.stat(follow_symlinks=False).st_size
+                if size > most or files > _MOST_FILES:
+                    return True
+    return False

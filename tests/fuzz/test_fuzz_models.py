@@ -180,7 +180,7 @@ def test_a_changed_graph_touches_nothing(
     shutil.rmtree(folder)
 
 
-@settings(max_examples=max(1, settings().max_examples // 10))
+@settings(max_examples=max(1, settings().max_examples // 16))
 @given(changes=CHANGES, at=st.integers(0, 1 << 8))
 def test_a_changed_file_that_a_job_has_vetted_touches_nothing(
     changes: list[Change],

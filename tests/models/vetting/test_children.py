@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -184,17 +185,41 @@ def test_a_child_imports_keras_without_what_keras_can_do_without() -> None:
     assert not {"matplotlib", "pandas", "sklearn"} & set(imported)
 
 
-def test_what_a_child_leaves_running_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "models/vetting").mkdir(parents=True)
-    for package in ("models", "models/vetting"):
-        (tmp_path / package / "__init__.py").touch()
+@pytest.fixture
+def taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Vetter]:
+    """A vetter whose children are another program, of these tests."""
+
+    def by(program: str) -> Vetter:
+        (tmp_path / "models/vetting").mkdir(parents=True)
+        for package in ("models", "models/vetting"):
+            (tmp_path / package / "__init__.py").touch()
+        shutil.copyfile(Path(__file__).with_name(program), tmp_path / "models/vetting/child.py")
+        monkeypatch.setattr("models.confinement.places.PROJECT", tmp_path)
+        return Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))
+
+    return by
+
+
+def test_what_a_child_leaves_running_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken_over: Callable[[str], Vetter]
+) -> None:
     left = tmp_path / "left"
     monkeypatch.setenv("PYTHON_LEFT_BEHIND", str(left))
-    shutil.copyfile(Path(__file__).with_name("leaving_child.py"), tmp_path / "models/vetting/child.py")
-    monkeypatch.setattr("models.confinement.places.PROJECT", tmp_path)
-    vetter = Vetter(LocalStorage(), ArtefactCache(tmp_path / "cache"))
+    vetter = taken_over("leaving_child.py")
     assert rejection(lambda: vetter.vet(str(tiny_classifier(tmp_path / "m.onnx")))).fault is ModelFault.CRASHED
     assert _is_gone(int(left.read_text()))
+
+
+@pytest.mark.parametrize("what", ["bytes", "files"])
+def test_a_child_that_fills_the_disk_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken_over: Callable[[str], Vetter], what: str
+) -> None:
+    monkeypatch.setenv("PYTHON_FILLS_WITH", what)
+    monkeypatch.setattr("models.vetting.child_process._LEAST_WRITTEN", 1 << 20)
+    vetter = taken_over("filling_child.py")
+    refused = rejection(lambda: vetter.vet(str(tiny_classifier(tmp_path / "m.onnx"))))
+    assert refused.fault is ModelFault.TOO_LARGE
+    assert "vetting it wrote over 1 MiB, or 10,000 files" in refused.detail
 
 
 def _is_gone(pid: int) -> bool:
