@@ -17,6 +17,7 @@ _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_b
 """Of this container, as versions 2 and 1 of control groups tell it."""
 
 
+_NVIDIA_DRIVER = Path("/dev/nvidiactl")
 _OUT_OF_MEMORY = (
     *("OOM", "out of memory", "exhausted", "ResourceExhausted", "bad_alloc"),
     *("allocate memory", "Unable to allocate", "Failed to allocate"),
@@ -40,6 +41,20 @@ def machine_bytes() -> int:
         with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
             return min(total, int(path.read_text()))
     return total
+
+
+def own_bytes(field: str) -> int:
+    """Of this process, by Linux: `VmRSS` that it holds, `VmHWM` the most that it held, `VmData` its own; else 0."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1]) << 10
+    return 0
+
+
+def has_nvidia_driver() -> bool:
+    """Whether address space means nothing here: the driver maps all memory of machine and GPU."""
+    return _NVIDIA_DRIVER.exists()
 
 
 def keep_freed_memory() -> None:

@@ -29,7 +29,6 @@ OUT_OF_MEMORY, WRONG_SHAPE, FAILED = "out of memory: ", "wrong shape: ", "failed
 _LARGEST_FILE = 1 << 20
 _LEAST_MEMORY = 1 << 30
 _LONGEST_TEXT = 300
-_NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +154,11 @@ def _bytes_in(folder: Path) -> int:
 
 def _limit_memory(extra: int) -> None:
     """Allows so many bytes beyond what this process holds, so far as that is its own."""
-    if _NVIDIA_DRIVER.exists():
-        return  # which maps all memory of machine and GPU
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/self/status").read_text().splitlines()
-        data = next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData:"))
-        resource.setrlimit(resource.RLIMIT_DATA, (data + extra, data + extra))
+    from models.memory import has_nvidia_driver, own_bytes
+
+    if (held := own_bytes("VmData")) and not has_nvidia_driver():
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_DATA, (held + extra, held + extra))
 
 
 if __name__ == "__main__":

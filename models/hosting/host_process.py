@@ -25,7 +25,7 @@ from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, M
 from models.hosting.host import FAILED, OUT_OF_MEMORY, WRONG_SHAPE, HostJob
 from models.hosting.lane import Lane, images_of_a_lane
 from models.hosting.patience import START_SECONDS, Patience
-from models.memory import says_out_of_memory
+from models.last_words import LastWords
 
 _LONGEST_LINE = 1 << 16
 _NUMBERS = "fiub"
@@ -156,13 +156,10 @@ class HostProcess:
             return ModelsClosed()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1)
-        words = self._last_words()
         self.close()
-        code = self._process.returncode or 0
-        how = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
-        detail = f"its process ended with {how}" + (f": {one_line(words[-1])}" if words else "")
-        out_of_memory = says_out_of_memory("\n".join(words))
-        return ModelFailed(ImageFault.MODEL_OUT_OF_MEMORY if out_of_memory else ImageFault.MODEL_CRASHED, detail)
+        last = LastWords(self._process.returncode or 0, self._words)
+        fault = ImageFault.MODEL_OUT_OF_MEMORY if last.out_of_memory else ImageFault.MODEL_CRASHED
+        return ModelFailed(fault, f"its process ended with {last.how}")
 
     def _begin(self, job: HostJob, told: int) -> None:
         assert self._process.stdin is not None
@@ -199,12 +196,6 @@ class HostProcess:
             return lines.next()
         except ValueError as error:
             raise ModelUnfit(ImageFault.MODEL_CRASHED, one_line(error)) from error
-
-    def _last_words(self) -> list[str]:
-        with contextlib.suppress(OSError, ValueError):
-            self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - 2000))
-            return self._words.read().decode("utf-8", "replace").strip().splitlines()
-        return []
 
 
 class _Lines:

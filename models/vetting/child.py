@@ -19,12 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.confinement.confining import confine
+from models.memory import has_nvidia_driver, own_bytes
 from models.vetting.job import HURRIED, WITH_KERAS
 
 _ALARM_SECONDS = 10
 _NICE = 10
 """A tenth of a busy machine."""
-_NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
 def main() -> None:
@@ -83,7 +83,7 @@ def _vet(workspace: Path, unconfined: list[str]) -> None:
     job = Job.read(workspace)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # what was held at most from here on
-    begin = _memory("VmRSS")
+    begin = own_bytes("VmRSS")
     say_begun(workspace, begin, unconfined)
     # Should the parent be gone and no thread of ours get a turn.
     signal.alarm(math.ceil(WALL_FACTOR * job.seconds) + _ALARM_SECONDS)
@@ -98,7 +98,7 @@ def _vet(workspace: Path, unconfined: list[str]) -> None:
             write_verdict(workspace, Quantized(job.sha256))
         else:
             manifest = examine(job, built)
-            write_verdict(workspace, replace(manifest, memory=max(0, _memory("VmHWM") - begin)))
+            write_verdict(workspace, replace(manifest, memory=max(0, own_bytes("VmHWM") - begin)))
     except (ModelRejected, VettingTooCostly) as verdict:
         write_verdict(workspace, verdict)
     except MemoryError as error:
@@ -109,20 +109,11 @@ def _vet(workspace: Path, unconfined: list[str]) -> None:
         write_verdict(workspace, ModelRejected(ModelFault.NOT_A_MODEL, typed_line(error)))
 
 
-def _memory(field: str) -> int:
-    """Bytes of this process: `VmRSS`, those that it holds, or `VmHWM`, the most that it held; 0 where none can tell."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1]) << 10
-    return 0
-
-
 def _limit_memory(extra: int) -> None:
     """Allows `extra` bytes of address space beyond what the imported libraries already hold, and files as large."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (extra, extra))
-    if _NVIDIA_DRIVER.exists():
-        return  # which maps all memory of machine and GPU; the parent watches what is really resident
+    if has_nvidia_driver():
+        return  # the parent watches what is really resident
     with contextlib.suppress(OSError, ValueError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         # Thread stacks and allocator arenas are reserved, not used: half as much again, and the parent

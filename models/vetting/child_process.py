@@ -28,7 +28,7 @@ from models.errors import (
     VettingTooCostly,
     one_line,
 )
-from models.memory import says_out_of_memory
+from models.last_words import LastWords
 from models.vetting.job import (
     BUILT,
     HURRIED,
@@ -131,11 +131,13 @@ class ChildProcess:
             return verdict
         if isinstance(verdict, Exception):
             raise verdict
+        last = LastWords(self._process.returncode, self._output)
+        ended = f"the vetting process ended with {last.how}"
         if not has_begun(self._workspace):
-            raise VettingFailed(f"the vetting process did not begin: {self._how_it_ended()}")
-        if self._ran_out_of_memory():
-            raise VettingTooCostly(self._how_it_ended())
-        crashed = ModelRejected(ModelFault.CRASHED, f"{self._how_it_ended()}; try it with `hotswap vet`")
+            raise VettingFailed(f"the vetting process did not begin: {ended}")
+        if last.out_of_memory:
+            raise VettingTooCostly(ended)
+        crashed = ModelRejected(ModelFault.CRASHED, f"{ended}; try it with `hotswap vet`")
         raise VettingDisturbed(crashed) if self._process.returncode == -signal.SIGKILL else crashed
 
     def _copied(self, job: Job) -> Job:
@@ -218,19 +220,6 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _how_it_ended(self) -> str:
-        code = self._process.returncode
-        ended = f"signal {-code} ({signal.strsignal(-code)})" if code < 0 else f"exit code {code}"
-        lines = self._last_words().splitlines()
-        return f"the vetting process ended with {ended}" + (f": {one_line(lines[-1])}" if lines else "")
-
-    def _ran_out_of_memory(self) -> bool:
-        return says_out_of_memory(self._last_words())
-
-    def _last_words(self) -> str:
-        self._output.seek(max(0, self._output.seek(0, os.SEEK_END) - 2000))
-        return self._output.read().decode("utf-8", "replace").strip()
 
 
 def _holds_more(folder: Path, most: int) -> bool:
