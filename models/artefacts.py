@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from models.card import Card, InputSpec
-from models.detection_card import detection_from_json
+from models.card import Card, InputSpec, read_card
+from models.card_fields import number, whole
 from models.errors import ModelFault, ModelRejected
+from models.printable import printable
 from models.reference import ModelReference
 
 EngineName = Literal["openvino", "onnx", "tensorflow"]
@@ -27,6 +29,14 @@ OPENVINO_FILE = "model.xml"
 """Its weights are in a `.bin` of the same name."""
 ONNX_FILE = "model.onnx"
 SAVED_MODEL = "saved_model"
+
+
+INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
+"""Those that hold every pixel value 0..255."""
+_MOST_NUMBERS = 1 << 28
+"""In the answer to one image: two gigabytes."""
+_MOST_BYTES = 1 << 50
+_LONGEST_TEXT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +105,52 @@ class Manifest:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Manifest:
-        """Reads what `to_json` wrote.
+        """Reads what `to_json` wrote, or what a stranger says that it did.
 
         Raises:
-            KeyError, TypeError, ValueError: it did not.
+            KeyError, TypeError, ValueError: it is none that `to_json` writes.
         """
-        if value.pop("format") != FORMAT:
+        if value["format"] != FORMAT:
             raise ValueError("written by another version")
-        card = value.pop("card")
-        spec = card.pop("input")
-        spec |= {"mean": tuple(spec["mean"]), "std": tuple(spec["std"])}
-        detection = card.pop("detection")
-        card |= {"labels": tuple(card["labels"]), "tags": tuple(card["tags"]), "input": InputSpec(**spec)}
-        card |= {"detection": detection_from_json(detection) if detection is not None else None}
-        outputs = tuple(OutputSpec(each["name"], tuple(each["shape"])) for each in value["outputs"])
-        return cls(
-            **value
-            | {
-                "card": Card(**card),
-                "input_shape": tuple(value["input_shape"]),
-                "outputs": outputs,
-                "notes": tuple(value["notes"]),
-            }
+        try:
+            return cls._read(value)
+        except ModelRejected as rejection:
+            raise ValueError(rejection.detail) from rejection
+
+    @classmethod
+    def _read(cls, value: dict[str, Any]) -> Manifest:
+        card = read_card(value["card"], Card("", "", (), "raw", InputSpec(1, 1)))
+        manifest = cls(
+            sha256=value["sha256"],
+            engine=value["engine"],
+            engine_reason=_line(value["engine_reason"]),
+            card=card,
+            input_shape=_sizes(value["input_shape"]),
+            input_dtype=value["input_dtype"],
+            outputs=tuple(OutputSpec(str(each["name"]), _sizes(each["shape"])) for each in value["outputs"]),
+            seconds=number(value["seconds"], "seconds", 0.0),
+            memory=whole(value["memory"], "memory", 0, _MOST_BYTES),
+            notes=tuple(_line(each) for each in value["notes"]),
         )
+        if manifest.engine not in get_args(EngineName) or not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
+            raise ValueError("no engine, or no digest")
+        spec = card.input
+        if (
+            manifest.input_dtype not in INPUT_DTYPES
+            or math.prod(manifest.input_shape) != spec.height * spec.width * spec.channels
+        ):
+            raise ValueError("its input is none that its card's images fill")
+        if not manifest.outputs or manifest.numbers > _MOST_NUMBERS:
+            raise ValueError("no outputs, or more than can be")
+        return manifest
+
+
+def _line(value: Any) -> str:
+    return printable(str(value))[:_LONGEST_TEXT]
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    return tuple(whole(each, "shape", 0, _MOST_NUMBERS) for each in value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
 
 from models.card_fields import bad, choice, no_unknown, number, shown, texts, whole
-from models.errors import ModelRejected
 
 BoxOrder = Literal["xyxy", "yxyx", "xywh", "cxcywh", "cycxhw"]
 BoxUnits = Literal["shares", "pixels"]
@@ -128,18 +127,6 @@ def read_detection(written: Any, inferred: DetectionSpec) -> DetectionSpec:
         max_detections=whole(most, "detection.max_detections", 1, MOST_DETECTIONS),
         anchors=_read_anchors(written["anchors"]) if written.get("anchors") is not None else inferred.anchors,
     )
-
-
-def detection_from_json(value: dict[str, Any]) -> DetectionSpec:
-    """Reads the plain JSON of a `DetectionSpec`.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return read_detection(value, DetectionSpec())
-    except ModelRejected as rejection:
-        raise ValueError(rejection.detail) from rejection
 
 
 def _outputs(written: Mapping[str, Any], field: str, inferred: tuple[str, ...]) -> tuple[str, ...]:

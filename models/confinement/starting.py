@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO
 
@@ -53,6 +55,13 @@ def start_confined(
         pass_fds=tuple(files),
         text=True,
     )
+
+
+def end_group(process: subprocess.Popen[str]) -> None:
+    """Kills such a process, which may have left its group, and whatever is left in that."""
+    for kill in (partial(os.killpg, process.pid, signal.SIGKILL), process.kill):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            kill()
 
 
 def warn_of(unconfined: Iterable[str]) -> None:

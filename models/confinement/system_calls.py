@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 
 LIBRARY = "libseccomp.so.2"
 _ALLOW = 0x7FFF0000
 _CLONE_THREAD = 0x00010000
+_MAP_SHARED, _MAP_ANONYMOUS = mmap.MAP_SHARED, mmap.MAP_ANONYMOUS
 _NOT_EQUAL, _MASKED_EQUAL = 1, 7
 _UNKNOWN = -1
 
 _NEVER = """
 accept accept4 bind connect listen socket
-execve execveat fork vfork
+execve execveat fork vfork setpgid setsid
 kcmp pidfd_getfd pidfd_open pidfd_send_signal process_madvise process_mrelease process_vm_readv process_vm_writev ptrace
 rt_sigqueueinfo tkill
 chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree open_tree_attr pivot_root
@@ -23,7 +25,7 @@ chmod chown fchmod fchmodat fchmodat2 fchown fchownat file_setattr lchown
 fremovexattr fsetxattr lremovexattr lsetxattr removexattr removexattrat setxattr setxattrat
 futimesat utime utimensat utimes
 fanotify_init fanotify_mark name_to_handle_at open_by_handle_at
-mq_open msgget semget shmget
+memfd_create memfd_secret mq_open msgget semget shmget
 add_key keyctl request_key
 bpf io_uring_enter io_uring_register io_uring_setup perf_event_open userfaultfd
 acct adjtimex clock_adjtime clock_settime delete_module finit_module init_module ioperm iopl kexec_file_load kexec_load
@@ -85,6 +87,8 @@ def _fill(library: ctypes.CDLL, rules: ctypes.c_void_p) -> None:
         deny(name, _Comparison(argument, _NOT_EQUAL, os.getpid(), 0))
     for name, argument in _OF_SELF.items():
         deny(name, _Comparison(argument, _NOT_EQUAL, 0, 0))
+    # Which no limit of memory counts.
+    deny("mmap", _Comparison(3, _MASKED_EQUAL, _MAP_SHARED | _MAP_ANONYMOUS, _MAP_SHARED | _MAP_ANONYMOUS))
     deny("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_THREAD, 0))
     deny("clone3", error=errno.ENOSYS)  # whose flags no filter can see; the C library then falls back to `clone`
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import mmap
 import os
 import socket
 import sys
@@ -47,7 +48,8 @@ def main(port: int, secret: Path, forbidden: Path) -> None:
             lambda: Path(f"/proc/{parent}/environ").read_bytes(),
             lambda: Path(f"/proc/{parent}/mem").open("rb"),  # noqa: SIM115 - this process ends at once
         ],
-        "processes of its own": [_fork, _become_another],
+        "processes of its own": [_fork, _become_another, lambda: os.setpgid(0, os.getpgid(parent))],
+        "memory that no limit counts": [lambda: os.memfd_create("uncounted"), lambda: mmap.mmap(-1, 1)],
         "privileges": [_has_capabilities, _has_a_new_namespace],
         "its parent's environment": [lambda: os.environ[CANARY]],
     }

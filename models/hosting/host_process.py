@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import select
-import signal
 import subprocess
 import tempfile
 import weakref
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import Artefact
 from models.compute_threads import cores
-from models.confinement.starting import start_confined, warn_of
+from models.confinement.starting import end_group, start_confined, warn_of
 from models.engines.engine import Outputs
 from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit, one_line
 from models.hosting.host import FAILED, OUT_OF_MEMORY, WRONG_SHAPE, HostJob
@@ -128,6 +127,7 @@ class HostProcess:
         try:
             lane.ask(batch)
         except OSError as error:
+            self.close()
             raise HostGone from error
         if not self._patience.wait(lane.answered, self._process.pid, seconds):
             failure = ModelGivenUp if self._patience.is_ending else ModelFailed
@@ -233,9 +233,7 @@ class _Lines:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+    end_group(process)
     process.wait()
 
 

@@ -79,6 +79,8 @@ class Lane:
         self._room = Room(memory, manifest, images)
         asked, self._ask = os.pipe()
         self._answered, answered = os.pipe()
+        for own in (self._ask, self._answered):  # the host may fill the one, and take back what is in the other
+            os.set_blocking(own, False)
         self.hosts_ends = HostsEnds(memory, asked, answered)
         self._closed = False
 
@@ -91,7 +93,7 @@ class Lane:
         """Sends a batch.
 
         Raises:
-            OSError: the host is gone.
+            OSError: the host is gone, or hears nobody.
         """
         self._room.batch(len(batch))[...] = batch
         os.write(self._ask, _ASKED.pack(len(batch)))
@@ -107,6 +109,7 @@ class Lane:
 
         Raises:
             EOFError: the host is gone.
+            OSError: it has taken its answer back.
         """
         answer = os.read(self._answered, _LONGEST_ANSWER)
         if not answer:

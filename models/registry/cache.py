@@ -10,6 +10,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
 from models.errors import ModelFault, ModelRejected
@@ -57,7 +58,7 @@ class ArtefactCache:
         """
         place = self._place(manifest.sha256, choice)
         if built.is_dir() and not built.is_symlink() and (digests := digests_of(built)):
-            (built / MANIFEST).write_text(json.dumps(manifest.to_json() | {DIGESTS: digests}))
+            self._write_manifest(built, manifest.to_json() | {DIGESTS: digests})
             self._move_in(built, place)
         found = self.find(manifest.sha256, choice)
         if found is None and built.is_dir():  # what lies there is no artefact
@@ -88,6 +89,14 @@ class ArtefactCache:
 
     def _place(self, sha256: str, choice: EngineChoice) -> Path:
         return self.folder / f"{sha256}-{choice}"
+
+    def _write_manifest(self, built: Path, value: dict[str, Any]) -> None:
+        """Beside what a stranger built, who may have laid a link or a folder there under its name."""
+        with self.workspace() as own:
+            written = own / MANIFEST
+            written.write_text(json.dumps(value))
+            with contextlib.suppress(OSError):  # then what is there is no artefact
+                written.replace(built / MANIFEST)
 
     def _move_in(self, built: Path, place: Path) -> None:
         with contextlib.suppress(OSError):  # another process was first

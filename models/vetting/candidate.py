@@ -8,15 +8,13 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from models.artefacts import EngineName
+from models.artefacts import INPUT_DTYPES, EngineName
 from models.engines.engine import Outputs, Predict
 from models.errors import ModelFault, ModelRejected, one_line
 from models.tasks.training import Loss
 from models.vetting.own_scaling import Beginning
 
 Shape = tuple[int | None, ...]
-_INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
-"""Those that hold every pixel value 0..255."""
 
 
 class Candidate(Protocol):
@@ -102,7 +100,7 @@ def image_dtype(dtype: str) -> str:
     Raises:
         ModelRejected: `wrong_input`.
     """
-    if dtype not in _INPUT_DTYPES:
+    if dtype not in INPUT_DTYPES:
         raise ModelRejected(
             ModelFault.WRONG_INPUT, f"takes {one_line(dtype, 40)}, which no image can be; let it take float32"
         )

@@ -17,7 +17,7 @@ from typing import TypeVar
 import psutil
 
 from models.artefacts import Manifest
-from models.confinement.starting import start_confined, warn_of
+from models.confinement.starting import end_group, start_confined, warn_of
 from models.errors import (
     ModelFault,
     ModelRejected,
@@ -50,6 +50,8 @@ _LEAST_WRITTEN = 1 << 30
 _COPIES = 8
 """Of the candidate, in every form that it may be written in."""
 _MOST_FILES = 10_000
+_MOST_FOLDERS = 20
+"""Within each other."""
 _Done = TypeVar("_Done", Manifest, Quantized)
 
 
@@ -175,8 +177,8 @@ class ChildProcess:
             if self._stopped:
                 raise VettingStopped
             if self._process.poll() is not None:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self._process.pid, signal.SIGKILL)  # what it may have left running
+                end_group(self._process)  # what it may have left running
+                self._require_within(writable)
                 return
             late = time.monotonic() > deadline
             if late or self._processor_seconds() > allowed:
@@ -193,10 +195,7 @@ class ChildProcess:
             elif self._resident_bytes() > min(began.resident, _LARGEST_LIBRARIES) + job.memory_bytes:
                 self._kill()
                 raise VettingTooCostly(f"it took over {job.memory_bytes >> 20:,} MiB")
-            if _holds_more(self._workspace, writable):
-                self._kill()
-                detail = f"vetting it wrote over {writable >> 20:,} MiB, or {_MOST_FILES:,} files"
-                raise ModelRejected(ModelFault.TOO_LARGE, f"{detail}; make the model smaller")
+            self._require_within(writable)
 
     def _processor_seconds(self) -> float:
         with contextlib.suppress(psutil.Error):
@@ -216,23 +215,31 @@ class ChildProcess:
             return int(psutil.Process(self._process.pid).memory_info().rss)
         return 0
 
+    def _require_within(self, writable: int) -> None:
+        if _holds_more(self._workspace, writable):
+            self._kill()
+            detail = f"vetting it wrote over {writable >> 20:,} MiB, or {_MOST_FILES:,} files"
+            raise ModelRejected(ModelFault.TOO_LARGE, f"{detail}; make the model smaller")
+
     def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._process.poll() is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.poll() is None:
+            end_group(self._process)
 
 
 def _holds_more(folder: Path, most: int) -> bool:
-    """Whether a folder, which somebody may be changing, holds more than so many bytes, or too many files."""
-    waiting = [os.fspath(folder)]
+    """Whether a folder, which somebody may be changing, holds more bytes than that, or too many files, or too deep."""
+    waiting = [(os.fspath(folder), 0)]
     files = size = 0
     while waiting:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
+        path, depth = waiting.pop()
+        if depth > _MOST_FOLDERS:
+            return True
+        with contextlib.suppress(OSError), os.scandir(path) as entries:
             for entry in entries:
                 files += 1
                 with contextlib.suppress(OSError):
                     if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+                        waiting.append((entry.path, depth + 1))
                     else:
                         size += entry.stat(follow_symlinks=False).st_size
                 if size > most or files > _MOST_FILES:

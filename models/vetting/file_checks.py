@@ -104,7 +104,7 @@ def check_keras_archive(path: Path, max_bytes: int) -> str | bytes | None:
                 )
             if any(member.filename.startswith("assets/") and not member.is_dir() for member in members.values()):
                 raise ModelRejected(ModelFault.UNSUPPORTED_LAYER, "has a layer that keeps files beside its weights")
-            check_config(archive.read("config.json"))
+            check_config(archive.read("config.json"), untrained=True)
             card = archive.read(CARD_MEMBER) if CARD_MEMBER in members else None
             extracted = Path(archive.extract(_WEIGHTS_MEMBER, path.parent / "archive"))
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:

@@ -24,7 +24,9 @@ WITH_KERAS = "HOTSWAP_VETTING_KERAS"
 """The variable that tells the child whether to import Keras before its job is known: "1" or "0"."""
 _BEGUN = "begun"
 _MAX_DETAIL = 500
-_MAX_VERDICT_BYTES = 64 << 20
+_MAX_VERDICT_BYTES = 16 << 20
+"""A card and its labels, twice, with every letter escaped."""
+_MAX_BEGUN_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def has_begun(workspace: Path) -> bool:
 def begun(workspace: Path) -> Begun | None:
     """What `say_begun` was told; None where that cannot be read, as before it was called."""
     try:
-        resident, unconfined = _read_json(workspace / _BEGUN)
+        resident, unconfined = _read_json(workspace / _BEGUN, _MAX_BEGUN_BYTES)
         return Begun(int(resident), [one_line(each, _MAX_DETAIL) for each in unconfined])
     except (OSError, ValueError, TypeError, RecursionError):
         return None
@@ -137,7 +139,7 @@ def write_verdict(workspace: Path, verdict: Verdict) -> None:
 def read_verdict(workspace: Path) -> Verdict | None:
     """The child's answer; None where it gave none that can be read."""
     try:
-        answer = _read_json(workspace / VERDICT)
+        answer = _read_json(workspace / VERDICT, _MAX_VERDICT_BYTES)
         if "accepted" in answer:
             return Manifest.from_json(answer["accepted"])
         if "quantized" in answer:
@@ -152,7 +154,7 @@ def read_verdict(workspace: Path) -> Verdict | None:
         return None
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, most: int) -> Any:
     """What a file holds that a child wrote, who may have been talked into making anything of it.
 
     Raises:
@@ -160,6 +162,6 @@ def _read_json(path: Path) -> Any:
     """
     with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_VERDICT_BYTES:
+        if not stat.S_ISREG(status.st_mode) or status.st_size > most:
             raise ValueError("no small regular file")
-        return json.loads(file.read(_MAX_VERDICT_BYTES))
+        return json.loads(file.read(most))

@@ -45,10 +45,14 @@ _FUNCTIONS_OF = {
 _FUNCTIONS_OF |= {"keras.ops", "keras.ops.nn"}
 
 
-def check_config(text: str | bytes) -> None:
+def check_config(text: str | bytes, *, untrained: bool = False) -> None:
     """Refuses a Keras configuration that names anything but classes and functions known to compute alone.
 
     Keras' own `safe_mode` refuses Lambdas as it loads, and lets much through; this looks first.
+
+    Args:
+        text: JSON.
+        untrained: whether Keras leaves out how all of it was trained as it loads it; then so does this.
 
     Raises:
         ModelRejected: `not_a_model`, `unsafe_code` or `unsupported_layer`.
@@ -57,7 +61,7 @@ def check_config(text: str | bytes) -> None:
         configuration = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelRejected(ModelFault.NOT_A_MODEL, f"its configuration is not JSON: {one_line(error)}") from error
-    if isinstance(configuration, dict):  # how all of it was trained is not read
+    if untrained and isinstance(configuration, dict):
         configuration = {key: value for key, value in configuration.items() if key != _TRAINING_OF_ALL}
     for key, each in _objects_by_key(configuration):
         _check_object(key, each)

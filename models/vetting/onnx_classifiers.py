@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.card_fields import MAX_LABEL
+from models.printable import printable
+
 _LABELS = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
 
 
@@ -50,7 +53,7 @@ def class_labels(model: Any) -> tuple[str, ...]:
 def _labels_of(node: Any) -> tuple[str, ...]:
     for attribute in node.attribute:
         if attribute.name in _LABELS and (attribute.strings or attribute.ints):
-            texts = [text.decode("utf-8", "replace") for text in attribute.strings]
+            texts = [printable(text.decode("utf-8", "replace"))[:MAX_LABEL] for text in attribute.strings]
             return tuple(texts or map(str, attribute.ints))
     return ()
 

@@ -143,6 +143,29 @@ def test_without_the_lists_a_known_attack_does_touch_them(seeds: Path, tmp_path:
 
 
 @pytest.mark.parametrize("name", KERAS)
+def test_how_a_model_was_trained_is_never_made(
+    name: str, seeds: Path, tmp_path: Path, sandbox: Sandbox, canaries: Canaries
+) -> None:
+    """What Keras leaves out as it loads an archive, whatever it says; in HDF5 it would not, and there it is refused."""
+    vocabulary = str(canaries.secret.with_name("vocabulary.txt"))
+    lookup = {"class_name": "StringLookup", "module": "keras.layers", "config": {"vocabulary": vocabulary}}
+    layer = {"class_name": "function", "module": "builtins", "config": "exec", "registered_name": "function"}
+    called = layer | {"name": "f", "inbound_nodes": [[["_CONSTANT_VALUE", -1, f"import {Canaries.module}", {}]]]}
+    made = {"name": "n", "layers": [called], "input_layers": [], "output_layers": []}
+    for loss in (lookup, {"class_name": "Functional", "module": "keras", "config": made}):
+        trained = {"optimizer": loss, "loss": loss}
+        model = _rewritten(
+            seeds / name,
+            tmp_path / name,
+            lambda config, trained=trained: json.dumps(json.loads(config) | {"compile_config": trained}),  # type: ignore[misc]
+        )
+        canaries.touched()
+        verdict = sandbox.verdict(model)
+        assert canaries.touched() == [], verdict
+        assert verdict.startswith("accepted" if name.endswith(".keras") else ("unsafe_code", "unsupported_layer"))
+
+
+@pytest.mark.parametrize("name", KERAS)
 @settings(max_examples=max(1, settings().max_examples // 4))
 @given(changes=CHANGES)
 def test_a_changed_keras_file_touches_nothing(

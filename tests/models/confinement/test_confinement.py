@@ -38,7 +38,7 @@ def test_the_trial_reaches_everything_where_nothing_is_confined() -> None:
     ("without", "reached"),
     [
         ("landlock.restrict", {"files outside its workspace to read", "files outside its workspace to write"}),
-        ("system_calls.filter_system_calls", {"processes of its own"}),
+        ("system_calls.filter_system_calls", {"processes of its own", "memory that no limit counts"}),
         ("privileges.drop_privileges", {"privileges"}),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.artefacts import Manifest
+from models.artefacts import Manifest, OutputSpec
 from models.card import Card, InputSpec
 from models.images.decoding import Raster
 from models.images.model_input import model_input
@@ -20,7 +20,8 @@ IMAGE = Raster(BLACK_TO_WHITE)
 
 
 def manifest(spec: InputSpec = SPEC, shape: tuple[int, ...] = (2, 3, 3), dtype: str = "float32") -> Manifest:
-    return Manifest("0" * 64, "onnx", "", Card("m", "", (), "raw", spec), shape, dtype, (), 0.0)
+    outputs = (OutputSpec("scores", (1,)),)
+    return Manifest("0" * 64, "onnx", "", Card("m", "", (), "raw", spec), shape, dtype, outputs, 0.0)
 
 
 def test_pixels_are_divided_by_255_exactly() -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,6 +125,20 @@ def test_a_compiled_form_may_not_be_a_link_to_elsewhere(cache: ArtefactCache, tm
                 cache.store(workspace / built, replace(MANIFEST_OF, sha256=sha256(1)), "auto")
             assert caught.value.fault is ModelFault.CRASHED
     assert (tmp_path / "elsewhere" / ONNX_FILE).exists()
+
+
+def test_what_lies_under_the_manifests_name_is_not_written_through(cache: ArtefactCache, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("untouched")
+    for lie in (lambda path: path.symlink_to(outside), Path.mkdir):
+        with cache.workspace() as workspace:
+            built = workspace / "built"
+            built.mkdir()
+            (built / ONNX_FILE).write_bytes(b"graph")
+            lie(built / MANIFEST)
+            with suppress(ModelRejected):
+                cache.store(built, replace(MANIFEST_OF, sha256=sha256(lie)), "auto")
+    assert outside.read_text() == "untouched"
 
 
 def test_nothing_compiled_is_a_rejection(cache: ArtefactCache) -> None:

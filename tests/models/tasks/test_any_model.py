@@ -98,7 +98,7 @@ def test_an_accepted_model_answers_every_image_with_a_result(
         return
     event(card.task)
     specs = tuple(OutputSpec(each.name, each.shape) for each in probed)
-    manifest = Manifest("0" * 64, "onnx", "", card, (8, 8, 3), "float32", specs, 0.0)
+    manifest = Manifest("0" * 64, "onnx", "", card, (spec.height, spec.width, spec.channels), "float32", specs, 0.0)
     assert Manifest.from_json(json.loads(json.dumps(manifest.to_json()))) == manifest
     assert read_card(card.to_json(), replace(card, task="raw", labels=(), detection=None)) == card
     for row in range(3):

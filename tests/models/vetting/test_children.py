@@ -17,12 +17,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from models.confinement.starting import end_group
 from models.errors import ModelFault, VettingFailed, VettingStopped
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
 from models.vetting import Vetter, VettingLimits
 from models.vetting.child_process import ChildProcess
-from models.vetting.job import has_begun
+from models.vetting.job import Begun, begun, has_begun, say_begun
 from tests import model_files
 from tests.model_files import tiny_classifier
 from tests.models.rejections import rejection
@@ -220,6 +221,29 @@ def test_a_child_that_fills_the_disk_is_ended(
     refused = rejection(lambda: vetter.vet(str(tiny_classifier(tmp_path / "m.onnx"))))
     assert refused.fault is ModelFault.TOO_LARGE
     assert "vetting it wrote over 1 MiB, or 10,000 files" in refused.detail
+
+
+def test_a_process_that_has_left_its_group_is_ended_all_the_same() -> None:
+    leaves = "import os, sys; os.setpgid(0, os.getpgid(os.getppid())); print(flush=True); sys.stdin.read()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", leaves],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    with process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        end_group(process)
+        assert process.wait(60) == -signal.SIGKILL
+
+
+def test_what_a_child_says_at_its_beginning_is_read_only_where_it_is_short(tmp_path: Path) -> None:
+    say_begun(tmp_path, 0, ["no Landlock"])
+    assert begun(tmp_path) == Begun(0, ["no Landlock"])
+    say_begun(tmp_path, 0, ["x" * 100_000])
+    assert begun(tmp_path) is None
 
 
 def _is_gone(pid: int) -> bool:

@@ -116,9 +116,11 @@ def test_what_keras_2_and_3_write_of_their_own_is_let_through(layer: dict[str, A
     check_config(keras_config({"class_name": "Dense"}, layer))
 
 
-def test_how_all_of_a_model_was_trained_is_not_read() -> None:
+def test_how_all_of_a_model_was_trained_is_looked_at_unless_keras_leaves_it_out() -> None:
     own = {"class_name": "function", "module": "builtins", "config": "my_loss", "registered_name": "my>loss"}
-    check_config(json.dumps(json.loads(keras_config({"class_name": "Dense"})) | {"compile_config": {"loss": own}}))
+    config = json.dumps(json.loads(keras_config({"class_name": "Dense"})) | {"compile_config": {"loss": own}})
+    check_config(config, untrained=True)
+    assert rejection(lambda: check_config(config)).fault is ModelFault.UNSUPPORTED_LAYER
 
 
 @pytest.mark.parametrize("library", ["keras", "tf_keras"])
