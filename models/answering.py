@@ -46,11 +46,18 @@ def answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | Ima
         ModelUnfit: the model fails on its own probe image too.
         ModelsClosed: the program is ending.
     """
-    rows = zip(images, _rows(model, images), strict=True)
-    outcomes = [row if isinstance(row, ImageError) else _meaning(row, model, image) for image, row in rows]
+    run = model.images_at_once
+    outcomes = [
+        outcome for start in range(0, len(images), run) for outcome in _answers(model, images[start : start + run])
+    ]
     if any(isinstance(outcome, ImageError) for outcome in outcomes):
         model.require_fit()
     return outcomes
+
+
+def _answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | ImageError]:
+    rows = zip(images, _rows(model, images), strict=True)
+    return [row if isinstance(row, ImageError) else _meaning(row, model, image) for image, row in rows]
 
 
 def _meaning(row: Outputs, model: LiveModel, image: Raster) -> Prediction | ImageError:

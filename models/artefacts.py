@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from models.card import Card, InputSpec, read_card
 from models.card_fields import number, whole
 from models.errors import ModelFault, ModelRejected
@@ -33,8 +35,10 @@ SAVED_MODEL = "saved_model"
 
 INPUT_DTYPES = ("float16", "float32", "float64", "uint8", "uint16", "int16", "int32", "int64")
 """Those that hold every pixel value 0..255."""
-_MOST_NUMBERS = 1 << 28
-"""In the answer to one image: two gigabytes."""
+MOST_NUMBERS = 1 << 26
+"""In the answer to one image: more than a score for each class and pixel of a photograph of 2048x1024 in 30 classes."""
+WIDEST_NUMBER = 8
+"""Bytes of a number in an answer, at most."""
 _MOST_BYTES = 1 << 50
 _LONGEST_TEXT = 2000
 
@@ -85,6 +89,12 @@ class Manifest:
     def numbers(self) -> int:
         """How many numbers the answer to one image has."""
         return sum(math.prod(output.shape) for output in self.outputs)
+
+    @property
+    def bytes_an_image(self) -> int:
+        """What an image and the answer to it take in memory, at most."""
+        image = math.prod(self.input_shape) * np.dtype(self.input_dtype).itemsize
+        return max(1, image + WIDEST_NUMBER * self.numbers)
 
     def require_values_within(self, most: int) -> None:
         """Refuses a model whose results would tell more numbers than are wanted.
@@ -140,7 +150,7 @@ class Manifest:
             or math.prod(manifest.input_shape) != spec.height * spec.width * spec.channels
         ):
             raise ValueError("its input is none that its card's images fill")
-        if not manifest.outputs or manifest.numbers > _MOST_NUMBERS:
+        if not manifest.outputs or manifest.numbers > MOST_NUMBERS:
             raise ValueError("no outputs, or more than can be")
         return manifest
 
@@ -150,7 +160,7 @@ def _line(value: Any) -> str:
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
-    return tuple(whole(each, "shape", 0, _MOST_NUMBERS) for each in value)
+    return tuple(whole(each, "shape", 0, MOST_NUMBERS) for each in value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ FIRST_RETRY_SECONDS = 1.0
 _LONGEST_RETRY_SECONDS = 60.0
 _LONGEST_CLOSE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
+_AT_ONCE_BYTES = 256 << 20
 _REMEMBERED = 16
 """Models that were live, of which one may have to take over."""
 
@@ -54,6 +55,11 @@ class LiveModel:
     reference: ModelReference
     manifest: Manifest
     engine: Engine
+
+    @property
+    def images_at_once(self) -> int:
+        """For how many images, with their answers, there is room in this process; at least one."""
+        return max(1, _AT_ONCE_BYTES // self.manifest.bytes_an_image)
 
     @property
     def card(self) -> Card:
@@ -297,7 +303,7 @@ class LiveModels:
     def _loaded(self, vetted: Vetted) -> LiveModel:
         engine = self._load(vetted.artefact, cores())
         model = LiveModel(vetted.reference, vetted.artefact.manifest, engine)
-        for size in sorted({min(size, engine.largest_run) for size in self._warm_sizes}):
+        for size in sorted({min(size, engine.largest_run, model.images_at_once) for size in self._warm_sizes}):
             try:
                 model.predict(_black_images(model.card, size))
             except ModelFailed as failure:

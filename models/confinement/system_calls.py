@@ -15,7 +15,7 @@ _NOT_EQUAL, _MASKED_EQUAL = 1, 7
 _UNKNOWN = -1
 
 _NEVER = """
-accept accept4 bind connect listen socket
+accept accept4 bind connect listen recvfrom recvmmsg recvmsg sendmmsg sendmsg sendto socket socketpair
 execve execveat fork vfork setpgid setsid
 kcmp pidfd_getfd pidfd_open pidfd_send_signal process_madvise process_mrelease process_vm_readv process_vm_writev ptrace
 rt_sigqueueinfo tkill
@@ -24,8 +24,8 @@ setns umount umount2 unshare
 chmod chown fchmod fchmodat fchmodat2 fchown fchownat file_setattr lchown
 fremovexattr fsetxattr lremovexattr lsetxattr removexattr removexattrat setxattr setxattrat
 futimesat utime utimensat utimes
-fanotify_init fanotify_mark name_to_handle_at open_by_handle_at
-memfd_create memfd_secret mq_open msgget semget shmget
+fanotify_init fanotify_mark inotify_add_watch inotify_init inotify_init1 name_to_handle_at open_by_handle_at
+memfd_create memfd_secret mq_open msgctl msgget msgrcv msgsnd semctl semget semop semtimedop shmat shmctl shmdt shmget
 add_key keyctl request_key
 bpf io_uring_enter io_uring_register io_uring_setup perf_event_open userfaultfd
 acct adjtimex clock_adjtime clock_settime delete_module finit_module init_module ioperm iopl kexec_file_load kexec_load
@@ -39,6 +39,8 @@ _OF_OTHERS = {"kill": 0, "tgkill": 0, "rt_tgsigqueueinfo": 0}
 """Calls that name a process first: allowed for this one alone."""
 _OF_SELF = {"prlimit64": 0, "sched_setaffinity": 0}
 """Calls for which the process 0 is this one: allowed for that alone."""
+_COMMANDS = {"fcntl": (8, 10, 15), "ioctl": (0x5412, 0x8901, 0x8902)}
+"""Of calls that do many things: to have others sent signals (`F_SETOWN`, …), and to type in a terminal (`TIOCSTI`)."""
 
 
 class _Comparison(ctypes.Structure):
@@ -87,6 +89,9 @@ def _fill(library: ctypes.CDLL, rules: ctypes.c_void_p) -> None:
         deny(name, _Comparison(argument, _NOT_EQUAL, os.getpid(), 0))
     for name, argument in _OF_SELF.items():
         deny(name, _Comparison(argument, _NOT_EQUAL, 0, 0))
+    for name, commands in _COMMANDS.items():
+        for command in commands:
+            deny(name, _Comparison(1, _MASKED_EQUAL, 0xFFFFFFFF, command))
     # Which no limit of memory counts.
     deny("mmap", _Comparison(3, _MASKED_EQUAL, _MAP_SHARED | _MAP_ANONYMOUS, _MAP_SHARED | _MAP_ANONYMOUS))
     deny("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_THREAD, 0))

@@ -6,6 +6,7 @@ It is started in its workspace and confines itself first. Prints, as JSON, what 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import mmap
 import os
@@ -32,6 +33,7 @@ def main(port: int, secret: Path, forbidden: Path) -> None:
             lambda: socket.create_connection(("127.0.0.1", port), 1),
             lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", port)),
             lambda: socket.socket(socket.AF_UNIX).connect("/run/docker.sock"),
+            socket.socketpair,
         ],
         "files outside its workspace to read": [
             lambda: secret.read_bytes(),
@@ -45,6 +47,7 @@ def main(port: int, secret: Path, forbidden: Path) -> None:
         ],
         "other processes": [
             lambda: os.kill(parent, 0),
+            lambda: fcntl.fcntl(0, fcntl.F_SETOWN, parent),  # who is then sent signals
             lambda: Path(f"/proc/{parent}/environ").read_bytes(),
             lambda: Path(f"/proc/{parent}/mem").open("rb"),  # noqa: SIM115 - this process ends at once
         ],

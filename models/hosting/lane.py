@@ -18,13 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import Manifest
+from models.artefacts import WIDEST_NUMBER, Manifest
 from models.engines.engine import Outputs
 
 ROOM_BYTES = 64 << 20
 """For the images of a lane and their answers; larger batches take turns."""
 _MOST_IMAGES = 4096
-_WIDEST_NUMBER = 8
 _ALIGNED = 64
 _ASKED = struct.Struct("<I")
 _LONGEST_ANSWER = 1024
@@ -165,13 +164,13 @@ class HostsLane:
 
 def images_of_a_lane(manifest: Manifest) -> int:
     """For how many images a lane has room."""
-    return max(1, min(_MOST_IMAGES, ROOM_BYTES // sum(_sizes(manifest))))
+    return max(1, min(_MOST_IMAGES, ROOM_BYTES // manifest.bytes_an_image))
 
 
 def _sizes(manifest: Manifest) -> list[int]:
     """Bytes of an image, and of each output for it at most; at least one."""
     image = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
-    return [max(1, image), *(math.prod(output.shape) * _WIDEST_NUMBER for output in manifest.outputs)]
+    return [max(1, image), *(math.prod(output.shape) * WIDEST_NUMBER for output in manifest.outputs)]
 
 
 def _laid_out(manifest: Manifest, images: int) -> tuple[list[int], int]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
 from models.errors import ModelFault, ModelRejected
 from models.reference import sha256_of
+from models.trees import remove_tree
 
 DIGESTS = "digests"
 """Where a manifest in the cache tells the SHA-256 of each file beside it."""
@@ -65,7 +65,7 @@ class ArtefactCache:
             self._discard(place)
             self._move_in(built, place)
             found = self.find(manifest.sha256, choice)
-        shutil.rmtree(built, ignore_errors=True)
+        remove_tree(built)
         self._prune(but=place)
         if found is None:
             raise ModelRejected(ModelFault.CRASHED, "vetting left no usable compiled model")
@@ -75,17 +75,18 @@ class ArtefactCache:
     def workspace(self) -> Iterator[Path]:
         """A private folder on the cache's disk, gone afterwards."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # cleaners of cache folders take it away
-        with tempfile.TemporaryDirectory(
-            prefix=f".work-{os.getpid()}-", dir=self.folder, ignore_cleanup_errors=True
-        ) as folder:
-            yield Path(folder)
+        folder = Path(tempfile.mkdtemp(prefix=f".work-{os.getpid()}-", dir=self.folder))
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
 
     def sweep(self) -> None:
         """Removes the workspaces of processes that were killed before they could."""
         for folder in self.folder.glob(".work-*"):
             owner = folder.name.split("-")[1]
             if owner.isdigit() and not _is_alive(int(owner)):
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
 
     def _place(self, sha256: str, choice: EngineChoice) -> Path:
         return self.folder / f"{sha256}-{choice}"

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import Manifest, OutputSpec
+from models.artefacts import MOST_NUMBERS, Manifest, OutputSpec
 from models.card import Card, InputSpec, parse_card, read_card
 from models.engines.engine import images_within
 from models.engines.tensorflow_engine import RUN_BYTES as LARGEST_RUN_BYTES
+from models.errors import ModelFault, ModelRejected
 from models.tasks.probed import ProbedOutput
 from models.tasks.reading import read_off
 from models.vetting.candidate import Candidate
@@ -46,6 +47,12 @@ def examine(job: Job, built: Path) -> Manifest:
     outputs = [ProbedOutput(*each) for each in zip(candidate.outputs, probed.outputs, candidate.endings(), strict=True)]
     reading = read_off(outputs, draft.card, written, candidate.loss())
     manifest = replace(draft, card=reading.card, outputs=tuple(OutputSpec(each.name, each.shape) for each in outputs))
+    if manifest.numbers > MOST_NUMBERS:
+        raise ModelRejected(
+            ModelFault.TOO_LARGE,
+            f"it answers each image with {manifest.numbers:,} numbers, of which {MOST_NUMBERS:,} are read; "
+            "let it answer with fewer",
+        )
     engine, reason = compile_for(candidate, probed, job.choice, built)
     return replace(
         manifest,
