@@ -137,6 +137,8 @@ class ChildProcess:
         ended = f"the vetting process ended with {last.how}"
         if not has_begun(self._workspace):
             raise VettingFailed(f"the vetting process did not begin: {ended}")
+        if self._process.returncode == 0:
+            raise ModelRejected(ModelFault.CRASHED, "the vetting process left no verdict that can be read")
         if last.out_of_memory:
             raise VettingTooCostly(ended)
         crashed = ModelRejected(ModelFault.CRASHED, f"{ended}; try it with `hotswap vet`")
