@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.artefacts import Artefact
+from models.artefacts import WIDEST_NUMBER, Artefact
 from models.compute_threads import cores
 from models.confinement.starting import end_group, start_confined, warn_of
 from models.engines.engine import Outputs
@@ -177,9 +177,10 @@ class HostProcess:
             raise failure if isinstance(failure, ModelsClosed) else ModelUnfit(failure.fault, failure.detail)
         try:
             self._dtypes = [np.dtype(str(each)) for each in ready["dtypes"]]
-            self.largest_run, self.seconds = int(ready["largest_run"]), float(ready["seconds"])
-            wrong = str(ready["wrong"]) or ("" if all(each.kind in _NUMBERS for each in self._dtypes) else "no numbers")
-        except (TypeError, ValueError, KeyError) as error:
+            self.largest_run = max(1, int(ready["largest_run"]))
+            self.seconds = min(max(0.0, float(ready["seconds"])), START_SECONDS)
+            wrong = str(ready["wrong"]) or ("" if all(map(_is_of_numbers, self._dtypes)) else "no numbers")
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
             raise ModelUnfit(ImageFault.MODEL_CRASHED, f"its process says {one_line(ready)}") from error
         if wrong or len(self._dtypes) != len(job.manifest["outputs"]):
             raise ModelUnfit(ImageFault.WRONG_ANSWER_SHAPE, one_line(wrong))
@@ -196,6 +197,10 @@ class HostProcess:
             return lines.next()
         except ValueError as error:
             raise ModelUnfit(ImageFault.MODEL_CRASHED, one_line(error)) from error
+
+
+def _is_of_numbers(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in _NUMBERS and dtype.itemsize <= WIDEST_NUMBER
 
 
 class _Lines:

@@ -15,6 +15,8 @@ START_SECONDS = 60.0
 """For a model to be loaded, and to answer for the first time."""
 LAST_SECONDS = 3.0
 """For the answer to a batch once the program is to end; longer where the model is slow when all is well."""
+_LONGEST_LAST_SECONDS = 30.0
+"""However slow a model says that it is."""
 _LAST_SHARE = 0.1
 _LOOK_SECONDS = 0.2
 _STARVED = 6
@@ -71,8 +73,8 @@ class Patience:
             now = time.monotonic()
             used = _processor_seconds(pid) if used is None else used
             if self._ending_since is not None:
-                last = max(began, self._ending_since) + max(LAST_SECONDS, _LAST_SHARE * seconds)
-                if now > last:
+                last = min(max(LAST_SECONDS, _LAST_SHARE * seconds), _LONGEST_LAST_SECONDS)
+                if now > max(began, self._ending_since) + last:
                     return False
             if now > began + _STARVED * seconds:
                 return False
