@@ -111,6 +111,14 @@ def test_canaries_notice_whoever_touches_them(canaries: Canaries) -> None:
     assert canaries.touched() == ["the server"]
 
 
+def require_untouched(model: Path, sandbox: Sandbox, canaries: Canaries) -> None:
+    """Examines a model, which is gone afterwards."""
+    canaries.touched()
+    verdict = sandbox.verdict(model)
+    assert canaries.touched() == [], verdict
+    model.unlink()
+
+
 def _calls_a_layer_as_a_function(config: str, canaries: Canaries) -> str:
     """A configuration with one more operation, which Keras calls as it reads it, `safe_mode` or not."""
     layer = {"class_name": "function", "module": "keras.layers", "config": "TFSMLayer", "registered_name": "function"}
@@ -176,12 +184,8 @@ def test_a_changed_keras_file_touches_nothing(
     sandbox: Sandbox,
     canaries: Canaries,
 ) -> None:
-    folder = tmp_path_factory.mktemp("changed")
-    model = changed_keras(seeds / name, folder / name, changes, canaries)
-    canaries.touched()
-    verdict = sandbox.verdict(model)
-    assert canaries.touched() == [], verdict
-    shutil.rmtree(folder)
+    model = changed_keras(seeds / name, tmp_path_factory.mktemp("changed") / name, changes, canaries)
+    require_untouched(model, sandbox, canaries)
 
 
 @pytest.mark.parametrize("name", ONNX)
@@ -194,13 +198,9 @@ def test_a_changed_graph_touches_nothing(
     sandbox: Sandbox,
     canaries: Canaries,
 ) -> None:
-    folder = tmp_path_factory.mktemp("changed")
-    model = folder / name
+    model = tmp_path_factory.mktemp("changed") / name
     model.write_bytes(changed_onnx((seeds / name).read_bytes(), changes, canaries))
-    canaries.touched()
-    verdict = sandbox.verdict(model)
-    assert canaries.touched() == [], verdict
-    shutil.rmtree(folder)
+    require_untouched(model, sandbox, canaries)
 
 
 @settings(max_examples=max(1, settings().max_examples // 16))
