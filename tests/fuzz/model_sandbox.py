@@ -31,7 +31,7 @@ def main() -> None:
     from models.vetting import examination, file_checks
 
     if "--without-lists" in sys.argv:
-        setattr(file_checks, "check_config", lambda text: None)  # noqa: B010 - it is not the module's own
+        setattr(file_checks, "check_config", lambda text, **how: None)  # noqa: B010 - it is not the module's own
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + _MORE_MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
