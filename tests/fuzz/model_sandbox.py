@@ -17,7 +17,7 @@ from models.errors import ModelRejected, VettingTooCostly, one_line
 from models.reference import sha256_of
 from models.vetting.job import Job
 
-_SECONDS = 20
+_SECONDS = 8
 _MORE_MEMORY = 4 << 30
 
 
