@@ -34,10 +34,11 @@ def answering(folder: Path, answer: Any, slope: Any = 0.0, *, task: Any, spec: I
         helper.make_node("Add", ["more", "answer"], ["scores"]),
     ]
     constants["column"] = np.array(axes, np.int64)
-    save_onnx(folder / ONNX_FILE, nodes, ["n", 2, 2, 3], ["n", *value.shape], constants)
+    shape = (spec.height, spec.width, 3)
+    save_onnx(folder / ONNX_FILE, nodes, ["n", *shape], ["n", *value.shape], constants)
     whole = Card("", "", (), task, spec)
     outputs = (OutputSpec("scores", value.shape),)
-    return Artefact(folder, Manifest("0" * 64, "onnx", "", whole, (2, 2, 3), "float32", outputs, 0.0))
+    return Artefact(folder, Manifest("0" * 64, "onnx", "", whole, shape, "float32", outputs, 0.0))
 
 
 @pytest.mark.parametrize(
