@@ -238,8 +238,9 @@ class _Lines:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    end_group(process)
-    process.wait()
+    if process.poll() is None:  # else its number may be somebody else's by now
+        end_group(process)
+        process.wait()
 
 
 def _let_go(process: subprocess.Popen[str], words: IO[bytes], lanes: list[Lane], told: int) -> None:
