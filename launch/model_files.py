@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from launch.command_line import CommandRefused
 from launch.waiting import asking
-from models.signatures.beside import without_signatures
+from models.signatures.beside import list_models
 from models.storage import Storage, StoredFile, newest_first
 from models.survey import Surveyed, survey
 from models.vetting import Vetter
@@ -36,7 +36,7 @@ def list_newest_first(storage: Storage, patterns: Sequence[str]) -> list[StoredF
     if pattern.endswith("/") or ("://" not in pattern and Path(pattern).is_dir()):
         raise CommandRefused(f"{pattern} is a folder; give a pattern in quotes, e.g. '{pattern.rstrip('/')}/*.h5'")
     with asking(pattern):
-        return newest_first(without_signatures(storage.list(pattern)))
+        return newest_first(list_models(storage, pattern))
 
 
 def survey_with_progress(console: Console, files: Sequence[StoredFile], vetter: Vetter) -> list[Surveyed]:

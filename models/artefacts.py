@@ -91,10 +91,14 @@ class Manifest:
         return sum(math.prod(output.shape) for output in self.outputs)
 
     @property
+    def image_bytes(self) -> int:
+        """What an image takes as the model takes it; at least one."""
+        return max(1, math.prod(self.input_shape) * np.dtype(self.input_dtype).itemsize)
+
+    @property
     def bytes_an_image(self) -> int:
         """What an image and the answer to it take in memory, at most."""
-        image = math.prod(self.input_shape) * np.dtype(self.input_dtype).itemsize
-        return max(1, image + WIDEST_NUMBER * self.numbers)
+        return self.image_bytes + WIDEST_NUMBER * self.numbers
 
     def require_values_within(self, most: int) -> None:
         """Refuses a model whose results would tell more numbers than are wanted.

@@ -15,7 +15,6 @@ from models.live import LiveModels
 from models.memory import keep_freed_memory
 from models.registry.cache import ArtefactCache, default_cache_folder
 from models.registry.shared import SharedArtefacts
-from models.signatures.trusted import TrustedKeys
 from models.storage import SharedStorage
 from models.vetting import Vetter
 from models.watch import ModelWatch
@@ -72,7 +71,6 @@ class Serving:
         cache.sweep()
         self.events = EventLog()
         shared = SharedArtefacts(config.compile_cache, self._storage) if config.compile_cache else None
-        trusted = TrustedKeys(config.trusted_keys) if config.trusted_keys else None
         self.vetter = Vetter(
             self._storage,
             cache,
@@ -80,7 +78,7 @@ class Serving:
             config.max_batch_size,
             shared=shared,
             max_values=config.max_values,
-            trusted=trusted,
+            trusted=config.trusted_keys,
         )
         self._hosts = Hosts()
         sizes = sorted({1, config.max_batch_size})

@@ -16,7 +16,7 @@ from models.events import EventLog, ModelEvent
 from models.model_files import needs_keras
 from models.printable import logger
 from models.reference import Statement, file_name_of
-from models.signatures.beside import with_versions_of_signatures, without_signatures
+from models.signatures.beside import list_models
 from models.storage import Storage, StoredFile, is_being_written
 from models.vetting import Vetter
 
@@ -143,7 +143,7 @@ class ModelWatch:
     def _look(self) -> None:
         """One listing, and what follows from it and from the verdicts since the last."""
         try:
-            files = self._list()
+            files = list_models(self._storage, self._pattern, self._signed)
         except Exception as error:  # whatever a storage raises, nothing is known about the files
             if not self._failures:
                 _LOGGER.warning("%s cannot be listed, the model stays as it is: %s", self._pattern, error)
@@ -162,10 +162,6 @@ class ModelWatch:
             self._changed.notify_all()
         if stated is not None and stated is not before:
             _LOGGER.info("newest valid model: %s", stated.reference.model_id)
-
-    def _list(self) -> list[StoredFile]:
-        files = without_signatures(self._storage.list(self._pattern))
-        return with_versions_of_signatures(files, self._storage, self._pattern) if self._signed else files
 
     def _remind_if_empty(self, files: list[StoredFile]) -> None:
         now = time.monotonic()

@@ -10,7 +10,8 @@ import os
 LIBRARY = "libseccomp.so.2"
 _ALLOW = 0x7FFF0000
 _CLONE_THREAD = 0x00010000
-_MAP_SHARED, _MAP_ANONYMOUS = mmap.MAP_SHARED, mmap.MAP_ANONYMOUS
+_UNCOUNTED = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
+"""Of memory that no limit counts."""
 _NOT_EQUAL, _MASKED_EQUAL = 1, 7
 _UNKNOWN = -1
 
@@ -92,8 +93,7 @@ def _fill(library: ctypes.CDLL, rules: ctypes.c_void_p) -> None:
     for name, commands in _COMMANDS.items():
         for command in commands:
             deny(name, _Comparison(1, _MASKED_EQUAL, 0xFFFFFFFF, command))
-    # Which no limit of memory counts.
-    deny("mmap", _Comparison(3, _MASKED_EQUAL, _MAP_SHARED | _MAP_ANONYMOUS, _MAP_SHARED | _MAP_ANONYMOUS))
+    deny("mmap", _Comparison(3, _MASKED_EQUAL, _UNCOUNTED, _UNCOUNTED))
     deny("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_THREAD, 0))
     deny("clone3", error=errno.ENOSYS)  # whose flags no filter can see; the C library then falls back to `clone`
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
@@ -38,14 +37,14 @@ class Engine(Protocol):
         """
 
 
-def images_within(run_bytes: int, shape: Iterable[int], dtype: str) -> int:
-    """How many images of a shape and dtype are at most `run_bytes`; at least one."""
-    return max(1, run_bytes // (math.prod(shape) * np.dtype(dtype).itemsize))
+def images_within(run_bytes: int, manifest: Manifest) -> int:
+    """How many images, as a model takes them, are at most `run_bytes`; at least one."""
+    return max(1, run_bytes // manifest.image_bytes)
 
 
 def images_of_a_run(run_bytes: int, manifest: Manifest, fixed: int | None) -> int:
     """How many images are computed at once, as input of at most `run_bytes`; whole batches where those are `fixed`."""
-    run = images_within(run_bytes, manifest.input_shape, manifest.input_dtype)
+    run = images_within(run_bytes, manifest)
     return max(fixed, run - run % fixed) if fixed else run
 
 

@@ -169,8 +169,7 @@ def images_of_a_lane(manifest: Manifest) -> int:
 
 def _sizes(manifest: Manifest) -> list[int]:
     """Bytes of an image, and of each output for it at most; at least one."""
-    image = math.prod(manifest.input_shape) * np.dtype(manifest.input_dtype).itemsize
-    return [max(1, image), *(math.prod(output.shape) * WIDEST_NUMBER for output in manifest.outputs)]
+    return [manifest.image_bytes, *(math.prod(output.shape) * WIDEST_NUMBER for output in manifest.outputs)]
 
 
 def _laid_out(manifest: Manifest, images: int) -> tuple[list[int], int]:

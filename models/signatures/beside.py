@@ -14,22 +14,20 @@ _MOST_BYTES = 1 << 20
 """A signature has two or three thousand."""
 
 
-def without_signatures(files: list[StoredFile]) -> list[StoredFile]:
-    """Patterns such as `models/*` list signatures too."""
-    return [file for file in files if not file.uri.endswith(SIGNATURE_SUFFIX)]
-
-
-def with_versions_of_signatures(files: list[StoredFile], storage: Storage, pattern: str) -> list[StoredFile]:
-    """Files that change when their signatures do: a verdict on who made one is of the two together.
+def list_models(storage: Storage, pattern: str, signed: bool = False) -> list[StoredFile]:
+    """The files of a pattern that are no signatures, which patterns such as `models/*` list too.
 
     Args:
-        files: that match `pattern`.
-        storage: lists the signatures.
+        storage: lists them.
         pattern: of model files.
+        signed: whether a file is to change when its signature does: a verdict on who made it is of the two together.
 
     Raises:
-        StorageUnavailable: the storage gave no answer.
+        StorageUnavailable, InvalidAddress: see `Storage.list`.
     """
+    files = [file for file in storage.list(pattern) if not file.uri.endswith(SIGNATURE_SUFFIX)]
+    if not signed:
+        return files
     signatures = {file.uri: file.version for file in storage.list(pattern + _after(pattern))}
     return [
         replace(file, version=f"{file.version} signed {signatures.get(file.uri + SIGNATURE_SUFFIX, 'not yet')}")

@@ -6,9 +6,9 @@ import base64
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from models.errors import KeyUnusable, ModelFault, ModelRejected, one_line
 from models.printable import printable
@@ -18,7 +18,6 @@ from models.storage.errors import InvalidAddress, StorageUnavailable
 from models.storage.reading import read_small
 
 if TYPE_CHECKING:  # takes a second to import, and most readers trust every key
-    from cryptography.x509 import Certificate
     from model_signing.verifying import Config
 
 CURVES = ("secp256r1", "secp384r1", "secp521r1")
@@ -37,12 +36,6 @@ def read_trusted(storage: Storage, uris: Iterable[str]) -> tuple[str, ...]:
     return tuple(_checked(uri, _read(storage, uri)) for uri in uris)
 
 
-class _PublicKey(NamedTuple):
-    hint: str
-    """By which a signature names the key that made it: the SHA-256 of its PEM."""
-    pem: bytes
-
-
 class TrustedKeys:
     """Holds signatures against the keys that are trusted. Threads may ask it side by side.
 
@@ -51,7 +44,7 @@ class TrustedKeys:
     """
 
     def __init__(self, pems: Sequence[str]) -> None:
-        self._keys = {key.hint: key for pem in pems if _PUBLIC_KEY in pem for key in [_public_key(pem)]}
+        self._keys = dict(_public_key(pem) for pem in pems if _PUBLIC_KEY in pem)
         self._authorities = "\n".join(pem for pem in pems if _CERTIFICATE in pem).encode()
 
     def require_signed(self, model: Path, signature: bytes | None) -> str:
@@ -75,11 +68,10 @@ class TrustedKeys:
                 "served; publish it with --sign",
             )
         with tempfile.TemporaryDirectory(prefix="hotswap-signature-") as folder:
-            bundle, authorities, key_file = (Path(folder) / name for name in ("bundle", "authorities", "key"))
+            bundle, trusted = (Path(folder) / name for name in ("bundle", "trusted"))
             bundle.write_bytes(signature)
-            authorities.write_bytes(self._authorities)
             try:
-                verifier, signer = self._verifier_of(_material(signature), authorities, key_file)
+                verifier, signer = self._verifier_of(_material(signature), trusted)
                 verifier.verify(model, bundle)
             except ModelRejected:
                 raise
@@ -87,8 +79,8 @@ class TrustedKeys:
                 raise _bad(_in_words(error)) from error
         return signer
 
-    def _verifier_of(self, material: dict[str, Any], authorities: Path, key_file: Path) -> tuple[Config, str]:
-        """What verifies a signature made with such a key, and who that is.
+    def _verifier_of(self, material: dict[str, Any], trusted: Path) -> tuple[Config, str]:
+        """What verifies a signature made with such a key, which is written to `trusted`, and who that is.
 
         Raises:
             ModelRejected: `bad_signature`; it is by none that is trusted.
@@ -100,13 +92,14 @@ class TrustedKeys:
             case {"publicKey": {"hint": str(hint)}}:
                 if hint not in self._keys:
                     raise _bad(f"it is by the key sha256:{hint[:DIGEST_DIGITS]}, which is none of the trusted")
-                key_file.write_bytes(self._keys[hint].pem)
-                config.use_elliptic_key_verifier(public_key=key_file)
+                trusted.write_bytes(self._keys[hint])
+                config.use_elliptic_key_verifier(public_key=trusted)
                 return config, f"the key sha256:{hint[:DIGEST_DIGITS]}"
             case {"x509CertificateChain": {"certificates": [{"rawBytes": str(encoded)}, *_]}}:
                 if not self._authorities:
                     raise _bad("it is by a certificate, and no authority is trusted")
-                config.use_certificate_verifier(certificate_chain=[authorities])
+                trusted.write_bytes(self._authorities)
+                config.use_certificate_verifier(certificate_chain=[trusted])
                 return config, f"the certificate of {_subject(encoded)}"
             case {"certificate": _}:
                 raise _bad("it was made without a key, by an identity; sign it with a key or a certificate")
@@ -162,11 +155,13 @@ def _checked(uri: str, pem: str) -> str:
     Raises:
         KeyUnusable: it holds something else.
     """
+    from cryptography import x509
+
     if "PRIVATE KEY-----" in pem:
         raise KeyUnusable(f"{uri} is a private key; trust its public half: openssl pkey -in {uri} -pubout")
     try:
         if _CERTIFICATE in pem:
-            list(_certificates(pem))
+            x509.load_pem_x509_certificates(pem.encode())
         elif _PUBLIC_KEY in pem:
             _public_key(pem)
         else:
@@ -176,14 +171,8 @@ def _checked(uri: str, pem: str) -> str:
     return pem
 
 
-def _certificates(pem: str) -> Iterator[Certificate]:
-    from cryptography import x509
-
-    yield from x509.load_pem_x509_certificates(pem.encode())
-
-
-def _public_key(pem: str) -> _PublicKey:
-    """A key in the form whose digest signatures tell.
+def _public_key(pem: str) -> tuple[str, bytes]:
+    """A key as its hint, by which a signature names it, and its PEM, whose SHA-256 that is.
 
     Raises:
         ValueError: it is none that signs models.
@@ -199,4 +188,4 @@ def _public_key(pem: str) -> _PublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
         raise ValueError(f"it is no key of the curves {', '.join(CURVES)} (the first is also called prime256v1)")
     normal = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return _PublicKey(hashlib.sha256(normal).hexdigest(), normal)
+    return hashlib.sha256(normal).hexdigest(), normal

@@ -67,7 +67,7 @@ def _batch_sizes(job: Job, candidate: Candidate, manifest: Manifest) -> tuple[in
     """Those in use, up to the largest that an engine computes at once."""
     largest = 2 if job.lean else job.batch_sizes[-1]
     if not candidate.on_gpu:
-        largest = min(largest, max(2, images_within(LARGEST_RUN_BYTES, manifest.input_shape, manifest.input_dtype)))
+        largest = min(largest, max(2, images_within(LARGEST_RUN_BYTES, manifest)))
     return tuple(sorted({min(size, largest) for size in job.batch_sizes}))
 
 

@@ -9,7 +9,7 @@ from models.artefacts import DEFAULT_MAX_VALUES, EngineChoice
 from models.confinement import proving
 from models.errors import CacheUnusable
 from models.registry.cache import ArtefactCache, default_cache_folder
-from models.signatures.trusted import TrustedKeys, read_trusted
+from models.signatures.trusted import read_trusted
 from models.storage import Storage
 from models.vetting.vetter import Vetter
 
@@ -49,8 +49,7 @@ def vetting(
         raise CacheUnusable(
             f"{folder} cannot be written ({error.strerror or error}); set HOTSWAP_CACHE to a folder that can"
         ) from error
-    trusted = TrustedKeys(pems) if pems else None
-    vetter = Vetter(storage, cache, engine, max_batch_size, max_values=max_values, trusted=trusted)
+    vetter = Vetter(storage, cache, engine, max_batch_size, max_values=max_values, trusted=pems)
     try:
         yield vetter
     except OSError as error:  # of this machine's disk; those of the storage are told apart before they come here

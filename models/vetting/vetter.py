@@ -7,6 +7,7 @@ import hashlib
 import shutil
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -93,7 +94,8 @@ class Vetter:
         limits: what one candidate may take.
         shared: where a fleet shares its compiled models; nowhere where None.
         max_values: numbers that a result may tell of a model's outputs as they are.
-        trusted: whose signature a model must have; None where it needs none.
+        trusted: keys and certificates in PEM, of which one must have signed a model; it needs no signature where
+            there are none.
     """
 
     def __init__(
@@ -105,10 +107,10 @@ class Vetter:
         limits: VettingLimits = VettingLimits(),
         shared: SharedArtefacts | None = None,
         max_values: int = DEFAULT_MAX_VALUES,
-        trusted: TrustedKeys | None = None,
+        trusted: Sequence[str] = (),
     ) -> None:
         self._storage = storage
-        self._trusted = trusted
+        self._trusted = TrustedKeys(trusted) if trusted else None
         self._cache = cache
         self._choice = choice
         self._batch_sizes = tuple(sorted({1, 2, max(1, largest_batch)}))

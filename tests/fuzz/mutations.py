@@ -47,16 +47,8 @@ _MODULES = [
 _NAMES = [
     *("function", "Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper", "StringLookup", "Hashing"),
     *("IntegerLookup", "TextVectorization", "CSVLogger", "ModelCheckpoint", "TensorBoard", "BackupAndRestore"),
-    *(
-        "__lambda__",
-        "__typespec__",
-        "__tensor__",
-        "__numpy__",
-        "__bytes__",
-        "__slice__",
-        "TFOpLambda",
-        "SlicingOpLambda",
-    ),
+    *("__lambda__", "__typespec__", "__tensor__", "__numpy__", "__bytes__", "__slice__"),
+    *("TFOpLambda", "SlicingOpLambda"),
     *("get_file", "load_model", "open", "system", "eval", "exec", "load_img", "load_data", "read_file", "write_file"),
     *("enable_unsafe_deserialization", "deserialize", "get", "clear_session", "PyDataset", "Functional", "Sequential"),
     *("RemoteMonitor", "DenseFeatures", "Wrapper", "TimeDistributed", "Bidirectional", "RNN", "Model", "Operation"),
@@ -104,8 +96,6 @@ def changed_json(text: str, changes: Sequence[Change], poisons: Sequence[Any]) -
         holder, key = sites[change.at % len(sites)]
         value = poisons[change.what % len(poisons)]
         match change.kind % 6:
-            case 0:
-                holder[key] = copy.deepcopy(value)
             case 1:
                 other, its_key = sites[change.what % len(sites)]
                 holder[key] = copy.deepcopy(other[its_key])

@@ -85,8 +85,11 @@ def _rewritten(seed: Path, target: Path, rewrite: Callable[[str], str]) -> Path:
     return target
 
 
-def changed_keras(seed: Path, target: Path, changes: list[Change], canaries: Canaries) -> Path:
-    """A Keras file with so many changes in its configuration."""
+def changed(seed: Path, target: Path, changes: list[Change], canaries: Canaries) -> Path:
+    """A model with so many changes, of a Keras file in its configuration."""
+    if seed.suffix == ".onnx":
+        target.write_bytes(changed_onnx(seed.read_bytes(), changes, canaries))
+        return target
     return _rewritten(seed, target, lambda config: changed_json(config, changes, keras_poisons(canaries)))
 
 
@@ -111,12 +114,20 @@ def test_canaries_notice_whoever_touches_them(canaries: Canaries) -> None:
     assert canaries.touched() == ["the server"]
 
 
-def require_untouched(model: Path, sandbox: Sandbox, canaries: Canaries) -> None:
-    """Examines a model, which is gone afterwards."""
-    canaries.touched()
-    verdict = sandbox.verdict(model)
-    assert canaries.touched() == [], verdict
-    model.unlink()
+@pytest.fixture(scope="module")
+def require_untouched(
+    seeds: Path, sandbox: Sandbox, canaries: Canaries, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, list[Change]], None]:
+    """Examines a valid file with so many changes."""
+
+    def examine(name: str, changes: list[Change]) -> None:
+        model = changed(seeds / name, tmp_path_factory.mktemp("changed") / name, changes, canaries)
+        canaries.touched()
+        verdict = sandbox.verdict(model)
+        assert canaries.touched() == [], verdict
+        shutil.rmtree(model.parent)
+
+    return examine
 
 
 def _calls_a_layer_as_a_function(config: str, canaries: Canaries) -> str:
@@ -177,30 +188,17 @@ def test_how_a_model_was_trained_is_never_made(
 @settings(max_examples=max(1, settings().max_examples // 4))
 @given(changes=CHANGES)
 def test_a_changed_keras_file_touches_nothing(
-    name: str,
-    changes: list[Change],
-    seeds: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    sandbox: Sandbox,
-    canaries: Canaries,
+    name: str, changes: list[Change], require_untouched: Callable[[str, list[Change]], None]
 ) -> None:
-    model = changed_keras(seeds / name, tmp_path_factory.mktemp("changed") / name, changes, canaries)
-    require_untouched(model, sandbox, canaries)
+    require_untouched(name, changes)
 
 
 @pytest.mark.parametrize("name", ONNX)
 @given(changes=CHANGES)
 def test_a_changed_graph_touches_nothing(
-    name: str,
-    changes: list[Change],
-    seeds: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-    sandbox: Sandbox,
-    canaries: Canaries,
+    name: str, changes: list[Change], require_untouched: Callable[[str, list[Change]], None]
 ) -> None:
-    model = tmp_path_factory.mktemp("changed") / name
-    model.write_bytes(changed_onnx((seeds / name).read_bytes(), changes, canaries))
-    require_untouched(model, sandbox, canaries)
+    require_untouched(name, changes)
 
 
 @settings(max_examples=max(1, settings().max_examples // 16))
@@ -214,12 +212,8 @@ def test_a_changed_file_that_a_job_has_vetted_touches_nothing(
     canaries: Canaries,
 ) -> None:
     folder = tmp_path_factory.mktemp("changed")
-    model = folder / "tiny.onnx"
-    if at % 4:
-        model.write_bytes(changed_onnx((seeds / model.name).read_bytes(), changes, canaries))
-    else:
-        name = KERAS[at // 4 % len(KERAS)]
-        model = changed_keras(seeds / name, folder / name, changes, canaries)
+    name = "tiny.onnx" if at % 4 else KERAS[at // 4 % len(KERAS)]
+    model = changed(seeds / name, folder / name, changes, canaries)
     canaries.touched()
     with closing(Vetter(LocalStorage(), shared_cache, largest_batch=2)) as vetter, suppress(ModelRejected):
         assert isinstance(vetter.vet(str(model)), Vetted)
