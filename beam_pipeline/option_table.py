@@ -183,10 +183,11 @@ class JobOptions:
     model_cache: str | None = _option(
         Kind.WORKER_FOLDER, "Cache folder", "local folder for compiled models (default: the user's cache folder)", None
     )
-    compile_cache: str | None = _option(
+    registry: str | None = _option(
         Kind.PLACE,
-        "Shared cache folder",
-        "folder, gs://… say, where a fleet shares its compiled models: each is compiled once, not once a worker",
+        "Registry",
+        "where what is known of models is kept for all who read the pattern: verdicts, compiled forms, which is live "
+        "(default: gs://BUCKET/hotswap/registry on Dataflow, else a folder in the cache)",
         None,
     )
 
@@ -208,7 +209,7 @@ class JobOptions:
             self.engine,
             self.max_batch_size,
             self.model_cache,
-            self.compile_cache,
+            self.registry,
             self.max_values,
             self.require_confinement,
             self.trusted_key,

@@ -7,13 +7,20 @@ import difflib
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NoReturn, cast
 
-from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DebugOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
 
 from beam_pipeline.option_table import OPTIONS, JobOptions, Kind
 from models.errors import KeyUnusable
 from models.signatures.trusted import read_trusted
+from models.storage.schemes import AnyStorage
 from transforms.beam_storage import BeamStorage
 from transforms.windowing import SideInputMode
 
@@ -59,7 +66,16 @@ def parse_options(argv: Sequence[str]) -> tuple[PipelineOptions, JobOptions, Sid
     if mode is SideInputMode.TRIGGERED:
         for experiment in EXPERIMENTS_FOR_SIDE_INPUTS:
             options.view_as(DebugOptions).add_experiment(experiment)
-    return options, _checked(options.view_as(HotSwapOptions)), mode
+    job = _checked(options.view_as(HotSwapOptions))
+    if mode is SideInputMode.TRIGGERED and job.registry is None:
+        job = replace(job, registry=_registry_of_a_fleet(options.view_as(GoogleCloudOptions).temp_location))
+    return options, job, mode
+
+
+def _registry_of_a_fleet(temp_location: str | None) -> str | None:
+    """`gs://BUCKET/hotswap/registry` in the bucket that the job has for its own files; None where it has none."""
+    bucket = re.match(r"gs://[^/]+", temp_location or "")
+    return f"{bucket[0]}/hotswap/registry" if bucket else None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -100,9 +116,11 @@ def _checked(given: HotSwapOptions) -> JobOptions:
     for name, value in values.items():
         _check_value(name, OPTIONS[name].kind, value)
     try:
-        values["trusted_key"] = read_trusted(BeamStorage(), values["trusted_key"])
+        values["trusted_key"] = read_trusted(AnyStorage(BeamStorage), values["trusted_key"])
     except KeyUnusable as error:
         raise OptionError(f"--trusted_key: {error}") from error
+    if "://" in (values["registry"] or "") and not re.match(r"gs://[^/]+/[^/]", values["registry"]):
+        raise OptionError(f"--registry is {values['registry']!r}; a local folder or gs://BUCKET/FOLDER is expected")
     job = JobOptions(**values)
     try:
         _ = job.decode_limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import apache_beam as beam
@@ -34,7 +35,7 @@ def build(
         mode: how the runner must be given side inputs.
         run: whose models, threads and counters the steps share in a process.
     """
-    serving = job.serving
+    serving = replace(job.serving, alone=mode is SideInputMode.WINDOWED)
 
     messages: beam.PCollection[PubsubMessage] = pipeline | "ReadMessages" >> source
 

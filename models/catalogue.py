@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Protocol, TypeVar
 
 from models.artefacts import Vetted
 from models.errors import SIGNATURE_FAULTS, ModelRejected
-from models.reference import Statement
+from models.reference import ModelReference
+from models.registry.records import Accepted, Verdict
 from models.storage import StoredFile, newest_first
-
-Verdict = Vetted | ModelRejected
 
 SETTLE_SECONDS = 1.0
 """How long a file on a local disk must hold still before it is opened."""
@@ -30,7 +28,7 @@ class Judged(Protocol):
         """As it was listed."""
 
     @property
-    def verdict(self) -> Verdict | None:
+    def verdict(self) -> Verdict | Vetted | None:
         """Its latest."""
 
 
@@ -39,7 +37,7 @@ _Judged = TypeVar("_Judged", bound=Judged)
 
 def live_one(judged: Iterable[_Judged]) -> _Judged | None:
     """The newest valid file; None if there is none."""
-    by_uri = {each.file.uri: each for each in judged if isinstance(each.verdict, Vetted)}
+    by_uri = {each.file.uri: each for each in judged if isinstance(each.verdict, Accepted | Vetted)}
     newest = newest_first(each.file for each in by_uri.values())
     return by_uri[newest[0].uri] if newest else None
 
@@ -62,7 +60,6 @@ class Catalogue:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._started: float | None = None
-        self.statement: Statement | None = None
 
     def observe(self, files: Sequence[StoredFile], now: float) -> None:
         """Takes in a listing; an empty one changes nothing."""
@@ -104,6 +101,10 @@ class Catalogue:
             return max(settled, entry.unchanged_since + REJECTED_SECONDS)
         return settled
 
+    def is_current(self, file: StoredFile) -> bool:
+        """Whether the last listing shows this very version of a file."""
+        return self._current(file) is not None
+
     def listed(self) -> Collection[str]:
         """The URIs of the files that match the pattern."""
         return self._entries.keys()
@@ -123,7 +124,7 @@ class Catalogue:
         wanted = []
         newest_valid_seen = next_in_line_seen = False
         for entry in self._newest_first():
-            if isinstance(entry.verdict, Vetted):
+            if isinstance(entry.verdict, Accepted):
                 next_in_line_seen = newest_valid_seen
                 newest_valid_seen = True
             elif entry.verdict is None:
@@ -144,34 +145,39 @@ class Catalogue:
     def next_change(self, now: float) -> float | None:
         """When something will follow from nothing but time: a file is ready, or the first statement need not wait."""
         changes = [self._ready_at(entry) for entry in self._entries.values() if entry.verdict is None]
-        if self.statement is None and self._started is not None:
+        if self._started is not None:
             changes.append(self._started + FIRST_STATEMENT_SECONDS)
         return min((at for at in changes if at > now), default=None)
 
-    def decide(self, now: float) -> Statement | None:
-        """The newest valid file, as a statement; the same object as before while nothing changed.
+    def successor(self, stated: ModelReference | None, now: float) -> Accepted | None:
+        """The newest valid file, if it is to be stated in place of what is; None where that stays.
 
-        A live file that was overwritten stays stated until its new bytes are decided upon.
+        What is stated gives way to a newer valid file, or where its own is gone, lost its signature, or holds other
+        bytes and those are decided upon; not to another opinion of its own bytes.
+
+        Args:
+            stated: what is live; None before there is anything.
+            now: seconds.
         """
-        newest = live_one(self._entries.values())
-        newer = takewhile(lambda entry: entry is not newest, self._newest_first())
-        undecided = {entry.file.uri for entry in newer if entry.verdict is None}
-        if newest is not None and isinstance(newest.verdict, Vetted) and not self._waits_for(undecided, now):
-            self._make_statement(newest.verdict, now)
-        return self.statement
+        undecided: set[str] = set()
+        for entry in self._newest_first():
+            match entry.verdict:
+                case None:
+                    undecided.add(entry.file.uri)
+                case ModelRejected(model_id=model_id, fault=fault):
+                    if stated is not None and model_id == stated.model_id and fault not in SIGNATURE_FAULTS:
+                        return None
+                case Accepted(reference) as newest:
+                    stays = reference == stated or self._waits_for(undecided, stated, now)
+                    return None if stays else newest
+        return None
 
-    def _waits_for(self, undecided: Collection[str], now: float) -> bool:
+    def _waits_for(self, undecided: Collection[str], stated: ModelReference | None, now: float) -> bool:
         """Whether what is stated stays as it is until something is known of these newer files."""
-        if self.statement is not None:
-            return self.statement.reference.uri in undecided
+        if stated is not None:
+            return stated.uri in undecided
         waited = now - (now if self._started is None else self._started)
         return bool(undecided) and waited < FIRST_STATEMENT_SECONDS
-
-    def _make_statement(self, vetted: Vetted, now: float) -> None:
-        stated = self.statement
-        if stated is None or stated.reference != vetted.reference:
-            since = max(int(now * 1e6), stated.since + 1 if stated else 0)
-            self.statement = Statement(vetted.reference, since)
 
     def _current(self, file: StoredFile) -> _Entry | None:
         """What is known about `file`, unless it has changed or gone since."""

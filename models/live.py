@@ -130,9 +130,9 @@ class LiveModels:
         self._thread: threading.Thread | None = None
 
     def follow(self, statement: Statement) -> None:
-        """Takes in which model should be live; returns at once. Older statements than the newest are ignored."""
+        """Takes in which model should be live; returns at once. Earlier statements than the latest are ignored."""
         with self._changed:
-            if self._closed or (self._wanted is not None and statement.since < self._wanted.since):
+            if self._closed or (self._wanted is not None and statement.epoch < self._wanted.epoch):
                 return
             if statement == self._wanted:
                 return

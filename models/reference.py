@@ -11,7 +11,7 @@ DIGEST_DIGITS = 12
 """Of a file's SHA-256, in hexadecimal: those that people read. Nothing is found or compared by them."""
 DIGEST_PATTERN = f"[0-9a-f]{{{DIGEST_DIGITS}}}"
 """What such digits match, as a regular expression."""
-_STATED = re.compile(r"(?P<uri>.+)@sha256:(?P<sha256>[0-9a-f]{64});since=(?P<since>\d+)", re.DOTALL)
+_STATED = re.compile(r"(?P<uri>.+)@sha256:(?P<sha256>[0-9a-f]{64});(?P<order>epoch|since)=(?P<number>\d+)", re.DOTALL)
 
 
 def sha256_of(path: Path) -> str:
@@ -55,31 +55,35 @@ class ModelReference:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The watcher's fact: `reference` is the newest valid model, and has been since `since`.
+    """The fact that a pattern's pointer states: `reference` is live, by its change number `epoch`.
 
-    Side inputs reach bundles late and out of order. `since` gives statements an order, so that a late old one
-    is told from a rollback to an old model.
+    Side inputs reach bundles late and out of order. Epochs give statements an order, so that a late old one is told
+    from a rollback to an old model.
 
     Attributes:
         reference: the model that should be live.
-        since: microseconds since the epoch at which this became so; greater means newer.
+        epoch: of the pointer; greater means later.
     """
 
     reference: ModelReference
-    since: int
+    epoch: int
 
     def encode(self) -> str:
-        """One line, as it travels in `ModelMetadata.model_id`: `URI@sha256:64 DIGITS;since=MICROSECONDS`."""
-        return f"{self.reference.uri}@sha256:{self.reference.sha256};since={self.since}"
+        """One line, as it travels in `ModelMetadata.model_id`: `URI@sha256:64 DIGITS;epoch=NUMBER`."""
+        return f"{self.reference.uri}@sha256:{self.reference.sha256};epoch={self.epoch}"
 
     @classmethod
     def decode(cls, text: str) -> Statement:
         """Reads what `encode` wrote.
+
+        A job that is updated in place still holds statements of versions that ordered them by clocks: `since=` in place
+        of `epoch=`. Any epoch is later.
 
         Raises:
             ValueError: it did not.
         """
         match = _STATED.fullmatch(text)
         if match is None:
-            raise ValueError(f"not a statement (URI@sha256:…;since=…): {text!r}")
-        return cls(ModelReference(match["uri"], match["sha256"]), int(match["since"]))
+            raise ValueError(f"not a statement (URI@sha256:…;epoch=…): {text!r}")
+        epoch = int(match["number"]) if match["order"] == "epoch" else 0
+        return cls(ModelReference(match["uri"], match["sha256"]), epoch)

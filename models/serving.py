@@ -10,12 +10,14 @@ from pathlib import Path
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice
 from models.confinement.proving import require_confinement
 from models.events import EventLog
+from models.following import Following
 from models.hosting.hosted_engine import Hosts
 from models.live import LiveModels
 from models.memory import keep_freed_memory
+from models.reference import Statement
 from models.registry.cache import ArtefactCache, default_cache_folder
-from models.registry.shared import SharedArtefacts
-from models.storage import SharedStorage
+from models.registry.registry import Registry, Terms
+from models.storage.schemes import AnyStorage
 from models.vetting import Vetter
 from models.watch import ModelWatch
 
@@ -30,11 +32,13 @@ class ServingConfig:
         engine: what the user asked for.
         max_batch_size: the largest batch in use.
         cache_folder: where compiled models are kept; None for the user's cache folder.
-        compile_cache: folder where a fleet shares its compiled models; None to share none.
+        registry: where what is known of models is kept for all who read the pattern, a local folder or `gs://…`; None
+            for a folder in the cache.
         max_values: numbers that a result may tell of a model's outputs as they are.
         require_confinement: whether to serve nothing where a model could come through to the machine.
         trusted_keys: public keys and certificates of authorities, in PEM; only models signed by one of these are
             served. Any where there are none.
+        alone: whether one process serves the whole run, which then tells of all models; else it is one of a fleet's.
     """
 
     model_pattern: str
@@ -42,10 +46,11 @@ class ServingConfig:
     engine: EngineChoice = DEFAULT_ENGINE
     max_batch_size: int = DEFAULT_LARGEST_BATCH
     cache_folder: str | None = None
-    compile_cache: str | None = None
+    registry: str | None = None
     max_values: int = DEFAULT_MAX_VALUES
     require_confinement: bool = False
     trusted_keys: tuple[str, ...] = ()
+    alone: bool = True
 
 
 class Serving:
@@ -53,30 +58,36 @@ class Serving:
 
     Args:
         config: which models are served, and how.
-        storage: reaches them.
+        storage: reaches them, and the registry.
 
     Raises:
+        InvalidAddress: the registry's address can hold none.
         OSError: the folder of compiled models cannot be used.
         NotConfined: confinement is required, and cannot be had.
     """
 
-    def __init__(self, config: ServingConfig, storage: SharedStorage) -> None:
+    def __init__(self, config: ServingConfig, storage: AnyStorage) -> None:
         if config.require_confinement:
             require_confinement()
         keep_freed_memory()
         self._config = config
         self._storage = storage
         self._watching = threading.Lock()
+        self._following = Following(config.poll_seconds)
         cache = ArtefactCache(Path(config.cache_folder) if config.cache_folder else default_cache_folder())
         cache.sweep()
         self.events = EventLog()
-        shared = SharedArtefacts(config.compile_cache, self._storage) if config.compile_cache else None
+        objects = storage.objects(config.registry or str(cache.folder / "registry"))
+        self._registry = Registry(
+            objects, config.model_pattern, Terms(config.engine, config.max_values, config.trusted_keys)
+        )
         self.vetter = Vetter(
             self._storage,
             cache,
             config.engine,
             config.max_batch_size,
-            shared=shared,
+            # A registry in the cache would hold all compiled forms twice.
+            forms=self._registry.forms if config.registry else None,
             max_values=config.max_values,
             trusted=config.trusted_keys,
         )
@@ -91,9 +102,12 @@ class Serving:
             config.model_pattern,
             self._storage,
             self.vetter,
+            self._registry,
             self.events,
             config.poll_seconds,
             signed=bool(config.trusted_keys),
+            alone=config.alone,
+            adopts=config.registry is not None,
         )
 
     @property
@@ -101,6 +115,12 @@ class Serving:
         """The watch, started by whoever asks first."""
         with self._watching:
             return self._watch
+
+    def follow(self, statement: Statement) -> None:
+        """Has the stated model be live; returns at once. Where the registry has lost what was stated, it is told."""
+        if self._following.hear(statement) and self._following.latest is not None:
+            self.watch.remember(self._following.latest)
+        self.live.follow(statement)
 
     def end_soon(self) -> None:
         """The program is to end: a model that does not answer now is given up."""

@@ -9,11 +9,11 @@ from typing import Literal
 
 from models.artefacts import Vetted
 from models.errors import ModelRejected, VettingFailed, one_line
+from models.judging import VETTING_SIDE_BY_SIDE
 from models.reference import DIGEST_DIGITS, file_name_of
 from models.storage import StoredFile, is_being_written
 from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
-from models.watch import VETTING_SIDE_BY_SIDE
 
 Standing = Literal["live", "valid", "rejected", "undecided"]
 

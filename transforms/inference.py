@@ -52,7 +52,7 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     def update_model_path(self, model_path: str | None = None) -> None:
         """Passes on which model should be live. A window without a statement changes nothing."""
         if model_path:
-            self._run.here.serving(self._config).live.follow(Statement.decode(model_path))
+            self._run.here.serving(self._config).follow(Statement.decode(model_path))
 
     def run_inference(
         self, batch: Sequence[DecodedImage], model: LiveModels, inference_args: dict[str, Any] | None = None

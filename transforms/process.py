@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from models.errors import ModelsClosed
 from models.serving import Serving, ServingConfig
+from models.storage.schemes import AnyStorage
 from transforms.beam_storage import BeamStorage
 from transforms.metrics import Meter
 from transforms.pubsub.publisher import Publishers
@@ -41,7 +42,7 @@ class RunHere:
             if self._ended:
                 raise ModelsClosed
             if config not in self._servings:
-                self._servings[config] = Serving(config, BeamStorage())
+                self._servings[config] = Serving(config, AnyStorage(BeamStorage))
             return self._servings[config]
 
     def largest_input(self, config: ServingConfig) -> tuple[int, int] | None:

@@ -23,6 +23,8 @@ from transforms.outputs import MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
 from transforms.windowing import SideInputMode, latest_pane
 
+_LONGEST_LOOK_SECONDS = 10.0
+
 
 class WatchedModels(NamedTuple):
     """What watching yields.
@@ -114,7 +116,11 @@ def drain_events(run: JobRun, config: ServingConfig) -> Iterator[ModelEvent]:
 
 
 class _StateNewest(beam.DoFn):
-    """For each look: the newest valid model, if there is one, and what happened to models since the last look."""
+    """For each look: which model is live, if there is one, and what happened to models since the last look.
+
+    The next look may come to any process of the fleet, of which this one may never have looked before; so what is
+    stated is what the registry says now, and this look is waited for. No image waits for it.
+    """
 
     def __init__(self, run: JobRun, config: ServingConfig) -> None:
         super().__init__()
@@ -122,7 +128,8 @@ class _StateNewest(beam.DoFn):
         self._config = config
 
     def process(self, element: Any) -> Iterable[Any]:
-        statement = self._run.here.serving(self._config).watch.statement
+        watch = self._run.here.serving(self._config).watch
+        statement = watch.fresh_statement(min(self._config.poll_seconds, _LONGEST_LOOK_SECONDS))
         if statement is not None:
             yield _metadata(statement)
         for event in drain_events(self._run, self._config):
@@ -165,7 +172,7 @@ class _Upkeep(beam.DoFn):
         here = self._run.here.serving(self._config)
         statement = here.watch.statement
         if statement is not None:
-            here.live.follow(statement)
+            here.follow(statement)
         yield from drain_events(self._run, self._config)
 
 

@@ -81,6 +81,8 @@ class Plan:
         what = "update of the running job" if place.update else "job"
         yield f"{what} {place.job_name} in {place.project}, {place.region}"
         yield from (f"  {option.removeprefix('--')}" for option in self.argv)
+        if not any(option.startswith("--registry") for option in self.argv):
+            yield f"  registry={self.job.registry}"
         yield f"  experiments={','.join(self.options.get_all_options()['experiments'] or [])}"
 
 

@@ -39,6 +39,7 @@ TAKEN_OVER = (
     "require_confinement",
     "trusted_key",
     "model_cache",
+    "registry",
 )
 """The options of the job that a local run has too; its output is an option of its own, and always given."""
 

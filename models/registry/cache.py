@@ -85,7 +85,7 @@ class ArtefactCache:
         """Removes the workspaces of processes that were killed before they could."""
         for folder in self.folder.glob(".work-*"):
             owner = folder.name.split("-")[1]
-            if owner.isdigit() and not _is_alive(int(owner)):
+            if owner.isdigit() and not is_alive(int(owner)):
                 remove_tree(folder)
 
     def _place(self, sha256: str, choice: EngineChoice) -> Path:
@@ -137,7 +137,8 @@ def default_cache_folder() -> Path:
         return Path(tempfile.gettempdir()) / f"hotswap-{os.getuid()}"
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is a process of this number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -29,7 +29,7 @@ STORAGE_EMULATOR_HOST = "STORAGE_EMULATOR_HOST"
 _READ_BYTES = 8 << 20
 _UPLOAD_BYTES = 8 << 20
 _CONNECT_SECONDS, _ANSWER_SECONDS = 5.0, 60.0
-_TIMEOUT = (_CONNECT_SECONDS, _ANSWER_SECONDS)
+TIMEOUT = (_CONNECT_SECONDS, _ANSWER_SECONDS)
 _RETRY_SECONDS, _EMULATOR_RETRY_SECONDS = 15.0, 2.0
 _LOCATION_SECONDS = 10.0
 
@@ -45,8 +45,8 @@ class CloudStorage:
     def __init__(self, client: Any, retry_seconds: float = _RETRY_SECONDS) -> None:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
-        self._client = client
-        self._retry = DEFAULT_RETRY.with_timeout(retry_seconds)
+        self.client = client
+        self.retry = DEFAULT_RETRY.with_timeout(retry_seconds)
 
     @classmethod
     def connect(cls) -> CloudStorage:
@@ -71,17 +71,17 @@ class CloudStorage:
 
     def list(self, pattern: str) -> list[StoredFile]:
         """See `models.storage.Storage.list`; patterns mean what they mean to the job."""
-        bucket, name = _split(pattern)
+        bucket, name = split(pattern)
         wanted = matcher(pattern)
         prefix = re.split(r"[\[*?]", name, maxsplit=1)[0]
-        with _trouble_as(StorageUnavailable, f"gs://{bucket} cannot be listed"):
-            blobs = list(self._client.list_blobs(bucket, prefix=prefix, retry=self._retry, timeout=_TIMEOUT))
+        with trouble_as(StorageUnavailable, f"gs://{bucket} cannot be listed"):
+            blobs = list(self.client.list_blobs(bucket, prefix=prefix, retry=self.retry, timeout=TIMEOUT))
         return [
             StoredFile(
                 uri=f"gs://{bucket}/{blob.name}",
                 size=int(blob.size or 0),
-                # The time that Beam, and so the job, takes for the time of the last modification.
-                modified=blob.updated.timestamp(),
+                # Of the upload: `updated` changes with labels and lifecycle rules too.
+                modified=blob.time_created.timestamp(),
                 version=str(blob.generation),
                 finished=True,
             )
@@ -95,7 +95,7 @@ class CloudStorage:
         if blob is None:
             raise FileNotFoundError(uri)
         pinned = blob.bucket.blob(blob.name, generation=blob.generation)
-        file = pinned.open("rb", chunk_size=_READ_BYTES, raw_download=True, retry=self._retry, timeout=_TIMEOUT)
+        file = pinned.open("rb", chunk_size=_READ_BYTES, raw_download=True, retry=self.retry, timeout=TIMEOUT)
         return TranslatedReading(uri, file, _as_storage_error)
 
     def exists(self, uri: str) -> bool:
@@ -106,7 +106,7 @@ class CloudStorage:
         """See `WritableStorage.put`."""
         from google.api_core.exceptions import PreconditionFailed
 
-        with _trouble_as(NotWritten, f"{uri} was not uploaded, and nothing was changed"):
+        with trouble_as(NotWritten, f"{uri} was not uploaded, and nothing was changed"):
             try:
                 self._upload(source, uri, told, if_generation_match=0)
             except PreconditionFailed as error:
@@ -116,31 +116,30 @@ class CloudStorage:
 
     def write(self, uri: str, source: Path) -> None:
         """See `SharedStorage.write`; an object appears when its upload ends."""
-        with _trouble_as(StorageUnavailable, f"{uri} cannot be written"):
+        with trouble_as(StorageUnavailable, f"{uri} cannot be written"):
             self._upload(source, uri, lambda size: None, if_generation_match=None)
 
     def make_newest(self, file: StoredFile, above: float) -> None:
         """See `WritableStorage.make_newest`; the object gets the present time, of Cloud Storage's own clock.
 
-        The object is rewritten onto itself, inside Cloud Storage, as `Blob.update_storage_class` does. Patching its
-        metadata would do for Beam, which looks at `updated`; but the object would keep its creation time, by which
-        lifecycle rules delete, and a model that was just brought back could vanish tonight.
+        The object is rewritten onto itself, inside Cloud Storage, as `Blob.update_storage_class` does: it is then the
+        newest by its creation time too, by which models are ordered and lifecycle rules delete.
         """
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
-        bucket, name = _split(file.uri)
-        blob = self._client.bucket(bucket).blob(name)
+        bucket, name = split(file.uri)
+        blob = self.client.bucket(bucket).blob(name)
         generation = int(file.version)
-        with _trouble_as(NotWritten, f"{file.uri} was not made the newest"):
+        with trouble_as(NotWritten, f"{file.uri} was not made the newest"):
             try:
-                blob.reload(if_generation_match=generation, retry=self._retry, timeout=_TIMEOUT)
+                blob.reload(if_generation_match=generation, retry=self.retry, timeout=TIMEOUT)
                 self._rewrite_onto_itself(blob, generation)
             except (PreconditionFailed, NotFound) as error:
                 raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat") from error
 
     def _upload(self, source: Path, uri: str, told: Told, if_generation_match: int | None) -> None:
-        bucket, name = _split(uri)
-        blob = self._client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
+        bucket, name = split(uri)
+        blob = self.client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
         with _ToldFile(source, told) as reading:
             blob.upload_from_file(
                 reading,
@@ -148,8 +147,8 @@ class CloudStorage:
                 content_type="application/octet-stream",
                 if_generation_match=if_generation_match,
                 checksum="md5",
-                retry=self._retry,
-                timeout=_TIMEOUT,
+                retry=self.retry,
+                timeout=TIMEOUT,
             )
 
     def _rewrite_onto_itself(self, blob: Any, generation: int) -> None:
@@ -160,16 +159,16 @@ class CloudStorage:
                 token=token,
                 if_generation_match=generation,
                 if_source_generation_match=generation,
-                retry=self._retry,
-                timeout=_TIMEOUT,
+                retry=self.retry,
+                timeout=TIMEOUT,
             )
             if token is None:
                 return
 
     def _get(self, uri: str) -> Any:
-        bucket, name = _split(uri)
-        with _trouble_as(StorageUnavailable, f"{uri} cannot be read"):
-            return self._client.bucket(bucket).get_blob(name, retry=self._retry, timeout=_TIMEOUT)
+        bucket, name = split(uri)
+        with trouble_as(StorageUnavailable, f"{uri} cannot be read"):
+            return self.client.bucket(bucket).get_blob(name, retry=self.retry, timeout=TIMEOUT)
 
     def _holds(self, uri: str, source: Path) -> bool:
         blob = self._get(uri)
@@ -211,7 +210,7 @@ def bucket_location(bucket: str, seconds: float) -> tuple[str, ...]:
 
 
 @contextmanager
-def _trouble_as(trouble: Callable[[str], Exception], what: str) -> Iterator[None]:
+def trouble_as(trouble: Callable[[str], Exception], what: str) -> Iterator[None]:
     """Tells whatever Google's client raises as an error of this project, in one line that begins with `what`."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
@@ -250,7 +249,7 @@ class _ToldFile(io.FileIO):
         return position
 
 
-def _split(uri: str) -> tuple[str, str]:
+def split(uri: str) -> tuple[str, str]:
     bucket, _, name = uri.removeprefix("gs://").partition("/")
     if not bucket or not name or re.search(r"[\[*?]", bucket):
         raise InvalidAddress(f"{uri} names no object; gs://BUCKET/NAME is expected")

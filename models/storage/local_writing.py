@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from models.model_files import LONGEST_STEM
 from models.storage.errors import NameTaken, NotWritten
@@ -24,7 +26,7 @@ def put_locally(source: Path, target: str, told: Told = lambda size: None) -> No
         NameTaken: there is a file of this name.
         OSError: the folder cannot be written.
     """
-    with _whole_copy(source, Path(target), told) as partial:
+    with source.open("rb") as reading, _whole_copy(reading, Path(target), told) as partial:
         _name_once(partial, Path(target))
 
 
@@ -34,16 +36,26 @@ def replace_locally(source: Path, target: str) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    with _whole_copy(source, Path(target), lambda size: None) as partial:
+    with source.open("rb") as reading, _whole_copy(reading, Path(target)) as partial:
+        partial.replace(target)
+
+
+def write_locally(data: bytes, target: str) -> None:
+    """Makes the file `target` of `data`, in one step; a file of this name is replaced.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    with _whole_copy(io.BytesIO(data), Path(target)) as partial:
         partial.replace(target)
 
 
 @contextmanager
-def _whole_copy(source: Path, target: Path, told: Told) -> Iterator[Path]:
+def _whole_copy(reading: BinaryIO, target: Path, told: Told = lambda size: None) -> Iterator[Path]:
     """A copy on the disk, under a hidden name beside `target` that no pattern for models matches; to be named."""
     partial = target.with_name(f".{target.name[:LONGEST_STEM]}.partial-{secrets.token_hex(4)}")
     try:
-        with source.open("rb") as reading, partial.open("xb") as writing:
+        with partial.open("xb") as writing:
             while chunk := reading.read(_CHUNK_BYTES):
                 writing.write(chunk)
                 told(len(chunk))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
-from models.storage.files import Storage
+from models.storage.files import ReadableFile, Storage
+
+_CHUNK_BYTES = 1 << 20
 
 
 def read_small(storage: Storage, uri: str, most: int) -> bytes:
@@ -23,6 +26,22 @@ def read_small(storage: Storage, uri: str, most: int) -> bytes:
     if len(data) > most:
         raise ValueError(f"is larger than {most:,} bytes")
     return data
+
+
+def copy_within(source: ReadableFile, target: Path, most: int) -> None:
+    """Copies an open file to the local file `target`.
+
+    Raises:
+        ValueError: it is larger than `most` bytes.
+        FileNotFoundError, StorageUnavailable: from the storage.
+    """
+    size = 0
+    with target.open("wb") as writing:
+        while chunk := source.read(_CHUNK_BYTES):
+            size += len(chunk)
+            if size > most:
+                raise ValueError(f"is larger than {most:,} bytes")
+            writing.write(chunk)
 
 
 class TranslatedReading:

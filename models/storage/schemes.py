@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.storage.errors import NotWritten, StorageUnavailable
+from models.storage.errors import InvalidAddress, NotWritten, StorageUnavailable
 from models.storage.files import ReadableFile, Storage, StoredFile, Told
 from models.storage.local import LocalStorage
+from models.storage.local_objects import LocalObjects
 from models.storage.local_writing import make_newest_locally, put_locally, replace_locally
+from models.storage.objects import ObjectStore
 
 if TYPE_CHECKING:  # at run time only where an address asks for it: Google's client takes seconds to import
     from models.storage.cloud import CloudStorage
@@ -72,6 +74,20 @@ class AnyStorage:
             raise NotWritten(f"{file.uri} cannot be made the newest; local files and gs:// can")
         else:
             make_newest_locally(file, above)
+
+    def objects(self, address: str) -> ObjectStore:
+        """The objects below a local folder or a `gs://` address.
+
+        Raises:
+            InvalidAddress: it is neither.
+        """
+        if address.startswith("gs://"):
+            from models.storage.cloud_objects import CloudObjects
+
+            return CloudObjects(lambda: self._cloud, address)
+        if "://" in address:
+            raise InvalidAddress(f"{address} can hold no registry; a local folder and gs://BUCKET/FOLDER can")
+        return LocalObjects(Path(address))
 
     def _of(self, uri: str) -> Storage:
         if "://" not in uri:

@@ -34,7 +34,7 @@ from models.model_files import MODEL_SUFFIXES, needs_keras
 from models.printable import logger
 from models.reference import DIGEST_DIGITS, ModelReference, sha256_of
 from models.registry.cache import ArtefactCache
-from models.registry.shared import SharedArtefacts
+from models.registry.forms import CompiledForms
 from models.signatures.beside import read_signature
 from models.signatures.trusted import TrustedKeys
 from models.storage import ReadableFile, Storage
@@ -92,7 +92,7 @@ class Vetter:
         choice: the engine that the user asked for.
         largest_batch: the largest batch in use.
         limits: what one candidate may take.
-        shared: where a fleet shares its compiled models; nowhere where None.
+        forms: where a fleet shares its compiled models; nowhere where None.
         max_values: numbers that a result may tell of a model's outputs as they are.
         trusted: keys and certificates in PEM, of which one must have signed a model; it needs no signature where
             there are none.
@@ -105,7 +105,7 @@ class Vetter:
         choice: EngineChoice = DEFAULT_ENGINE,
         largest_batch: int = DEFAULT_LARGEST_BATCH,
         limits: VettingLimits = VettingLimits(),
-        shared: SharedArtefacts | None = None,
+        forms: CompiledForms | None = None,
         max_values: int = DEFAULT_MAX_VALUES,
         trusted: Sequence[str] = (),
     ) -> None:
@@ -115,7 +115,7 @@ class Vetter:
         self._choice = choice
         self._batch_sizes = tuple(sorted({1, 2, max(1, largest_batch)}))
         self._limits = limits
-        self._shared = shared
+        self._forms = forms
         self._max_values = max_values
         self._lock = threading.Lock()
         self._spare: tuple[ChildProcess, float] | None = None
@@ -143,7 +143,21 @@ class Vetter:
             VettingStopped: `close` was called.
         """
         artefact = self._cache.find(reference.sha256, self._choice)
+        if artefact is None and self._forms is not None:
+            with self._cache.workspace() as workspace:
+                artefact = self._from_fleet(reference.sha256, workspace)
         return self._vetted(reference, artefact) if artefact else self._vet(reference.uri, reference.sha256)
+
+    def share(self, vetted: Vetted) -> None:
+        """Has a fleet find the compiled form of a model, where it does not yet.
+
+        Raises:
+            StorageUnavailable: it could not be written.
+        """
+        if self._forms is None or self._forms.has(vetted.reference.sha256, self._choice):
+            return
+        with self._cache.workspace() as workspace:
+            self._forms.offer(vetted.artefact, self._choice, workspace)
 
     def quantize(self, path: Path, calibration: Path, target: Path) -> None:
         """Writes a model, whatever kind of file it is, as ONNX that computes in 8 bits.
@@ -219,7 +233,9 @@ class Vetter:
                 )
             try:
                 signed_by = self._signer_of(uri, path)
-                artefact = self._cache.find(sha256, self._choice) or self._from_fleet(sha256, workspace)
+                artefact = self._cache.find(sha256, self._choice)
+                if artefact is None and expected is None:  # who expects certain bytes has asked the fleet already
+                    artefact = self._from_fleet(sha256, workspace)
                 if artefact is None:
                     artefact = self._compile(path, sha256, workspace)
             except ModelRejected as rejection:
@@ -275,8 +291,11 @@ class Vetter:
                 f"and this machine has {machine >> 20:,}; make it smaller",
             )
         artefact = self._vetted_somehow(self._job(path, sha256), needs_keras(path.name))
-        if self._shared is not None:
-            self._shared.offer(artefact, self._choice, workspace)
+        if self._forms is not None:
+            try:
+                self._forms.offer(artefact, self._choice, workspace)
+            except Exception as error:  # whatever a storage raises, the model is compiled and can be served
+                _LOGGER.warning("the compiled form of sha256:%s could not be shared: %s", sha256, error)
         return artefact
 
     def _job(self, path: Path, sha256: str) -> Job:
@@ -333,7 +352,7 @@ class Vetter:
         child.close()
 
     def _from_fleet(self, sha256: str, workspace: Path) -> Artefact | None:
-        found = self._shared.fetch(sha256, self._choice, workspace) if self._shared is not None else None
+        found = self._forms.fetch(sha256, self._choice, workspace) if self._forms is not None else None
         if found is None:
             return None
         try:

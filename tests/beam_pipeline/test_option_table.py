@@ -43,7 +43,7 @@ FULL = JobOptions(
     require_confinement=True,
     trusted_key=(A_KEY,),
     model_cache="/cache",
-    compile_cache="gs://b/cache",
+    registry="gs://b/registry",
 )
 VETTING = {"engine", "max_batch_size", "max_values", "require_confinement"}
 READING = VETTING | {"trusted_key"}

@@ -14,10 +14,10 @@ import pytest
 
 from models.reference import Statement
 from models.serving import Serving, ServingConfig
+from models.storage.schemes import AnyStorage
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
 from tests.end_to_end.telling_models import drop, records, untrue
 from tests.waiting import eventually
-from transforms.beam_storage import BeamStorage
 
 BUNDLES_WHILE_STALE = 15
 IMAGES = 4
@@ -39,7 +39,7 @@ def workers(world: Path) -> Iterator[list[SdkWorkerProcess]]:
 def watcher(world: Path) -> Iterator[Serving]:
     """Whichever process watches the pattern; it has a machine of its own, too."""
     config = ServingConfig(f"{world}/models/*.onnx", 0.2, "onnx", cache_folder=str(world / "machine-3"))
-    watching = Serving(config, BeamStorage())
+    watching = Serving(config, AnyStorage())
     yield watching
     watching.close()
 

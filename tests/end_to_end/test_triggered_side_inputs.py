@@ -58,7 +58,7 @@ def test_a_busy_worker_takes_up_each_new_pane_and_a_late_old_one_changes_nothing
     eventually(lambda: bundle(second) == ["second"] * 3, "the second model to take over")
     assert [bundle(pane) for pane in (first, second, first)] == [["second"] * 3] * 3
 
-    rollback = Statement(first.reference, second.since + 1)
+    rollback = Statement(first.reference, second.epoch + 1)
     eventually(lambda: bundle(rollback) == ["first"] * 3, "the first model to be back")
     assert untrue(records(world / "results.jsonl"), ids) == []
     assert sorted(int(r["message_id"]) for r in records(world / "results.jsonl")) == list(range(next(numbers)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,6 +29,8 @@ class StorageServer:
     Attributes:
         address: for `STORAGE_EMULATOR_HOST`.
         writes: the query of each request that writes, as the client sent it.
+        reads: how many requests read.
+        one_at_a_time: held by each request, since what a precondition is held against is what is replaced.
         meanwhile: called before the next request that writes is looked at: somebody else's doing.
     """
 
@@ -35,6 +38,8 @@ class StorageServer:
         self.storage = Storage(use_memory_fs=True)
         create_bucket(BUCKET, self.storage)
         self.writes: list[dict[str, str]] = []
+        self.reads = 0
+        self.one_at_a_time = threading.Lock()
         self.meanwhile: Callable[[], object] | None = None
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self))
         self.address = f"http://127.0.0.1:{self.http.server_port}"
@@ -75,22 +80,40 @@ class _Handler(RequestHandler):
         self._server = server
         super().__init__(server.storage, *args)
 
-    def do_POST(self) -> None:  # noqa: N802 - http.server's name
-        if self._precondition_holds():
-            super().do_POST()
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        self._server.reads += 1
+        with self._server.one_at_a_time:
+            super().do_GET()
+
+    def end_headers(self) -> None:
+        """Tells which generation is sent: https://cloud.google.com/storage/docs/xml-api/reference-headers."""
+        url = urlsplit(self.path)
+        if self.command == "GET" and "alt=media" in url.query:
+            self.send_header("X-Goog-Generation", self._server.generation(unquote(url.path.rpartition("/o/")[2])))
+        super().end_headers()
+
+    def do_DELETE(self) -> None:  # noqa: N802
+        self._write(super().do_DELETE)
+
+    def do_POST(self) -> None:  # noqa: N802
+        self._write(super().do_POST)
 
     def do_PUT(self) -> None:  # noqa: N802
-        if self._precondition_holds():
-            super().do_PUT()
+        self._write(super().do_PUT)
 
-    def _precondition_holds(self) -> bool:
-        url = urlsplit(self.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+    def _write(self, write: Callable[[], None]) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.rfile: io.BufferedIOBase = io.BytesIO(body)
         meanwhile, self._server.meanwhile = self._server.meanwhile, None
         if meanwhile:
             meanwhile()
+        with self._server.one_at_a_time:
+            if self._precondition_holds(body):
+                write()
+
+    def _precondition_holds(self, body: bytes) -> bool:
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
         self._server.writes.append(query)
         wanted = query.get("ifGenerationMatch")
         if wanted is None or wanted == self._server.generation(self._object(url.path, query, body)):
@@ -108,5 +131,7 @@ class _Handler(RequestHandler):
             return unquote(path.rpartition("/o/")[2])
         if "upload_id" in query:
             return str(self._server.storage.get_resumable_file_obj(query["upload_id"])["name"])
+        if not body:
+            return unquote(path.rpartition("/o/")[2])
         found = re.search(rb'"name": ?"([^"]+)"', body)
         return query.get("name") or (found[1].decode() if found else None)

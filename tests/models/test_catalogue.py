@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from models.artefacts import Artefact, Manifest, Vetted
-from models.card import Card, InputSpec
-from models.catalogue import Catalogue, Verdict
+from models.catalogue import Catalogue
 from models.errors import ModelFault, ModelRejected
 from models.reference import ModelReference
+from models.registry.records import Accepted, Verdict
 from models.storage import StoredFile
 
-CARD = Card("m", "", (), "raw", InputSpec(1, 1))
 BAD = "bad"
 
 
-def good(uri: str, content: str) -> Vetted:
-    sha256 = hashlib.sha256(content.encode()).hexdigest()
-    manifest = Manifest(sha256, "onnx", "", CARD, (1, 1, 3), "float32", (), 0.0)
-    return Vetted(ModelReference(uri, sha256), Artefact(Path(content), manifest))
+def reference(uri: str, content: str) -> ModelReference:
+    return ModelReference(uri, hashlib.sha256(content.encode()).hexdigest())
+
+
+def good(uri: str, content: str) -> Accepted:
+    return Accepted(reference(uri, content), "m")
+
+
+class Stating(Catalogue):
+    """A catalogue whose every successor is stated, as one watch alone does it."""
+
+    stated: ModelReference | None = None
+
+    def decide(self, now: float) -> ModelReference | None:
+        if successor := self.successor(self.stated, now):
+            self.stated = successor.reference
+        return self.stated
 
 
 def verdict_on(uri: str, content: str) -> Verdict:
-    return ModelRejected(ModelFault.TRUNCATED, content) if content.startswith(BAD) else good(uri, content)
+    rejected = ModelRejected(ModelFault.TRUNCATED, content, reference(uri, content).model_id)
+    return rejected if content.startswith(BAD) else good(uri, content)
 
 
 @dataclass(frozen=True)
@@ -87,9 +98,8 @@ class NewestValidFileWins(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.catalogue = Catalogue()
+        self.catalogue = Stating()
         self.vetting.clear()
-        self.last_since = 0
 
     @rule(seconds=st.sampled_from([0.1, 0.9, 4.0, 40.0]))
     def time_passes(self, seconds: float) -> None:
@@ -99,7 +109,7 @@ class NewestValidFileWins(RuleBasedStateMachine):
     def an_empty_listing(self) -> None:
         before = self.catalogue.decide(self.now)
         self.catalogue.observe([], self.now)
-        assert self.catalogue.decide(self.now) is before
+        assert self.catalogue.decide(self.now) == before
 
     @rule()
     def poll(self) -> None:
@@ -122,7 +132,7 @@ class NewestValidFileWins(RuleBasedStateMachine):
 
     @rule()
     def all_comes_to_rest(self) -> None:
-        live = self.catalogue.statement.reference if self.catalogue.statement else None
+        live = self.catalogue.stated
         for _ in range(20):
             self.poll()
             for uri in list(self.vetting):
@@ -130,16 +140,12 @@ class NewestValidFileWins(RuleBasedStateMachine):
                 self.catalogue.record(file, verdict_on(uri, content), self.now)
             self.catalogue.decide(self.now)
             self.now += 5
-        stated = self.catalogue.decide(self.now)
-        assert (stated.reference if stated else None) == the_rule(self.disk, live)
+        assert self.catalogue.decide(self.now) == the_rule(self.disk, live)
 
     @invariant()
-    def only_valid_bytes_are_stated_and_since_only_grows(self) -> None:
+    def what_is_stated_needs_no_second_thought(self) -> None:
         stated = self.catalogue.decide(self.now)
-        if stated is not None:
-            assert stated.since >= self.last_since
-            self.last_since = stated.since
-            assert self.catalogue.decide(self.now) is stated
+        assert self.catalogue.successor(stated, self.now) is None
 
     def teardown(self) -> None:
         if hasattr(self, "disk"):
@@ -156,8 +162,8 @@ def stored(uri: str, modified: float, version: str = "1", finished: bool = True)
     return StoredFile(uri, 1, modified, version, finished)
 
 
-def catalogue(*files: StoredFile, now: float = 100.0) -> Catalogue:
-    made = Catalogue()
+def catalogue(*files: StoredFile, now: float = 100.0) -> Stating:
+    made = Stating()
     made.observe(files, now)
     return made
 
@@ -166,9 +172,9 @@ def uris(files: list[StoredFile]) -> list[str]:
     return [file.uri for file in files]
 
 
-def stated(made: Catalogue, now: float = 100.0) -> str | None:
-    statement = made.decide(now)
-    return statement.reference.uri if statement else None
+def stated(made: Stating, now: float = 100.0) -> str | None:
+    reference = made.decide(now)
+    return reference.uri if reference else None
 
 
 def test_with_a_bad_newest_and_a_good_older_file_the_job_starts_on_the_good_one() -> None:
@@ -244,9 +250,10 @@ def test_no_file_is_rejected_because_its_signature_comes_a_moment_before_or_afte
 
     changing = stored("m", 2, "1 signed otherwise")
     made.observe([stored("fine", 1), changing], 300)
-    assert not made.record(changing, ModelRejected(ModelFault.BAD_SIGNATURE, ""), 304.9)
+    forged = ModelRejected(ModelFault.BAD_SIGNATURE, "", reference("m", "y").model_id)
+    assert not made.record(changing, forged, 304.9)
     assert stated(made, 304.9) == "m"
-    assert made.record(changing, ModelRejected(ModelFault.BAD_SIGNATURE, ""), 305)
+    assert made.record(changing, forged, 305)
     assert stated(made, 305) == "fine"
 
 
@@ -329,14 +336,25 @@ def test_a_postponed_file_is_looked_at_again_when_its_time_has_come() -> None:
     assert uris(made.to_vet(120, ())) == ["m"]
 
 
-def test_each_statement_is_newer_than_the_one_before_even_if_the_clock_is_not() -> None:
-    first, second = stored("m", 1), stored("n", 2)
-    made = catalogue(first)
-    made.record(first, good("m", "x"), 100)
-    before = made.decide(100)
-    made.observe([first, second], 50)
-    made.record(second, good("n", "y"), 50)
-    after = made.decide(50)
-    assert before is not None
-    assert after is not None
-    assert after.since > before.since
+def test_another_opinion_of_the_live_bytes_is_no_reason_to_go_back() -> None:
+    live, older = stored("live", 2), stored("older", 1)
+    made = catalogue(live, older)
+    for file in (live, older):
+        made.record(file, good(file.uri, file.uri), 100)
+    assert stated(made) == "live"
+    touched = stored("live", 3, "2")
+    made.observe([touched, older], 101)
+    made.record(touched, ModelRejected(ModelFault.TIMED_OUT, "", reference("live", "live").model_id), 102)
+    assert stated(made, 102) == "live"
+    newer = stored("newer", 4)
+    made.observe([newer, touched, older], 103)
+    made.record(newer, good("newer", "newer"), 103)
+    assert stated(made, 103) == "newer"
+
+
+def test_whoever_knows_only_what_is_stated_never_goes_back() -> None:
+    live, older = stored("live", 2), stored("older", 1)
+    made = catalogue(live, older)
+    made.stated = reference("live", "live")
+    made.record(older, good("older", "older"), 100)
+    assert stated(made, 1e6) == "live"

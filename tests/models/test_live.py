@@ -64,8 +64,8 @@ def await_live(models: LiveModels, reference: ModelReference) -> None:
     eventually(lambda: is_live(models, reference), f"{reference.model_id} to be live")
 
 
-def bring(models: LiveModels, reference: ModelReference, since: int) -> None:
-    models.follow(Statement(reference, since))
+def bring(models: LiveModels, reference: ModelReference, epoch: int) -> None:
+    models.follow(Statement(reference, epoch))
     await_live(models, reference)
 
 
@@ -107,8 +107,8 @@ def test_a_model_that_is_wanted_again_is_told_to_be_loading_again(
     models: LiveModels, shelf: Shelf, events: EventLog
 ) -> None:
     one, two = shelf.model(1), shelf.model(2)
-    for since, reference in enumerate((one, two, one)):
-        bring(models, reference, since)
+    for epoch, reference in enumerate((one, two, one)):
+        bring(models, reference, epoch)
     eventually(lambda: events.counts()["live"] == 3, "the event live")
     assert [event.model_id for event in events.drain() if event.event == "loading"] == [
         reference.model_id for reference in (one, two, one)
@@ -176,11 +176,11 @@ def test_a_batch_that_hangs_blocks_no_later_swap(models: LiveModels, shelf: Shel
 
 def test_one_load_per_version(models: LiveModels, shelf: Shelf) -> None:
     references = [shelf.model(number) for number in range(3)]
-    for since in range(1, 40):
-        models.follow(Statement(references[0], since))
+    for epoch in range(1, 40):
+        models.follow(Statement(references[0], epoch))
     await_live(models, references[0])
-    for since, reference in enumerate(references[1:], start=100):
-        bring(models, reference, since)
+    for epoch, reference in enumerate(references[1:], start=100):
+        bring(models, reference, epoch)
     assert set(shelf.loads.values()) == {1}
     assert len(shelf.loads) == 3
 
@@ -377,8 +377,8 @@ def test_a_hundred_swaps_under_load_keep_every_tag_true(models: LiveModels, shel
     threads = [threading.Thread(target=predict) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for since, reference in enumerate(references[1:], start=2):
-        models.follow(Statement(reference, since))
+    for epoch, reference in enumerate(references[1:], start=2):
+        models.follow(Statement(reference, epoch))
 
         def is_in(reference: ModelReference = reference) -> bool:
             resident.append(models.resident())

@@ -76,8 +76,8 @@ def models(shelf: Shelf, device: Device, events: EventLog) -> Iterator[LiveModel
     models.close()
 
 
-def bring(models: LiveModels, reference: ModelReference, since: int) -> None:
-    models.follow(Statement(reference, since))
+def bring(models: LiveModels, reference: ModelReference, epoch: int) -> None:
+    models.follow(Statement(reference, epoch))
     eventually(lambda: (live := models.peek()) and live.reference == reference, f"{reference.model_id} to be live")
 
 

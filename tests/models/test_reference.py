@@ -24,21 +24,21 @@ def test_a_model_is_named_after_its_file(uri: str, name: str) -> None:
 
 
 @given(st.text(min_size=1), st.text("0123456789abcdef", min_size=64, max_size=64), st.integers(0, 2**63))
-def test_every_statement_survives_its_journey(uri: str, digest: str, since: int) -> None:
-    stated = Statement(ModelReference(uri, digest), since)
+def test_every_statement_survives_its_journey(uri: str, digest: str, epoch: int) -> None:
+    stated = Statement(ModelReference(uri, digest), epoch)
     assert Statement.decode(stated.encode()) == stated
 
 
 def test_a_name_that_looks_like_a_statement_does_not_fool() -> None:
-    stated = Statement(ModelReference(f"m@sha256:{SHA256};since=9", "f" * 64), 1)
+    stated = Statement(ModelReference(f"m@sha256:{SHA256};epoch=9", "f" * 64), 1)
     assert Statement.decode(stated.encode()) == stated
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "m.h5", "m.h5@sha256:", f"m.h5@sha256:{SHA256}", f"m.h5@sha256:{DIGEST};since=1"),
-        *(f"@sha256:{SHA256};since=1", f"m@sha256:{SHA256.upper()};since=1"),
+        *("", "m.h5", "m.h5@sha256:", f"m.h5@sha256:{SHA256}", f"m.h5@sha256:{DIGEST};epoch=1"),
+        *(f"@sha256:{SHA256};epoch=1", f"m@sha256:{SHA256.upper()};epoch=1"),
     ],
 )
 def test_what_is_no_statement_is_refused(text: str) -> None:

@@ -35,11 +35,10 @@ def test_one_machine_vets_and_answers_and_the_next_loads_what_it_shared(
 
     def machine(name: str) -> ServingConfig:
         pattern, cache, fleet = (str(tmp_path / part) for part in ("models/*.onnx", name, "fleet"))
-        return ServingConfig(pattern, poll_seconds=0.1, max_batch_size=2, cache_folder=cache, compile_cache=fleet)
+        return ServingConfig(pattern, poll_seconds=0.1, max_batch_size=2, cache_folder=cache, registry=fleet)
 
     assert favoured(machine("first")) == 2
-    [shared] = (tmp_path / "fleet").iterdir()
-    assert shared.suffix == ".tar"
+    assert len(list((tmp_path / "fleet/compiled").glob("*.tar"))) == 1
 
     monkeypatch.setattr("models.vetting.vetter.ChildProcess", None)
     assert favoured(machine("second")) == 2

@@ -149,7 +149,7 @@ def test_a_verdict_on_what_was_overwritten_meanwhile_is_never_applied(bench: Ben
     bench.looks()
     bench.vetter.let_go.set()
     bench.until_told(("rejected", "m.h5"))
-    assert bench.stated() == "n.h5"
+    bench.until(lambda: bench.stated() == "n.h5")
     assert ("accepted", "m.h5") not in bench.events_now()
 
 

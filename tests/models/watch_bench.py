@@ -16,7 +16,10 @@ from models.card import Card, InputSpec
 from models.errors import ModelFault, ModelRejected, VettingStopped
 from models.events import EventLog
 from models.reference import ModelReference
+from models.registry.registry import Registry, Terms
 from models.storage import LocalStorage, ReadableFile, StoredFile
+from models.storage.local_objects import LocalObjects
+from models.storage.objects import ObjectStore
 from models.watch import ModelWatch
 from tests.waiting import eventually
 
@@ -88,6 +91,9 @@ class Reader:
     def tidy(self) -> None:
         pass
 
+    def share(self, vetted: Vetted) -> None:
+        pass
+
     def close(self) -> None:
         self.let_go.set()
 
@@ -101,13 +107,18 @@ class Bench:
         self.storage = Troubled()
         self.events = EventLog()
         self.told: list[tuple[str, str]] = []
+        self.objects: ObjectStore = LocalObjects(folder.with_name(f"{folder.name}-registry"))
+        self.adopts = False
         self.start()
 
     def start(self, poll_seconds: float = 0.002) -> None:
         self.vetter = Reader()
         vetter: Any = self.vetter
         pattern = f"{self.folder}/*.h5"
-        self.watch = ModelWatch(pattern, self.storage, vetter, self.events, poll_seconds, self.clock)
+        self.registry = Registry(self.objects, pattern, Terms("auto", 10))
+        self.watch = ModelWatch(
+            pattern, self.storage, vetter, self.registry, self.events, poll_seconds, self.clock, adopts=self.adopts
+        )
 
     def restart(self, poll_seconds: float) -> None:
         """Watches anew, and looks at the folder as often as told."""

@@ -62,6 +62,7 @@ def test_what_models_calls_live_is_what_the_catalogue_states(tmp_path: Path) -> 
     from models.artefacts import Artefact, Manifest, Vetted
     from models.card import Card, InputSpec
     from models.reference import ModelReference
+    from models.registry.records import Accepted
 
     manifest = Manifest(
         "0" * 64,
@@ -78,8 +79,8 @@ def test_what_models_calls_live_is_what_the_catalogue_states(tmp_path: Path) -> 
     catalogue = Catalogue()
     catalogue.observe(files, 10.0)
     for file, verdict in zip(files, verdicts, strict=True):
-        catalogue.record(file, verdict, 10.0)
-    stated = catalogue.decide(10.0)
+        catalogue.record(file, Accepted.of(verdict), 10.0)
+    stated = catalogue.successor(None, 10.0)
     live = live_one([Surveyed(file, verdict) for file, verdict in zip(files, verdicts, strict=True)])
     assert stated is not None
     assert live is not None

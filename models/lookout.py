@@ -1,0 +1,150 @@
+"""One look at a pattern of model files, and what follows from it for its pointer. No threads, no clock."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from models.catalogue import Catalogue
+from models.judging import Judging
+from models.printable import logger
+from models.reference import ModelReference, Statement
+from models.registry.registry import Registry
+from models.signatures.beside import list_models
+from models.storage import Storage, StoredFile
+from models.storage.errors import StorageUnavailable
+
+_LOGGER = logger(__name__)
+
+_REMIND_SECONDS = 30.0
+
+
+class Lookout:
+    """Lists a pattern, takes in verdicts, and moves the pointer to the newest valid file.
+
+    Trouble with the storage or the registry changes nothing.
+
+    Args:
+        pattern: of the model files.
+        storage: lists them.
+        registry: where verdicts and the pointer are kept.
+        catalogue: what is known about the files.
+        judging: comes to verdicts on them.
+        signed: whether a verdict depends on a file's signature too.
+        adopts: whether what the pointer states counts although its file is not there.
+        stopwatch: seconds that only grow, for reminders.
+
+    Attributes:
+        statement: what the pointer states; None before there is a valid model.
+        failures: looks in a row that found out nothing.
+    """
+
+    def __init__(
+        self,
+        pattern: str,
+        storage: Storage,
+        registry: Registry,
+        catalogue: Catalogue,
+        judging: Judging,
+        signed: bool = False,
+        adopts: bool = False,
+        stopwatch: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.statement: Statement | None = None
+        self.failures = 0
+        self._pattern = pattern
+        self._storage = storage
+        self._registry = registry
+        self._catalogue = catalogue
+        self._judging = judging
+        self._signed = signed
+        self._adopts = adopts
+        self._stopwatch = stopwatch
+        self._reminded = 0.0
+
+    def look(self, clock: Callable[[], float]) -> bool:
+        """One listing, and what follows from it, from the registry, and from the verdicts before it.
+
+        Args:
+            clock: wall-clock seconds; the clock of the files' modification times.
+
+        Returns:
+            Whether another look is worth while at once: somebody else was faster.
+        """
+        finished = self._judging.finished()
+        trouble = f"{self._pattern} cannot be listed"
+        try:
+            files = list_models(self._storage, self._pattern, self._signed)
+            trouble = f"the registry {self._registry.address} gives no answer"
+            self._registry.live.look()
+        except Exception as error:  # whatever a storage raises, nothing is known
+            self._judging.put_back(finished)
+            self._note_failure(trouble, error)
+            return False
+        now = clock()
+        self._remind_if_empty(files)
+        self._catalogue.observe(files, now)
+        self._take_over()
+        overtaken = False
+        try:
+            self._judging.take(finished, now)
+            self._judging.take_known(now)
+            self._judging.forget_the_gone()
+            overtaken = not self._move_pointer(now)
+        except StorageUnavailable as error:
+            self._note_failure(trouble, error)
+        else:
+            self._note_success()
+        self._take_over()
+        return overtaken
+
+    def next_change(self, now: float) -> float | None:
+        """When something will follow from nothing but time."""
+        changes = (self._judging.next_change(), self._catalogue.next_change(now))
+        return min((change for change in changes if change is not None), default=None)
+
+    def _note_failure(self, what: str, error: Exception) -> None:
+        if not self.failures:
+            _LOGGER.warning("%s, the model stays as it is: %s", what, error)
+        self.failures += 1
+        self._registry.note_outage()
+
+    def _note_success(self) -> None:
+        if self.failures:
+            _LOGGER.info("%s can be listed again, and the registry %s", self._pattern, self._registry.address)
+        self.failures = 0
+
+    def _move_pointer(self, now: float) -> bool:
+        """Whether the pointer is where it should be; not where somebody else has moved it meanwhile."""
+        stated = self.statement.reference if self.statement else None
+        successor = self._catalogue.successor(stated, now)
+        pointer = self._registry.live.statement
+        if successor is None or (pointer is not None and pointer.reference == successor.reference):
+            return True
+        if not self._registry.live.move(successor.reference, self._why(stated, successor.reference)):
+            return False
+        _LOGGER.info("newest valid model: %s", successor.reference.model_id)
+        return True
+
+    def _why(self, stated: ModelReference | None, successor: ModelReference) -> str:
+        if stated is None or stated.uri in self._catalogue.listed():
+            same_file = stated is not None and stated.uri == successor.uri
+            return "the newest valid file" + (", which holds other bytes now" if same_file else "")
+        return f"the newest valid file, now that {stated.uri} is gone"
+
+    def _take_over(self) -> None:
+        """Takes over what the pointer states."""
+        stated = self._registry.live.statement
+        if stated is None or stated == self.statement:
+            return
+        if self._adopts or self.statement or stated.reference.uri in self._catalogue.listed():
+            self.statement = stated
+
+    def _remind_if_empty(self, files: list[StoredFile]) -> None:
+        now = self._stopwatch()
+        if files:
+            self._reminded = 0.0
+        elif now - self._reminded >= _REMIND_SECONDS and (self.statement is None or not self._reminded):
+            self._reminded = now
+            waiting = "waiting for one" if self.statement is None else "the live model stays"
+            _LOGGER.warning("no model file matches %s; %s", self._pattern, waiting)

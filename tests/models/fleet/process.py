@@ -1,0 +1,154 @@
+"""One worker process of a simulated fleet: the real lookout, judging, claims and pointer, on simulated time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from models.artefacts import Artefact, Manifest, Vetted
+from models.card import Card, InputSpec
+from models.catalogue import Catalogue
+from models.errors import ModelFault, ModelRejected, VettingStopped
+from models.events import EventLog
+from models.following import Following
+from models.judging import Judging
+from models.lookout import Lookout
+from models.reference import ModelReference, Statement
+from models.registry.claims import Claims
+from models.registry.registry import Registry, Terms
+from models.storage import StoredFile
+from tests.models.fleet.world import BAD, PATTERN, Bucket, World, digest_of
+
+POLL_SECONDS = 30.0
+_CARD = Card("m", "", (), "raw", InputSpec(1, 1))
+
+
+class Vetting:
+    """A file that is being vetted, in a thread that is held until the simulation lets it go on."""
+
+    def __init__(self, file: StoredFile) -> None:
+        self.file = file
+        self.go_on = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.killed = False
+        self.is_due = False
+
+
+class Process:
+    """A worker process.
+
+    Args:
+        world: what it shares with the others.
+        number: of the process.
+        skew: seconds by which its clocks are wrong.
+    """
+
+    def __init__(self, world: World, number: int, skew: float) -> None:
+        self.number = number
+        self.alive = True
+        self.awake = False
+        self.vettings: list[Vetting] = []
+        self._handed = threading.local()
+        self._world = world
+        self._skew = skew
+        self._reached = threading.Semaphore(0)
+        bucket = Bucket(world)
+        self._claims = Claims(bucket, self.clock, beats=False)
+        registry = Registry(bucket, PATTERN, Terms("auto", 10), self._claims)
+        catalogue = Catalogue()
+        vetter: Any = self
+        self._registry = registry
+        self._judging = Judging(
+            catalogue, registry, vetter, EventLog(), POLL_SECONDS, False, self._submit, self._has_news
+        )
+        self._lookout = Lookout(PATTERN, bucket, registry, catalogue, self._judging, adopts=True, stopwatch=self.clock)
+        self.following = Following(POLL_SECONDS, self.clock)
+
+    def clock(self) -> float:
+        """Its own, which is wrong by as much as it pleases."""
+        return self._world.now + self._skew
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether its watch goes on looking without being asked."""
+        return self.awake or self._judging.under_way
+
+    def tick(self) -> Statement | None:
+        """What it states when the fleet's clock asks it."""
+        self.look()
+        return self._lookout.statement
+
+    def look(self) -> None:
+        self.awake = False
+        if self._lookout.look(self.clock):
+            self.awake = True
+        if not self._lookout.failures:
+            self._judging.begin(self.clock())
+
+    def hear(self, statement: Statement) -> None:
+        """A pane of the side input reaches it."""
+        if self.following.hear(statement) and self.following.latest is not None:
+            self._registry.live.remember(self.following.latest)
+            self.awake = True
+
+    def beat(self) -> None:
+        self._claims.beat()
+
+    def finish(self, vetting: Vetting) -> None:
+        """A vetting comes to its end."""
+        self.vettings.remove(vetting)
+        vetting.go_on.set()
+        assert vetting.thread is not None
+        vetting.thread.join()
+        self._reached.acquire()
+
+    def kill(self) -> None:
+        """The process is gone from one moment to the next; its claims stay."""
+        self.alive = False
+        for vetting in list(self.vettings):
+            vetting.killed = True
+            self.finish(vetting)
+
+    def vet(self, uri: str) -> Vetted:
+        """In place of a `Vetter`'s: takes as long as the simulation says."""
+        file = self._world.files.get(uri)
+        vetting = Vetting(self._handed.file)
+        vetting.thread = threading.current_thread()
+        self._world.note_vetting(vetting.file)
+        self.vettings.append(vetting)
+        self._reached.release()
+        vetting.go_on.wait()
+        self._world.vetting_now.remove(vetting.file)
+        if vetting.killed:
+            raise VettingStopped
+        if file is None:
+            raise FileNotFoundError(uri)
+        reference = ModelReference(uri, digest_of(file.content))
+        if file.content.startswith(BAD):
+            raise ModelRejected(ModelFault.NOT_A_MODEL, "bad", reference.model_id)
+        manifest = Manifest(reference.sha256, "onnx", "", _CARD, (1, 1, 3), "float32", (), 0.0)
+        return Vetted(reference, Artefact(Path(), manifest))
+
+    def share(self, vetted: Vetted) -> None:
+        """Compiled forms are not simulated."""
+
+    def prepare(self, keras: bool = True) -> None:
+        """No child is prepared."""
+
+    def _submit(self, call: Callable[[StoredFile], None], file: StoredFile) -> None:
+        """Runs until the call is vetting, or over: one thing at a time happens in a simulation."""
+
+        def run() -> None:
+            self._handed.file = file
+            try:
+                call(file)
+            finally:
+                self._reached.release()
+
+        threading.Thread(target=run, daemon=True).start()
+        self._reached.acquire()
+
+    def _has_news(self) -> None:
+        self.awake = True

@@ -1,0 +1,191 @@
+"""What the processes of a simulated fleet share: a folder of models, a registry, and the trouble with both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from models.reference import ModelReference
+from models.registry.records import Pointer
+from models.storage import ReadableFile, StoredFile
+from models.storage.errors import StorageUnavailable
+from models.storage.objects import Found
+
+FOLDER = "gs://bucket/models"
+PATTERN = f"{FOLDER}/*.h5"
+BAD = "bad"
+
+
+def digest_of(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+@dataclass
+class File:
+    """A model file: its bytes, when it was uploaded by the bucket's own clock, and its generation."""
+
+    content: str
+    uploaded: float
+    generation: int
+
+
+@dataclass
+class World:
+    """The bucket.
+
+    Attributes:
+        files: by address.
+        objects: of the registry, by name: bytes and generation.
+        down: whether the bucket answers nobody.
+        flaky: the share of requests that fail, before or after they did what they should.
+        moves: every pointer that was written, with the time.
+        faults: promises that were broken.
+        lost: whether somebody damaged the registry.
+        gone: the files that were deleted or overwritten, by their address and digest, and when.
+        vetting_now: what processes that live are vetting.
+    """
+
+    chance: random.Random
+    now: float = 0.0
+    files: dict[str, File] = field(default_factory=dict)
+    objects: dict[str, tuple[bytes, int]] = field(default_factory=dict)
+    down: bool = False
+    flaky: float = 0.0
+    generations: int = 0
+    moves: list[tuple[float, Pointer]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    lost: bool = False
+    gone: dict[str, float] = field(default_factory=dict)
+    vetting_now: list[StoredFile] = field(default_factory=list)
+
+    def next_generation(self) -> int:
+        self.generations += 1
+        return self.generations
+
+    def upload(self, name: str, content: str) -> None:
+        """A file appears, or its bytes are others now."""
+        uri = f"{FOLDER}/{name}"
+        self._went(uri)
+        self.files[uri] = File(content, self.now, self.next_generation())
+
+    def touch(self, uri: str) -> None:
+        """The same bytes, uploaded anew."""
+        file = self.files[uri]
+        self.files[uri] = File(file.content, self.now, self.next_generation())
+
+    def delete(self, uri: str) -> None:
+        self._went(uri)
+        del self.files[uri]
+
+    def newest_valid(self) -> ModelReference | None:
+        """The rule, in three lines."""
+        valid = [(file.uploaded, uri) for uri, file in self.files.items() if not file.content.startswith(BAD)]
+        _, uri = max(valid, default=(0.0, ""))
+        return ModelReference(uri, digest_of(self.files[uri].content)) if uri else None
+
+    def pointer(self) -> Pointer | None:
+        """What is written now; None where nothing is, or nonsense."""
+        for name, (data, _) in self.objects.items():
+            if name.startswith("live/"):
+                try:
+                    return Pointer.decode(data, PATTERN)
+                except ValueError:
+                    return None
+        return None
+
+    def note_vetting(self, file: StoredFile) -> None:
+        """Holds a vetting that begins against the promise that there is one for each version of a file."""
+        told = (json.loads(data) for name, (data, _) in self.objects.items() if name.startswith("verdicts/") and data)
+        known = any((each.get("uri"), each.get("version")) == (file.uri, file.version) for each in told)
+        if known or file in self.vetting_now:
+            self.faults.append(f"at {self.now:.0f}: {file.uri} {file.version} is vetted again")
+        self.vetting_now.append(file)
+
+    def note_move(self, pointer: Pointer) -> None:
+        """Holds a pointer that was written against the promise that it never goes back without cause."""
+        before = self.moves[-1][1] if self.moves else None
+        self.moves.append((self.now, pointer))
+        if before is None or self.lost:
+            return
+        old, new = before.now, pointer.now
+        if new.epoch != old.epoch + 1:
+            self.faults.append(f"epoch {old.epoch} is followed by {new.epoch}")
+        if old.reference != new.reference and not self._had_cause(old.reference, new.reference):
+            self.faults.append(
+                f"at {self.now:.0f} the pointer went from {old.reference} to {new.reference} without cause"
+            )
+
+    def _went(self, uri: str) -> None:
+        if uri in self.files:
+            self.gone[f"{uri}@{digest_of(self.files[uri].content)}"] = self.now
+
+    def _had_cause(self, old: ModelReference, new: ModelReference) -> bool:
+        """The old file is gone or another, or was, or the new one is newer."""
+        if f"{old.uri}@{old.sha256}" in self.gone:
+            return True
+        file, newer = self.files.get(old.uri), self.files.get(new.uri)
+        if file is None or digest_of(file.content) != old.sha256 or newer is None:
+            return True
+        return (newer.uploaded, new.uri) > (file.uploaded, old.uri)
+
+
+class Bucket:
+    """The folder and the registry as one process reaches them: a `Storage` and an `ObjectStore`."""
+
+    address = "gs://bucket/registry"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def list(self, pattern: str) -> list[StoredFile]:
+        self._may_fail()
+        return [
+            StoredFile(uri, len(file.content), file.uploaded, str(file.generation), finished=True)
+            for uri, file in self._world.files.items()
+        ]
+
+    def open(self, uri: str) -> ReadableFile:
+        raise AssertionError("the simulated vetter opens nothing")
+
+    def read(self, name: str) -> Found | None:
+        self._may_fail()
+        found = self._world.objects.get(name)
+        return Found(found[0], str(found[1])) if found else None
+
+    def swap(self, name: str, data: bytes, expected: str | None) -> str | None:
+        self._may_fail()
+        found = self._world.objects.get(name)
+        if (str(found[1]) if found else None) != expected:
+            return str(found[1]) if found and found[0] == data else None
+        generation = self._world.next_generation()
+        self._world.objects[name] = data, generation
+        if name.startswith("live/"):
+            self._world.note_move(Pointer.decode(data, PATTERN))
+        self._may_fail()
+        return str(generation)
+
+    def remove(self, name: str, expected: str) -> bool:
+        self._may_fail()
+        found = self._world.objects.get(name)
+        if found is None or str(found[1]) != expected:
+            return False
+        del self._world.objects[name]
+        self._may_fail()
+        return True
+
+    def names(self, folder: str) -> Sequence[str]:
+        raise AssertionError("nobody lists the registry while it serves")
+
+    def upload(self, source: Path, name: str) -> None:
+        raise AssertionError("compiled forms are not simulated")
+
+    def download(self, name: str, target: Path, most: int) -> None:
+        raise AssertionError("compiled forms are not simulated")
+
+    def _may_fail(self) -> None:
+        if self._world.down or self._world.chance.random() < self._world.flaky:
+            raise StorageUnavailable("simulated")
