@@ -35,7 +35,7 @@ _ROOT = Path(__file__).parents[2]
 _STEP = "RunInference/BeamML_RunInference"
 
 
-def job_for_workers(world: Path, cache: Path) -> list[str]:
+def job_for_workers(world: Path, cache: Path, *more: str) -> list[str]:
     """The options of a job on the models in `world/models`; workers that share a cache are on one machine."""
     return [
         "--runner=DataflowRunner",
@@ -47,6 +47,7 @@ def job_for_workers(world: Path, cache: Path) -> list[str]:
         f"--output_path={world}/results.jsonl",
         f"--dead_letter_path={world}/dead_letters.jsonl",
         f"--model_events_path={world}/events.jsonl",
+        *more,
     ]
 
 

@@ -50,6 +50,12 @@ class StorageServer:
 
         storage.Client.create_anonymous_client().bucket(BUCKET).blob(name).upload_from_string(content)
 
+    def delete(self, name: str) -> None:
+        """Somebody deletes an object, straight away."""
+        from google.cloud import storage
+
+        storage.Client.create_anonymous_client().bucket(BUCKET).blob(name).delete()
+
     def content(self, name: str) -> bytes:
         """An object's bytes."""
         return bytes(self.storage.get_file(BUCKET, name))
