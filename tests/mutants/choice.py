@@ -33,6 +33,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "transforms/beam_storage.py": ("models/registry", "launch/commands/test_cloud_models.py"),
     "transforms/image_bytes.py": ("transforms/test_reading.py", "transforms/test_reading_buckets.py"),
     "transforms/process.py": ("transforms/test_messages.py", "transforms/test_reading.py", "transforms/test_sinks.py"),
+    "transforms/pubsub/attributes.py": ("transforms/test_sinks.py",),
     "transforms/results.py": ("transforms/test_sinks.py",),
     "transforms/watching.py": ("beam_pipeline", "end_to_end/test_triggered_side_inputs.py"),
 }
