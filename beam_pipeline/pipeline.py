@@ -13,6 +13,7 @@ from apache_beam.transforms.window import GlobalWindows
 from beam_pipeline.option_table import JobOptions
 from models.events import ModelEvent
 from models.records import DeadLetter, DecodedImage, ImageRequest
+from transforms.gathering import GatherRequests
 from transforms.inference import HotSwapModelHandler
 from transforms.messages import ParseMessages
 from transforms.process import THE_JOB, JobRun, largest_input
@@ -41,6 +42,8 @@ def build(
 
     parsed = messages | "ParseMessages" >> ParseMessages(run)
     requests: beam.PCollection[ImageRequest] = parsed.requests
+    if job.max_batch_wait_ms:
+        requests = requests | "GatherRequests" >> GatherRequests(job.max_batch_size, job.max_batch_wait_ms)
 
     read = requests | "ReadImages" >> ReadImages(
         job.image_prefix, job.decode_limits, partial(largest_input, run, serving), job.exact_decode, run=run
@@ -51,7 +54,7 @@ def build(
     models = arrivals.moments | "WatchModels" >> WatchFilePattern(
         job.model_pattern, job.model_poll_seconds, config=serving, mode=mode, run=run
     )
-    handler = HotSwapModelHandler(serving, job.max_batch_wait_ms, run)
+    handler = HotSwapModelHandler(serving, run)
     predictions: beam.PCollection[PredictionResult] = arrivals.elements | RunInference(
         handler, model_metadata_pcoll=models.metadata
     )

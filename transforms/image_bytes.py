@@ -1,4 +1,4 @@
-"""The bytes of one image file, wherever Beam's FileSystems reach, tried again where that may help."""
+"""The bytes of one image file, on this machine's disks or in a bucket, tried again where that may help."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from apache_beam.utils import retry
 
 from models.errors import ImageError, ImageFault, typed_line
 from models.images.paths import open_local
-from transforms.beam_files import cause_of, http_status, is_not_found, open_as_it_is
+from models.storage.errors import StorageBusy
+from models.storage.object_reader import ObjectReader
 
 _READ_ATTEMPTS = 5
 FIRST_DELAY_SECONDS = 0.5
@@ -28,17 +29,18 @@ _TRANSIENT_ERRNOS = frozenset(
         errno.ETIMEDOUT,
     }
 )
-#: Told by name, so that reading local files imports no cloud client: `requests`, `urllib3` and `google.auth`.
-_TRANSIENT_NAMES = frozenset({"ChunkedEncodingError", "ProtocolError", "RetryError", "Timeout", "TransportError"})
 
 
-def read_patiently(path: str, prefixes: Sequence[str], max_bytes: int, on_retry: Callable[..., None]) -> bytes:
+def read_patiently(
+    path: str, prefixes: Sequence[str], max_bytes: int, objects: ObjectReader, on_retry: Callable[..., None]
+) -> bytes:
     """The bytes of an image file.
 
     Args:
         path: as `resolve_image_path` resolved it.
         prefixes: below one of which the file must lie; anywhere where empty.
         max_bytes: size of the file.
+        objects: reads what is in a bucket.
         on_retry: called before each further try.
 
     Raises:
@@ -52,7 +54,7 @@ def read_patiently(path: str, prefixes: Sequence[str], max_bytes: int, on_retry:
         logger=on_retry,
     )(_read)
     try:
-        data: bytes = patiently(path, prefixes, max_bytes)
+        data: bytes = patiently(path, prefixes, max_bytes, objects)
     except ImageError:
         raise
     except Exception as error:
@@ -60,14 +62,8 @@ def read_patiently(path: str, prefixes: Sequence[str], max_bytes: int, on_retry:
     return data
 
 
-def _read(path: str, prefixes: Sequence[str], max_bytes: int) -> bytes:
-    with open_local(path, prefixes) if path.startswith("/") else open_as_it_is(path) as file:
-        size = os.fstat(file.fileno()).st_size if path.startswith("/") else max_bytes
-        if size > max_bytes:
-            raise ImageError(ImageFault.TOO_LARGE, f"{size} bytes; the limit is {max_bytes}")
-        data: bytes = file.read(size + 1)  # a buffer of that size is made, however little there is
-        if size < len(data) <= max_bytes:  # it has grown
-            data += file.read(max_bytes + 1 - len(data))
+def _read(path: str, prefixes: Sequence[str], max_bytes: int, objects: ObjectReader) -> bytes:
+    data = _read_local(path, prefixes, max_bytes) if path.startswith("/") else objects.read(path, max_bytes + 1)
     if len(data) > max_bytes:
         raise ImageError(ImageFault.TOO_LARGE, f"more than {max_bytes} bytes")
     if not data:
@@ -75,26 +71,29 @@ def _read(path: str, prefixes: Sequence[str], max_bytes: int) -> bytes:
     return data
 
 
+def _read_local(path: str, prefixes: Sequence[str], max_bytes: int) -> bytes:
+    with open_local(path, prefixes) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise ImageError(ImageFault.TOO_LARGE, f"{size} bytes; the limit is {max_bytes}")
+        data = file.read(size + 1)  # a buffer of that size is made, however little there is
+        if size < len(data) <= max_bytes:  # it has grown
+            data += file.read(max_bytes + 1 - len(data))
+    return data
+
+
 def _is_transient(error: BaseException) -> bool:
-    """Whether another try may help: 408, 429, any 5xx, timeouts, lost connections, a busy file system."""
-    error = cause_of(error)
-    status = http_status(error)
-    if status is not None:
-        return status in (408, 429) or status >= 500
-    if isinstance(error, ConnectionError | TimeoutError):
+    """Whether another try may help: the storage is busy, or the file system is."""
+    if isinstance(error, StorageBusy | ConnectionError | TimeoutError):
         return True
-    if isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNOS:
-        return True
-    return any(kind.__name__ in _TRANSIENT_NAMES or kind.__name__ == "ConnectionError" for kind in type(error).__mro__)
+    return isinstance(error, OSError) and error.errno in _TRANSIENT_ERRNOS
 
 
 def _read_error(error: Exception) -> ImageError:
-    cause = cause_of(error)
-    status = http_status(cause)
-    if is_not_found(cause):
-        return ImageError(ImageFault.NOT_FOUND, typed_line(cause))
-    if status in (401, 403) or isinstance(cause, PermissionError):
-        return ImageError(ImageFault.PERMISSION_DENIED, typed_line(cause))
-    if isinstance(cause, IsADirectoryError):
-        return ImageError(ImageFault.NOT_A_FILE, typed_line(cause))
-    return ImageError(ImageFault.UNAVAILABLE, typed_line(cause))
+    if isinstance(error, FileNotFoundError):
+        return ImageError(ImageFault.NOT_FOUND, typed_line(error))
+    if isinstance(error, PermissionError):
+        return ImageError(ImageFault.PERMISSION_DENIED, typed_line(error))
+    if isinstance(error, IsADirectoryError):
+        return ImageError(ImageFault.NOT_A_FILE, typed_line(error))
+    return ImageError(ImageFault.UNAVAILABLE, typed_line(error))

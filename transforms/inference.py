@@ -29,17 +29,17 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     the batch. Nothing reads an id from the path that the side input last named, so a result cannot be tagged with a
     model that did not make it.
 
+    A batch has images of one bundle. What is to wait for others does so before it is read (`transforms.gathering`).
+
     Args:
         config: which models are served, and how.
-        max_batch_wait_ms: how long a batch may wait for more images across bundles; 0 sends each bundle's at once.
         run: whose models they are.
     """
 
-    def __init__(self, config: ServingConfig, max_batch_wait_ms: int = 0, run: JobRun = THE_JOB) -> None:
+    def __init__(self, config: ServingConfig, run: JobRun = THE_JOB) -> None:
         super().__init__(
             min_batch_size=config.max_batch_size,
             max_batch_size=config.max_batch_size,
-            max_batch_duration_secs=max_batch_wait_ms / 1000 if max_batch_wait_ms else None,
             element_size_fn=partial(_images_worth, config.max_batch_size),
         )
         self._config = config

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from models.errors import ModelsClosed
 from models.serving import Serving, ServingConfig
+from models.storage.object_reader import ObjectReader
 from models.storage.schemes import AnyStorage
 from transforms.beam_storage import BeamStorage
 from transforms.metrics import Meter
@@ -29,6 +30,7 @@ class RunHere:
         self._lock = threading.Lock()
         self._servings: dict[ServingConfig, Serving] = {}
         self._readers: ThreadPoolExecutor | None = None
+        self._objects: ObjectReader | None = None
         self._ended = False
 
     def serving(self, config: ServingConfig) -> Serving:
@@ -58,6 +60,13 @@ class RunHere:
                 self._readers = ThreadPoolExecutor(threads, thread_name_prefix="read-image")
             return self._readers
 
+    def objects(self, connections: int) -> ObjectReader:
+        """Who reads images from buckets; whoever asks first says how many connections are kept."""
+        with self._lock:
+            if self._objects is None:
+                self._objects = ObjectReader(connections)
+            return self._objects
+
     def stop_waiting(self) -> None:
         """Lets go whoever waits for a model or a topic, and lets nobody wait from now on."""
         self.publishers.stop_waiting()
@@ -73,8 +82,11 @@ class RunHere:
             self._ended = True
             servings, self._servings = list(self._servings.values()), {}
             readers, self._readers = self._readers, None
+            objects, self._objects = self._objects, None
         for each in servings:
             each.close()
+        if objects is not None:
+            objects.close()
         if readers is not None:
             readers.shutdown(wait=False, cancel_futures=True)
 

@@ -72,12 +72,10 @@ class ReadImages(beam.PTransform):
         run: JobRun = THE_JOB,
     ) -> None:
         super().__init__()
-        self._run = run
-        self._reader = ImageReader(tuple(prefixes), limits or DecodeLimits(), needed, exact)
-        self._threads = threads
+        self._reader = ImageReader(tuple(prefixes), limits or DecodeLimits(), needed, exact, run, threads)
 
     def expand(self, requests: Any) -> Any:
-        reading = beam.ParDo(ReadImage(self._run, self._reader, self._threads))
+        reading = beam.ParDo(ReadImage(self._reader))
         return requests | "Read and decode" >> reading.with_outputs(DEAD_LETTERS, main="images")
 
 
@@ -102,11 +100,9 @@ class _Waiting(NamedTuple):
 class ReadImage(beam.DoFn):
     """See `ReadImages`."""
 
-    def __init__(self, run: JobRun, reader: ImageReader, threads: int | None, quick_ms: float = QUICK_MS) -> None:
+    def __init__(self, reader: ImageReader, quick_ms: float = QUICK_MS) -> None:
         super().__init__()
-        self._run = run
         self._reader = reader
-        self._threads = threads
         self._quick_ms = quick_ms
         self._waiting: deque[_Waiting] = deque()
         self._for_threads = 0
@@ -132,10 +128,10 @@ class ReadImage(beam.DoFn):
             yield self._counted(outcome, timestamp, window)
             return
         self._for_threads = max(0, self._for_threads - 1)
-        threads = self._threads or default_threads()
+        threads = self._reader.side_by_side
         while self._waiting and (len(self._waiting) >= 2 * threads or self._waiting[0].future.done()):
             yield self._first_waiting()
-        future = self._run.here.readers(threads).submit(self._reader.read_and_decode, request)
+        future = self._reader.run.here.readers(threads).submit(self._reader.read_and_decode, request)
         self._waiting.append(_Waiting(future, timestamp, window))
 
     def finish_bundle(self) -> Iterator[Any]:
@@ -148,7 +144,7 @@ class ReadImage(beam.DoFn):
 
     def _counted(self, outcome: ReadOutcome, timestamp: Any, window: Any) -> Any:
         """What became of one image, counted, in the window it came in."""
-        meter = self._run.here.meter
+        meter = self._reader.run.here.meter
         if outcome.retries:
             meter.count(metrics.READ_RETRIES, outcome.retries)
         windowed = WindowedValue(outcome.value, timestamp, (window,))
@@ -168,8 +164,15 @@ class ImageReader(NamedTuple):
 
     prefixes: tuple[str, ...]
     limits: DecodeLimits
-    needed: Needed
-    exact: bool
+    needed: Needed = nothing_known
+    exact: bool = False
+    run: JobRun = THE_JOB
+    threads: int | None = None
+
+    @property
+    def side_by_side(self) -> int:
+        """How many images of a run are read at once in this process."""
+        return self.threads or default_threads()
 
     def read_and_decode(self, request: ImageRequest) -> ReadOutcome:
         """What becomes of one request; raises nothing, whatever is wrong with it."""
@@ -179,7 +182,9 @@ class ImageReader(NamedTuple):
         started = read = time.perf_counter()
         try:
             path = resolve_image_path(request.image, self.prefixes)
-            data = read_patiently(path, self.prefixes, self.limits.max_bytes, lambda *about: retries.append(about))
+            objects = self.run.here.objects(self.side_by_side)
+            limit, on_retry = self.limits.max_bytes, lambda *about: retries.append(about)
+            data = read_patiently(path, self.prefixes, limit, objects, on_retry)
             size, read, stage = len(data), time.perf_counter(), "decode"
             raster = decode_image(data, limits=self.limits, needed=self.needed(), exact=self.exact)
             value: DecodedImage | DeadLetter = DecodedImage(request, raster)

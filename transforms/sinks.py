@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io.gcp.pubsub import WriteToPubSub
+from apache_beam.io.gcp.pubsub import PubsubMessage, WriteToPubSub
 from apache_beam.options.pipeline_options import StandardOptions
 from apache_beam.pvalue import TaggedOutput
-from apache_beam.transforms import window
-from apache_beam.transforms.trigger import AccumulationMode, AfterAny, AfterCount, AfterProcessingTime, Repeatedly
 
 from models.errors import ImageFault
 from models.events import ModelEvent
@@ -23,15 +19,13 @@ from models.json_lines import append_whole, appendable
 from models.printable import logger
 from models.records import DeadLetter, Origin, encode
 from transforms import metrics
-from transforms.beam_files import create_as_it_is
+from transforms.new_files import WriteNewFiles, shard_key
 from transforms.process import THE_JOB, JobRun
+from transforms.pubsub.attributes import attributes_of
 from transforms.pubsub.errors import PublishingRefused
 from transforms.pubsub.publisher import MAX_MESSAGE_BYTES, Outgoing
 
 _LOGGER = logger(__name__)
-
-REMOTE_FILE_SECONDS = 30
-REMOTE_FILE_RECORDS = 10_000
 
 _UNWRITTEN = "unwritten"
 
@@ -43,8 +37,9 @@ class SinkFailed(Exception):  # noqa: N818 - named for the state it reports
 class WriteJson(beam.PTransform):
     """Writes records, dicts or whatever has `to_json`, to a topic or a path; to neither, it logs them.
 
-    A topic that refuses is waited for (`transforms.pubsub.publisher`), except on Dataflow, whose own sink does that. A
-    path with a scheme (`gs://…`) is a folder that gets a new file every half minute. A local path that ends in
+    A topic that refuses is waited for (`transforms.pubsub.publisher`), except on Dataflow, whose own sink does that.
+    Messages have attributes to filter and deduplicate by (`transforms.pubsub.attributes`). A path with a scheme
+    (`gs://…`) is a folder that gets new files every half minute (`transforms.new_files`). A local path that ends in
     `.jsonl`, or is a file, a pipe or a device, is appended to; any other is a folder in which `records.jsonl` is. Model
     events that have neither are dropped: whoever makes one has logged it.
 
@@ -71,7 +66,7 @@ class WriteJson(beam.PTransform):
             _ = (
                 records
                 | "EncodeLine" >> beam.Map(_keyed_line, self._run)
-                | "NewFiles" >> _WriteNewFiles(self._path, self._run)
+                | "NewFiles" >> WriteNewFiles(self._path, self._run)
             )
             return records | "NothingUnwritten" >> beam.FlatMap(_nothing).with_output_types(DeadLetter)
         if self._path:
@@ -83,8 +78,8 @@ class WriteJson(beam.PTransform):
         encoded = records | "Encode" >> encoding
         runner = records.pipeline.options.view_as(StandardOptions).runner
         if "dataflow" in (runner or "").lower():
-            messages = encoded.messages | "Data" >> beam.Map(_count_and_data, self._run).with_output_types(bytes)
-            _ = messages | "Publish" >> WriteToPubSub(topic)
+            counted = beam.Map(_count_and_message, self._run).with_output_types(PubsubMessage)
+            _ = encoded.messages | "Data" >> counted | "Publish" >> WriteToPubSub(topic, with_attributes=True)
         else:
             _ = encoded.messages | "Publish" >> beam.ParDo(_Publish(self._run, topic))
         return encoded[_UNWRITTEN]
@@ -124,7 +119,7 @@ def _observe_latency(meter: metrics.Meter, record: Any) -> None:
 
 
 class _EncodeMessage(beam.DoFn):
-    """Yields a record's counter and bytes; a result that no message can hold becomes a dead letter."""
+    """Yields a record's counter and message; a result that no message can hold becomes a dead letter."""
 
     def __init__(self, run: JobRun) -> None:
         super().__init__()
@@ -134,7 +129,7 @@ class _EncodeMessage(beam.DoFn):
         data = encode(record)
         if len(data) <= MAX_MESSAGE_BYTES:
             _observe_latency(self._run.here.meter, record)
-            yield _written_name(record), data
+            yield _written_name(record), Outgoing(data, attributes_of(record))
         elif isinstance(record, dict):
             letter = _too_large(record, len(data))
             self._run.here.meter.count_dead_letter(letter.stage, letter.error)
@@ -150,9 +145,10 @@ def _too_large(result: dict[str, Any], size: int) -> DeadLetter:
     return DeadLetter(result["image"], None, "predict", ImageFault.TOO_LARGE, detail, origin, result["model_id"])
 
 
-def _count_and_data(message: tuple[str, bytes], run: JobRun) -> bytes:
-    run.here.meter.count(message[0])
-    return message[1]
+def _count_and_message(counted: tuple[str, Outgoing], run: JobRun) -> PubsubMessage:
+    name, message = counted
+    run.here.meter.count(name)
+    return PubsubMessage(message.data, message.attributes)
 
 
 class _Publish(beam.DoFn):
@@ -164,16 +160,16 @@ class _Publish(beam.DoFn):
         self._topic = topic
 
     def start_bundle(self) -> None:
-        self._messages: list[tuple[str, bytes]] = []
+        self._messages: list[tuple[str, Outgoing]] = []
 
-    def process(self, message: tuple[str, bytes]) -> None:
+    def process(self, message: tuple[str, Outgoing]) -> None:
         self._messages.append(message)
 
     def finish_bundle(self) -> None:
         if not self._messages:
             return
         try:
-            retries = self._run.here.publishers.of(self._topic).publish([Outgoing(data) for _, data in self._messages])
+            retries = self._run.here.publishers.of(self._topic).publish([message for _, message in self._messages])
         except PublishingRefused as error:
             raise SinkFailed(str(error)) from error
         meter = self._run.here.meter
@@ -209,47 +205,7 @@ class _AppendLines(beam.DoFn):
         _count_written(self._run.here.meter, self._written)
 
 
-class _WriteNewFiles(beam.PTransform):
-    """Groups lines, keyed by their counter, for half a minute or ten thousand of them; each group is a new file."""
-
-    def __init__(self, folder: str, run: JobRun) -> None:
-        super().__init__()
-        self._folder = folder.rstrip("/")
-        self._run = run
-
-    def expand(self, lines: beam.PCollection) -> beam.PCollection:
-        return (
-            lines
-            | "ForAWhile"
-            >> beam.WindowInto(
-                window.GlobalWindows(),
-                trigger=Repeatedly(AfterAny(AfterCount(REMOTE_FILE_RECORDS), AfterProcessingTime(REMOTE_FILE_SECONDS))),
-                accumulation_mode=AccumulationMode.DISCARDING,
-            )
-            | "Group" >> beam.GroupByKey()
-            | "WriteFile" >> beam.ParDo(_WriteFile(self._run, self._folder))
-        )
-
-
 def _keyed_line(record: Any, run: JobRun) -> tuple[str, bytes]:
     _observe_latency(run.here.meter, record)
-    return _written_name(record), encode(record)
-
-
-class _WriteFile(beam.DoFn):
-    def __init__(self, run: JobRun, folder: str) -> None:
-        super().__init__()
-        self._run = run
-        self._folder = folder
-
-    def process(self, grouped: tuple[str, Iterable[bytes]]) -> Iterable[str]:
-        name, lines = grouped
-        written = 0
-        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-        path = f"{self._folder}/{moment}-{uuid.uuid4().hex[:12]}.jsonl"
-        with create_as_it_is(path, "application/jsonl") as file:
-            for line in lines:
-                file.write(line + b"\n")
-                written += 1
-        self._run.here.meter.count(name, written)
-        yield path
+    line = encode(record)
+    return shard_key(_written_name(record), line), line

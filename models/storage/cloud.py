@@ -1,7 +1,7 @@
 """Model files in Google Cloud Storage: listed, read, and written with preconditions.
 
-The job itself reads through Beam. Whoever releases models also writes, with preconditions that Beam's FileSystems do
-not know, and must not wait for credentials that a laptop does not have.
+Whoever reads a model folder reads it here; images are read by `object_reader.py`. Nobody waits for credentials that a
+laptop does not have.
 """
 
 from __future__ import annotations
@@ -59,19 +59,14 @@ class CloudStorage:
 
         if os.environ.get(STORAGE_EMULATOR_HOST):
             return cls(storage.Client.create_anonymous_client(), _EMULATOR_RETRY_SECONDS)
-        try:
-            credentials = find_credentials()
-        except Exception as error:
-            raise NoCredentials(
-                f"the Google credentials cannot be used: {one_line(error)}; {HOW_TO_GET_CREDENTIALS}"
-            ) from error
+        credentials = usable_credentials()
         if credentials is None:
             raise NoCredentials(f"gs:// needs Google credentials, and none were found: {HOW_TO_GET_CREDENTIALS}")
         return cls(storage.Client(project="<none>", credentials=credentials))
 
     def list(self, pattern: str) -> list[StoredFile]:
         """See `models.storage.Storage.list`; patterns mean what they mean to the job."""
-        bucket, name = split(pattern)
+        bucket, name = split_address(pattern)
         wanted = matcher(pattern)
         prefix = re.split(r"[\[*?]", name, maxsplit=1)[0]
         with trouble_as(StorageUnavailable, f"gs://{bucket} cannot be listed"):
@@ -127,7 +122,7 @@ class CloudStorage:
         """
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
-        bucket, name = split(file.uri)
+        bucket, name = split_address(file.uri)
         blob = self.client.bucket(bucket).blob(name)
         generation = int(file.version)
         with trouble_as(NotWritten, f"{file.uri} was not made the newest"):
@@ -138,7 +133,7 @@ class CloudStorage:
                 raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat") from error
 
     def _upload(self, source: Path, uri: str, told: Told, if_generation_match: int | None) -> None:
-        bucket, name = split(uri)
+        bucket, name = split_address(uri)
         blob = self.client.bucket(bucket).blob(name, chunk_size=_UPLOAD_BYTES)
         with _ToldFile(source, told) as reading:
             blob.upload_from_file(
@@ -166,7 +161,7 @@ class CloudStorage:
                 return
 
     def _get(self, uri: str) -> Any:
-        bucket, name = split(uri)
+        bucket, name = split_address(uri)
         with trouble_as(StorageUnavailable, f"{uri} cannot be read"):
             return self.client.bucket(bucket).get_blob(name, retry=self.retry, timeout=TIMEOUT)
 
@@ -175,6 +170,32 @@ class CloudStorage:
         with source.open("rb") as file:
             digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
         return blob is not None and blob.md5_hash == base64.b64encode(digest).decode()
+
+
+def usable_credentials() -> Any:
+    """The user's Google credentials; None where there are none.
+
+    Raises:
+        NoCredentials: there are some, and they cannot be used.
+    """
+    try:
+        return find_credentials()
+    except Exception as error:
+        raise NoCredentials(
+            f"the Google credentials cannot be used: {one_line(error)}; {HOW_TO_GET_CREDENTIALS}"
+        ) from error
+
+
+def split_address(uri: str) -> tuple[str, str]:
+    """The bucket and the name of the object that `gs://BUCKET/NAME` is.
+
+    Raises:
+        InvalidAddress: it names none.
+    """
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    if not bucket or not name or re.search(r"[\[*?]", bucket):
+        raise InvalidAddress(f"{uri} names no object; gs://BUCKET/NAME is expected")
+    return bucket, name
 
 
 def bucket_location(bucket: str, seconds: float) -> tuple[str, ...]:
@@ -247,13 +268,6 @@ class _ToldFile(io.FileIO):
         position = super().seek(offset, whence)
         self._told(position - before)
         return position
-
-
-def split(uri: str) -> tuple[str, str]:
-    bucket, _, name = uri.removeprefix("gs://").partition("/")
-    if not bucket or not name or re.search(r"[\[*?]", bucket):
-        raise InvalidAddress(f"{uri} names no object; gs://BUCKET/NAME is expected")
-    return bucket, name
 
 
 def _in_words(error: Exception) -> str:

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from models.storage.cloud import TIMEOUT, CloudStorage, split, trouble_as
+from models.storage.cloud import TIMEOUT, CloudStorage, split_address, trouble_as
 from models.storage.errors import StorageUnavailable
 from models.storage.objects import MOST_OBJECT_BYTES, Found
 from models.storage.reading import copy_within
@@ -30,7 +30,7 @@ class CloudObjects:
     def __init__(self, connect: Callable[[], CloudStorage], address: str) -> None:
         self.address = address.rstrip("/")
         self._connect = connect
-        self._bucket, self._folder = split(self.address)
+        self._bucket, self._folder = split_address(self.address)
 
     def read(self, name: str) -> Found | None:
         """See `ObjectStore.read`; one request, where the answer tells the generation, as Cloud Storage's own does."""

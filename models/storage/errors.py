@@ -7,6 +7,10 @@ class StorageUnavailable(Exception):  # noqa: N818 - named for the state it repo
     """The storage could not be asked, or gave no answer; nothing is known about the file."""
 
 
+class StorageBusy(StorageUnavailable):
+    """It gave no answer this time; another try may help."""
+
+
 class NoCredentials(StorageUnavailable):
     """There are no Google credentials, or they cannot be used; the text says how to get some."""
 

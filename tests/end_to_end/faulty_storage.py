@@ -46,11 +46,15 @@ class FaultyStorage:
         address: for the `STORAGE_EMULATOR_HOST` of those who shall meet the faults.
         faults: by a part of the path that they hit, e.g. `images/a.png`; listings have the path `/o`.
         hits: how many requests met a fault.
+        requests: the path and query of each that asked for something.
+        connections: how many were made.
     """
 
     def __init__(self, behind: str) -> None:
         self.faults: dict[str, Fault] = {}
         self.hits = 0
+        self.requests: list[str] = []
+        self.connections = 0
         self._bucket = storage.Client(
             project="none", credentials=AnonymousCredentials(), client_options={"api_endpoint": behind}
         ).bucket(BUCKET)
@@ -96,7 +100,12 @@ def _proxy(storage_: FaultyStorage, behind: str) -> type[BaseHTTPRequestHandler]
     class Proxy(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            storage_.connections += 1
+            super().setup()
+
         def do_GET(self) -> None:
+            storage_.requests.append(self.path)
             fault = storage_.fault_for(urlsplit(self.path).path)
             if fault is not None:
                 time.sleep(fault.seconds)
@@ -106,7 +115,8 @@ def _proxy(storage_: FaultyStorage, behind: str) -> type[BaseHTTPRequestHandler]
             connection = http.client.HTTPConnection(behind, timeout=30)
             connection.request("GET", self.path, headers=dict(self.headers.items()))
             answer = connection.getresponse()
-            body = answer.read()
+            # An object's description says where its bytes are: here, not behind.
+            body = answer.read().replace(f"http://{behind}/".encode(), f"{storage_.address}/".encode())
             headers = {name: text for name, text in answer.getheaders() if name.lower() not in _HOP_BY_HOP}
             self._answer(answer.status, headers, body, cut=fault is not None and fault.cut)
             connection.close()

@@ -1,4 +1,4 @@
-"""What RunInference asks of the handler besides answers: the models that are its own, and how long to gather."""
+"""What RunInference asks of the handler besides answers: the models that are its own, and the size of a batch."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ def config(tmp_path: Path) -> ServingConfig:
 def test_each_configuration_has_models_of_its_own_and_all_its_handlers_share_them(
     run: JobRun, config: ServingConfig
 ) -> None:
-    models = HotSwapModelHandler(config, 0, run).load_model()
+    models = HotSwapModelHandler(config, run).load_model()
     assert models is run.here.serving(config).live
-    assert HotSwapModelHandler(config, 250, run).load_model() is models
-    assert HotSwapModelHandler(replace(config, max_batch_size=8), 0, run).load_model() is not models
+    assert HotSwapModelHandler(config, run).load_model() is models
+    assert HotSwapModelHandler(replace(config, max_batch_size=8), run).load_model() is not models
 
 
 def test_what_the_side_input_says_is_stated_to_the_models_of_the_handler(
     run: JobRun, config: ServingConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler = HotSwapModelHandler(config, 0, run)
+    handler = HotSwapModelHandler(config, run)
     stated: list[Statement] = []
     monkeypatch.setattr(handler.load_model(), "follow", stated.append)
     for path in (None, NEWEST.encode(), ""):
@@ -55,10 +55,8 @@ def test_what_the_side_input_says_is_stated_to_the_models_of_the_handler(
     assert stated == [NEWEST]
 
 
-def test_batches_gather_for_as_long_as_was_asked_and_no_longer(config: ServingConfig) -> None:
-    assert HotSwapModelHandler(config, 250).batch_elements_kwargs()["max_batch_duration_secs"] == 0.25
-    for at_once in (HotSwapModelHandler(config), HotSwapModelHandler(config, 0)):
-        assert at_once.batch_elements_kwargs().get("max_batch_duration_secs") is None
+def test_no_batch_waits_for_images_of_other_bundles(config: ServingConfig) -> None:
+    assert HotSwapModelHandler(config).batch_elements_kwargs().get("max_batch_duration_secs") is None
 
 
 def test_a_batch_has_the_size_that_was_asked(config: ServingConfig) -> None:
@@ -82,7 +80,7 @@ def test_no_image_is_lost_where_a_model_answers_with_another_number_of_rows(
 
     image = DecodedImage(ImageRequest("a.png", Origin("1", "", {})), Raster(np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(ValueError, match="zip"):
-        HotSwapModelHandler(config, 0, run).run_inference([image] * 2, Holder())  # type: ignore[arg-type]
+        HotSwapModelHandler(config, run).run_inference([image] * 2, Holder())  # type: ignore[arg-type]
 
 
 def test_the_metrics_of_the_stock_transform_keep_the_name_that_dashboards_know(config: ServingConfig) -> None:

@@ -13,7 +13,6 @@ from apache_beam.io.gcp.pubsub import WriteToPubSub
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
 from apache_beam.testing.util import assert_that, equal_to
-from apache_beam.transforms.trigger import AccumulationMode, AfterAny, AfterCount, AfterProcessingTime, Repeatedly
 from google.cloud import pubsub_v1
 
 from launch.pubsub_emulator import PubSubEmulator
@@ -23,8 +22,9 @@ from models.records import DeadLetter, Origin, encode
 from tests.launch.pubsub_emulator.pubsub_clients import TOPIC, pull
 from transforms import metrics
 from transforms.process import JobRun
+from transforms.pubsub.attributes import attributes_of
 from transforms.pubsub.publisher import MAX_MESSAGE_BYTES
-from transforms.sinks import REMOTE_FILE_RECORDS, REMOTE_FILE_SECONDS, SinkFailed, WriteJson
+from transforms.sinks import SinkFailed, WriteJson
 
 
 def result(values: int) -> dict[str, Any]:
@@ -124,21 +124,32 @@ def test_the_largest_dead_letter_there_can_be_fits_into_a_message() -> None:
     )
 
 
-def test_remote_files_are_written_by_count_and_by_time() -> None:
-    pipeline = beam.Pipeline(options=PipelineOptions(["--streaming"]))
-    _ = pipeline | beam.Create([result(1)]) | WriteJson(path="gs://bucket/results")
-    found: list[Any] = []
+def attributes() -> list[dict[str, str]]:
+    with pubsub_v1.SubscriberClient() as subscriber:
+        return [dict(each.message.attributes) for each in pull(subscriber, 100)]
 
-    class Visitor(beam.pipeline.PipelineVisitor):
-        def visit_transform(self, node: Any) -> None:
-            if isinstance(node.transform, beam.GroupByKey):
-                found.append(node.inputs[0].windowing)
 
-    pipeline.visit(Visitor())
-    [windowing] = found
-    either = AfterAny(AfterCount(REMOTE_FILE_RECORDS), AfterProcessingTime(REMOTE_FILE_SECONDS))
-    assert str(windowing.triggerfn) == str(Repeatedly(either))
-    assert windowing.accumulation_mode == AccumulationMode.DISCARDING
+def test_messages_can_be_filtered_and_deduplicated_without_being_read(emulator: PubSubEmulator) -> None:
+    records = [result(1), letter(customer="42"), ModelEvent("live", "m", "m")]
+    with TestPipeline() as pipeline:
+        _ = pipeline | beam.Create(records, reshuffle=False) | WriteJson(topic=TOPIC)
+
+    assert sorted(attributes(), key=len) == [
+        {},
+        {"message_id": "7", "model_id": "/m.h5@sha256:0123456789ab"},
+        {"message_id": "7", "stage": "read", "error": "not_found"},
+    ]
+
+
+@pytest.mark.parametrize("path", ["/" + "m" * 1024, "/\udcff", ""], ids=["too long", "no text", "empty"])
+def test_what_no_attribute_can_hold_is_in_the_record_alone(path: str) -> None:
+    assert attributes_of(result(1) | {"model_id": path}) == {"message_id": "7"}
+
+
+def test_the_longest_value_that_an_attribute_can_hold_is_there_whole() -> None:
+    longest = "ü" * 512
+    assert attributes_of(result(1) | {"model_id": longest})["model_id"] == longest
+    assert "model_id" not in attributes_of(result(1) | {"model_id": longest + "x"})
 
 
 @pytest.mark.parametrize(("runner", "native"), [("DataflowRunner", True), ("DirectRunner", False)])
@@ -153,4 +164,17 @@ def test_dataflow_publishes_by_its_own_sink(runner: str, native: bool) -> None:
             found.append(node.transform)
 
     pipeline.visit(Visitor())
-    assert any(isinstance(transform, WriteToPubSub) for transform in found) is native
+    sinks = [transform for transform in found if isinstance(transform, WriteToPubSub)]
+    assert [sink.with_attributes for sink in sinks] == [True] * native
+
+
+def test_dataflows_own_sink_gets_the_same_messages(emulator: PubSubEmulator) -> None:
+    pipeline = beam.Pipeline(runner="DirectRunner", options=PipelineOptions(["--streaming"]))
+    pipeline.options.view_as(beam.options.pipeline_options.StandardOptions).runner = "DataflowRunner"
+    records = [result(1), letter()]
+    _ = pipeline | beam.Create(records, reshuffle=False) | WriteJson(topic=TOPIC)
+    pipeline.run().wait_until_finish()
+
+    with pubsub_v1.SubscriberClient() as subscriber:
+        told = [(each.message.data, dict(each.message.attributes)) for each in pull(subscriber, 100)]
+    assert sorted(told, key=str) == sorted([(encode(r), attributes_of(r)) for r in records], key=str)

@@ -41,9 +41,9 @@ JOB = [
 ]
 
 
-def graph_of_this_code() -> dict[str, Any]:
-    """The graph that Dataflow is sent, as its runner rewrites it."""
-    options, job, mode = parse_options(JOB)
+def graph_of_this_code(*more: str) -> dict[str, Any]:
+    """The graph that Dataflow is sent, as its runner rewrites it; of a job with `more` options."""
+    options, job, mode = parse_options([*JOB, *more])
     pipeline = beam.Pipeline(options=options)
     build(pipeline, pubsub_source(job), job, mode)
     return described(pipeline.run().job.proto_pipeline)
