@@ -18,3 +18,5 @@ with_vetting_flags = with_job_flags(_VETTING)
 """Gives a verb those options of the job that decide what vetting says."""
 with_reader_flags = with_job_flags((*_VETTING, "trusted_key"))
 """Gives a verb those options of the job that decide which models may be live."""
+with_registry_flags = with_job_flags((*_VETTING, "trusted_key", "registry"))
+"""The same, and where it is known which one is."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 from rich.console import Console
@@ -13,10 +14,10 @@ from rich.table import Table
 from launch.model_timings import Timings
 from models.artefacts import Manifest, Vetted
 from models.card import Card, InputSpec
-from models.catalogue import live_one
 from models.errors import ModelRejected, one_line
 from models.moments import rfc3339
 from models.printable import json_text, printable
+from models.registry.records import Change
 from models.survey import Surveyed, standing_of
 
 _LABELS_SHOWN = 5
@@ -93,9 +94,8 @@ def print_rejected(console: Console, uri: str, rejection: ModelRejected) -> None
     _print_rows(console, rows)
 
 
-def survey_as_json(surveyed: Sequence[Surveyed]) -> list[dict[str, Any]]:
+def survey_as_json(surveyed: Sequence[Surveyed], live: Surveyed | None) -> list[dict[str, Any]]:
     """A survey, for scripts; in the order given."""
-    live = live_one(surveyed)
     return [
         {
             "state": standing_of(each, live),
@@ -107,15 +107,14 @@ def survey_as_json(surveyed: Sequence[Surveyed]) -> list[dict[str, Any]]:
             "modified": rfc3339(datetime.fromtimestamp(each.file.modified, UTC)),
             "size": each.file.size,
             "digest": each.digest,
-            "engine": each.verdict.artefact.manifest.engine if isinstance(each.verdict, Vetted) else "",
+            "engine": each.accepted.engine if each.accepted else "",
         }
         for each in surveyed
     ]
 
 
-def print_survey(console: Console, surveyed: Sequence[Surveyed]) -> None:
+def print_survey(console: Console, surveyed: Sequence[Surveyed], live: Surveyed | None) -> None:
     """A survey, for a person: a table on a terminal, else a line for each file with tabs between its fields."""
-    live = live_one(surveyed)
     table = Table("state", "file", "name", "version", "modified", "size", "digest", "", box=None, pad_edge=False)
     for each in surveyed:
         state = standing_of(each, live)
@@ -136,7 +135,36 @@ def print_survey(console: Console, surveyed: Sequence[Surveyed]) -> None:
     if console.is_terminal:
         console.print(table)
     if live is None:
-        console.print("no valid model among them", highlight=False)
+        console.print("none of them is live", highlight=False)
+
+
+def history_as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """What was live from when to when, for scripts; oldest first."""
+    return [
+        {
+            "epoch": each.epoch,
+            "model_id": each.reference.model_id,
+            "sha256": each.reference.sha256,
+            "since": each.time,
+            "until": after.time if after else None,
+            "why": each.why,
+            "by": each.by,
+        }
+        for each, after in zip_longest(changes, changes[1:])
+    ]
+
+
+def print_history(console: Console, changes: Sequence[Change]) -> None:
+    """What was live from when to when, for a person; newest first."""
+    table = Table("epoch", "since", "until", "model", "why", "by", box=None, pad_edge=False)
+    for told in reversed(history_as_json(changes)):
+        row = (str(told["epoch"]), told["since"], told["until"] or "now", told["model_id"], told["why"], told["by"])
+        if console.is_terminal:
+            table.add_row(*map(escape, row))
+        else:
+            print("\t".join(map(printable, row)))
+    if console.is_terminal:
+        console.print(table)
 
 
 def _print_rows(console: Console, rows: dict[str, str]) -> None:
@@ -146,7 +174,7 @@ def _print_rows(console: Console, rows: dict[str, str]) -> None:
 
 
 def _version(each: Surveyed) -> str:
-    return each.verdict.artefact.manifest.card.version if isinstance(each.verdict, Vetted) else ""
+    return each.accepted.version if each.accepted else ""
 
 
 def _reason(each: Surveyed) -> str:

@@ -28,6 +28,7 @@ class ImageFault(StrEnum):
     UNSUPPORTED_FORMAT = "unsupported_format"
     TRUNCATED = "truncated"
     CORRUPT = "corrupt"
+    NO_MODEL = "no_model"
     NON_FINITE_OUTPUT = "non_finite_output"
     PREDICTION_FAILED = "prediction_failed"
     WRONG_ANSWER_SHAPE = "wrong_answer_shape"

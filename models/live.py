@@ -160,6 +160,11 @@ class LiveModels:
                 raise ModelsClosed if self._closed else NoModelAnswers(self._why_none_is_left())
             return self._live
 
+    def await_any(self, seconds: float) -> bool:
+        """Waits until `current` has an answer, be it an error; whether it has within so many seconds."""
+        with self._changed:
+            return bool(self._changed.wait_for(lambda: self._live or self._closed or self._has_none_left(), seconds))
+
     def quarantine(self, model: LiveModel, why: ModelUnfit) -> None:
         """Takes a model out for good that fails on its own probe image: the one before takes over.
 

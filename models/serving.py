@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,9 @@ from models.registry.registry import Registry, Terms
 from models.storage.schemes import AnyStorage
 from models.vetting import Vetter
 from models.watch import ModelWatch
+
+FIRST_MODEL_SECONDS = 600.0
+"""How long images wait for the first model of all; one that is drained must end at some time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Serving:
         self._storage = storage
         self._watching = threading.Lock()
         self._following = Following(config.poll_seconds)
+        self._waiting_since: float | None = None
         cache = ArtefactCache(Path(config.cache_folder) if config.cache_folder else default_cache_folder())
         cache.sweep()
         self.events = EventLog()
@@ -121,6 +126,21 @@ class Serving:
         if self._following.hear(statement) and self._following.latest is not None:
             self.watch.remember(self._following.latest)
         self.live.follow(statement)
+
+    def await_model(self) -> bool:
+        """Waits until a model is live, for the first one ten minutes in all; whether one is.
+
+        What waits for long looks at the folder itself: a job that is drained before its first model states none.
+        """
+        if self._waiting_since is None:
+            self._waiting_since = time.monotonic()
+        while not self.live.await_any(self._config.poll_seconds):
+            if time.monotonic() - self._waiting_since > FIRST_MODEL_SECONDS:
+                return False
+            statement = self.watch.fresh_statement(self._config.poll_seconds)
+            if statement is not None:
+                self.follow(statement)
+        return True
 
     def end_soon(self) -> None:
         """The program is to end: a model that does not answer now is given up."""

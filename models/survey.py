@@ -11,6 +11,7 @@ from models.artefacts import Vetted
 from models.errors import ModelRejected, VettingFailed, one_line
 from models.judging import VETTING_SIDE_BY_SIDE
 from models.reference import DIGEST_DIGITS, file_name_of
+from models.registry.records import Accepted
 from models.storage import StoredFile, is_being_written
 from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
@@ -29,14 +30,14 @@ class Surveyed:
     """
 
     file: StoredFile
-    verdict: Vetted | ModelRejected | None
+    verdict: Vetted | Accepted | ModelRejected | None
     trouble: str = ""
 
     @property
     def model_id(self) -> str:
         """URI and digest; the URI alone where the bytes could not be read whole."""
         match self.verdict:
-            case Vetted(reference):
+            case Vetted(reference) | Accepted(reference):
                 return reference.model_id
             case ModelRejected(model_id=str(model_id)):
                 return model_id
@@ -51,7 +52,18 @@ class Surveyed:
     @property
     def name(self) -> str:
         """The card's name, else the file name without its extension."""
-        return self.verdict.name if isinstance(self.verdict, Vetted) else file_name_of(self.file.uri)
+        return self.verdict.name if isinstance(self.verdict, Vetted | Accepted) else file_name_of(self.file.uri)
+
+    @property
+    def accepted(self) -> Accepted | None:
+        """What is told of a valid file."""
+        match self.verdict:
+            case Vetted():
+                return Accepted.of(self.verdict)
+            case Accepted():
+                return self.verdict
+            case _:
+                return None
 
     def is_called(self, name: str) -> bool:
         """Whether `name` names the file: its URI, or its file name with or without the extension."""

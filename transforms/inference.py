@@ -10,6 +10,7 @@ from typing import Any
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from models.answering import answer
+from models.errors import ImageError, ImageFault
 from models.live import LiveModels
 from models.moments import rfc3339
 from models.records import Answer, DecodedImage
@@ -58,7 +59,9 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
         self, batch: Sequence[DecodedImage], model: LiveModels, inference_args: dict[str, Any] | None = None
     ) -> Iterable[PredictionResult]:
         """One `PredictionResult` for each image: its request, an `Answer`, and the id of the model that answered."""
-        model.current()  # the first one is waited for, which is no time of a prediction
+        # The first one is waited for, which is no time of a prediction.
+        if model.peek() is None and not self._run.here.serving(self._config).await_model():
+            return [PredictionResult(image.request, _unanswered(self._config.model_pattern)) for image in batch]
         started = time.monotonic()
         live, outcomes = answer(model, [image.raster for image in batch])
         meter = self._run.here.meter
@@ -77,6 +80,11 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     def get_metrics_namespace(self) -> str:
         """Where RunInference's own metrics go, beside this project's."""
         return "RunInference"
+
+
+def _unanswered(pattern: str) -> Answer:
+    detail = f"no valid model has matched {pattern} so far; publish one, and replay this"
+    return Answer(ImageError(ImageFault.NO_MODEL, detail), "", rfc3339())
 
 
 def _images_worth(largest_batch: int, image: DecodedImage) -> int:

@@ -3,33 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed
-from launch.model_arguments import AsJson, Pattern, with_reader_flags
+from launch.model_arguments import AsJson, Pattern, with_registry_flags
 from launch.model_files import list_newest_first, survey_with_progress
-from launch.model_report import print_json, print_survey, survey_as_json
+from launch.model_report import history_as_json, print_history, print_json, print_survey, survey_as_json
 from launch.printing import PlainConsole
+from launch.registries import registry_of, without_registry
+from models.catalogue import live_one
+from models.known import known_of
 from models.vetting.session import vetting
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_reader_flags
-def models(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any]) -> int:
-    """Lists the files of a pattern, newest first: which is live, which are valid, which are rejected and why."""
+@with_registry_flags
+def models(
+    pattern: Pattern,
+    as_json: AsJson = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="With --registry: what was live from when to when, by whom and why.")
+    ] = False,
+    *,
+    job: Mapping[str, Any],
+) -> int:
+    """Lists the files of a pattern, newest first: which is live, which are valid, which are rejected and why.
+
+    Vets what is not known yet; with --registry it only reads what the readers of the pattern know.
+    """
     storage, stderr = any_storage(), PlainConsole(stderr=True)
     files = list_newest_first(storage, pattern)
-    with vetting(storage, **job) as vetter:
-        found = survey_with_progress(stderr, files, vetter)
+    if job["registry"] is not None:
+        known = known_of(registry_of(storage, pattern[0], job), storage)
+        if history:
+            if not known.changes:
+                raise CommandFailed(f"{job['registry']} knows of no model that was ever live for {pattern[0]}")
+            print_json(history_as_json(known.changes)) if as_json else print_history(PlainConsole(), known.changes)
+            return OK
+        found, live = known.files, known.live
+    else:
+        with vetting(storage, **without_registry(job, *["--history"] * history)) as vetter:
+            found = survey_with_progress(stderr, files, vetter)
+        live = live_one(found)
     if as_json:
-        print_json(survey_as_json(found))
+        print_json(survey_as_json(found, live))
     elif found:
-        print_survey(PlainConsole(), found)
+        print_survey(PlainConsole(), found, live)
     if not found:
         raise CommandFailed(f"no file matches {pattern[0]}")
     return OK

@@ -10,12 +10,14 @@ from rich.console import Console
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.model_arguments import Pattern, with_reader_flags
+from launch.model_arguments import Pattern, with_registry_flags
 from launch.model_files import list_newest_first, survey_with_progress
 from launch.printing import PlainConsole, say
+from launch.registries import registry_of, without_registry
 from launch.waiting import working
 from models.artefacts import Vetted
 from models.catalogue import live_one
+from models.known import Known, known_of, roll_back
 from models.storage import StoredFile
 from models.survey import Surveyed, look_at
 from models.vetting import Vetter
@@ -25,7 +27,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_reader_flags
+@with_registry_flags
 def rollback(
     pattern: Pattern,
     to: Annotated[
@@ -37,13 +39,22 @@ def rollback(
 ) -> int:
     """Makes an earlier valid model the newest again; jobs follow at their next look.
 
+    With --registry nothing is vetted: every reader of the pattern is told at once, and who did it.
+
     The last line of standard output is the model_id that will be live.
     """
     storage, stderr = any_storage(), PlainConsole(stderr=True)
     files = list_newest_first(storage, pattern)
     if not files:
         raise CommandFailed(f"no file matches {pattern[0]}")
-    with vetting(storage, **job) as vetter:
+    if job["registry"] is not None:
+        registry = registry_of(storage, pattern[0], job)
+        known = known_of(registry, storage)
+        target = _known(known, to)
+        roll_back(registry, storage, target, known)
+        say(target.model_id)
+        return OK
+    with vetting(storage, **without_registry(job)) as vetter:
         target = _named(stderr, files, vetter, to) if to else _before_the_live_one(stderr, files, vetter)
     if target.file.uri == files[0].uri:
         say("it is the newest already", stderr=True)
@@ -68,6 +79,20 @@ def _before_the_live_one(console: Console, files: Sequence[StoredFile], vetter: 
             return valid[1]
     live = f"{valid[0].file.uri} is the only valid one" if valid else "none is valid"
     raise CommandFailed(f"there is no earlier valid model to go back to: {live}")
+
+
+def _known(known: Known, name: str | None) -> Surveyed:
+    """The newest valid file that `name` names, or the newest before the live one, as a registry knows them."""
+    valid = [each for each in known.files if each.accepted is not None and each.file.version]
+    if name is not None:
+        valid = [each for each in valid if each.answers_to(name)]
+        if not valid:
+            raise CommandRefused(f"--to {name}: no file that the registry calls valid is so called; see hotswap models")
+        return valid[0]
+    before = valid[valid.index(known.live) + 1 :] if known.live in valid else valid
+    if not before:
+        raise CommandFailed("there is no earlier valid model to go back to that the registry knows of")
+    return before[0]
 
 
 def _named(console: Console, files: Sequence[StoredFile], vetter: Vetter, name: str) -> Surveyed:

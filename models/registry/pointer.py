@@ -50,8 +50,8 @@ class LivePointer:
             if self._remembered is None or statement.epoch > self._remembered.epoch:
                 self._remembered = statement
 
-    def look(self) -> None:
-        """Reads the pointer, and puts it right where it is behind what is known.
+    def look(self, mend: bool = True) -> None:
+        """Reads the pointer; puts it right where it is behind what is known, if it is to `mend` it.
 
         Raises:
             StorageUnavailable: the registry gave no answer; what is known stays.
@@ -61,7 +61,7 @@ class LivePointer:
         pointer = self._decoded(found.data) if found else None
         if pointer is not None and pointer.now.epoch >= self._epoch():
             self._known = pointer
-        elif self._epoch():
+        elif mend and self._epoch():
             self._put_right(pointer)
 
     def move(self, reference: ModelReference, why: str) -> bool:

@@ -35,17 +35,23 @@ class Accepted:
         reference: its exact bytes.
         name: the card's name, else the file name without its extension.
         reason: which engine, why, and who signed it; for the `accepted` event.
+        version: the card's.
+        engine: what executes it.
     """
 
     reference: ModelReference
     name: str
     reason: str = ""
+    version: str = ""
+    engine: str = ""
 
     @classmethod
     def of(cls, vetted: Vetted) -> Accepted:
         """What is told of a vetted model."""
-        reason = vetted.artefact.manifest.engine_reason
-        return cls(vetted.reference, vetted.name, reason + (f"; signed by {vetted.signed_by}" * bool(vetted.signed_by)))
+        manifest = vetted.artefact.manifest
+        signed = f"; signed by {vetted.signed_by}" if vetted.signed_by else ""
+        reason = manifest.engine_reason + signed
+        return cls(vetted.reference, vetted.name, reason, manifest.card.version, manifest.engine)
 
 
 Verdict = Accepted | ModelRejected
@@ -74,13 +80,9 @@ class Judgement:
     def encode(self) -> bytes:
         """As JSON."""
         match self.verdict:
-            case Accepted(reference, name, reason):
-                told: dict[str, Any] = {
-                    "verdict": "accepted",
-                    "sha256": reference.sha256,
-                    "name": name,
-                    "reason": reason,
-                }
+            case Accepted(reference, name, reason, card_version, engine):
+                told: dict[str, Any] = {"verdict": "accepted", "sha256": reference.sha256, "name": name}
+                told |= {"card_version": card_version, "engine": engine, "reason": reason}
             case ModelRejected(fault=fault, detail=detail, model_id=model_id):
                 told = {"verdict": "rejected", "fault": str(fault), "detail": detail, "model_id": model_id}
         about = {"uri": self.uri, "version": self.version}
@@ -262,7 +264,9 @@ def _reading(data: bytes) -> Iterator[dict[str, Any]]:
 
 def _verdict(value: dict[str, Any], uri: str) -> Verdict:
     if value["verdict"] == "accepted":
-        return Accepted(_reference(uri, value["sha256"]), _text(value["name"]), _text(value["reason"]))
+        name, reason = _text(value["name"]), _text(value["reason"])
+        version, engine = _text(value["card_version"]), _text(value["engine"])
+        return Accepted(_reference(uri, value["sha256"]), name, reason, version, engine)
     model_id = value["model_id"]
     if model_id is not None and not str(model_id).startswith(f"{uri}@sha256:"):
         raise ValueError("is about other bytes")

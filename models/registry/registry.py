@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -59,17 +60,24 @@ class Registry:
         claims: of this process; made here where None.
 
     Attributes:
+        pattern: of the model files.
         forms: the compiled forms.
         live: the pointer.
     """
 
     def __init__(self, objects: ObjectStore, pattern: str, terms: Terms, claims: Claims | None = None) -> None:
+        self.pattern = pattern
         self._objects = objects
         self._terms = terms
         self._claims = claims or Claims(objects)
         self.forms = CompiledForms(objects)
         rules = f"-{terms.rules}" if terms.rules else ""
         self.live = LivePointer(objects, f"live/{_name_of(pattern)}{rules}.json", pattern)
+
+    @property
+    def signed(self) -> bool:
+        """Whether a verdict depends on a file's signature too."""
+        return bool(self._terms.trusted_keys)
 
     @property
     def address(self) -> str:
@@ -90,6 +98,19 @@ class Registry:
         except ValueError as error:
             _LOGGER.warning("the verdict on %s in %s is not believed: it %s", file.uri, self.address, error)
             return None
+
+    def judgement_on_other_terms(self, file: StoredFile) -> Judgement | None:
+        """What somebody with another engine or version of this program knows of this version of a file.
+
+        Raises:
+            StorageUnavailable: nobody knows.
+        """
+        for name in self._objects.names("verdicts/"):
+            found = self._objects.read(name) if name.endswith(f"/{_name_of(file.uri, file.version)}.json") else None
+            if found is not None:
+                with contextlib.suppress(ValueError):
+                    return Judgement.decode(found.data, file)
+        return None
 
     def record(self, file: StoredFile, judgement: Judgement) -> Judgement:
         """Keeps a verdict, unless there is one; which of them stands.

@@ -54,6 +54,8 @@ class Holder:
     def current(self) -> LiveModel:
         return self._live
 
+    peek = current
+
     def _swap(self) -> None:
         self._live = named("second", LATER, Picky())
 

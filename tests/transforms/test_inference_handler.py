@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models import serving
 from models.artefacts import Manifest
 from models.card import Card, InputSpec
 from models.images.decoding import Raster
@@ -17,6 +18,8 @@ from models.live import LiveModel
 from models.records import DecodedImage, ImageRequest, Origin
 from models.reference import ModelReference, Statement
 from models.serving import ServingConfig
+from tests.model_files import tiny_classifier
+from tests.transforms.test_inference import image
 from transforms.inference import HotSwapModelHandler
 from transforms.process import JobRun
 
@@ -55,6 +58,29 @@ def test_what_the_side_input_says_is_stated_to_the_models_of_the_handler(
     assert stated == [NEWEST]
 
 
+def test_a_job_that_is_told_of_no_model_finds_the_one_that_is_there(
+    run: JobRun, config: ServingConfig, tmp_path: Path
+) -> None:
+    """As one that is drained before its first model: its clock has stopped."""
+    tiny_classifier(tmp_path / "m.onnx", favours=1)
+    found = replace(config, model_pattern=str(tmp_path / "*.onnx"), poll_seconds=0.1, alone=False)
+    handler = HotSwapModelHandler(found, run)
+    [result] = handler.run_inference([image(3)], handler.load_model())
+    assert result.model_id.startswith(f"{tmp_path}/m.onnx@sha256:")
+
+
+def test_where_no_model_ever_comes_images_become_dead_letters_and_the_next_wait_no_longer(
+    run: JobRun, config: ServingConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "FIRST_MODEL_SECONDS", 0.05)
+    handler = HotSwapModelHandler(replace(config, poll_seconds=0.01), run)
+    for _ in range(2):
+        results = list(handler.run_inference([image(3), image(4)], handler.load_model()))
+        assert [result.inference.outcome.fault for result in results] == ["no_model"] * 2
+        assert [result.example.image for result in results] == ["3.png", "4.png"]
+        assert {result.model_id for result in results} == {None}
+
+
 def test_no_batch_waits_for_images_of_other_bundles(config: ServingConfig) -> None:
     assert HotSwapModelHandler(config).batch_elements_kwargs().get("max_batch_duration_secs") is None
 
@@ -77,6 +103,8 @@ def test_no_image_is_lost_where_a_model_answers_with_another_number_of_rows(
             card = Card("miscounting", "", (), "raw", InputSpec(2, 2, 1))
             manifest = Manifest("0" * 64, "onnx", "", card, (2, 2, 1), "uint8", (), 0.0)
             return LiveModel(NEWEST.reference, manifest, Miscounting())  # type: ignore[arg-type]
+
+        peek = current
 
     image = DecodedImage(ImageRequest("a.png", Origin("1", "", {})), Raster(np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(ValueError, match="zip"):

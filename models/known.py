@@ -1,0 +1,108 @@
+"""What a registry knows of the files of a pattern: read, not vetted."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from models.errors import one_line
+from models.reference import ModelReference
+from models.registry.records import Accepted, Change, Judgement
+from models.registry.registry import Registry
+from models.signatures.beside import list_models
+from models.storage import Storage, StoredFile, WritableStorage, newest_first
+from models.storage.errors import NotWritten
+from models.survey import Surveyed
+
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a registry says of a pattern.
+
+    Attributes:
+        files: newest first; one without a verdict has not been vetted by anybody. What is live stands first where its
+            file is gone.
+        live: that which the pointer states; None where it states none.
+        changes: of the pointer, oldest first.
+    """
+
+    files: Sequence[Surveyed]
+    live: Surveyed | None
+    changes: Sequence[Change]
+
+
+def known_of(registry: Registry, storage: Storage) -> Known:
+    """Reads what is known of the files of a pattern.
+
+    Args:
+        registry: of the pattern.
+        storage: where the files are.
+
+    Raises:
+        StorageUnavailable: the storage or the registry gave no answer.
+    """
+    registry.live.look(mend=False)
+    files = newest_first(list_models(storage, registry.pattern, registry.signed))
+    surveyed = [_surveyed(registry, file) for file in files]
+    pointer = registry.live.pointer
+    if pointer is None:
+        return Known(surveyed, None, ())
+    stated = pointer.now.reference
+    live = next((each for each in surveyed if _is(each, stated)), None)
+    if live is None:
+        since = datetime.fromisoformat(pointer.now.time).timestamp()
+        gone = StoredFile(stated.uri, 0, since, "", finished=True)
+        live = Surveyed(gone, Accepted(stated, stated.file_name), "its file is gone, or has other bytes now")
+        surveyed.insert(0, live)
+    return Known(surveyed, live, pointer.changes)
+
+
+def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, known: Known) -> None:
+    """Makes a valid file the newest, and moves the pointer to it, which every reader follows.
+
+    Args:
+        registry: that was read with `known_of`.
+        storage: where the files are.
+        target: one of `known`, valid, whose file is there.
+        known: what was read.
+
+    Raises:
+        NotWritten: the file has changed meanwhile, or the pointer is moved by others again and again.
+        StorageUnavailable: from the storage, or the registry.
+    """
+    assert isinstance(target.verdict, Accepted)
+    newest = next(each.file for each in known.files if each.file.version)
+    if newest.uri != target.file.uri:
+        unsigned_version = target.file.version.partition(" signed ")[0]
+        storage.make_newest(replace(target.file, version=unsigned_version), above=newest.modified)
+        for file in list_models(storage, registry.pattern, registry.signed):
+            if file.uri == target.file.uri:  # the same bytes under a new version
+                registry.record(file, Judgement(file.uri, file.version, target.verdict))
+    for _ in range(_TRIES):
+        if registry.live.move(target.verdict.reference, f"rolled back by {_whoever()}"):
+            return
+        registry.live.look(mend=False)
+    raise NotWritten(f"{registry.address} is changed by others again and again; look at it and repeat")
+
+
+def _surveyed(registry: Registry, file: StoredFile) -> Surveyed:
+    judgement = registry.judgement(file) or registry.judgement_on_other_terms(file)
+    if judgement is None:
+        return Surveyed(file, None, "not vetted yet")
+    return Surveyed(file, judgement.verdict)
+
+
+def _is(each: Surveyed, reference: ModelReference) -> bool:
+    return isinstance(each.verdict, Accepted) and each.verdict.reference == reference
+
+
+def _whoever() -> str:
+    try:
+        return f"{getpass.getuser()} on {socket.gethostname()}"
+    except (KeyError, OSError) as error:  # a user without a name
+        return one_line(error)
