@@ -82,7 +82,9 @@ def _beam(root: Path, version: str) -> None:
     """The entry point of Beam's containers, of that release."""
     go = prism.go()
     if go is None:
-        raise CommandRefused("Go is not on the PATH; Beam's entry point is built by it, by 1.26 or newer (https://go.dev/dl)")
+        raise CommandRefused(
+            "Go is not on the PATH; Beam's entry point is built by it, by 1.26 or newer (https://go.dev/dl)"
+        )
     folder = root / "opt/apache/beam"
     folder.mkdir(parents=True)
     # Without C: it runs on any Linux. Its package is called after its folder.
