@@ -12,10 +12,10 @@ DEMO_READY := $(VENV)/.demo-ready
 TESTS_READY := $(VENV)/.tests-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench zoo prism lock wheels clean chosen-python
+.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench zoo prism image-check lock wheels clean chosen-python
 
 help: ## list these commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo "  PYTHON=python3.13 chooses the Python that .venv is made of, VENV=.venv.3.13 another folder for it"
 
 setup: $(TESTS_READY) ## install everything into .venv
@@ -126,6 +126,9 @@ zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write d
 prism: $(DEMO_READY) ## build Beam's portable local runner, with Go
 	@$(BIN)/python -m launch.prism
 
+image-check: $(TESTS_READY) ## build the container and work in it; needs root, buildah and debootstrap; VARIANT=gpu
+	@$(BIN)/python -m tests.container $(if $(VARIANT),--variant $(VARIANT))
+
 # One set of versions for every supported Python, with markers where they differ. Those in the files are kept if they can.
 LOCK = $(UV) pip compile --quiet --universal --python-version $(firstword $(PYTHONS)) --fork-strategy fewest \
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
@@ -143,5 +146,5 @@ wheels: $(DEMO_READY) ## build the wheels of the job and of the edge into dist/
 	@ls dist/*.whl
 
 clean: ## remove what the commands above made
-	rm -rf $(VENV) .venv.* .demo .bench build dist edge/build *.egg-info edge/*.egg-info
+	rm -rf $(VENV) .venv.* .demo .bench .image-check build dist edge/build *.egg-info edge/*.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis

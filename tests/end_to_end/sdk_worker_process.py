@@ -57,21 +57,25 @@ class SdkWorkerProcess:
     Args:
         argv: the job's options, with a runner that fires triggered side inputs.
         without: experiments that the launch sets and this worker shall lack.
+        environment: what starts the worker; a process of this Python where None.
     """
 
-    def __init__(self, argv: Sequence[str], without: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        without: Sequence[str] = (),
+        environment: environments.Environment | None = None,
+    ) -> None:
         options, job, mode = parse_options(argv)
         experiments = [e for e in options.view_as(DebugOptions).experiments or [] if e not in without]
-        # Workers start in the folder of whoever runs the tests, and need this project's modules and the tests'.
-        command = f"env PYTHONPATH={_ROOT} {sys.executable} -m apache_beam.runners.worker.sdk_worker_main"
-        environment = environments.SubprocessSDKEnvironment.from_command_string(command)
+        environment = environment or _this_python()
         pipeline = beam.Pipeline()
         build(pipeline, _Fed(), job, mode)
         runner = fn_runner.FnApiRunner(environment)
         proto = pipeline.to_runner_api(default_environment=environment)
         context, stages = runner.create_stages(fn_runner.merge_common_environments(proto))
         provision = beam_provision_api_pb2.ProvisionInfo(
-            retrieval_token="unused", pipeline_options=dict_to_struct({"beam:option:experiments:v1": experiments})
+            pipeline_options=dict_to_struct({"beam:option:experiments:v1": experiments})
         )
         self._workers = worker_handlers.WorkerHandlerManager(
             context.components.environments, fn_runner.ExtendedProvisionInfo(provision)
@@ -145,16 +149,21 @@ class SdkWorkerProcess:
             self._execution.state_servicer.clear(beam_fn_api_pb2.StateKey(iterable_side_input=key))
 
 
+def _this_python() -> environments.Environment:
+    # Workers start in the folder of whoever runs the tests, and need this project's modules and the tests'.
+    command = f"env PYTHONPATH={_ROOT} {sys.executable} -m apache_beam.runners.worker.sdk_worker_main"
+    return environments.SubprocessSDKEnvironment.from_command_string(command)
+
+
 class _Fed(beam.PTransform):
     """A source that is fed from outside: the elements that the runner gives in place of the one impulse."""
 
     def expand(self, begin: Any) -> Any:
-        return begin | beam.Impulse() | beam.Map(_message).with_output_types(PubsubMessage)
+        def message(payload: bytes) -> PubsubMessage:  # goes to the worker whole: a container has none of the tests
+            asked = json.loads(payload)
+            return PubsubMessage(os.fsencode(asked["image"]), {}, message_id=asked["id"])
 
-
-def _message(payload: bytes) -> PubsubMessage:
-    asked = json.loads(payload)
-    return PubsubMessage(os.fsencode(asked["image"]), {}, message_id=asked["id"])
+        return begin | beam.Impulse() | beam.Map(message).with_output_types(PubsubMessage)
 
 
 def _side_input(context: Any) -> Any:

@@ -13,6 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from models.reference import ModelReference, Statement, sha256_of
+
 SIDE = 8
 
 
@@ -49,6 +51,14 @@ def drop(folder: Path, name: str, file_name: str | None = None) -> str:
     hidden.rename(path)
     os.utime(path)
     return f"{path}@sha256:{digest(data)}"
+
+
+def stated(world: Path, *names: str) -> tuple[dict[str, str], list[Statement]]:
+    """Drops models into `world/models`; answers their ids by name, and a statement of each, later ones newer."""
+    ids = {name: drop(world / "models", name) for name in names}
+    paths = [ids[name].partition("@")[0] for name in names]
+    references = [ModelReference(path, sha256_of(Path(path))) for path in paths]
+    return ids, [Statement(reference, at) for at, reference in enumerate(references, start=1)]
 
 
 def digest(data: bytes) -> str:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.options import EXPERIMENTS_FOR_SIDE_INPUTS
-from models.reference import ModelReference, Statement, sha256_of
+from models.reference import Statement
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
-from tests.end_to_end.telling_models import drop, records, untrue
+from tests.end_to_end.telling_models import records, stated, untrue
 from tests.waiting import eventually
 
 Worker = Callable[..., SdkWorkerProcess]
@@ -31,14 +31,6 @@ def worker(world: Path) -> Iterator[Worker]:
     yield start
     for each in started:
         each.close()
-
-
-def stated(world: Path, *names: str) -> tuple[dict[str, str], list[Statement]]:
-    """Drops models; answers their ids by name, and a statement of each, later ones newer."""
-    ids = {name: drop(world / "models", name) for name in names}
-    paths = [ids[name].partition("@")[0] for name in names]
-    references = [ModelReference(path, sha256_of(Path(path))) for path in paths]
-    return ids, [Statement(reference, at) for at, reference in enumerate(references, start=1)]
 
 
 def labels(world: Path) -> list[str]:

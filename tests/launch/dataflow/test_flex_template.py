@@ -161,11 +161,14 @@ def test_without_an_image_the_workers_install_the_code() -> None:
     assert f"--setup_file={ROOT / 'setup.py'}" in list(flex_template.job_options(["--exact_decode=false"]))
 
 
-def test_all_that_the_container_copies_is_in_the_repository() -> None:
+def test_all_that_the_container_copies_is_in_the_repository_and_nothing_else_is_sent_to_docker() -> None:
     copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)]
-    sources = [source for sources in copied for source in sources]
-    assert {"requirements.txt", "setup.py", "models", "transforms", "beam_pipeline", "launch"} <= set(sources)
+    sources = {source for sources in copied for source in sources}
+    assert sources >= {"requirements.txt", "setup.py", "models", "transforms", "beam_pipeline", "launch"}
     assert [source for source in sources if not (ROOT / source).exists()] == []
+    ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    assert ignored[0] == "*"
+    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == sources
 
 
 def test_the_container_runs_the_versions_that_are_pinned() -> None:
