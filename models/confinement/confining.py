@@ -31,7 +31,7 @@ def confine(*, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> 
             privileges.leave_network,  # while there may be a capability to do so
             privileges.drop_privileges,
             partial(landlock.restrict, to_read, to_use, to_write),
-            system_calls.filter_system_calls,  # last, since it forbids what the others do
+            partial(system_calls.filter_system_calls, for_gpu=bool(places.gpus())),  # last: it forbids what others do
         )
     )
 

@@ -61,7 +61,9 @@ def packages() -> Iterator[Path]:
 def usable() -> Iterator[Path]:
     """The devices that it may use, and where it forgets how much memory it has held."""
     yield from map(Path, _ALWAYS)
-    yield from gpus()
+    if devices := gpus():
+        yield from devices
+        yield Path("/proc/self/task")  # the driver names its threads, and does not begin where it cannot
 
 
 def gpus() -> list[Path]:

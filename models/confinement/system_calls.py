@@ -6,6 +6,7 @@ import ctypes
 import errno
 import mmap
 import os
+import socket
 
 LIBRARY = "libseccomp.so.2"
 _ALLOW = 0x7FFF0000
@@ -44,6 +45,10 @@ _COMMANDS = {"fcntl": (8, 10, 15), "ioctl": (0x5412, 0x8901, 0x8902)}
 """Of calls that do many things: to have others sent signals (`F_SETOWN`, …), and to type in a terminal (`TIOCSTI`)."""
 
 
+_OF_CUDA = ("socket", "bind", "listen")
+"""Without which `cuInit` fails (error 304), seen with driver 580."""
+
+
 class _Comparison(ctypes.Structure):
     _fields_ = (
         ("argument", ctypes.c_uint),
@@ -53,10 +58,14 @@ class _Comparison(ctypes.Structure):
     )
 
 
-def filter_system_calls() -> None:
+def filter_system_calls(for_gpu: bool = False) -> None:
     """Denies this thread, and what it starts from here on, every call in the lists above, for good.
 
     What is denied fails with `EPERM`, as where rights are lacking. Threads can still be started.
+
+    Args:
+        for_gpu: whether to allow what NVIDIA's driver does as it begins: shared memory, and a socket of this machine's
+            that it listens at. Nobody is accepted there, and nothing is sent.
 
     Raises:
         OSError: there is no libseccomp here, or the kernel does not allow it.
@@ -67,13 +76,13 @@ def filter_system_calls() -> None:
     if not rules:
         raise OSError(errno.ENOMEM, "libseccomp made no filter")
     try:
-        _fill(library, rules)
+        _fill(library, rules, for_gpu)
         _require(library.seccomp_load(rules))
     finally:
         library.seccomp_release(rules)
 
 
-def _fill(library: ctypes.CDLL, rules: ctypes.c_void_p) -> None:
+def _fill(library: ctypes.CDLL, rules: ctypes.c_void_p, for_gpu: bool) -> None:
     def deny(name: str, *comparisons: _Comparison, error: int = errno.EPERM) -> None:
         number = library.seccomp_syscall_resolve_name(name.encode())
         if number == _UNKNOWN:
@@ -85,7 +94,12 @@ def _fill(library: ctypes.CDLL, rules: ctypes.c_void_p) -> None:
         _require(library.seccomp_rule_add_array(rules, action, number, len(comparisons), array))
 
     for name in _NEVER:
-        deny(name)
+        if not for_gpu or name not in _OF_CUDA:
+            deny(name)
+    if for_gpu:
+        deny("socket", _Comparison(0, _NOT_EQUAL, socket.AF_UNIX, 0))
+    else:
+        deny("mmap", _Comparison(3, _MASKED_EQUAL, _UNCOUNTED, _UNCOUNTED))
     for name, argument in _OF_OTHERS.items():
         deny(name, _Comparison(argument, _NOT_EQUAL, os.getpid(), 0))
     for name, argument in _OF_SELF.items():
@@ -93,7 +107,6 @@ def _fill(library: ctypes.CDLL, rules: ctypes.c_void_p) -> None:
     for name, commands in _COMMANDS.items():
         for command in commands:
             deny(name, _Comparison(1, _MASKED_EQUAL, 0xFFFFFFFF, command))
-    deny("mmap", _Comparison(3, _MASKED_EQUAL, _UNCOUNTED, _UNCOUNTED))
     deny("clone", _Comparison(0, _MASKED_EQUAL, _CLONE_THREAD, 0))
     deny("clone3", error=errno.ENOSYS)  # whose flags no filter can see; the C library then falls back to `clone`
 

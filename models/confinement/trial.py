@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from models.confinement import places
 from models.confinement.confining import confine
 
 CANARY = "HOTSWAP_CANARY"
@@ -27,6 +28,7 @@ _CAPABILITIES = "CapEff:"
 def main(port: int, secret: Path, forbidden: Path) -> None:
     """Every attempt, by what it would be good for."""
     parent = os.getppid()
+    uncounted = _uncounted()
     confine(writable=[Path.cwd()])
     attempts: dict[str, list[Callable[[], object]]] = {
         "the network": [
@@ -52,11 +54,16 @@ def main(port: int, secret: Path, forbidden: Path) -> None:
             lambda: Path(f"/proc/{parent}/mem").open("rb"),  # noqa: SIM115 - this process ends at once
         ],
         "processes of its own": [_fork, _become_another, lambda: os.setpgid(0, os.getpgid(parent))],
-        "memory that no limit counts": [lambda: os.memfd_create("uncounted"), lambda: mmap.mmap(-1, 1)],
+        "memory that no limit counts": [lambda: os.memfd_create("uncounted"), *uncounted],
         "privileges": [_has_capabilities, _has_a_new_namespace],
         "its parent's environment": [lambda: os.environ[CANARY]],
     }
     print(json.dumps([what for what, ways in attempts.items() if any(map(_comes_through, ways))]))
+
+
+def _uncounted() -> list[Callable[[], object]]:
+    """Where there is a GPU no limit of address space can be set, and NVIDIA's driver needs shared memory."""
+    return [] if places.gpus() else [lambda: mmap.mmap(-1, 1)]
 
 
 def _comes_through(attempt: Callable[[], object]) -> bool:

@@ -46,6 +46,10 @@ def test_the_trial_tells_which_layer_is_missing(without: str, reached: set[str])
     assert reached <= unconfined(without)
 
 
+def test_what_nvidias_driver_needs_is_no_way_out() -> None:
+    assert json.loads(run_module("tests.models.confinement.for_gpu")) == ["shared memory", "to listen on this machine"]
+
+
 def test_who_is_not_root_is_confined_as_well() -> None:
     if os.getuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can become another")

@@ -43,9 +43,10 @@ class Process:
         world: what it shares with the others.
         number: of the process.
         skew: seconds by which its clocks are wrong.
+        kept_in: which registry it uses, where not all share one.
     """
 
-    def __init__(self, world: World, number: int, skew: float) -> None:
+    def __init__(self, world: World, number: int, skew: float, kept_in: str = "") -> None:
         self.number = number
         self.alive = True
         self.awake = False
@@ -54,7 +55,7 @@ class Process:
         self._world = world
         self._skew = skew
         self._reached = threading.Semaphore(0)
-        bucket = Bucket(world)
+        bucket = Bucket(world, kept_in)
         self._claims = Claims(bucket, self.clock, beats=False)
         registry = Registry(bucket, PATTERN, Terms("auto", 10), self._claims)
         catalogue = Catalogue()

@@ -47,6 +47,7 @@ class World:
         lost: whether somebody damaged the registry.
         gone: the files that were deleted or overwritten, by their address and digest, and when.
         vetting_now: what processes that live are vetting.
+        vettings: how many ever began.
     """
 
     chance: random.Random
@@ -61,6 +62,7 @@ class World:
     lost: bool = False
     gone: dict[str, float] = field(default_factory=dict)
     vetting_now: list[StoredFile] = field(default_factory=list)
+    vettings: int = 0
 
     def next_generation(self) -> int:
         self.generations += 1
@@ -104,6 +106,7 @@ class World:
         if known or file in self.vetting_now:
             self.faults.append(f"at {self.now:.0f}: {file.uri} {file.version} is vetted again")
         self.vetting_now.append(file)
+        self.vettings += 1
 
     def note_move(self, pointer: Pointer) -> None:
         """Holds a pointer that was written against the promise that it never goes back without cause."""
@@ -134,12 +137,18 @@ class World:
 
 
 class Bucket:
-    """The folder and the registry as one process reaches them: a `Storage` and an `ObjectStore`."""
+    """The folder and the registry as one process reaches them: a `Storage` and an `ObjectStore`.
+
+    Args:
+        world: which it is in.
+        registry: which of several, where not all processes share one.
+    """
 
     address = "gs://bucket/registry"
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, registry: str = "") -> None:
         self._world = world
+        self._registry = registry
 
     def list(self, pattern: str) -> list[StoredFile]:
         self._may_fail()
@@ -153,27 +162,27 @@ class Bucket:
 
     def read(self, name: str) -> Found | None:
         self._may_fail()
-        found = self._world.objects.get(name)
+        found = self._world.objects.get(self._registry + name)
         return Found(found[0], str(found[1])) if found else None
 
     def swap(self, name: str, data: bytes, expected: str | None) -> str | None:
         self._may_fail()
-        found = self._world.objects.get(name)
+        found = self._world.objects.get(self._registry + name)
         if (str(found[1]) if found else None) != expected:
             return str(found[1]) if found and found[0] == data else None
         generation = self._world.next_generation()
-        self._world.objects[name] = data, generation
-        if name.startswith("live/"):
+        self._world.objects[self._registry + name] = data, generation
+        if name.startswith("live/") and not self._registry:
             self._world.note_move(Pointer.decode(data, PATTERN))
         self._may_fail()
         return str(generation)
 
     def remove(self, name: str, expected: str) -> bool:
         self._may_fail()
-        found = self._world.objects.get(name)
+        found = self._world.objects.get(self._registry + name)
         if found is None or str(found[1]) != expected:
             return False
-        del self._world.objects[name]
+        del self._world.objects[self._registry + name]
         self._may_fail()
         return True
 
