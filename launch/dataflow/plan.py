@@ -20,6 +20,7 @@ from launch.dataflow import resource_names as names
 
 _MOST_LABELS = 64
 _SEPARATE_PROCESSES = "no_use_multiple_sdk_containers"
+_PRIVATE_WORKERS = "--no_use_public_ips"
 _GPU_MACHINES = {"nvidia-l4": "g2-", "nvidia-a100-80gb": "a2-", "nvidia-tesla-a100": "a2-"}
 _OTHER_GPU_MACHINES = "n1-"
 _SET_HERE = {
@@ -99,6 +100,7 @@ def make_plan(placement: Placement, job_argv: Sequence[str], beam_argv: Sequence
     _check_sizes(placement)
     _check_labels(placement.label)
     _check_gpu(placement)
+    _check_installable(placement, beam_argv)
     _check_update(placement)
     for option in beam_argv:
         name = option.removeprefix("--").partition("=")[0]
@@ -135,7 +137,7 @@ def _beam_options(place: Placement) -> Iterator[str]:
         if value is not None:
             yield f"--{name}={value}"
     if not place.public_ips:
-        yield "--no_use_public_ips"
+        yield _PRIVATE_WORKERS
     if place.gpu is not None:
         kind, _, count = place.gpu.partition(":")
         yield f"--dataflow_service_options=worker_accelerator=type:{kind};count:{count or 1};install-nvidia-driver"
@@ -216,6 +218,15 @@ def _check_gpu(place: Placement) -> None:
     family = _GPU_MACHINES.get(kind, _OTHER_GPU_MACHINES)
     if not place.machine_type.startswith(family):
         raise CommandRefused(f"--gpu {kind} goes with a --machine-type {family}…, not with {place.machine_type}")
+
+
+def _check_installable(place: Placement, beam_argv: Sequence[str]) -> None:
+    flag = "--no-public-ips" if not place.public_ips else _PRIVATE_WORKERS if _PRIVATE_WORKERS in beam_argv else None
+    if flag is not None and place.image is None:
+        raise CommandRefused(
+            f"{flag} needs --image: such workers reach no package index, so the code and its packages must be in their "
+            "container image (docs/dataflow.md, step 2)"
+        )
 
 
 def _check_update(place: Placement) -> None:

@@ -118,15 +118,15 @@ def test_what_is_missing_is_named(missing: str, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     "more",
     [
-        ["--no_use_public_ips"],
+        [IMAGE, "--no_use_public_ips"],
         ["--number_of_worker_harness_threads=4"],
         [IMAGE, "--gpu=nvidia-tesla-t4:2", "--machine-type=n1-standard-8"],
-        ["--subnetwork=regions/europe-west1/subnetworks/workers", "--no-public-ips"],
+        [IMAGE, "--subnetwork=regions/europe-west1/subnetworks/workers", "--no-public-ips"],
         ["--service-account=123456789012-compute@developer.gserviceaccount.com"],
         ["--model_poll_seconds=5", "--max_batch_size=8"],
         ["--update", "--job-name=images", '--transform-name-mapping={"Old": "New"}'],
     ],
-    ids=lambda more: more[0],
+    ids=lambda more: more[-1],
 )
 def test_what_is_right_is_taken_in_either_spelling(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert dry_run(*more) == 0
@@ -134,6 +134,13 @@ def test_what_is_right_is_taken_in_either_spelling(more: list[str], capsys: pyte
     for option in more:
         if "_" in option.partition("=")[0]:
             assert option.removeprefix("--").partition("=")[0] in plan
+
+
+@pytest.mark.parametrize("private", ["--no-public-ips", "--no_use_public_ips"])
+def test_workers_that_could_install_nothing_are_refused(private: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry_run(private) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {private} needs --image: ")
 
 
 def test_a_gpu_goes_with_its_machines_only(capsys: pytest.CaptureFixture[str]) -> None:

@@ -176,6 +176,31 @@ def test_the_container_runs_the_versions_that_are_pinned() -> None:
     assert installed == {"tensorflow": pins["tensorflow"], "onnxruntime-gpu": pins["onnxruntime"]}
 
 
+def test_every_base_image_is_a_release_that_its_name_tells() -> None:
+    # A stage, or a build argument that names one, is no image.
+    files = [path for path in ROOT.rglob("*Dockerfile*") if ".venv" not in path.parts]
+    assert ROOT / "launch/dataflow/container/Dockerfile" in files
+    for text in (file.read_text() for file in files):
+        stages = set(re.findall(r"^FROM .+ AS (\S+)$", text, re.M | re.I))
+        images = [name for name in re.findall(r"^FROM (\S+)", text, re.M | re.I) if name not in stages]
+        assert [name for name in images if not name.startswith("$") and not is_pinned(name)] == []
+        assert {name for name in images if name.startswith("$")} <= {"${VARIANT}"}
+
+
+def is_pinned(image: str) -> bool:
+    """Whether it has a digest, or a tag that names a whole release and not a series or the newest."""
+    _, at, _ = image.partition("@sha256:")
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    return bool(at) or (bool(colon) and re.match(r"\d+\.\d+\.\d+|\d{8}", tag) is not None)
+
+
+@pytest.mark.parametrize("image", ["a/b", "a/b:latest", "python:3.11-slim-bookworm", "host:5000/b"])
+def test_an_image_without_a_release_is_told_from_one_with(image: str) -> None:
+    assert not is_pinned(image)
+    assert is_pinned("python:3.11.14-slim-bookworm")
+    assert is_pinned("a/b@sha256:" + "0" * 64)
+
+
 def test_the_container_starts_the_worker_and_knows_the_template() -> None:
     [entry] = re.findall(r"^ENTRYPOINT (.+)$", DOCKERFILE, re.M)
     assert json.loads(entry) == ["/opt/apache/beam/boot"]
