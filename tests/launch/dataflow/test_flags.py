@@ -63,6 +63,7 @@ def dry_run(*more: str, **changed: str | None) -> int:
         ("label", "hotswap-version=9"),
         ("image", "europe-docker.pkg.dev/my-project/jobs/hotswap"),
         ("gpu", "nvidia-l4"),
+        ("processes", "two"),
         ("transform_name_mapping", "{}"),
         ("model_pattern", "/models/*.h5"),
         ("model_poll_seconds", "0"),
@@ -96,6 +97,7 @@ def test_a_wrong_value_is_one_line_that_names_its_flag(
         ("--setup_file=setup.py", "--setup_file is set by the launch"),
         ("--sdk_container_image=x", "give --image"),
         ("--update", "--update needs --job-name"),
+        ("--experiments=use_multiple_sdk_containers", "give --processes"),
         ("stray", "stray"),
     ],
 )
@@ -146,6 +148,11 @@ def test_workers_that_could_install_nothing_are_refused(private: str, capsys: py
 def test_a_gpu_goes_with_its_machines_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert dry_run(IMAGE, "--gpu=nvidia-l4", "--machine-type=n1-standard-4") == 2
     assert "g2-" in capsys.readouterr().err
+
+
+def test_a_gpu_is_one_processs_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry_run(IMAGE, "--gpu=nvidia-l4", "--machine-type=g2-standard-4", "--processes=all") == 2
+    assert "--processes one" in capsys.readouterr().err
 
 
 def test_nothing_is_submitted_without_credentials(capsys: pytest.CaptureFixture[str]) -> None:

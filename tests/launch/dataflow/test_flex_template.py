@@ -9,6 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import DebugOptions
 from apache_beam.version import __version__ as beam_version
 from google.cloud.dataflow_v1beta3.types import ParameterType, TemplateMetadata
 
@@ -18,12 +19,13 @@ from beam_pipeline.pipeline import build
 from beam_pipeline.source import pubsub_source
 from launch.dataflow import resource_names
 from launch.dataflow.flex_template import __main__ as flex_template
+from launch.dataflow.worker_processes import MANY_PROCESSES, ONE_PROCESS, THREADS
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "launch/dataflow/container/Dockerfile").read_text()
 METADATA = json.loads((ROOT / "launch/dataflow/flex_template/metadata.json").read_text())
 PARAMETERS: dict[str, dict[str, Any]] = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
-OF_THE_WORKERS = {"sdk_container_image"}
+OF_THE_WORKERS = {"sdk_container_image", "processes"}
 
 TOPIC, SUBSCRIPTION, FOLDER = (
     "projects/my-project/topics/out",
@@ -147,7 +149,7 @@ def test_parameters_become_options() -> None:
             ["--exact_decode=true", "--image_prefix=gs://a/;gs://b/", "--output_topic=", "--sdk_container_image=r/i:1"]
         )
     )
-    assert options[:4] == [
+    assert options[2:6] == [
         "--exact_decode",
         "--image_prefix=gs://a/",
         "--image_prefix=gs://b/",
@@ -159,6 +161,35 @@ def test_parameters_become_options() -> None:
 
 def test_without_an_image_the_workers_install_the_code() -> None:
     assert f"--setup_file={ROOT / 'setup.py'}" in list(flex_template.job_options(["--exact_decode=false"]))
+
+
+def experiments_of(*parameters: str) -> tuple[set[str], int | None]:
+    """Those that Beam gets, and in how many threads a process works."""
+    given = [f"--input_subscription={SUBSCRIPTION}", f"--output_path={FOLDER}", "--model_pattern=gs://b/*.h5"]
+    options, _, _ = parse_options(
+        ["--runner=DataflowRunner", *flex_template.job_options([*given, "--sdk_container_image=r/i:1", *parameters])]
+    )
+    debug = options.view_as(DebugOptions)
+    return set(debug.experiments), debug.number_of_worker_harness_threads
+
+
+def test_workers_run_one_process_unless_another_number_is_asked_for() -> None:
+    one, threads = experiments_of()
+    assert ONE_PROCESS in one
+    assert threads == THREADS
+    assert experiments_of("--processes=one") == experiments_of("--processes=") == (one, threads)
+    assert experiments_of("--number_of_worker_harness_threads=3") == (one, 3)
+
+    for asked in ("--processes=all", f"--experiments={MANY_PROCESSES}"):
+        several, threads = experiments_of(asked)
+        assert ONE_PROCESS not in several
+        assert threads is None
+
+
+def test_another_number_of_processes_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not template_takes("processes", "two")
+    assert flex_template.launch(["--processes=two"]) == 2
+    assert capsys.readouterr().err == "error: --processes is 'two'; one or all is expected\n"
 
 
 def test_all_that_the_container_copies_is_in_the_repository() -> None:
