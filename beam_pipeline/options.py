@@ -14,7 +14,9 @@ from apache_beam.options.pipeline_options import (
     DebugOptions,
     GoogleCloudOptions,
     PipelineOptions,
+    SetupOptions,
     StandardOptions,
+    WorkerOptions,
 )
 
 from beam_pipeline.option_table import OPTIONS, JobOptions, Kind
@@ -62,6 +64,8 @@ def parse_options(argv: Sequence[str]) -> tuple[PipelineOptions, JobOptions, Sid
     standard = options.view_as(StandardOptions)
     standard.streaming = True
     standard.runner = standard.runner or "DirectRunner"
+    if "dataflow" in standard.runner.lower():
+        _require_installable(options)
     mode = SideInputMode.of_runner(standard.runner)
     if mode is SideInputMode.TRIGGERED:
         for experiment in EXPERIMENTS_FOR_SIDE_INPUTS:
@@ -102,6 +106,17 @@ def _refuse_unknown(argv: Sequence[str]) -> None:
         name = unknown[0].partition("=")[0]
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
         raise OptionError(f"unknown option {name}" + (f"; did you mean {close[0]}?" if close else ""))
+
+
+def _require_installable(options: PipelineOptions) -> None:
+    """Refuses workers that would start, and then wait for ever for a package index that they cannot reach."""
+    worker, setup = options.view_as(WorkerOptions), options.view_as(SetupOptions)
+    has_image = worker.sdk_container_image or setup.prebuild_sdk_container_engine
+    if worker.use_public_ips is False and not has_image:
+        raise OptionError(
+            "--no_use_public_ips needs --sdk_container_image: such workers reach no package index, so the code and its "
+            "packages must be in their container image (docs/dataflow.md, step 2)"
+        )
 
 
 def _checked(given: HotSwapOptions) -> JobOptions:

@@ -36,6 +36,7 @@ class Arm:
             )
         self._log = log
         self.setup = setup
+        self.pid = self._process.pid
 
     def classify(self, paths: list[str]) -> Timing:
         """One bounded run.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -70,14 +71,27 @@ _answers = _Answers()
 """Of this process: runners pickle functions, and a module's own name survives that."""
 
 
-def classify(paths: list[str], classes: Callable[[beam.PCollection], beam.PCollection]) -> Timing:
-    """One run over the images at `paths`; `classes` makes their classes of them, a whole number each."""
+def classify(paths: list[str], classes: Callable[[beam.PCollection], beam.PCollection], bundles: int = 1) -> Timing:
+    """One run over the images at `paths`.
+
+    Args:
+        paths: of the images, at least one for each bundle.
+        classes: makes their classes of them, a whole number each.
+        bundles: into how many they are dealt, all worked on at a time, as a worker's threads do.
+    """
     _answers.forget()
+    pipelines = [_pipeline(paths[number::bundles], classes) for number in range(bundles)]
+    with ThreadPoolExecutor(bundles) as threads:
+        for _ in threads.map(lambda pipeline: pipeline.run().wait_until_finish(), pipelines):
+            pass
+    return _answers.timing(len(paths))
+
+
+def _pipeline(paths: list[str], classes: Callable[[beam.PCollection], beam.PCollection]) -> beam.Pipeline:
     pipeline = beam.Pipeline(RUNNER, PipelineOptions([]))
     images = pipeline | beam.Create(paths, reshuffle=False) | "Start" >> beam.Map(_see)
     _ = classes(images) | "Keep" >> beam.Map(_keep)
-    pipeline.run().wait_until_finish()
-    return _answers.timing(len(paths))
+    return pipeline
 
 
 def _see(image: Any) -> Any:

@@ -26,16 +26,21 @@ class OurWay:
     def __init__(self, setup: Setup) -> None:
         logging.getLogger().setLevel(logging.WARNING)
         engine = cast(EngineChoice, setup.engine)
-        self._config = ServingConfig(setup.model, 3600.0, engine, setup.batch, setup.cache)
+        self._config = ServingConfig(setup.model, setup.poll_seconds, engine, setup.batch, setup.cache)
+        self._bundles = setup.bundles
+        self._follow()
+        THE_JOB.here.serving(self._config).live.current()
+
+    def classify(self, paths: list[str]) -> Timing:
+        """See `Way.classify`; with the newest model, once that is loaded beside."""
+        self._follow()
+        return classify(paths, self._classes, self._bundles)
+
+    def _follow(self) -> None:
         here = THE_JOB.here.serving(self._config)
         statement = here.watch.wait_for_statement()
         assert statement is not None
         here.live.follow(statement)
-        here.live.current()
-
-    def classify(self, paths: list[str]) -> Timing:
-        """See `Way.classify`."""
-        return classify(paths, self._classes)
 
     def _classes(self, paths: beam.PCollection) -> beam.PCollection:
         read = (

@@ -46,10 +46,12 @@ class Setup:
 
     Attributes:
         way: one of `WAYS`.
-        model: an `.h5` file.
+        model: an `.h5` file; ours takes a glob of them too.
         cache: folder for compiled models.
         batch: most images in one call of the model.
         engine: what `--engine` says; nothing to the stock way.
+        bundles: how many are worked on at a time, by our way alone.
+        poll_seconds: between two looks for a newer model, by our way alone.
     """
 
     way: str
@@ -57,6 +59,8 @@ class Setup:
     cache: str
     batch: int = 32
     engine: str = "auto"
+    bundles: int = 1
+    poll_seconds: float = 3600.0
 
 
 @contextmanager

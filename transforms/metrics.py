@@ -109,6 +109,11 @@ class Meter:
         with self._lock:
             self._tally[name] += amount
 
+    def take_back(self, name: str, amount: int) -> None:
+        """Takes off the tally what a bundle that failed had counted; its runner forgets the counter by itself."""
+        with self._lock:
+            self._tally[name] -= amount
+
     def observe(self, name: str, value: float) -> None:
         """Adds `value`, rounded to a whole number, to the distribution `name`."""
         _distribution(name).update(round(value))

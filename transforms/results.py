@@ -13,9 +13,9 @@ from models.records import DeadLetter, result_record
 from models.serving import ServingConfig
 from models.tasks import Mask
 from transforms.masks import MaskFolder
+from transforms.model_events import TellsModelEvents
 from transforms.outputs import DEAD_LETTERS, MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
-from transforms.watching import drain_events
 
 
 class FormatResults(beam.PTransform):
@@ -39,18 +39,28 @@ class FormatResults(beam.PTransform):
         )
 
 
-class _Format(beam.DoFn):
+class _Format(TellsModelEvents):
     def __init__(self, run: JobRun, config: ServingConfig, masks: MaskFolder | None) -> None:
-        super().__init__()
-        self._run = run
+        super().__init__(run, config)
         self._masks = masks
-        self._config = config
-        self._drained = False
+        self._has_told = False
 
     def start_bundle(self) -> None:
-        self._drained = False
+        super().start_bundle()
+        self._has_told = False
 
-    def process(self, result: PredictionResult) -> Iterable[Any]:
+    def process(self, result: PredictionResult, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> Iterable[Any]:
+        try:
+            yield self._formatted(result)
+            if not self._has_told:
+                self._has_told = True
+                for event in self.model_events(finalizer):
+                    yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
+        except BaseException:
+            self.failed()
+            raise
+
+    def _formatted(self, result: PredictionResult) -> Any:
         meter = self._run.here.meter
         request, answer = result.example, result.inference
         if isinstance(answer.outcome, ImageError):
@@ -59,14 +69,8 @@ class _Format(beam.DoFn):
             letter = DeadLetter(
                 request.image, None, "predict", fault.fault, fault.detail, request.origin, result.model_id
             )
-            yield beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
-        else:
-            if self._masks is not None and isinstance(answer.outcome, Mask):
-                outcome = self._masks.put(answer.outcome, request.image, result.model_id)
-                answer = answer._replace(outcome=outcome)
-            meter.count_result(result.model_id)
-            yield result_record(request, answer, result.model_id)
-        if not self._drained:
-            self._drained = True
-            for event in drain_events(self._run, self._config):
-                yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
+            return beam.pvalue.TaggedOutput(DEAD_LETTERS, letter)
+        if self._masks is not None and isinstance(answer.outcome, Mask):
+            answer = answer._replace(outcome=self._masks.put(answer.outcome, request.image, result.model_id))
+        meter.count_result(result.model_id)
+        return result_record(request, answer, result.model_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from apache_beam.utils.timestamp import Timestamp
 from models.events import ModelEvent
 from models.reference import Statement
 from models.serving import ServingConfig
+from transforms.model_events import TellsModelEvents
 from transforms.outputs import MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
 from transforms.windowing import SideInputMode, latest_pane
@@ -108,31 +109,19 @@ class WatchFilePattern(beam.PTransform):
         return WatchedModels(metadata, events)
 
 
-def drain_events(run: JobRun, config: ServingConfig) -> Iterator[ModelEvent]:
-    """This process' model events since the last drain, counted."""
-    for event in run.here.serving(config).events.drain():
-        run.here.meter.count_model_event(event)
-        yield event
-
-
-class _StateNewest(beam.DoFn):
+class _StateNewest(TellsModelEvents):
     """For each look: which model is live, if there is one, and what happened to models since the last look.
 
     The next look may come to any process of the fleet, of which this one may never have looked before; so what is
     stated is what the registry says now, and this look is waited for. No image waits for it.
     """
 
-    def __init__(self, run: JobRun, config: ServingConfig) -> None:
-        super().__init__()
-        self._run = run
-        self._config = config
-
-    def process(self, element: Any) -> Iterable[Any]:
+    def process(self, element: Any, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> Iterable[Any]:
         watch = self._run.here.serving(self._config).watch
         statement = watch.fresh_statement(min(self._config.poll_seconds, _LONGEST_LOOK_SECONDS))
         if statement is not None:
             yield _metadata(statement)
-        for event in drain_events(self._run, self._config):
+        for event in self.model_events(finalizer):
             yield beam.pvalue.TaggedOutput(MODEL_EVENTS, event)
 
 
@@ -151,16 +140,11 @@ class StateForWindow(beam.DoFn):
         yield _metadata(statement)
 
 
-class _Upkeep(beam.DoFn):
+class _Upkeep(TellsModelEvents):
     """Ticks with the source's watermark: tells the live models what is stated, and yields their events."""
 
     TICK = TimerSpec("tick", TimeDomain.WATERMARK)
     SECONDS = 0.5
-
-    def __init__(self, run: JobRun, config: ServingConfig) -> None:
-        super().__init__()
-        self._run = run
-        self._config = config
 
     def process(self, element: tuple[str, str], tick: Any = beam.DoFn.TimerParam(TICK)) -> None:
         self._run.here.serving(self._config).watch  # noqa: B018 - starts it
@@ -173,7 +157,7 @@ class _Upkeep(beam.DoFn):
         statement = here.watch.statement
         if statement is not None:
             here.follow(statement)
-        yield from drain_events(self._run, self._config)
+        yield from self.model_events(None)
 
 
 def _nothing(element: Any) -> Iterable[tuple[str, str]]:
@@ -181,4 +165,5 @@ def _nothing(element: Any) -> Iterable[tuple[str, str]]:
 
 
 def _metadata(statement: Statement) -> ModelMetadata:
-    return ModelMetadata(model_id=statement.encode(), model_name=statement.reference.file_name)
+    # RunInference counts anew under each name that it is told here, and runners keep every counter while the job lives.
+    return ModelMetadata(model_id=statement.encode(), model_name="")

@@ -12,6 +12,7 @@ from beam_pipeline.option_table import OPTIONS, as_flags
 from launch.command_line import CommandRefused
 from launch.dataflow.plan import Placement, make_plan
 from launch.dataflow.submission import check_bucket, submit
+from launch.dataflow.worker_processes import Processes
 from launch.job_flags import with_job_flags
 
 DEFAULT_JOB_NAME = "hotswap-inference"
@@ -50,6 +51,9 @@ def dataflow(
     image: Annotated[
         str | None, typer.Option(help="Container image with this code; without, setup.py packages it.")
     ] = None,
+    processes: Annotated[
+        Processes, typer.Option(help="On each worker: one for all of its vCPUs, or one for each.")
+    ] = Processes.ONE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, send nothing.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until the job ends, and tell how it does.")] = False,
     *,
@@ -77,6 +81,7 @@ def dataflow(
         transform_name_mapping=transform_name_mapping,
         label=tuple(label or ()),
         image=image,
+        processes=processes,
     )
     plan = make_plan(placement, as_flags(job), context.args)
     for line in plan.lines():

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DebugOptions, PipelineOptions
 
 from beam_pipeline.option_table import OPTIONS, REMOTE, JobOptions, Kind
 from beam_pipeline.options import OptionError, parse_options
 from launch.code_version import labels, setup_file
 from launch.command_line import CommandRefused
 from launch.dataflow import resource_names as names
+from launch.dataflow.worker_processes import MANY_PROCESSES, ONE_PROCESS, Processes
 
 _MOST_LABELS = 64
-_SEPARATE_PROCESSES = "no_use_multiple_sdk_containers"
+_PRIVATE_WORKERS = "--no_use_public_ips"
 _GPU_MACHINES = {"nvidia-l4": "g2-", "nvidia-a100-80gb": "a2-", "nvidia-tesla-a100": "a2-"}
 _OTHER_GPU_MACHINES = "n1-"
 _SET_HERE = {
@@ -59,6 +60,7 @@ class Placement:
     transform_name_mapping: str | None
     label: tuple[str, ...]
     image: str | None
+    processes: Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def make_plan(placement: Placement, job_argv: Sequence[str], beam_argv: Sequence
     _check_sizes(placement)
     _check_labels(placement.label)
     _check_gpu(placement)
+    _check_installable(placement, beam_argv)
     _check_update(placement)
     for option in beam_argv:
         name = option.removeprefix("--").partition("=")[0]
@@ -113,6 +116,9 @@ def make_plan(placement: Placement, job_argv: Sequence[str], beam_argv: Sequence
     except OptionError as error:
         raise CommandRefused(str(error)) from error
     _check_remote(job)
+    experiments = set(options.view_as(DebugOptions).experiments or [])
+    if MANY_PROCESSES in experiments or (ONE_PROCESS in experiments and placement.processes is not Processes.ONE):
+        raise CommandRefused("--experiments: how many processes a worker runs is set by the launch; give --processes")
     return Plan(placement, argv, options, job)
 
 
@@ -137,12 +143,11 @@ def _beam_options(place: Placement) -> Iterator[str]:
         if value is not None:
             yield f"--{name}={value}"
     if not place.public_ips:
-        yield "--no_use_public_ips"
+        yield _PRIVATE_WORKERS
     if place.gpu is not None:
         kind, _, count = place.gpu.partition(":")
         yield f"--dataflow_service_options=worker_accelerator=type:{kind};count:{count or 1};install-nvidia-driver"
-        # One process: several would each load every model into the one GPU.
-        yield f"--experiments={_SEPARATE_PROCESSES}"
+    yield from place.processes.beam_options()
     if place.at_least_once:
         yield "--dataflow_service_options=streaming_mode_at_least_once"
     if place.update:
@@ -218,6 +223,17 @@ def _check_gpu(place: Placement) -> None:
     family = _GPU_MACHINES.get(kind, _OTHER_GPU_MACHINES)
     if not place.machine_type.startswith(family):
         raise CommandRefused(f"--gpu {kind} goes with a --machine-type {family}…, not with {place.machine_type}")
+    if place.processes is not Processes.ONE:
+        raise CommandRefused("--gpu goes with --processes one: several would each load every model into the one GPU")
+
+
+def _check_installable(place: Placement, beam_argv: Sequence[str]) -> None:
+    flag = "--no-public-ips" if not place.public_ips else _PRIVATE_WORKERS if _PRIVATE_WORKERS in beam_argv else None
+    if flag is not None and place.image is None:
+        raise CommandRefused(
+            f"{flag} needs --image: such workers reach no package index, so the code and its packages must be in their "
+            "container image (docs/dataflow.md, step 2)"
+        )
 
 
 def _check_update(place: Placement) -> None:

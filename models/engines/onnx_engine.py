@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import ONNX_FILE, Artefact
 from models.engines.engine import WHOLE_BATCH, Outputs, Predict, by_fixed_batches, images_of_a_run, in_runs
+from models.engines.gpus import are_gpus_hidden
 
 RUN_BYTES = 1_250_000
 """Input of one run on a CPU, two photographs of 224x224: more leave its caches (docs/performance.md)."""
@@ -59,6 +60,6 @@ def open_session(model: str | bytes) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    available = onnxruntime.get_available_providers()
+    available = ["CPUExecutionProvider"] if are_gpus_hidden() else onnxruntime.get_available_providers()
     providers = [provider for provider in _PREFERRED_PROVIDERS if provider in available]
     return onnxruntime.InferenceSession(model, options, providers=providers)

@@ -20,6 +20,7 @@ from models.artefacts import WIDEST_NUMBER, Artefact
 from models.compute_threads import cores
 from models.confinement.starting import end_group, start_confined, warn_of
 from models.engines.engine import Outputs
+from models.engines.gpus import FRUGAL
 from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit, one_line
 from models.hosting.host import FAILED, OUT_OF_MEMORY, WRONG_SHAPE, HostJob
 from models.hosting.lane import Lane, images_of_a_lane
@@ -35,7 +36,7 @@ _REFUSALS = {
     OUT_OF_MEMORY: ImageFault.MODEL_OUT_OF_MEMORY,
 }
 _KEEPS_RUNNING = (ImageFault.PREDICTION_FAILED, ImageFault.WRONG_ANSWER_SHAPE)
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"} | FRUGAL
 
 
 class HostGone(Exception):  # noqa: N818 - nothing failed

@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.confinement.confining import confine
+from models.engines.gpus import hide_gpus
 from models.memory import has_nvidia_driver, own_bytes
 from models.vetting.job import HURRIED, WITH_KERAS
 
@@ -81,6 +82,8 @@ def _vet(workspace: Path, unconfined: list[str]) -> None:
     from models.vetting.quantizing import quantize
 
     job = Job.read(workspace)
+    if not job.is_for_a_gpu:
+        hide_gpus()
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # what was held at most from here on
     begin = own_bytes("VmRSS")

@@ -18,6 +18,7 @@ import psutil
 
 from models.artefacts import Manifest
 from models.confinement.starting import end_group, start_confined, warn_of
+from models.engines.gpus import FRUGAL
 from models.errors import (
     ModelFault,
     ModelRejected,
@@ -76,7 +77,8 @@ class ChildProcess:
             [HURRIED] if hurried else [],
             self._workspace,
             output=self._output,
-            environment={WITH_KERAS: "1" if keras else "0", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"},
+            environment={WITH_KERAS: "1" if keras else "0", "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
+            | FRUGAL,
         )
 
     @property

@@ -69,6 +69,11 @@ class Job:
     lean: bool = False
     calibration: str = ""
 
+    @property
+    def is_for_a_gpu(self) -> bool:
+        """Whether it is compiled for engines that may compute on one."""
+        return self.choice != "openvino" and not self.calibration
+
     def write(self, workspace: Path) -> None:
         """Puts the job where the child looks for it."""
         (workspace / JOB).write_text(json.dumps(asdict(self)))

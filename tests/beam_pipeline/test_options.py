@@ -103,6 +103,15 @@ def test_runners_with_triggered_side_inputs_get_the_experiment_without_which_swa
     assert options.view_as(StandardOptions).streaming
 
 
+def test_workers_that_could_install_nothing_are_refused_where_there_are_any() -> None:
+    private, image = "--no_use_public_ips", "--sdk_container_image=europe-docker.pkg.dev/p/r/hotswap:1"
+    refused = refusal("--runner=DataflowRunner", private)
+    assert refused.startswith("--no_use_public_ips needs --sdk_container_image: ")
+    for enough in ([image], ["--prebuild_sdk_container_engine=cloud_build"]):
+        parse_options([*GOOD, "--runner=DataflowRunner", private, *enough])
+    parse_options([*GOOD, "--runner=DirectRunner", private])
+
+
 def test_the_program_ends_with_code_2_and_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "beam_pipeline", *GOOD, "--nonsense=1"], capture_output=True, text=True, check=False

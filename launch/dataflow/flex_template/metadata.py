@@ -11,6 +11,7 @@ from typing import Any
 
 from beam_pipeline.option_table import OPTIONS, SEPARATOR, Kind, Option
 from launch.dataflow import resource_names
+from launch.dataflow.worker_processes import Processes
 
 WRITTEN = Path(__file__).with_name("metadata.json")
 
@@ -22,6 +23,15 @@ _WORKER_IMAGE = {
     "isOptional": True,
     "regexes": [f"^{resource_names.IMAGE}$"],
     "paramType": "TEXT",
+}
+_WORKER_PROCESSES = {
+    "name": "processes",
+    "label": "Processes on each worker",
+    "helpText": "One for all of its vCPUs, or one for each, which takes as many times the memory.",
+    "isOptional": True,
+    "paramType": "ENUM",
+    "defaultValue": Processes.ONE.value,
+    "enumOptions": [{"value": each.value, "label": each.about} for each in Processes],
 }
 
 
@@ -35,7 +45,7 @@ def metadata() -> dict[str, Any]:
         "supportsAtLeastOnce": True,
         "supportsExactlyOnce": True,
         "defaultStreamingMode": "EXACTLY_ONCE",
-        "parameters": [*map(_parameter, OPTIONS.values()), _WORKER_IMAGE],
+        "parameters": [*map(_parameter, OPTIONS.values()), _WORKER_IMAGE, _WORKER_PROCESSES],
     }
 
 

@@ -63,6 +63,7 @@ def dry_run(*more: str, **changed: str | None) -> int:
         ("label", "hotswap-version=9"),
         ("image", "europe-docker.pkg.dev/my-project/jobs/hotswap"),
         ("gpu", "nvidia-l4"),
+        ("processes", "two"),
         ("transform_name_mapping", "{}"),
         ("model_pattern", "/models/*.h5"),
         ("model_poll_seconds", "0"),
@@ -97,6 +98,7 @@ def test_a_wrong_value_is_one_line_that_names_its_flag(
         ("--setup_file=setup.py", "--setup_file is set by the launch"),
         ("--sdk_container_image=x", "give --image"),
         ("--update", "--update needs --job-name"),
+        ("--experiments=use_multiple_sdk_containers", "give --processes"),
         ("stray", "stray"),
     ],
 )
@@ -119,15 +121,15 @@ def test_what_is_missing_is_named(missing: str, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     "more",
     [
-        ["--no_use_public_ips"],
+        [IMAGE, "--no_use_public_ips"],
         ["--number_of_worker_harness_threads=4"],
         [IMAGE, "--gpu=nvidia-tesla-t4:2", "--machine-type=n1-standard-8"],
-        ["--subnetwork=regions/europe-west1/subnetworks/workers", "--no-public-ips"],
+        [IMAGE, "--subnetwork=regions/europe-west1/subnetworks/workers", "--no-public-ips"],
         ["--service-account=123456789012-compute@developer.gserviceaccount.com"],
         ["--model_poll_seconds=5", "--max_batch_size=8"],
         ["--update", "--job-name=images", '--transform-name-mapping={"Old": "New"}'],
     ],
-    ids=lambda more: more[0],
+    ids=lambda more: more[-1],
 )
 def test_what_is_right_is_taken_in_either_spelling(more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert dry_run(*more) == 0
@@ -137,9 +139,21 @@ def test_what_is_right_is_taken_in_either_spelling(more: list[str], capsys: pyte
             assert option.removeprefix("--").partition("=")[0] in plan
 
 
+@pytest.mark.parametrize("private", ["--no-public-ips", "--no_use_public_ips"])
+def test_workers_that_could_install_nothing_are_refused(private: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry_run(private) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {private} needs --image: ")
+
+
 def test_a_gpu_goes_with_its_machines_only(capsys: pytest.CaptureFixture[str]) -> None:
     assert dry_run(IMAGE, "--gpu=nvidia-l4", "--machine-type=n1-standard-4") == 2
     assert "g2-" in capsys.readouterr().err
+
+
+def test_a_gpu_is_one_processs_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert dry_run(IMAGE, "--gpu=nvidia-l4", "--machine-type=g2-standard-4", "--processes=all") == 2
+    assert "--processes one" in capsys.readouterr().err
 
 
 def test_nothing_is_submitted_without_credentials(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 import pytest
+from apache_beam.options.pipeline_options import DebugOptions
 from apache_beam.version import __version__ as beam_version
 from google.cloud.dataflow_v1beta3.types import ParameterType, TemplateMetadata
 
@@ -18,12 +19,13 @@ from beam_pipeline.pipeline import build
 from beam_pipeline.source import pubsub_source
 from launch.dataflow import resource_names
 from launch.dataflow.flex_template import __main__ as flex_template
+from launch.dataflow.worker_processes import MANY_PROCESSES, ONE_PROCESS, THREADS
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "launch/dataflow/container/Dockerfile").read_text()
 METADATA = json.loads((ROOT / "launch/dataflow/flex_template/metadata.json").read_text())
 PARAMETERS: dict[str, dict[str, Any]] = {parameter["name"]: parameter for parameter in METADATA["parameters"]}
-OF_THE_WORKERS = {"sdk_container_image"}
+OF_THE_WORKERS = {"sdk_container_image", "processes"}
 
 TOPIC, SUBSCRIPTION, FOLDER = (
     "projects/my-project/topics/out",
@@ -147,7 +149,7 @@ def test_parameters_become_options() -> None:
             ["--exact_decode=true", "--image_prefix=gs://a/;gs://b/", "--output_topic=", "--sdk_container_image=r/i:1"]
         )
     )
-    assert options[:4] == [
+    assert options[2:6] == [
         "--exact_decode",
         "--image_prefix=gs://a/",
         "--image_prefix=gs://b/",
@@ -159,6 +161,35 @@ def test_parameters_become_options() -> None:
 
 def test_without_an_image_the_workers_install_the_code() -> None:
     assert f"--setup_file={ROOT / 'setup.py'}" in list(flex_template.job_options(["--exact_decode=false"]))
+
+
+def experiments_of(*parameters: str) -> tuple[set[str], int | None]:
+    """Those that Beam gets, and in how many threads a process works."""
+    given = [f"--input_subscription={SUBSCRIPTION}", f"--output_path={FOLDER}", "--model_pattern=gs://b/*.h5"]
+    options, _, _ = parse_options(
+        ["--runner=DataflowRunner", *flex_template.job_options([*given, "--sdk_container_image=r/i:1", *parameters])]
+    )
+    debug = options.view_as(DebugOptions)
+    return set(debug.experiments), debug.number_of_worker_harness_threads
+
+
+def test_workers_run_one_process_unless_another_number_is_asked_for() -> None:
+    one, threads = experiments_of()
+    assert ONE_PROCESS in one
+    assert threads == THREADS
+    assert experiments_of("--processes=one") == experiments_of("--processes=") == (one, threads)
+    assert experiments_of("--number_of_worker_harness_threads=3") == (one, 3)
+
+    for asked in ("--processes=all", f"--experiments={MANY_PROCESSES}"):
+        several, threads = experiments_of(asked)
+        assert ONE_PROCESS not in several
+        assert threads is None
+
+
+def test_another_number_of_processes_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not template_takes("processes", "two")
+    assert flex_template.launch(["--processes=two"]) == 2
+    assert capsys.readouterr().err == "error: --processes is 'two'; one or all is expected\n"
 
 
 def test_all_that_the_container_copies_is_in_the_repository_and_nothing_else_is_sent_to_docker() -> None:
@@ -177,6 +208,37 @@ def test_the_container_runs_the_versions_that_are_pinned() -> None:
     assert f"FROM apache/beam_python3.11_sdk:{beam_version} AS beam" in DOCKERFILE
     installed = dict(re.findall(r"([a-z-]+)(?:\[[a-z-]+\])?==([0-9.]+)", DOCKERFILE))
     assert installed == {"tensorflow": pins["tensorflow"], "onnxruntime-gpu": pins["onnxruntime"]}
+
+
+def test_every_base_image_is_a_release_that_its_name_tells() -> None:
+    # A stage, or a build argument that names one, is no image.
+    files = [path for path in ROOT.rglob("*Dockerfile*") if ".venv" not in path.parts]
+    assert ROOT / "launch/dataflow/container/Dockerfile" in files
+    for text in (file.read_text() for file in files):
+        stages = set(re.findall(r"^FROM .+ AS (\S+)$", text, re.M | re.I))
+        images = [name for name in re.findall(r"^FROM (\S+)", _as_built(text), re.M | re.I) if name not in stages]
+        assert [name for name in images if not is_pinned(name)] == []
+
+
+def _as_built(dockerfile: str) -> str:
+    """With the defaults of its build arguments in place."""
+    for name, default in re.findall(r"^ARG ([A-Z_]+)=(\S+)", dockerfile, re.M):
+        dockerfile = dockerfile.replace(f"${{{name}}}", default)
+    return dockerfile
+
+
+def is_pinned(image: str) -> bool:
+    """Whether it has a digest, or a tag that names a whole release and not a series or the newest."""
+    _, at, _ = image.partition("@sha256:")
+    _, colon, tag = image.rpartition("/")[2].partition(":")
+    return bool(at) or (bool(colon) and re.match(r"\d+\.\d+\.\d+|\d{8}", tag) is not None)
+
+
+@pytest.mark.parametrize("image", ["a/b", "a/b:latest", "python:3.11-slim-bookworm", "host:5000/b"])
+def test_an_image_without_a_release_is_told_from_one_with(image: str) -> None:
+    assert not is_pinned(image)
+    assert is_pinned("python:3.11.14-slim-bookworm")
+    assert is_pinned("a/b@sha256:" + "0" * 64)
 
 
 def test_the_container_starts_the_worker_and_knows_the_template() -> None:

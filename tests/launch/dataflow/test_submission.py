@@ -17,6 +17,7 @@ from launch.cli import app
 from launch.code_version import labels
 from launch.command_line import run
 from launch.dataflow import submission
+from launch.dataflow.worker_processes import MANY_PROCESSES, ONE_PROCESS, THREADS
 from tests.launch.dataflow.dataflow_service import DataflowService, dataflow_service
 from tests.launch.dataflow.job_graph import ADVICE, WRITTEN, described, graph_of_this_code
 from tests.launch.storage_server import BUCKET, storage_server
@@ -116,6 +117,29 @@ def test_the_workers_are_what_the_flags_say(service: DataflowService) -> None:
         for environment in pipeline_of(job).components.environments.values()
     }
     assert images == {IMAGE}
+
+
+@pytest.mark.parametrize(
+    ("flags", "threads"), [([], THREADS), (["--number_of_worker_harness_threads=4"], 4), (["--processes=one"], THREADS)]
+)
+def test_a_worker_is_one_process_with_a_number_of_threads(
+    service: DataflowService, flags: list[str], threads: int
+) -> None:
+    job = submitted(service, f"--image={IMAGE}", *flags)
+
+    assert ONE_PROCESS in job["environment"]["experiments"]
+    assert MANY_PROCESSES not in job["environment"]["experiments"]
+    [pool] = job["environment"]["workerPools"]
+    assert pool["numThreadsPerWorker"] == threads
+
+
+def test_a_worker_is_a_process_for_each_vcpu_where_that_is_asked_for(service: DataflowService) -> None:
+    job = submitted(service, f"--image={IMAGE}", "--processes=all")
+
+    assert MANY_PROCESSES in job["environment"]["experiments"]
+    assert ONE_PROCESS not in job["environment"]["experiments"]
+    [pool] = job["environment"]["workerPools"]
+    assert not pool.get("numThreadsPerWorker")
 
 
 def test_without_an_image_the_code_itself_is_staged(service: DataflowService) -> None:
