@@ -130,16 +130,18 @@ class Serving:
     def await_model(self) -> bool:
         """Waits until a model is live, for the first one ten minutes in all; whether one is.
 
-        What waits for long looks at the folder itself: a job that is drained before its first model states none.
+        What waits for long and has heard of none looks at the folder itself: a job that is drained before its first
+        model states none.
         """
         if self._waiting_since is None:
             self._waiting_since = time.monotonic()
         while not self.live.await_any(self._config.poll_seconds):
             if time.monotonic() - self._waiting_since > FIRST_MODEL_SECONDS:
                 return False
-            statement = self.watch.fresh_statement(self._config.poll_seconds)
-            if statement is not None:
-                self.follow(statement)
+            if self._following.latest is None:
+                statement = self.watch.fresh_statement(self._config.poll_seconds)
+                if statement is not None:
+                    self.follow(statement)
         return True
 
     def end_soon(self) -> None:
