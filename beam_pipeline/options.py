@@ -66,6 +66,8 @@ def parse_options(argv: Sequence[str]) -> tuple[PipelineOptions, JobOptions, Sid
     standard.runner = standard.runner or "DirectRunner"
     if "dataflow" in standard.runner.lower():
         _require_installable(options)
+    if "flink" in standard.runner.lower():
+        raise OptionError(f"--runner={standard.runner} is not supported, see docs/operations.md: use DataflowRunner")
     mode = SideInputMode.of_runner(standard.runner)
     if mode is SideInputMode.TRIGGERED:
         for experiment in EXPERIMENTS_FOR_SIDE_INPUTS:

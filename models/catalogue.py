@@ -105,6 +105,11 @@ class Catalogue:
         """Whether the last listing shows this very version of a file."""
         return self._current(file) is not None
 
+    def holds(self, reference: ModelReference) -> bool:
+        """Whether these bytes are listed, and valid."""
+        entry = self._entries.get(reference.uri)
+        return entry is not None and isinstance(entry.verdict, Accepted) and entry.verdict.reference == reference
+
     def listed(self) -> Collection[str]:
         """The URIs of the files that match the pattern."""
         return self._entries.keys()

@@ -31,7 +31,7 @@ class Lookout:
         catalogue: what is known about the files.
         judging: comes to verdicts on them.
         signed: whether a verdict depends on a file's signature too.
-        adopts: whether what the pointer states counts although its file is not there.
+        adopts: whether what the pointer states counts before its file has been seen.
         stopwatch: seconds that only grow, for reminders.
 
     Attributes:
@@ -137,7 +137,7 @@ class Lookout:
         stated = self._registry.live.statement
         if stated is None or stated == self.statement:
             return
-        if self._adopts or self.statement or stated.reference.uri in self._catalogue.listed():
+        if self._adopts or self.statement or self._catalogue.holds(stated.reference):
             self.statement = stated
 
     def _remind_if_empty(self, files: list[StoredFile]) -> None:

@@ -43,7 +43,7 @@ class ModelWatch:
         signed: whether a verdict depends on a file's signature too.
         alone: whether this is the one process of its run: it looks without being asked, and tells what is known from
             before too.
-        adopts: whether what the pointer states counts although its file is not there.
+        adopts: whether what the pointer states counts before its file has been seen.
     """
 
     def __init__(

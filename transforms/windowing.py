@@ -25,7 +25,7 @@ class SideInputMode(Enum):
     """How the live model reaches the images.
 
     `TRIGGERED`: one global window, a new pane whenever the model is stated; nothing waits. The way of runners that
-    fire triggered side inputs: Dataflow, Flink.
+    fire triggered side inputs, as Dataflow does.
     `WINDOWED`: short fixed windows, each with its own statement. The DirectRunner's bundle-based executor, which alone
     of the local ones reads Pub/Sub, makes an element wait for the end of its side input's window; so does Prism, which
     refuses the other way (https://github.com/apache/beam/issues/31438).

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from models.artefacts import DEFAULT_MAX_VALUES, FORMAT, EngineChoice
@@ -72,7 +73,8 @@ class Registry:
         self._claims = claims or Claims(objects)
         self.forms = CompiledForms(objects)
         rules = f"-{terms.rules}" if terms.rules else ""
-        self.live = LivePointer(objects, f"live/{_name_of(pattern)}{rules}.json", pattern)
+        anywhere = _wherever_one_is(pattern)
+        self.live = LivePointer(objects, f"live/{_name_of(anywhere)}{rules}.json", anywhere)
 
     @property
     def signed(self) -> bool:
@@ -153,6 +155,11 @@ class Registry:
 
     def _claim(self, file: StoredFile) -> str:
         return f"claims/{self._terms.name}/{_name_of(file.uri, file.version)}.json"
+
+
+def _wherever_one_is(pattern: str) -> str:
+    """A pattern that means the same in every folder; other than one that is written out, whose files are too."""
+    return pattern if "://" in pattern or pattern.startswith("/") else f"{Path.cwd()}/./{pattern}"
 
 
 def _name_of(address: str, version: str = "") -> str:

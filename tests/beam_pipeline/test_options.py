@@ -112,6 +112,31 @@ def test_workers_that_could_install_nothing_are_refused_where_there_are_any() ->
     parse_options([*GOOD, "--runner=DirectRunner", private])
 
 
+@pytest.mark.parametrize("runner", ["FlinkRunner", "flink"])
+def test_a_runner_that_is_not_supported_is_refused(runner: str) -> None:
+    assert refusal(f"--runner={runner}").startswith(f"--runner={runner} is not supported")
+
+
+@pytest.mark.parametrize(
+    ("options", "registry"),
+    [
+        (["--runner=DataflowRunner", "--temp_location=gs://b/temp/x"], "gs://b/hotswap/registry"),
+        (["--runner=DataflowRunner", "--temp_location=gs://b/temp", "--registry=gs://r/own"], "gs://r/own"),
+        (["--runner=DataflowRunner"], None),
+        (["--runner=DirectRunner", "--temp_location=gs://b/temp"], None),
+        (["--runner=DirectRunner", "--registry=/kept/here"], "/kept/here"),
+    ],
+)
+def test_a_fleet_has_a_registry_in_the_bucket_of_its_job(options: list[str], registry: str | None) -> None:
+    _, job, _ = parse_options([*GOOD, *options])
+    assert job.registry == registry
+
+
+@pytest.mark.parametrize("registry", ["s3://b/registry", "gs://b", "gs://b/"])
+def test_a_place_that_can_hold_no_registry_is_refused(registry: str) -> None:
+    assert refusal(f"--registry={registry}").startswith(f"--registry is '{registry}'")
+
+
 def test_the_program_ends_with_code_2_and_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "beam_pipeline", *GOOD, "--nonsense=1"], capture_output=True, text=True, check=False

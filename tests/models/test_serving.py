@@ -42,3 +42,13 @@ def test_one_machine_vets_and_answers_and_the_next_loads_what_it_shared(
 
     monkeypatch.setattr("models.vetting.vetter.ChildProcess", None)
     assert favoured(machine("second")) == 2
+
+
+def test_one_relative_pattern_in_two_folders_means_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder, favours in (("one", 1), ("two", 2)):
+        (tmp_path / folder / "m").mkdir(parents=True)
+        tiny_classifier(tmp_path / folder / "m/m.onnx", favours=favours)
+    config = ServingConfig("m/*.onnx", 0.1, max_batch_size=2, cache_folder=str(tmp_path / "cache"))
+    for folder, favours in (("one", 1), ("two", 2), ("one", 1)):
+        monkeypatch.chdir(tmp_path / folder)
+        assert favoured(config) == favours

@@ -337,3 +337,40 @@ def test_closing_lets_go_of_who_waits(bench: Bench) -> None:
     bench.watch.close()
     waiting.join()
     assert got[-1] is None
+
+
+def test_a_folder_that_was_emptied_between_two_runs_does_not_bring_back_what_was_live(bench: Bench) -> None:
+    bench.drop("m.h5", "good")
+    bench.watch.wait_for_statement()
+    bench.watch.close()
+    (bench.folder / "m.h5").unlink()
+    bench.start()
+    bench.looks(20)
+    assert bench.watch.statement is None
+    bench.drop("m.h5", "good and new", age=50)
+    digest = hashlib.sha256(b"good and new").hexdigest()
+    statement = bench.watch.wait_for_statement()
+    assert statement is not None
+    assert statement.reference.sha256 == digest
+    assert statement.epoch == 2
+
+
+def test_a_reader_that_is_told_of_a_registry_states_what_it_says_although_the_folder_is_empty(bench: Bench) -> None:
+    bench.drop("m.h5", "good")
+    before = bench.watch.wait_for_statement()
+    bench.watch.close()
+    (bench.folder / "m.h5").unlink()
+    bench.adopts = True
+    bench.start()
+    assert bench.watch.wait_for_statement() == before
+
+
+def test_what_was_found_out_once_is_known_to_the_next_run_and_told_in_it_too(bench: Bench) -> None:
+    bench.drop("m.h5", "good")
+    bench.drop("n.h5", "bad", age=50)
+    bench.until_told(("accepted", "m.h5"), ("rejected", "n.h5"))
+    bench.watch.close()
+    bench.told.clear()
+    bench.start()
+    bench.until_told(("accepted", "m.h5"), ("rejected", "n.h5"))
+    assert bench.vetter.read == []
