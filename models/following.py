@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -26,18 +27,20 @@ class Following:
         self._poll_seconds = poll_seconds
         self._stopwatch = stopwatch
         self._overtaken: float | None = None
+        self._lock = threading.Lock()
         self.latest: Statement | None = None
 
     def hear(self, statement: Statement) -> bool:
-        """Takes in a statement; whether the registry should be told of `latest`."""
-        if self.latest is None or statement.epoch >= self.latest.epoch:
-            self.latest = statement
-            self._overtaken = None
-            return False
-        now = self._stopwatch()
-        if self._overtaken is None:
-            self._overtaken = now
-        doubtful = now - self._overtaken > _POLLS * self._poll_seconds
-        if doubtful:
-            self._overtaken = None
-        return doubtful
+        """Takes in a statement; whether the registry should be told of `latest`. Threads may call it side by side."""
+        with self._lock:
+            if self.latest is None or statement.epoch >= self.latest.epoch:
+                self.latest = statement
+                self._overtaken = None
+                return False
+            now = self._stopwatch()
+            if self._overtaken is None:
+                self._overtaken = now
+            doubtful = now - self._overtaken > _POLLS * self._poll_seconds
+            if doubtful:
+                self._overtaken = None
+            return doubtful

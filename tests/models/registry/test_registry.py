@@ -1,0 +1,114 @@
+"""What a registry keeps of files: one verdict for each version, on the same terms, whatever lies in its place."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.errors import ModelFault, ModelRejected
+from models.reference import ModelReference
+from models.registry.records import Accepted, Judgement
+from models.registry.registry import Registry, Terms
+from models.storage import StoredFile
+from models.storage.local_objects import LocalObjects
+
+PATTERN = "gs://b/models/*.h5"
+TERMS = Terms("auto", 10_000)
+FILE = StoredFile("gs://b/models/m.h5", 10, 1.0, "1795", finished=True)
+GOOD = Accepted(ModelReference(FILE.uri, "a" * 64), "birds", "onnx: fastest", "1.2", "onnx")
+BAD = ModelRejected(ModelFault.NOT_A_MODEL, "no model at all", f"{FILE.uri}@sha256:{'b' * 12}")
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> LocalObjects:
+    return LocalObjects(tmp_path)
+
+
+def opened(objects: LocalObjects, terms: Terms = TERMS) -> Registry:
+    """As another process opens it."""
+    return Registry(objects, PATTERN, terms)
+
+
+def judged(verdict: Accepted | ModelRejected, file: StoredFile = FILE) -> Judgement:
+    return Judgement(file.uri, file.version, verdict, 1.5)
+
+
+@pytest.mark.parametrize("verdict", [GOOD, BAD, ModelRejected(ModelFault.TOO_LARGE, "never read whole")])
+def test_a_verdict_is_known_to_all(objects: LocalObjects, verdict: Accepted | ModelRejected) -> None:
+    made = judged(verdict)
+    assert opened(objects).judgement(FILE) is None
+    assert opened(objects).record(FILE, made) is made
+    known = opened(objects).judgement(FILE)
+    assert known is not None
+    assert (str(known.verdict), known.seconds, known.worker, known.time) == (
+        str(verdict),
+        1.5,
+        made.worker,
+        made.time,
+    )
+    assert getattr(known.verdict, "model_id", None) == getattr(verdict, "model_id", None)
+
+
+def test_the_first_verdict_stands(objects: LocalObjects) -> None:
+    opened(objects).record(FILE, judged(GOOD))
+    assert opened(objects).record(FILE, judged(BAD)).verdict == GOOD
+    known = opened(objects).judgement(FILE)
+    assert known is not None
+    assert known.verdict == GOOD
+
+
+def test_another_version_of_a_file_has_a_verdict_of_its_own(objects: LocalObjects) -> None:
+    opened(objects).record(FILE, judged(GOOD))
+    assert opened(objects).judgement(replace(FILE, version="1796")) is None
+    assert opened(objects).judgement(replace(FILE, uri="gs://b/models/n.h5")) is None
+
+
+@pytest.mark.parametrize("other", [Terms("onnx", 10_000), Terms("auto", 9), Terms("auto", 10_000, ("a key",))])
+def test_other_terms_have_verdicts_of_their_own(objects: LocalObjects, other: Terms) -> None:
+    opened(objects).record(FILE, judged(GOOD))
+    assert opened(objects, other).judgement(FILE) is None
+    found = opened(objects, other).judgement_on_other_terms(FILE)
+    assert found is not None
+    assert found.verdict == GOOD
+
+
+@pytest.mark.parametrize(
+    ("other", "shared"), [(Terms("onnx", 10_000), True), (Terms("auto", 10_000, ("a key",)), False)]
+)
+def test_readers_with_other_rules_have_a_pointer_of_their_own_and_with_another_engine_the_same(
+    objects: LocalObjects, other: Terms, shared: bool
+) -> None:
+    mine, theirs = opened(objects), opened(objects, other)
+    mine.live.look()
+    mine.live.move(GOOD.reference, "")
+    theirs.live.look()
+    assert (theirs.live.statement is not None) is shared
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        b"",
+        b"{}",
+        b"[" * 100_000,
+        json.dumps({"format": 1, "uri": FILE.uri, "version": FILE.version, "verdict": "accepted"}).encode(),
+        judged(GOOD, replace(FILE, uri="gs://b/models/other.h5")).encode(),
+        judged(GOOD, replace(FILE, version="1")).encode(),
+        judged(replace(GOOD, reference=ModelReference(FILE.uri, "../../etc"))).encode(),
+    ],
+)
+def test_what_is_no_verdict_on_this_file_is_not_believed_and_replaced(objects: LocalObjects, planted: bytes) -> None:
+    registry = opened(objects)
+    registry.record(FILE, judged(GOOD))
+    [name] = objects.names("verdicts/")
+    found = objects.read(name)
+    assert found is not None
+    objects.swap(name, planted, found.version)
+    assert registry.judgement(FILE) is None
+    assert registry.record(FILE, judged(BAD)).verdict is BAD
+    known = opened(objects).judgement(FILE)
+    assert known is not None
+    assert str(known.verdict) == str(BAD)
