@@ -90,7 +90,7 @@ class Lookout:
             self._judging.take(finished, now)
             self._judging.take_known(now)
             self._judging.forget_the_gone()
-            overtaken = not self._move_pointer(now)
+            overtaken = bool(files) and not self._move_pointer(now)  # of an emptied folder each remembers another
         except StorageUnavailable as error:
             self._note_failure(trouble, error)
         else:

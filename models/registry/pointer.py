@@ -81,21 +81,15 @@ class LivePointer:
         return max(remembered, self._known.now.epoch if self._known else 0)
 
     def _put_right(self, found: Pointer | None) -> None:
-        """Writes a pointer of a later epoch than any: to what the registry says now, else to what was known."""
-        reference = found.now.reference if found else self._last_reference()
-        if reference is None:
-            return
-        _LOGGER.warning("%s/%s is behind what was stated, and is put right", self._objects.address, self._name)
-        change = Change(self._epoch() + 1, reference, "put right: the registry had lost what was stated")
-        base = found or self._known
-        self._write(base.moved(change) if base else Pointer(self._pattern, (change,)))
-
-    def _last_reference(self) -> ModelReference | None:
+        """Writes what was stated last, under a later epoch than any; this look decides whether it still should be."""
         with self._lock:
             remembered = self._remembered
-        known = self.statement
-        latest = max((each for each in (known, remembered) if each), key=lambda each: each.epoch, default=None)
-        return latest.reference if latest else None
+        known = (each for each in (self.statement, remembered) if each is not None)
+        latest = max(known, key=lambda each: each.epoch)
+        _LOGGER.warning("%s/%s is behind what was stated, and is put right", self._objects.address, self._name)
+        change = Change(latest.epoch + 1, latest.reference, "put right: the registry had lost what was stated")
+        base = self._known or found
+        self._write(base.moved(change) if base else Pointer(self._pattern, (change,)))
 
     def _write(self, pointer: Pointer) -> bool:
         version = self._objects.swap(self._name, pointer.encode(), self._version)

@@ -120,6 +120,18 @@ def test_a_deleted_model_gives_way_for_the_whole_fleet_at_once(world: Path, tick
     assert first.watch.fresh_statement(LOOK_SECONDS) == back
 
 
+def test_in_an_emptied_folder_nobody_moves_the_pointer_whatever_each_remembers(world: Path, ticker: Ticker) -> None:
+    first, second = ticker("one"), ticker("two")
+    drop(world / "models", "older")
+    states(first, "older")
+    (world / "models/older.onnx").unlink()
+    drop(world / "models", "newer")
+    live = states(second, "newer")
+    (world / "models/newer.onnx").unlink()
+    for asked in (first, second) * 2:
+        assert asked.watch.fresh_statement(LOOK_SECONDS) == live
+
+
 DAMAGE: dict[str, Callable[[Path], Any]] = {
     "gone": Path.unlink,
     "flipped": lambda path: path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes())),

@@ -130,7 +130,7 @@ def test_a_lost_one_is_put_right_above_what_was_stated(objects: LocalObjects) ->
     assert newcomer.statement == Statement(C, 4)
 
 
-def test_an_older_one_that_is_put_back_decides_which_model_but_not_when(objects: LocalObjects) -> None:
+def test_an_older_one_that_is_put_back_is_no_way_back(objects: LocalObjects) -> None:
     pointer = opened(objects)
     pointer.move(A, "")
     old = objects.read(NAME)
@@ -140,7 +140,7 @@ def test_an_older_one_that_is_put_back_decides_which_model_but_not_when(objects:
     assert found is not None
     objects.swap(NAME, old.data, found.version)
     pointer.look()
-    assert pointer.statement == Statement(A, 3)
+    assert pointer.statement == Statement(B, 3)
 
 
 def test_a_statement_from_elsewhere_is_remembered(objects: LocalObjects) -> None:
