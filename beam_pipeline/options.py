@@ -136,8 +136,9 @@ def _checked(given: HotSwapOptions) -> JobOptions:
         values["trusted_key"] = read_trusted(AnyStorage(BeamStorage), values["trusted_key"])
     except KeyUnusable as error:
         raise OptionError(f"--trusted_key: {error}") from error
-    if "://" in (values["registry"] or "") and not re.match(r"gs://[^/]+/[^/]", values["registry"]):
-        raise OptionError(f"--registry is {values['registry']!r}; a local folder or gs://BUCKET/FOLDER is expected")
+    registry = values["registry"]
+    if registry == "" or ("://" in (registry or "") and not re.match(r"gs://[^/]+/[^/]", registry)):
+        raise OptionError(f"--registry is {registry!r}; a local folder or gs://BUCKET/FOLDER is expected")
     job = JobOptions(**values)
     try:
         _ = job.decode_limits

@@ -156,15 +156,15 @@ def history_as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
 
 def print_history(console: Console, changes: Sequence[Change]) -> None:
     """What was live from when to when, for a person; newest first."""
-    table = Table("epoch", "since", "until", "model", "why", "by", box=None, pad_edge=False)
     for told in reversed(history_as_json(changes)):
-        row = (str(told["epoch"]), told["since"], told["until"] or "now", told["model_id"], told["why"], told["by"])
-        if console.is_terminal:
-            table.add_row(*map(escape, row))
+        since, until = told["since"], told["until"] or "now"
+        if console.is_terminal:  # two lines each, since an address needs one
+            console.print(f"[bold]{told['epoch']}[/]  {escape(told['model_id'])}", highlight=False, soft_wrap=True)
+            about = f"{since[:19]} to {until[:19]}: {told['why']}; by {told['by']}"
+            console.print(f"   {escape(about)}", highlight=False, soft_wrap=True)
         else:
+            row = (str(told["epoch"]), since, until, told["model_id"], told["why"], told["by"])
             print("\t".join(map(printable, row)))
-    if console.is_terminal:
-        console.print(table)
 
 
 def _print_rows(console: Console, rows: dict[str, str]) -> None:

@@ -20,9 +20,11 @@ def registry_of(storage: AnyStorage, pattern: str, job: Mapping[str, Any]) -> Re
         job: `registry`, and the options of the job that verdicts depend on.
 
     Raises:
-        InvalidAddress: there can be no registry.
+        CommandRefused, InvalidAddress: there can be no registry.
         KeyUnusable: a trusted key is none.
     """
+    if not job["registry"]:
+        raise CommandRefused("--registry is empty; a local folder or gs://BUCKET/FOLDER is expected")
     keys = read_trusted(storage, job["trusted_key"] or ())
     return Registry(storage.objects(job["registry"]), pattern, Terms(job["engine"], job["max_values"], keys))
 

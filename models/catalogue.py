@@ -60,9 +60,11 @@ class Catalogue:
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
         self._started: float | None = None
+        self._emptied = False
 
     def observe(self, files: Sequence[StoredFile], now: float) -> None:
         """Takes in a listing; an empty one changes nothing."""
+        self._emptied = not files
         if not files:
             return
         first_listing = self._started is None
@@ -126,6 +128,8 @@ class Catalogue:
         These are the undecided ones newer than the newest valid file, or that came after the start; and of the
         older ones the next in line, so that a rollback to it finds it vetted.
         """
+        if self._emptied:  # of what is remembered nothing is there
+            return []
         wanted = []
         newest_valid_seen = next_in_line_seen = False
         for entry in self._newest_first():

@@ -58,6 +58,8 @@ class ModelFault(StrEnum):
     BAD_SIGNATURE = "bad_signature"
 
 
+MACHINE_FAULTS = frozenset({ModelFault.TOO_LARGE, ModelFault.TIMED_OUT, ModelFault.CRASHED})
+"""What tells of the machine as well as of the file: one with more may say otherwise."""
 SIGNATURE_FAULTS = frozenset({ModelFault.UNSIGNED, ModelFault.BAD_SIGNATURE})
 """What may be mended without touching the model's file."""
 

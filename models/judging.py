@@ -18,6 +18,7 @@ from models.reference import file_name_of
 from models.registry.records import Accepted, Judgement
 from models.registry.registry import Registry
 from models.storage import StoredFile, is_being_written
+from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
 
 _LOGGER = logger(__name__)
@@ -126,30 +127,28 @@ class Judging:
             self._finished[:0] = finished
 
     def take(self, finished: list[Finished], now: float) -> None:
-        """Takes in what was found out.
-
-        Raises:
-            StorageUnavailable: from the registry; what is left is kept for later.
-        """
-        for index, each in enumerate(finished):
+        """Takes in what was found out; what the registry does not take is kept for later."""
+        for each in finished:
             try:
                 self._take(each, now)
-            except Exception:
-                self.put_back(finished[index:])
-                raise
+            except StorageUnavailable as error:
+                level = logging.DEBUG if self._failed[each.file.uri] else logging.WARNING
+                _LOGGER.log(level, "the verdict on %s cannot be kept, trying again: %s", each.file.uri, error)
+                self._failed[each.file.uri] += 1
+                self.put_back([each])
 
     def take_known(self, now: float) -> None:
-        """Takes in the verdicts that others have come to.
-
-        Raises:
-            StorageUnavailable: from the registry.
-        """
+        """Takes in the verdicts that others have come to; a file whose verdict cannot be read waits for a while."""
         looked_at: set[str] = set()
         self._elsewhere &= {file.uri for file in self._catalogue.to_vet(now, ())}
         while files := [file for file in self._catalogue.to_vet(now, self._in_progress) if file.uri not in looked_at]:
             for file in files:
                 looked_at.add(file.uri)
-                judgement = self._registry.judgement(file)
+                try:
+                    judgement = self._registry.judgement(file)
+                except StorageUnavailable as error:
+                    self._try_again(file, error, now)
+                    continue
                 if judgement is not None:
                     self._elsewhere.discard(file.uri)
                     self._in_progress[file.uri] = file

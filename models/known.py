@@ -6,7 +6,6 @@ import getpass
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from models.errors import one_line
 from models.reference import ModelReference
@@ -47,7 +46,7 @@ def known_of(registry: Registry, storage: Storage) -> Known:
         StorageUnavailable: the storage or the registry gave no answer.
     """
     registry.live.look(mend=False)
-    files = newest_first(list_models(storage, registry.pattern, registry.signed))
+    files = newest_first(registry.models_among(list_models(storage, registry.pattern, registry.signed)))
     surveyed = [_surveyed(registry, file) for file in files]
     pointer = registry.live.pointer
     if pointer is None:
@@ -55,8 +54,7 @@ def known_of(registry: Registry, storage: Storage) -> Known:
     stated = pointer.now.reference
     live = next((each for each in surveyed if _is(each, stated)), None)
     if live is None:
-        since = datetime.fromisoformat(pointer.now.time).timestamp()
-        gone = StoredFile(stated.uri, 0, since, "", finished=True)
+        gone = StoredFile(stated.uri, 0, 0.0, "", finished=True)
         live = Surveyed(gone, Accepted(stated, stated.file_name), "its file is gone, or has other bytes now")
         surveyed.insert(0, live)
     return Known(surveyed, live, pointer.changes)
@@ -64,6 +62,8 @@ def known_of(registry: Registry, storage: Storage) -> Known:
 
 def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, known: Known) -> None:
     """Makes a valid file the newest, and moves the pointer to it, which every reader follows.
+
+    What is live already stays as it is.
 
     Args:
         registry: that was read with `known_of`.
@@ -76,6 +76,8 @@ def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, kn
         StorageUnavailable: from the storage, or the registry.
     """
     assert isinstance(target.verdict, Accepted)
+    if known.live is target:
+        return
     newest = next(each.file for each in known.files if each.file.version)
     if newest.uri != target.file.uri:
         unsigned_version = target.file.version.partition(" signed ")[0]

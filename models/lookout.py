@@ -61,6 +61,7 @@ class Lookout:
         self._adopts = adopts
         self._stopwatch = stopwatch
         self._reminded = 0.0
+        self._warned = 0.0
 
     def look(self, clock: Callable[[], float]) -> bool:
         """One listing, and what follows from it, from the registry, and from the verdicts before it.
@@ -72,11 +73,12 @@ class Lookout:
             Whether another look is worth while at once: somebody else was faster.
         """
         finished = self._judging.finished()
-        trouble = f"{self._pattern} cannot be listed"
+        trouble = f"the registry {self._registry.address} gives no answer"
         try:
-            files = list_models(self._storage, self._pattern, self._signed)
-            trouble = f"the registry {self._registry.address} gives no answer"
+            # First, so that whoever moves it after what is listed now was true is noticed when it is swapped.
             self._registry.live.look()
+            trouble = f"{self._pattern} cannot be listed"
+            files = self._registry.models_among(list_models(self._storage, self._pattern, self._signed))
         except Exception as error:  # whatever a storage raises, nothing is known
             self._judging.put_back(finished)
             self._note_failure(trouble, error)
@@ -92,7 +94,7 @@ class Lookout:
             self._judging.forget_the_gone()
             overtaken = bool(files) and not self._move_pointer(now)  # of an emptied folder each remembers another
         except StorageUnavailable as error:
-            self._note_failure(trouble, error)
+            self._note_failure(f"the registry {self._registry.address} gives no answer", error)
         else:
             self._note_success()
         self._take_over()
@@ -104,8 +106,12 @@ class Lookout:
         return min((change for change in changes if change is not None), default=None)
 
     def _note_failure(self, what: str, error: Exception) -> None:
-        if not self.failures:
-            _LOGGER.warning("%s, the model stays as it is: %s", what, error)
+        now = self._stopwatch()
+        reminds = self.statement is None and now - self._warned >= _REMIND_SECONDS
+        if not self.failures or reminds:
+            self._warned = now
+            waits = "images wait" if self.statement is None else "the model stays as it is"
+            _LOGGER.warning("%s, %s: %s", what, waits, error)
         self.failures += 1
         self._registry.note_outage()
 

@@ -84,7 +84,10 @@ class Serving:
         self.events = EventLog()
         objects = storage.objects(config.registry or str(cache.folder / "registry"))
         self._registry = Registry(
-            objects, config.model_pattern, Terms(config.engine, config.max_values, config.trusted_keys)
+            objects,
+            config.model_pattern,
+            Terms(config.engine, config.max_values, config.trusted_keys),
+            forgets=config.registry is None,
         )
         self.vetter = Vetter(
             self._storage,

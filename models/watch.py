@@ -21,6 +21,7 @@ _LOGGER = logger(__name__)
 
 _MOST_DOUBLINGS = 3
 """Of the time until the next look, while the storage fails."""
+_LONGEST_CLOSE_SECONDS = 5.0
 SHORTEST_REST = 0.02
 _POLLS_UNASKED = 3
 """After so many, one watch of many looks no more: somebody else is asked."""
@@ -118,8 +119,8 @@ class ModelWatch:
         self.stop_waiting()
         self._judging.close()
         self._vetter.close()
+        self._thread.join(_LONGEST_CLOSE_SECONDS)  # it may wait for a storage, and is left to it then
         self._pool.shutdown(wait=True, cancel_futures=True)
-        self._thread.join()
         self._registry.close()
 
     def _look_soon(self) -> None:

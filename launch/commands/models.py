@@ -12,7 +12,7 @@ from launch.command_line import OK, CommandFailed
 from launch.model_arguments import AsJson, Pattern, with_registry_flags
 from launch.model_files import list_newest_first, survey_with_progress
 from launch.model_report import history_as_json, print_history, print_json, print_survey, survey_as_json
-from launch.printing import PlainConsole
+from launch.printing import PlainConsole, say
 from launch.registries import registry_of, without_registry
 from models.catalogue import live_one
 from models.known import known_of
@@ -46,6 +46,8 @@ def models(
             print_json(history_as_json(known.changes)) if as_json else print_history(PlainConsole(), known.changes)
             return OK
         found, live = known.files, known.live
+        if live is None:
+            say(f"note: {job['registry']} knows of no model that was ever live for {pattern[0]}", stderr=True)
     else:
         with vetting(storage, **without_registry(job, *["--history"] * history)) as vetter:
             found = survey_with_progress(stderr, files, vetter)

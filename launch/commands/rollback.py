@@ -51,6 +51,8 @@ def rollback(
         registry = registry_of(storage, pattern[0], job)
         known = known_of(registry, storage)
         target = _known(known, to)
+        if target is known.live:
+            say("it is live already", stderr=True)
         roll_back(registry, storage, target, known)
         say(target.model_id)
         return OK

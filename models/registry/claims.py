@@ -148,7 +148,10 @@ class Claims:
 
     def _keep_beating(self) -> None:
         while not self._closed.wait(_BEAT_SECONDS):
-            self.beat()
+            try:
+                self.beat()
+            except Exception:  # whatever it is, the next sign of life may be given
+                _LOGGER.exception("claims in %s could not be renewed", self._objects.address)
 
     def _beat_one(self, name: str) -> None:
         with self._lock:

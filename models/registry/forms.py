@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
 from models.printable import logger
@@ -17,6 +18,7 @@ from models.storage.objects import Found, ObjectStore
 
 _LOGGER = logger(__name__)
 
+_CHUNK_BYTES = 1 << 20
 _MAX_BYTES = 8 << 30
 """Of an archive, and of what it unpacks to."""
 _MAX_MEMBERS = 10_000
@@ -113,7 +115,8 @@ def _unpacked(archive: Path, built: Path, sha256: str) -> Manifest:
         Exception: whatever makes it no compiled form of these bytes.
     """
     with tarfile.open(archive, "r:") as packed:
-        packed.extractall(built, members=_within_limits(packed), filter="data")
+        for member in _within_limits(packed):
+            _unpack(packed, member, built)
     written = json.loads((built / MANIFEST).read_text())
     if written.pop(DIGESTS) != digests_of(built):
         raise ValueError("its files are not those that its manifest names")
@@ -121,6 +124,27 @@ def _unpacked(archive: Path, built: Path, sha256: str) -> Manifest:
     if manifest.sha256 != sha256:
         raise ValueError("it was compiled from other bytes")
     return manifest
+
+
+def _unpack(packed: tarfile.TarFile, member: tarfile.TarInfo, built: Path) -> None:
+    """Unpacks a file or folder; by hand, since `extractall` has a filter from Python 3.11.4 on alone.
+
+    Raises:
+        ValueError: it would lie elsewhere.
+    """
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
+        raise ValueError(f"holds {member.name!r}, which lies elsewhere")
+    target = built / name
+    if member.isdir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source = packed.extractfile(member)
+    if source is None:
+        raise ValueError(f"holds no bytes of {member.name!r}")
+    with source, target.open("xb") as file:
+        shutil.copyfileobj(source, file, _CHUNK_BYTES)
 
 
 def _within_limits(packed: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

@@ -13,6 +13,7 @@ from models.artefacts import EngineChoice, Vetted
 from models.card_fields import number, whole
 from models.errors import ModelFault, ModelRejected
 from models.events import worker_name
+from models.memory import machine_bytes
 from models.moments import rfc3339
 from models.printable import json_text, printable
 from models.reference import ModelReference
@@ -25,6 +26,8 @@ MOST_CHANGES = 100
 _LONGEST_TEXT = 4000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 1 << 53
+_MOST_PROCESSES = 1 << 22
+"""Linux numbers no more: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Judgement:
         verdict: what vetting said.
         seconds: how long that took.
         worker: who vetted it.
+        memory: bytes that the machine has on which it was vetted.
         time: when, RFC 3339 in UTC.
     """
 
@@ -74,6 +78,7 @@ class Judgement:
     version: str
     verdict: Verdict
     seconds: float = 0.0
+    memory: int = field(default_factory=machine_bytes)
     worker: str = field(default_factory=worker_name)
     time: str = field(default_factory=rfc3339)
 
@@ -86,7 +91,8 @@ class Judgement:
             case ModelRejected(fault=fault, detail=detail, model_id=model_id):
                 told = {"verdict": "rejected", "fault": str(fault), "detail": detail, "model_id": model_id}
         about = {"uri": self.uri, "version": self.version}
-        return _encode(about | told | {"seconds": round(self.seconds, 3), "worker": self.worker, "time": self.time})
+        how = {"seconds": round(self.seconds, 3), "memory": self.memory, "worker": self.worker, "time": self.time}
+        return _encode(about | told | how)
 
     @classmethod
     def decode(cls, data: bytes, file: StoredFile) -> Judgement:
@@ -98,10 +104,9 @@ class Judgement:
         with _reading(data) as value:
             if (value["uri"], value["version"]) != (file.uri, file.version):
                 raise ValueError("is about another file")
-            seconds = number(value["seconds"], "seconds", 0.0)
-            return cls(
-                file.uri, file.version, _verdict(value, file.uri), seconds, _text(value["worker"]), _text(value["time"])
-            )
+            seconds, memory = number(value["seconds"], "seconds", 0.0), whole(value["memory"], "memory", 0, _MOST)
+            worker, time = _text(value["worker"]), _text(value["time"])
+            return cls(file.uri, file.version, _verdict(value, file.uri), seconds, memory, worker, time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +207,8 @@ class Claim:
             ValueError: it is something else.
         """
         with _reading(data) as value:
-            process, beats = whole(value["process"], "process", 0, _MOST), whole(value["beats"], "beats", 0, _MOST)
+            process = whole(value["process"], "process", 1, _MOST_PROCESSES)
+            beats = whole(value["beats"], "beats", 0, _MOST)
             texts = (_text(value[name]) for name in ("uri", "owner", "processes", "time"))
             uri, owner, processes, time = texts
             return cls(uri, owner, processes, process, beats, time)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from models.artefacts import DEFAULT_MAX_VALUES, FORMAT, EngineChoice
+from models.errors import MACHINE_FAULTS, ModelRejected
+from models.memory import machine_bytes
 from models.printable import logger
 from models.registry.claims import Claims
 from models.registry.forms import CompiledForms
@@ -23,6 +25,9 @@ _LOGGER = logger(__name__)
 
 _DIGITS = 24
 _LONGEST_STEM = 60
+_NO_RULES = "any"
+_MORE_MEMORY = 1.1
+"""Times that of the machine which rejected a file, before another tries."""
 
 
 class Terms(NamedTuple):
@@ -41,7 +46,7 @@ class Terms(NamedTuple):
     @property
     def name(self) -> str:
         """Of the folder of verdicts that were come to on these terms, by this version."""
-        return f"{VERSION}-{FORMAT}-{self.engine}-{self.rules or 'any'}"
+        return f"{VERSION}-{FORMAT}-{self.engine}-{self.rules or _NO_RULES}"
 
     @property
     def rules(self) -> str:
@@ -59,6 +64,7 @@ class Registry:
         pattern: of the model files.
         terms: of verdicts.
         claims: of this process; made here where None.
+        forgets: whether rejections that tell of the machine in an earlier hour are tried again by each run.
 
     Attributes:
         pattern: of the model files.
@@ -66,10 +72,19 @@ class Registry:
         live: the pointer.
     """
 
-    def __init__(self, objects: ObjectStore, pattern: str, terms: Terms, claims: Claims | None = None) -> None:
+    def __init__(
+        self,
+        objects: ObjectStore,
+        pattern: str,
+        terms: Terms,
+        claims: Claims | None = None,
+        forgets: bool = False,
+    ) -> None:
         self.pattern = pattern
         self._objects = objects
         self._terms = terms
+        self._forgets = forgets
+        self._names: Sequence[str] | None = None
         self._claims = claims or Claims(objects)
         self.forms = CompiledForms(objects)
         rules = f"-{terms.rules}" if terms.rules else ""
@@ -86,8 +101,13 @@ class Registry:
         """Where it is, for people."""
         return self._objects.address
 
+    def models_among(self, files: Iterable[StoredFile]) -> list[StoredFile]:
+        """The files that are not the registry's own, where a pattern reaches into it."""
+        places = (self.address, str(Path(self.address).absolute()))
+        return [file for file in files if not file.uri.startswith(tuple(f"{place}/" for place in places))]
+
     def judgement(self, file: StoredFile) -> Judgement | None:
-        """What is known of this version of a file.
+        """What is known of this version of a file, and counts here.
 
         Raises:
             StorageUnavailable: nobody knows.
@@ -96,26 +116,30 @@ class Registry:
         if found is None:
             return None
         try:
-            return Judgement.decode(found.data, file)
+            known = Judgement.decode(found.data, file)
         except ValueError as error:
             _LOGGER.warning("the verdict on %s in %s is not believed: it %s", file.uri, self.address, error)
             return None
+        return None if self._may_be_otherwise_here(known) else known
 
     def judgement_on_other_terms(self, file: StoredFile) -> Judgement | None:
-        """What somebody with another engine or version of this program knows of this version of a file.
+        """What somebody with another engine or version of this program, and the same rules, knows of a file.
 
         Raises:
             StorageUnavailable: nobody knows.
         """
-        for name in self._objects.names("verdicts/"):
-            found = self._objects.read(name) if name.endswith(f"/{_name_of(file.uri, file.version)}.json") else None
+        wanted = f"-{self._terms.rules or _NO_RULES}/{_name_of(file.uri, file.version)}.json"
+        if self._names is None:
+            self._names = self._objects.names("verdicts/")
+        for name in self._names:
+            found = self._objects.read(name) if name.endswith(wanted) else None
             if found is not None:
                 with contextlib.suppress(ValueError):
                     return Judgement.decode(found.data, file)
         return None
 
     def record(self, file: StoredFile, judgement: Judgement) -> Judgement:
-        """Keeps a verdict, unless there is one; which of them stands.
+        """Keeps a verdict, unless there is one that counts; which of them stands.
 
         Raises:
             StorageUnavailable: it could not be written.
@@ -123,12 +147,19 @@ class Registry:
         name = self._verdict(file)
         if self._objects.swap(name, judgement.encode(), None) is not None:
             return judgement
-        known = self.judgement(file)
-        if known is not None:
+        if (known := self.judgement(file)) is not None:
             return known
-        found = self._objects.read(name)  # whatever lies there is no verdict
-        self._objects.swap(name, judgement.encode(), found.version if found else None)
-        return judgement
+        found = self._objects.read(name)  # it is no verdict, or was another machine's
+        if self._objects.swap(name, judgement.encode(), found.version if found else None) is not None:
+            return judgement
+        return self.judgement(file) or judgement
+
+    def _may_be_otherwise_here(self, known: Judgement) -> bool:
+        """Whether it is a rejection that tells of the machine, and this one has more, or there is none to speak for."""
+        verdict = known.verdict
+        if not isinstance(verdict, ModelRejected) or verdict.fault not in MACHINE_FAULTS:
+            return False
+        return self._forgets or machine_bytes() > _MORE_MEMORY * known.memory
 
     def claim(self, file: StoredFile) -> bool:
         """Whether this process is the one to vet this version of a file.

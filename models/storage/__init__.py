@@ -3,13 +3,12 @@
 Google's client is imported where a `gs://` address first asks for it, and needs to be installed only then.
 """
 
-from models.storage.files import ReadableFile, SharedStorage, Storage, StoredFile, Told, WritableStorage, newest_first
+from models.storage.files import ReadableFile, Storage, StoredFile, Told, WritableStorage, newest_first
 from models.storage.local import LocalStorage, is_being_written
 
 __all__ = [
     "LocalStorage",
     "ReadableFile",
-    "SharedStorage",
     "Storage",
     "StoredFile",
     "Told",

@@ -23,6 +23,8 @@ from models.storage.files import ReadableFile, StoredFile, Told
 from models.storage.patterns import matcher
 from models.storage.reading import TranslatedReading
 
+NO_BUCKET_METADATA = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+"""Unless this says so, Google's client asks for each bucket that it meets, for traces that nobody has asked for."""
 STORAGE_EMULATOR_HOST = "STORAGE_EMULATOR_HOST"
 """The variable in which Google's client looks for the address of an emulator."""
 
@@ -57,6 +59,7 @@ class CloudStorage:
         """
         from google.cloud import storage
 
+        os.environ.setdefault(NO_BUCKET_METADATA, "true")
         if os.environ.get(STORAGE_EMULATOR_HOST):
             return cls(storage.Client.create_anonymous_client(), _EMULATOR_RETRY_SECONDS)
         credentials = usable_credentials()
@@ -110,7 +113,11 @@ class CloudStorage:
                     raise NameTaken(uri) from error
 
     def write(self, uri: str, source: Path) -> None:
-        """See `SharedStorage.write`; an object appears when its upload ends."""
+        """Makes the object `uri` of a file; it appears when its upload ends, in place of what was there.
+
+        Raises:
+            StorageUnavailable: it could not.
+        """
         with trouble_as(StorageUnavailable, f"{uri} cannot be written"):
             self._upload(source, uri, lambda size: None, if_generation_match=None)
 

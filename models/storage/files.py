@@ -98,18 +98,6 @@ class WritableStorage(Storage, Protocol):
         """
 
 
-class SharedStorage(Storage, Protocol):
-    """A storage that also replaces files, since whoever compiles a model again compiles it alike."""
-
-    def write(self, uri: str, source: Path) -> None:
-        """Makes the file `uri` of the bytes of `source`, in one step: nobody ever reads a part of them.
-
-        Raises:
-            StorageUnavailable: it could not.
-            InvalidAddress: no file can have this name.
-        """
-
-
 def newest_first(files: Iterable[StoredFile]) -> list[StoredFile]:
     """The order in which models take precedence: newest modification time first, ties by name, last name first."""
     return sorted(files, key=lambda file: (file.modified, file.uri), reverse=True)

@@ -35,7 +35,7 @@ class LocalStorage:
     def open(self, uri: str) -> ReadableFile:
         """See `Storage.open`; what is no regular file counts as not there."""
         try:
-            file = open(uri, "rb", opener=_open_without_waiting)  # noqa: SIM115 - the caller closes it
+            file = open(uri, "rb", opener=open_without_waiting)  # noqa: SIM115 - the caller closes it
         except (FileNotFoundError, IsADirectoryError) as error:
             raise FileNotFoundError(f"{uri}: {error.strerror}") from error
         except OSError as error:
@@ -46,7 +46,7 @@ class LocalStorage:
         return file
 
 
-def _open_without_waiting(path: str, flags: int) -> int:
+def open_without_waiting(path: str, flags: int) -> int:
     """A named pipe without a writer would otherwise be waited for."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 

@@ -10,12 +10,15 @@ from time import monotonic
 from typing import Any
 
 from models.errors import one_line
-from models.storage.cloud import STORAGE_EMULATOR_HOST, split_address, usable_credentials
+from models.storage.cloud import (
+    NO_BUCKET_METADATA,
+    STORAGE_EMULATOR_HOST,
+    split_address,
+    usable_credentials,
+)
 from models.storage.credentials import HOW_TO_GET_CREDENTIALS
 from models.storage.errors import StorageBusy, StorageUnavailable
 
-NO_BUCKET_METADATA = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
-"""Unless this says so, Google's client asks for each bucket that it meets, for traces that nobody has asked for."""
 _TIMEOUT = (5.0, 60.0)
 _LOOK_AGAIN_SECONDS = 60.0
 

@@ -12,7 +12,7 @@ from models.storage.errors import InvalidAddress, NotWritten, StorageUnavailable
 from models.storage.files import ReadableFile, Storage, StoredFile, Told
 from models.storage.local import LocalStorage
 from models.storage.local_objects import LocalObjects
-from models.storage.local_writing import make_newest_locally, put_locally, replace_locally
+from models.storage.local_writing import make_newest_locally, put_locally
 from models.storage.objects import ObjectStore
 
 if TYPE_CHECKING:  # at run time only where an address asks for it: Google's client takes seconds to import
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # at run time only where an address asks for it: Google's cli
 
 
 class AnyStorage:
-    """A `WritableStorage` and `SharedStorage` for local paths and `gs://`, which also reads whatever its caller can.
+    """A `WritableStorage` for local paths and `gs://`, which also reads whatever its caller can.
 
     Args:
         other: makes the storage of any other scheme; None where there is none.
@@ -52,19 +52,6 @@ class AnyStorage:
             put_locally(source, uri, told)
         except OSError as error:
             raise NotWritten(f"{uri} cannot be written: {error.strerror or error}") from error
-
-    def write(self, uri: str, source: Path) -> None:
-        """See `SharedStorage.write`."""
-        if uri.startswith("gs://"):
-            self._cloud.write(uri, source)
-            return
-        if "://" in uri:
-            raise StorageUnavailable(f"{uri} cannot be written; local files and gs:// can")
-        try:
-            Path(uri).parent.mkdir(parents=True, exist_ok=True)
-            replace_locally(source, uri)
-        except OSError as error:
-            raise StorageUnavailable(f"{uri} cannot be written: {error.strerror or error}") from error
 
     def make_newest(self, file: StoredFile, above: float) -> None:
         """See `WritableStorage.make_newest`."""

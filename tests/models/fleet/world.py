@@ -127,8 +127,9 @@ class World:
             self.gone[f"{uri}@{digest_of(self.files[uri].content)}"] = self.now
 
     def _had_cause(self, old: ModelReference, new: ModelReference) -> bool:
-        """The old file is gone or another, or was, or the new one is newer."""
-        if f"{old.uri}@{old.sha256}" in self.gone:
+        """The old file is gone or another, or was since it was stated, or the new one is newer."""
+        stated_at = next(at for at, pointer in reversed(self.moves[:-1]) if pointer.now.reference == old)
+        if self.gone.get(f"{old.uri}@{old.sha256}", 0.0) >= stated_at:
             return True
         file, newer = self.files.get(old.uri), self.files.get(new.uri)
         if file is None or digest_of(file.content) != old.sha256 or newer is None:

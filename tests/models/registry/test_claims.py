@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,17 +153,36 @@ def test_while_the_registry_is_down_nobody_gets_anything(objects: Troubled, one:
     assert one.take(NAME, "m.h5")
 
 
-def test_an_owner_that_was_taken_for_dead_does_not_take_it_back(
-    objects: Troubled, other: Claims, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stalled = Claims(objects)
+def test_an_owner_that_was_taken_for_dead_does_not_take_it_back(objects: Troubled, other: Claims, clock: Clock) -> None:
+    stalled = Claims(objects, beats=False)
     assert stalled.take(NAME, "m.h5")
     elsewhere(objects)
     assert not other.take(NAME, "m.h5")
     clock.now = CLAIM_SECONDS
     assert other.take(NAME, "m.h5")
+    taken = objects.read(NAME)
+    assert taken is not None
+    stalled.beat()
     stalled.release(NAME)
     stalled.close()
-    found = objects.read(NAME)
-    assert found is not None
-    assert json.loads(found.data)["process"] == os.getpid()
+    assert objects.read(NAME) == taken
+
+
+def test_signs_of_life_go_on_after_whatever_went_wrong(
+    objects: Troubled, monkeypatch: pytest.MonkeyPatch, other: Claims
+) -> None:
+    monkeypatch.setattr(claiming, "_BEAT_SECONDS", 0.01)
+    living = Claims(objects)
+    assert living.take(NAME, "m.h5")
+    with monkeypatch.context() as broken:
+        failed = threading.Event()
+
+        def fail(*_: object) -> None:
+            failed.set()
+            raise RuntimeError("a client's own")
+
+        broken.setattr(objects, "swap", fail)
+        assert failed.wait(60)
+    before = objects.read(NAME)
+    eventually(lambda: objects.read(NAME) != before, "another sign of life")
+    living.close()

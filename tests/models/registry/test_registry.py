@@ -10,6 +10,7 @@ import pytest
 
 from models.errors import ModelFault, ModelRejected
 from models.reference import ModelReference
+from models.registry import registry as registering
 from models.registry.records import Accepted, Judgement
 from models.registry.registry import Registry, Terms
 from models.storage import StoredFile
@@ -66,13 +67,42 @@ def test_another_version_of_a_file_has_a_verdict_of_its_own(objects: LocalObject
     assert opened(objects).judgement(replace(FILE, uri="gs://b/models/n.h5")) is None
 
 
-@pytest.mark.parametrize("other", [Terms("onnx", 10_000), Terms("auto", 9), Terms("auto", 10_000, ("a key",))])
-def test_other_terms_have_verdicts_of_their_own(objects: LocalObjects, other: Terms) -> None:
+def test_another_engine_has_verdicts_of_its_own_and_people_are_told_of_others(objects: LocalObjects) -> None:
     opened(objects).record(FILE, judged(GOOD))
-    assert opened(objects, other).judgement(FILE) is None
-    found = opened(objects, other).judgement_on_other_terms(FILE)
+    other = opened(objects, Terms("onnx", 10_000))
+    assert other.judgement(FILE) is None
+    found = other.judgement_on_other_terms(FILE)
     assert found is not None
     assert found.verdict == GOOD
+
+
+@pytest.mark.parametrize("other", [Terms("auto", 9), Terms("auto", 10_000, ("a key",)), Terms("auto", 10_000, ("b",))])
+def test_a_verdict_by_other_rules_is_none(objects: LocalObjects, other: Terms) -> None:
+    opened(objects, Terms("auto", 10_000, ("b", "c"))).record(FILE, judged(GOOD))
+    opened(objects).record(FILE, judged(GOOD))
+    assert opened(objects, other).judgement(FILE) is None
+    assert opened(objects, other).judgement_on_other_terms(FILE) is None
+
+
+@pytest.mark.parametrize("fault", [ModelFault.TOO_LARGE, ModelFault.TIMED_OUT, ModelFault.CRASHED])
+def test_a_rejection_that_tells_of_the_machine_binds_no_larger_one_and_no_later_run_here(
+    objects: LocalObjects, fault: ModelFault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rejected = judged(ModelRejected(fault, "it took too much", f"{FILE.uri}@sha256:{'b' * 12}"))
+    opened(objects).record(FILE, rejected)
+    assert opened(objects).judgement(FILE) is not None
+    assert Registry(objects, PATTERN, TERMS, forgets=True).judgement(FILE) is None
+    monkeypatch.setattr(registering, "machine_bytes", lambda: 2 * rejected.memory)
+    assert opened(objects).judgement(FILE) is None
+    assert opened(objects).record(FILE, judged(GOOD)).verdict == GOOD
+    known = opened(objects).judgement(FILE)
+    assert known is not None
+    assert known.verdict == GOOD
+
+
+def test_a_pattern_that_reaches_into_the_registry_does_not_find_it(objects: LocalObjects, tmp_path: Path) -> None:
+    own = replace(FILE, uri=f"{tmp_path}/verdicts/any/x.json")
+    assert opened(objects).models_among([own, FILE]) == [FILE]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from models.storage import local_objects
 from models.storage.errors import InvalidAddress, StorageUnavailable
 from models.storage.objects import MOST_OBJECT_BYTES, ObjectStore
 from models.storage.schemes import AnyStorage
@@ -131,13 +133,40 @@ def test_an_address_that_can_hold_none_is_refused(address: str) -> None:
         AnyStorage().objects(address)
 
 
-def test_a_pipe_or_a_folder_in_place_of_an_object_holds_nobody_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "plant",
+    [
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: (path / "with").mkdir(parents=True),
+        lambda path: path.symlink_to("/dev/zero"),
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.open("wb").truncate(1 << 40),
+    ],
+    ids=["a pipe", "a folder", "a folder with another", "a device", "nothing", "a terabyte of holes"],
+)
+def test_whatever_lies_in_place_of_an_object_holds_nobody_up_and_is_replaced(
+    tmp_path: Path, plant: Callable[[Path], object]
+) -> None:
     objects = AnyStorage().objects(str(tmp_path))
     (tmp_path / "live").mkdir()
-    os.mkfifo(tmp_path / NAME)
-    assert objects.read(NAME) is None
-    (tmp_path / "live/two.json").mkdir()
-    assert objects.read("live/two.json") is None
+    plant(tmp_path / NAME)
+    found = objects.read(NAME)
+    assert objects.swap(NAME, b"{}", found.version if found else None)
+    found = objects.read(NAME)
+    assert found is not None
+    assert found.data == b"{}"
+    assert list(objects.names("live/")) == [NAME]
+
+
+def test_a_lock_that_somebody_holds_is_not_waited_for_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_objects, "_LONGEST_WAIT_SECONDS", 0.05)
+    objects = AnyStorage().objects(str(tmp_path))
+    with (tmp_path / ".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(StorageUnavailable, match="held the lock"):
+            objects.swap(NAME, b"{}", None)
+    assert objects.swap(NAME, b"{}", None)
 
 
 def test_a_bucket_that_does_not_answer_is_told_as_that(server: StorageServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from models.storage.errors import InvalidAddress, StorageUnavailable
+from models.storage.errors import StorageUnavailable
 from models.storage.schemes import AnyStorage
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 
-URI = f"gs://{BUCKET}/fleet/compiled.tar"
+FLEET, NAME = f"gs://{BUCKET}/fleet", "compiled.tar"
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_a_local_file_is_made_with_its_folder(tmp_path: Path, source: Path) -> None:
-    AnyStorage().write(str(tmp_path / "not/there/file"), source)
+    AnyStorage().objects(str(tmp_path / "not")).upload(source, "there/file")
 
     assert (tmp_path / "not/there/file").read_bytes() == b"new"
 
@@ -41,7 +41,7 @@ def test_who_reads_a_local_file_that_is_replaced_goes_on_reading_the_old_one(tmp
     target.write_bytes(b"old")
     storage = AnyStorage()
     with contextlib.closing(storage.open(str(target))) as reading:
-        storage.write(str(target), source)
+        storage.objects(str(tmp_path)).upload(source, "folder/file")
 
         assert reading.read(9) == b"old"
     assert target.read_bytes() == b"new"
@@ -51,24 +51,19 @@ def test_who_reads_a_local_file_that_is_replaced_goes_on_reading_the_old_one(tmp
 def test_a_local_file_that_cannot_be_written_leaves_nothing(tmp_path: Path, source: Path) -> None:
     (tmp_path / "folder/file").mkdir(parents=True)
 
-    with pytest.raises(StorageUnavailable, match="cannot be written"):
-        AnyStorage().write(str(tmp_path / "folder/file"), source)
+    with pytest.raises(StorageUnavailable, match="folder/file"):
+        AnyStorage().objects(str(tmp_path)).upload(source, "folder/file")
 
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["file"]
 
 
-def test_a_place_that_is_not_written_to_is_told(source: Path) -> None:
-    with pytest.raises(StorageUnavailable, match="s3://b/file cannot be written"):
-        AnyStorage().write("s3://b/file", source)
-
-
 def test_an_object_is_made_and_replaced(server: StorageServer, source: Path) -> None:
-    storage = AnyStorage()
-    storage.write(URI, source)
+    objects = AnyStorage().objects(FLEET)
+    objects.upload(source, NAME)
     assert server.content("fleet/compiled.tar") == b"new"
 
     source.write_bytes(bytes(9 << 20))  # more than one request holds
-    storage.write(URI, source)
+    objects.upload(source, NAME)
 
     assert server.content("fleet/compiled.tar") == bytes(9 << 20)
     assert server.names() == ["fleet/compiled.tar"]
@@ -78,9 +73,4 @@ def test_a_bucket_that_does_not_answer_is_told(source: Path, monkeypatch: pytest
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
 
     with pytest.raises(StorageUnavailable, match=r"compiled\.tar cannot be written: STORAGE_EMULATOR_HOST"):
-        AnyStorage().write(URI, source)
-
-
-def test_no_object_has_an_address_without_a_name(server: StorageServer, source: Path) -> None:
-    with pytest.raises(InvalidAddress):
-        AnyStorage().write(f"gs://{BUCKET}", source)
+        AnyStorage().objects(FLEET).upload(source, NAME)
