@@ -177,8 +177,11 @@ class Judging:
                 self._in_progress.pop(file.uri, None)
                 return
             vetted_here = True
-            # Whoever had the claim before may have come to a verdict.
-            outcome = self._registry.judgement(file) or self._vetted(file, started)
+            known = self._registry.judgement(file)
+            if known is not None:  # whoever had the claim before has come to a verdict
+                self._registry.release(file)
+                vetted_here = False
+            outcome = known or self._vetted(file, started)
         except VettingStopped:
             return
         except Exception as error:  # told apart where it is taken in
