@@ -17,12 +17,13 @@ from models.survey import Surveyed, survey
 from models.vetting import Vetter
 
 
-def list_newest_first(storage: Storage, patterns: Sequence[str]) -> list[StoredFile]:
+def list_newest_first(storage: Storage, patterns: Sequence[str], signed: bool = False) -> list[StoredFile]:
     """The files of a pattern, newest first.
 
     Args:
         storage: where they are.
         patterns: of which there should be one: a shell makes several of one without quotes.
+        signed: see `list_models`.
 
     Raises:
         CommandRefused: there is not one pattern.
@@ -36,7 +37,7 @@ def list_newest_first(storage: Storage, patterns: Sequence[str]) -> list[StoredF
     if pattern.endswith("/") or ("://" not in pattern and Path(pattern).is_dir()):
         raise CommandRefused(f"{pattern} is a folder; give a pattern in quotes, e.g. '{pattern.rstrip('/')}/*.h5'")
     with asking(pattern):
-        return newest_first(list_models(storage, pattern))
+        return newest_first(list_models(storage, pattern, signed))
 
 
 def survey_with_progress(console: Console, files: Sequence[StoredFile], vetter: Vetter) -> list[Surveyed]:

@@ -29,6 +29,11 @@ def registry_of(storage: AnyStorage, pattern: str, job: Mapping[str, Any]) -> Re
     return Registry(storage.objects(job["registry"]), pattern, Terms(job["engine"], job["max_values"], keys))
 
 
+def lists_signed(job: Mapping[str, Any]) -> bool:
+    """Whether files are to be listed as the registry of a job with these options knows them, see `Registry.signed`."""
+    return job["registry"] is not None and bool(job["trusted_key"])
+
+
 def without_registry(job: Mapping[str, Any], *flags: str) -> dict[str, Any]:
     """The options that vetting takes, where no registry is told of.
 

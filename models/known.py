@@ -5,14 +5,14 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from models.errors import one_line
 from models.reference import ModelReference
 from models.registry.records import Accepted, Change, Judgement
 from models.registry.registry import Registry
-from models.signatures.beside import list_models
-from models.storage import Storage, StoredFile, WritableStorage, newest_first
+from models.signatures.beside import as_it_is_alone, list_models
+from models.storage import StoredFile, WritableStorage
 from models.storage.errors import NotWritten
 from models.survey import Surveyed
 
@@ -35,19 +35,18 @@ class Known:
     changes: Sequence[Change]
 
 
-def known_of(registry: Registry, storage: Storage) -> Known:
+def known_of(registry: Registry, files: Sequence[StoredFile]) -> Known:
     """Reads what is known of the files of a pattern.
 
     Args:
         registry: of the pattern.
-        storage: where the files are.
+        files: newest first, listed as `Registry.signed` says.
 
     Raises:
-        StorageUnavailable: the storage or the registry gave no answer.
+        StorageUnavailable: the registry gave no answer.
     """
     registry.live.look(mend=False)
-    files = newest_first(registry.models_among(list_models(storage, registry.pattern, registry.signed)))
-    surveyed = [_surveyed(registry, file) for file in files]
+    surveyed = [_surveyed(registry, file) for file in registry.models_among(files)]
     pointer = registry.live.pointer
     if pointer is None:
         return Known(surveyed, None, ())
@@ -80,8 +79,7 @@ def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, kn
         return
     newest = next(each.file for each in known.files if each.file.version)
     if newest.uri != target.file.uri:
-        unsigned_version = target.file.version.partition(" signed ")[0]
-        storage.make_newest(replace(target.file, version=unsigned_version), above=newest.modified)
+        storage.make_newest(as_it_is_alone(target.file), above=newest.modified)
         for file in list_models(storage, registry.pattern, registry.signed):
             if file.uri == target.file.uri:  # the same bytes under a new version
                 registry.record(file, Judgement(file.uri, file.version, target.verdict))

@@ -25,12 +25,10 @@ class Lookout:
     Trouble with the storage or the registry changes nothing.
 
     Args:
-        pattern: of the model files.
-        storage: lists them.
-        registry: where verdicts and the pointer are kept.
+        storage: lists the model files.
+        registry: of their pattern: where verdicts and the pointer are kept.
         catalogue: what is known about the files.
         judging: comes to verdicts on them.
-        signed: whether a verdict depends on a file's signature too.
         adopts: whether what the pointer states counts before its file has been seen.
         stopwatch: seconds that only grow, for reminders.
 
@@ -41,23 +39,19 @@ class Lookout:
 
     def __init__(
         self,
-        pattern: str,
         storage: Storage,
         registry: Registry,
         catalogue: Catalogue,
         judging: Judging,
-        signed: bool = False,
         adopts: bool = False,
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
         self.statement: Statement | None = None
         self.failures = 0
-        self._pattern = pattern
         self._storage = storage
         self._registry = registry
         self._catalogue = catalogue
         self._judging = judging
-        self._signed = signed
         self._adopts = adopts
         self._stopwatch = stopwatch
         self._reminded = 0.0
@@ -77,8 +71,10 @@ class Lookout:
         try:
             # First, so that whoever moves it after what is listed now was true is noticed when it is swapped.
             self._registry.live.look()
-            trouble = f"{self._pattern} cannot be listed"
-            files = self._registry.models_among(list_models(self._storage, self._pattern, self._signed))
+            trouble = f"{self._registry.pattern} cannot be listed"
+            files = self._registry.models_among(
+                list_models(self._storage, self._registry.pattern, self._registry.signed)
+            )
         except Exception as error:  # whatever a storage raises, nothing is known
             self._judging.put_back(finished)
             self._note_failure(trouble, error)
@@ -117,7 +113,7 @@ class Lookout:
 
     def _note_success(self) -> None:
         if self.failures:
-            _LOGGER.info("%s can be listed again, and the registry %s", self._pattern, self._registry.address)
+            _LOGGER.info("%s can be listed again, and the registry %s", self._registry.pattern, self._registry.address)
         self.failures = 0
 
     def _move_pointer(self, now: float) -> bool:
@@ -153,4 +149,4 @@ class Lookout:
         elif now - self._reminded >= _REMIND_SECONDS and (self.statement is None or not self._reminded):
             self._reminded = now
             waiting = "waiting for one" if self.statement is None else "the live model stays"
-            _LOGGER.warning("no model file matches %s; %s", self._pattern, waiting)
+            _LOGGER.warning("no model file matches %s; %s", self._registry.pattern, waiting)

@@ -107,13 +107,11 @@ class Serving:
     def _watch(self) -> ModelWatch:
         config = self._config
         return ModelWatch(
-            config.model_pattern,
             self._storage,
             self.vetter,
             self._registry,
             self.events,
             config.poll_seconds,
-            signed=bool(config.trusted_keys),
             alone=config.alone,
             adopts=config.registry is not None,
         )

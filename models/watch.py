@@ -34,14 +34,12 @@ class ModelWatch:
     from the registry.
 
     Args:
-        pattern: of the model files.
-        storage: lists them.
+        storage: lists the model files.
         vetter: vets them.
-        registry: where verdicts and the pointer are kept.
+        registry: of their pattern: where verdicts and the pointer are kept.
         events: where acceptances and rejections are told.
         poll_seconds: between two listings.
         clock: wall-clock seconds; the clock of the files' modification times.
-        signed: whether a verdict depends on a file's signature too.
         alone: whether this is the one process of its run: it looks without being asked, and tells what is known from
             before too.
         adopts: whether what the pointer states counts before its file has been seen.
@@ -49,18 +47,15 @@ class ModelWatch:
 
     def __init__(
         self,
-        pattern: str,
         storage: Storage,
         vetter: Vetter,
         registry: Registry,
         events: EventLog,
         poll_seconds: float,
         clock: Callable[[], float] = time.time,
-        signed: bool = False,
         alone: bool = True,
         adopts: bool = False,
     ) -> None:
-        self._pattern = pattern
         self._vetter = vetter
         self._registry = registry
         self._poll_seconds = poll_seconds
@@ -71,13 +66,13 @@ class ModelWatch:
         self._judging = Judging(
             catalogue, registry, vetter, events, poll_seconds, alone, self._pool.submit, self._look_soon
         )
-        self._lookout = Lookout(pattern, storage, registry, catalogue, self._judging, signed, adopts)
+        self._lookout = Lookout(storage, registry, catalogue, self._judging, adopts)
         self._changed = threading.Condition()
         self._news = False
         self._closed = False
         self._asked = time.monotonic()
         self._looks_begun = self._looks_ended = 0
-        self._thread = threading.Thread(target=self._run, name=f"watch {pattern}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"watch {registry.pattern}", daemon=True)
         self._thread.start()
 
     @property
@@ -137,7 +132,7 @@ class ModelWatch:
             try:
                 self._look()
             except Exception:
-                _LOGGER.exception("watching %s: going on after an unexpected error", self._pattern)
+                _LOGGER.exception("watching %s: going on after an unexpected error", self._registry.pattern)
             with self._changed:
                 self._looks_ended = self._looks_begun
                 self._changed.notify_all()

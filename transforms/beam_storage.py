@@ -1,4 +1,4 @@
-"""Model files wherever Beam's FileSystems reach; local ones with the finer eyes of the local disk."""
+"""Model files wherever Beam's FileSystems reach, for addresses that `AnyStorage` does not know by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from apache_beam.io.filesystems import FileSystems
 
-from models.storage import LocalStorage, ReadableFile, StoredFile
+from models.storage import ReadableFile, StoredFile
 from models.storage.errors import StorageUnavailable
 from models.storage.local_writing import replace_locally
 from models.storage.reading import TranslatedReading
@@ -17,15 +17,10 @@ _CHUNK_BYTES = 1 << 20
 
 
 class BeamStorage:
-    """Lists and opens `gs://…` and whatever else has a scheme through Beam, plain paths directly."""
-
-    def __init__(self) -> None:
-        self._local = LocalStorage()
+    """Lists, opens and writes whatever has a scheme through Beam; writes plain paths directly."""
 
     def list(self, pattern: str) -> list[StoredFile]:
         """See `models.storage.Storage.list`."""
-        if "://" not in pattern:
-            return self._local.list(pattern)
         try:
             (matched,) = FileSystems.match([pattern])
         except Exception as error:  # each file system has errors of its own
@@ -44,8 +39,6 @@ class BeamStorage:
 
     def open(self, uri: str) -> ReadableFile:
         """See `models.storage.Storage.open`."""
-        if "://" not in uri:
-            return self._local.open(uri)
         try:
             file = open_as_it_is(uri)
         except Exception as error:

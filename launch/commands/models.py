@@ -13,7 +13,7 @@ from launch.model_arguments import AsJson, Pattern, with_registry_flags
 from launch.model_files import list_newest_first, survey_with_progress
 from launch.model_report import history_as_json, print_history, print_json, print_survey, survey_as_json
 from launch.printing import PlainConsole, say
-from launch.registries import registry_of, without_registry
+from launch.registries import lists_signed, registry_of, without_registry
 from models.catalogue import live_one
 from models.known import known_of
 from models.vetting.session import vetting
@@ -37,9 +37,9 @@ def models(
     Vets what is not known yet; with --registry it only reads what the readers of the pattern know.
     """
     storage, stderr = any_storage(), PlainConsole(stderr=True)
-    files = list_newest_first(storage, pattern)
+    files = list_newest_first(storage, pattern, signed=lists_signed(job))
     if job["registry"] is not None:
-        known = known_of(registry_of(storage, pattern[0], job), storage)
+        known = known_of(registry_of(storage, pattern[0], job), files)
         if history:
             if not known.changes:
                 raise CommandFailed(f"{job['registry']} knows of no model that was ever live for {pattern[0]}")

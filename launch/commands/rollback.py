@@ -13,7 +13,7 @@ from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import Pattern, with_registry_flags
 from launch.model_files import list_newest_first, survey_with_progress
 from launch.printing import PlainConsole, say
-from launch.registries import registry_of, without_registry
+from launch.registries import lists_signed, registry_of, without_registry
 from launch.waiting import working
 from models.artefacts import Vetted
 from models.catalogue import live_one
@@ -44,12 +44,12 @@ def rollback(
     The last line of standard output is the model_id that will be live.
     """
     storage, stderr = any_storage(), PlainConsole(stderr=True)
-    files = list_newest_first(storage, pattern)
+    files = list_newest_first(storage, pattern, signed=lists_signed(job))
     if not files:
         raise CommandFailed(f"no file matches {pattern[0]}")
     if job["registry"] is not None:
         registry = registry_of(storage, pattern[0], job)
-        known = known_of(registry, storage)
+        known = known_of(registry, files)
         target = _known(known, to)
         if target is known.live:
             say("it is live already", stderr=True)

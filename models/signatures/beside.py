@@ -10,8 +10,14 @@ from models.storage.reading import read_small
 
 SIGNATURE_SUFFIX = ".sig"
 """What a signature's name has after its model's: `digits.h5.sig`."""
+_SIGNED = " signed "
 _MOST_BYTES = 1 << 20
 """A signature has two or three thousand."""
+
+
+def as_it_is_alone(file: StoredFile) -> StoredFile:
+    """A file that was listed with its signature, as the storage itself knows it."""
+    return replace(file, version=file.version.partition(_SIGNED)[0])
 
 
 def list_models(storage: Storage, pattern: str, signed: bool = False) -> list[StoredFile]:
@@ -30,7 +36,7 @@ def list_models(storage: Storage, pattern: str, signed: bool = False) -> list[St
         return files
     signatures = {file.uri: file.version for file in storage.list(pattern + _after(pattern))}
     return [
-        replace(file, version=f"{file.version} signed {signatures.get(file.uri + SIGNATURE_SUFFIX, 'not yet')}")
+        replace(file, version=f"{file.version}{_SIGNED}{signatures.get(file.uri + SIGNATURE_SUFFIX, 'not yet')}")
         for file in files
     ]
 

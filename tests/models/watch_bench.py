@@ -117,7 +117,7 @@ class Bench:
         pattern = f"{self.folder}/*.h5"
         self.registry = Registry(self.objects, pattern, Terms("auto", 10))
         self.watch = ModelWatch(
-            pattern, self.storage, vetter, self.registry, self.events, poll_seconds, self.clock, adopts=self.adopts
+            self.storage, vetter, self.registry, self.events, poll_seconds, self.clock, adopts=self.adopts
         )
 
     def restart(self, poll_seconds: float) -> None:

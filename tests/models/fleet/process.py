@@ -64,7 +64,7 @@ class Process:
         self._judging = Judging(
             catalogue, registry, vetter, EventLog(), POLL_SECONDS, False, self._submit, self._has_news
         )
-        self._lookout = Lookout(PATTERN, bucket, registry, catalogue, self._judging, adopts=True, stopwatch=self.clock)
+        self._lookout = Lookout(bucket, registry, catalogue, self._judging, adopts=True, stopwatch=self.clock)
         self.following = Following(POLL_SECONDS, self.clock)
 
     def clock(self) -> float:
