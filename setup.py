@@ -21,7 +21,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=find_packages(include=[f"{name}*" for name in ("models", "transforms", "beam_pipeline", "launch")]),
+    packages=find_packages(include=[f"{name}*" for name in ("models", "transforms", "serving", "beam_pipeline", "launch")]),
     package_data={"launch.dataflow": ["flex_template/*.json", "container/*"]},
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
@@ -42,6 +42,17 @@ setup(
         "model-signing>=1.1,<2",
         "pyopenssl>=25,<27",  # model-signing imports it, and has not said so since sigstore gave it up
         "psutil>=6,<8",
+        # What the server speaks with, and what it tells of itself.
+        "grpcio>=1.71,<2",
+        "grpcio-health-checking>=1.71,<2",
+        "grpcio-reflection>=1.71,<2",
+        "starlette>=0.46,<2",
+        "uvicorn>=0.34,<1",
+        "httptools>=0.6.3,<1",
+        "orjson>=3.10,<4",
+        "prometheus-client>=0.21,<1",
+        "opentelemetry-sdk>=1.30,<2",
+        "opentelemetry-exporter-otlp-proto-grpc>=1.30,<2",
         "rich>=13,<16",
         "typer>=0.15,<1",
     ],
