@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from models.engines.engine import Outputs
 from models.errors import ImageError, ImageFault, ModelFailed, ModelsClosed, ModelUnfit, typed_line
 from models.images.decoding import Raster
 from models.live import LiveModel, LiveModels
 from models.tasks import Prediction, interpret
+
+Item = TypeVar("Item")
 
 
 class Answered(NamedTuple):
@@ -56,7 +58,7 @@ def answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | Ima
 
 
 def _answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | ImageError]:
-    rows = zip(images, _rows(model, images), strict=True)
+    rows = zip(images, rows_of(model.predict, images), strict=True)
     return [row if isinstance(row, ImageError) else _meaning(row, model, image) for image, row in rows]
 
 
@@ -67,16 +69,25 @@ def _meaning(row: Outputs, model: LiveModel, image: Raster) -> Prediction | Imag
         return error.with_traceback(None)  # which would hold on to the model
 
 
-def _rows(model: LiveModel, images: Sequence[Raster]) -> list[Outputs | ImageError]:
+def rows_of(predict: Callable[[Sequence[Item]], Outputs], items: Sequence[Item]) -> list[Outputs | ImageError]:
+    """A row of each output for each item of a batch; a batch that fails is halved until the item at fault is found.
+
+    Args:
+        predict: a model's answer to some of them, shape (n, …) each.
+        items: at least one.
+
+    Raises:
+        ModelUnfit, ModelsClosed: as from `predict`.
+    """
     try:
-        return list(zip(*model.predict(images), strict=True))
+        return list(zip(*predict(items), strict=True))
     except (ModelsClosed, ModelUnfit):
         raise
     except Exception as error:  # engines raise errors of their own kinds; halving finds the image at fault
-        if len(images) == 1:
+        if len(items) == 1:
             return [_fault_of(error)]
-        middle = len(images) // 2
-        return _rows(model, images[:middle]) + _rows(model, images[middle:])
+        middle = len(items) // 2
+        return rows_of(predict, items[:middle]) + rows_of(predict, items[middle:])
 
 
 def _fault_of(error: Exception) -> ImageError:

@@ -25,7 +25,7 @@ DEFAULT_LARGEST_BATCH = 32
 DEFAULT_MAX_VALUES = 10_000
 """Numbers in a result that tells a model's outputs as they are."""
 
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "manifest.json"
 OPENVINO_FILE = "model.xml"
 """Its weights are in a `.bin` of the same name."""
@@ -72,6 +72,7 @@ class Manifest:
         seconds: how long vetting took.
         memory: bytes that vetting took at its peak, beyond what its libraries take.
         notes: what was found out, or had to be assumed, about the images that the model takes; a sentence each.
+        input_name: of the model's input, as the model names it.
     """
 
     sha256: str
@@ -84,6 +85,7 @@ class Manifest:
     seconds: float
     memory: int = 0
     notes: tuple[str, ...] = ()
+    input_name: str = "input"
 
     @property
     def numbers(self) -> int:
@@ -145,6 +147,7 @@ class Manifest:
             seconds=number(value["seconds"], "seconds", 0.0),
             memory=whole(value["memory"], "memory", 0, _MOST_BYTES),
             notes=tuple(_line(each) for each in value["notes"]),
+            input_name=_line(value["input_name"]),
         )
         if manifest.engine not in get_args(EngineName) or not re.fullmatch(r"[0-9a-f]{64}", manifest.sha256):
             raise ValueError("no engine, or no digest")

@@ -37,6 +37,7 @@ __all__ = [
     "Prediction",
     "Ranked",
     "Share",
+    "answer_of",
     "interpret",
 ]
 
@@ -55,8 +56,8 @@ def interpret(outputs: Outputs, manifest: Manifest, image: Raster) -> Prediction
     return _MEANINGS[manifest.card.task](outputs, manifest, image)
 
 
-def _answer(outputs: Outputs, manifest: Manifest) -> NDArray[Any]:
-    """The output that tells the answer of a task which one output tells."""
+def answer_of(outputs: Outputs, manifest: Manifest) -> NDArray[Any]:
+    """The output that tells the answer of a task which one output tells; its row of one image."""
     name = manifest.card.output
     if not name:
         return outputs[0]
@@ -64,10 +65,10 @@ def _answer(outputs: Outputs, manifest: Manifest) -> NDArray[Any]:
 
 
 _MEANINGS: dict[Task, Callable[[Outputs, Manifest, Raster], Prediction]] = {
-    "classification": lambda outputs, manifest, image: classify(_answer(outputs, manifest), manifest.card),
-    "binary": lambda outputs, manifest, image: decide(_answer(outputs, manifest), manifest.card),
-    "multilabel": lambda outputs, manifest, image: choose(_answer(outputs, manifest), manifest.card),
-    "segmentation": lambda outputs, manifest, image: segment(_answer(outputs, manifest), manifest.card, image),
+    "classification": lambda outputs, manifest, image: classify(answer_of(outputs, manifest), manifest.card),
+    "binary": lambda outputs, manifest, image: decide(answer_of(outputs, manifest), manifest.card),
+    "multilabel": lambda outputs, manifest, image: choose(answer_of(outputs, manifest), manifest.card),
+    "segmentation": lambda outputs, manifest, image: segment(answer_of(outputs, manifest), manifest.card, image),
     "detection": detect,
     "regression": lambda outputs, manifest, image: tell(outputs, manifest),
     "raw": lambda outputs, manifest, image: tell(outputs, manifest),

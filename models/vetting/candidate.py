@@ -24,6 +24,7 @@ class Candidate(Protocol):
         card_text: its card as written; None without one.
         input_shape: of one image, without the batch; None where any size will do.
         input_dtype: NumPy's name.
+        input_name: as the model names it.
         outputs: their names, in the model's own order; at least one.
         labels: of its classes, where the model itself bears them; () elsewhere.
         engines: what can execute it, best first.
@@ -37,6 +38,7 @@ class Candidate(Protocol):
     card_text: str | bytes | None
     input_shape: Shape
     input_dtype: str
+    input_name: str
     outputs: tuple[str, ...]
     labels: tuple[str, ...]
     engines: tuple[EngineName, ...]

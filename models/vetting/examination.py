@@ -79,6 +79,7 @@ def _manifest(job: Job, candidate: Candidate, inferred: Card, written: dict[str,
         card=read_card(written, inferred),
         input_shape=_known_shape(candidate, inferred.input),
         input_dtype=candidate.input_dtype,
+        input_name=candidate.input_name,
         outputs=(),
         seconds=0.0,
     )

@@ -60,6 +60,7 @@ class KerasCandidate:
         self.input_shape: Shape = tuple(shape)
         dtype = self._model.inputs[0].dtype
         self.input_dtype = image_dtype(getattr(dtype, "name", dtype))
+        self.input_name = keras_models.input_name(self._model)
         self.outputs = keras_models.output_names(self._model)
         self.on_gpu, self.engines = _keras_engines()
         self.is_half = keras_models.computes_in_half(self._model)

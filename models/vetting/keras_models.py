@@ -13,7 +13,8 @@ def for_inference(library: Any, model: Any) -> Any:
 
     In an export of the model itself, layers that augment images would go on doing so.
     """
-    image = library.Input(batch_shape=model.inputs[0].shape, dtype=model.inputs[0].dtype)
+    first = model.inputs[0]
+    image = library.Input(batch_shape=first.shape, dtype=first.dtype, name=input_name(model))
     return library.Model(image, flat(model(image, training=False)))
 
 
@@ -22,6 +23,11 @@ def flat(outputs: Any) -> list[Any]:
     import tensorflow as tf
 
     return tf.nest.flatten(outputs)
+
+
+def input_name(model: Any) -> str:
+    """The name of a model's one input; without what scopes and graphs add to it."""
+    return str(model.inputs[0].name).partition(":")[0].rpartition("/")[2] or "input"
 
 
 def output_names(model: Any) -> tuple[str, ...]:

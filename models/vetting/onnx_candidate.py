@@ -45,6 +45,7 @@ class OnnxCandidate:
         self.card_text = session.get_modelmeta().custom_metadata_map.get(CARD)
         self.input_shape = image_shape(first.shape, model)
         self.input_dtype = image_dtype(_onnx_dtype(first.type))
+        self.input_name = first.name
         self.outputs = tuple(output.name for output in session.get_outputs())
         self.on_gpu = session.get_providers()[0] != "CPUExecutionProvider"
         self.engines: tuple[EngineName, ...] = ("onnx",) if self.on_gpu else ("openvino", "onnx")

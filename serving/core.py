@@ -1,0 +1,201 @@
+"""The core of the server: from what a client asks, in whatever protocol, to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from models.compute_threads import cores
+from models.errors import ImageError, typed_line
+from models.events import ModelEvent
+from models.images.decoding import DecodeLimits, Raster, decode_image
+from models.live import LiveModel
+from models.serving import ServingConfig
+from models.storage.schemes import AnyStorage
+from serving.admission import Admission, Room
+from serving.asking import Answer, Asked, Code, Refused, refusal_of, version_of
+from serving.batching import Batcher, Job, misfit
+from serving.metrics import Metrics
+from serving.reader import Reader
+from serving.statuses import Statuses
+
+_LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CoreConfig:
+    """What a server does, beside its protocols.
+
+    Attributes:
+        models: which models are served, and how.
+        name: under which clients know whichever of them is live.
+        batch_wait: seconds that a request waits for others while nothing else is done.
+        room: what may be under way at once.
+        longest: seconds that a request may take whose client sets no deadline, or a later one.
+        limits: what an image may cost.
+        exact: never decode a large image at reduced size.
+    """
+
+    models: ServingConfig
+    name: str = "default"
+    batch_wait: float = 0.0
+    room: Room = field(default_factory=Room)
+    longest: float = 60.0
+    limits: DecodeLimits = field(default_factory=DecodeLimits)
+    exact: bool = False
+
+
+class Core:
+    """Answers requests with the live model. All of it but `close` belongs to one event loop.
+
+    Args:
+        config: what it does.
+        storage: reaches models and registry.
+
+    Raises:
+        As `models.serving.Serving`.
+    """
+
+    def __init__(self, config: CoreConfig, storage: AnyStorage) -> None:
+        self.config = config
+        self.name = config.name
+        self.statuses = Statuses()
+        self._admission = Admission(config.room)
+        self._reader = Reader(config.models, storage, self._heard)
+        self.metrics = Metrics(lambda: self._admission.images, self._reader.models.resident)
+        largest = config.models.max_batch_size
+        self._batcher = Batcher(self._reader.models, largest, config.batch_wait, self._batched)
+        self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
+        self._draining = False
+        self._reader.start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a model is live and requests are welcome."""
+        return self.live is not None and not self._draining
+
+    @property
+    def live(self) -> LiveModel | None:
+        """The model that answers now."""
+        return self._reader.live()
+
+    @property
+    def under_way(self) -> int:
+        """How many images are."""
+        return self._admission.images
+
+    async def wait_until_ready(self) -> None:
+        """Returns once a model is live."""
+        while self.live is None:
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    def drain(self) -> None:
+        """Is not ready any more, and answers nevertheless."""
+        self._draining = True
+
+    def close(self) -> None:
+        """Ends batches, models and whatever they do; what waits is refused. Takes a moment: not on the event loop."""
+        self._batcher.close()
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+        self._reader.close()
+
+    async def answer(self, asked: Asked, protocol: str) -> Answer:
+        """The answer of one model to all of a request.
+
+        Cancelling it has what is not begun yet be left alone.
+
+        Args:
+            asked: by a client.
+            protocol: that it speaks, for the metrics.
+
+        Raises:
+            Refused: there is none, and why.
+        """
+        began = time.monotonic()
+        try:
+            answer = await self._answer(asked, began)
+        except Refused as refused:
+            self.metrics.refused(refused.code, protocol)
+            raise
+        self.metrics.answered(answer, asked.rows, protocol, time.monotonic() - began)
+        return answer
+
+    def require_model(self, name: str, version: int | None = None, label: str = "") -> LiveModel:
+        """The live model, where it is what a client means.
+
+        Args:
+            name: of the server's models; "" for whichever there is.
+            version: see `version_of`; None for any.
+            label: the version in its card; "" for any.
+
+        Raises:
+            Refused: `NOT_FOUND`, or `UNAVAILABLE` while there is none yet.
+        """
+        if name and name != self.name:
+            raise Refused(Code.NOT_FOUND, f"there is no model {name[:100]!r} here; this server's is {self.name!r}")
+        live = self.live
+        if live is None:
+            raise Refused(Code.UNAVAILABLE, "no model is live yet; try again in a moment")
+        reference, written = live.reference, live.card.version
+        if version is not None and version != version_of(reference):
+            raise Refused(
+                Code.NOT_FOUND,
+                f"version {version} is not live; {version_of(reference)} is, {reference.model_id}",
+            )
+        if label and label != written:
+            raise Refused(Code.NOT_FOUND, f"the live model has no version {label[:100]!r} in its card, but {written!r}")
+        return live
+
+    async def _answer(self, asked: Asked, began: float) -> Answer:
+        deadline = min(asked.deadline, began + self.config.longest)
+        live = self.require_model("", asked.version, asked.label)
+        if not asked.rows:
+            raise Refused(Code.INVALID_ARGUMENT, "the request holds no image and no row")
+        if (why := misfit(asked, live)) is not None:
+            raise why
+        with self._admission.admitted(asked.rows, asked.size, deadline):
+            pinned = live if asked.version is not None or asked.label else None
+            job = Job(asked, pinned, asyncio.get_running_loop().create_future(), deadline)
+            del live, pinned
+            if asked.tensor is None:
+                self._decoders.submit(self._decode, job)
+            else:
+                job.rows = list(asked.tensor.values)
+                self._batcher.put(job)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await job.answer
+            except TimeoutError:
+                raise Refused(Code.DEADLINE_EXCEEDED, f"no answer after {time.monotonic() - began:.2f} s") from None
+
+    def _decode(self, job: Job) -> None:
+        """In a thread: makes pixels of a job's images, and hands it on."""
+        live = self.live
+        needed = (live.card.input.height, live.card.input.width) if live else None
+        del live
+        rows: list[Raster] = []
+        images = job.asked.images
+        for index, data in enumerate(images):
+            if job.is_over:
+                return
+            try:
+                rows.append(decode_image(data, limits=self.config.limits, needed=needed, exact=self.config.exact))
+            except ImageError as error:
+                job.refuse(refusal_of(error, index, len(images)))
+                return
+            except Exception as error:  # a decoder that runs out of memory, say
+                job.refuse(Refused(Code.INTERNAL, typed_line(error)))
+                return
+        job.rows = rows
+        self._batcher.put(job)
+
+    def _batched(self, model_id: str, images: int, others_wait: bool) -> None:
+        self._admission.paced(images, others_wait)
+        self.metrics.batched(model_id, images)
+
+    def _heard(self, events: Sequence[ModelEvent]) -> None:
+        self.statuses.take_in(events)
+        self.metrics.take_in(events)

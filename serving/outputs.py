@@ -1,0 +1,215 @@
+"""The outputs that every protocol has, from a model's own numbers: by name, a row for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.artefacts import Manifest
+from models.card import Task
+from models.engines.engine import Outputs
+from models.images.decoding import Raster
+from models.live import LiveModel
+from models.tasks import Detections, Labelled, Mask, answer_of, interpret
+from models.tasks.scores import finite, probabilities
+from serving.asking import MODEL_ID, Code, Refused
+
+Kind = Literal["float32", "int64", "text", "bytes"]
+Named = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputField:
+    """One output that may be asked for.
+
+    Attributes:
+        name: of it.
+        kind: of its values.
+        shape: of the answer to one image; -1 where that is not known before.
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+
+
+def described(manifest: Manifest) -> list[OutputField]:
+    """The outputs that a model's task has, in order, `model_id` last."""
+    return [*_TASKS[manifest.card.task].fields(manifest), OutputField(MODEL_ID, "text", ())]
+
+
+def named_outputs(
+    model: LiveModel, rows: Sequence[Outputs], images: Sequence[Raster | None], wanted: Collection[str]
+) -> Named:
+    """The outputs of one request.
+
+    Args:
+        model: that answered.
+        rows: what it gave for each image: a row of each of its outputs.
+        images: what it was given; None where a client made the model's input itself.
+        wanted: names, of the task's outputs or of the model's own; none for all that the task has.
+
+    Raises:
+        ImageError: an answer is none, see `interpret`.
+        Refused: an output is wanted that there is not.
+    """
+    manifest = model.manifest
+    theirs = [field.name for field in described(manifest)]
+    own = {spec.name: index for index, spec in enumerate(manifest.outputs)}
+    for name in wanted:
+        if name not in theirs and name not in own:
+            raise Refused(Code.INVALID_ARGUMENT, f"there is no output {name!r}; there is {', '.join(theirs)}"[:300])
+    outputs: Named = {}
+    if not wanted or any(name in theirs and name != MODEL_ID for name in wanted):
+        outputs = _TASKS[manifest.card.task].answers(rows, manifest, images)
+    for name in wanted:
+        if name not in theirs:
+            outputs[name] = np.stack([finite(row[own[name]]).astype(np.float32) for row in rows])
+    outputs[MODEL_ID] = texts([model.reference.model_id] * len(rows))
+    if wanted:
+        return {name: values for name, values in outputs.items() if name in wanted or name == MODEL_ID}
+    return outputs
+
+
+def texts(values: Sequence[str]) -> NDArray[Any]:
+    """Texts as an array, shape (n,)."""
+    return np.array([*values, None], object)[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """How a task's answers are told."""
+
+    fields: Callable[[Manifest], list[OutputField]]
+    answers: Callable[[Sequence[Outputs], Manifest, Sequence[Raster | None]], Named]
+
+
+def _class_scores(rows: Sequence[Outputs], manifest: Manifest) -> NDArray[np.float64]:
+    scores = np.stack([finite(answer_of(row, manifest)).reshape(-1) for row in rows])
+    return probabilities(scores, manifest.card.activation)
+
+
+def _classified(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
+    scores = _class_scores(rows, manifest)
+    return _chosen(scores, scores.argmax(axis=1), manifest)
+
+
+def _decided(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
+    second = _class_scores(rows, manifest)[:, :1]
+    return _chosen(np.hstack([1 - second, second]), (second[:, 0] >= manifest.card.threshold).astype(int), manifest)
+
+
+def _chosen(scores: NDArray[np.float64], classes: NDArray[Any], manifest: Manifest) -> Named:
+    return {
+        "scores": scores.astype(np.float32),
+        "classes": classes.astype(np.int64),
+        "labels": texts([manifest.card.label(index) for index in classes.tolist()]),
+    }
+
+
+def _labelled(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
+    answers = _interpreted(rows, manifest, images, Labelled)
+    return {
+        "scores": _class_scores(rows, manifest).astype(np.float32),
+        **_ragged([[(each.class_index, each.label) for each in answer.labels] for answer in answers]),
+    }
+
+
+def _masked(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
+    answers = _interpreted(rows, manifest, images, Mask)
+    return {
+        "mask_bytes": np.array([*(answer.png for answer in answers), None], object)[:-1],
+        "shares": _padded([[each.share for each in answer.shares] for answer in answers], np.float32),
+        **_ragged([[(each.class_index, each.label) for each in answer.shares] for answer in answers]),
+    }
+
+
+def _detected(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
+    answers = [answer.detections for answer in _interpreted(rows, manifest, images, Detections)]
+    boxes = np.zeros((len(answers), max(map(len, answers)), 4), np.float32)
+    for row, found in enumerate(answers):
+        if found:
+            boxes[row, : len(found)] = [each.box for each in found]
+    return {
+        "boxes": boxes,
+        "scores": _padded([[each.found.score for each in found] for found in answers], np.float32),
+        **_ragged([[(each.found.class_index, each.found.label) for each in found] for found in answers]),
+    }
+
+
+def _plain(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
+    return {
+        spec.name: np.stack([finite(row[index]).astype(np.float32) for row in rows]).reshape(len(rows), *spec.shape)
+        for index, spec in enumerate(manifest.outputs)
+    }
+
+
+def _interpreted(
+    rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None], kind: type[Any]
+) -> list[Any]:
+    spec = manifest.card.input
+    as_it_is = Raster(np.broadcast_to(np.uint8(0), (spec.height, spec.width, 3)))
+    answers = [interpret(row, manifest, image or as_it_is) for row, image in zip(rows, images, strict=True)]
+    assert all(isinstance(answer, kind) for answer in answers)
+    return answers
+
+
+def _ragged(found: Sequence[Sequence[tuple[int, str]]]) -> Named:
+    """Classes and labels of answers that differ in number: shape (n, most), filled up with -1 and ""."""
+    most = max(map(len, found))
+    labels = np.full((len(found), most), "", object)
+    for row, each in enumerate(found):
+        labels[row, : len(each)] = [label for _, label in each]
+    return {"classes": _padded([[index for index, _ in each] for each in found], np.int64, -1), "labels": labels}
+
+
+def _padded(found: Sequence[Sequence[float]], dtype: type[Any], fill: float = 0) -> NDArray[Any]:
+    padded = np.full((len(found), max(map(len, found))), fill, dtype)
+    for row, each in enumerate(found):
+        padded[row, : len(each)] = each
+    return padded
+
+
+def _fields_of_classes(manifest: Manifest) -> list[OutputField]:
+    classes = 2 if manifest.card.task == "binary" else _width(manifest)
+    return [
+        OutputField("scores", "float32", (classes,)),
+        OutputField("classes", "int64", ()),
+        OutputField("labels", "text", ()),
+    ]
+
+
+def _width(manifest: Manifest) -> int:
+    name = manifest.card.output
+    shape = next((spec.shape for spec in manifest.outputs if spec.name == name), manifest.outputs[0].shape)
+    return int(np.prod(shape))
+
+
+def _ragged_fields(*first: OutputField) -> Callable[[Manifest], list[OutputField]]:
+    fields = [*first, OutputField("classes", "int64", (-1,)), OutputField("labels", "text", (-1,))]
+    return lambda manifest: fields
+
+
+def _own_fields(manifest: Manifest) -> list[OutputField]:
+    return [OutputField(spec.name, "float32", spec.shape) for spec in manifest.outputs]
+
+
+_TASKS: dict[Task, _Told] = {
+    "classification": _Told(_fields_of_classes, _classified),
+    "binary": _Told(_fields_of_classes, _decided),
+    "multilabel": _Told(
+        lambda manifest: _ragged_fields(OutputField("scores", "float32", (_width(manifest),)))(manifest), _labelled
+    ),
+    "segmentation": _Told(
+        _ragged_fields(OutputField("mask_bytes", "bytes", ()), OutputField("shares", "float32", (-1,))), _masked
+    ),
+    "detection": _Told(
+        _ragged_fields(OutputField("boxes", "float32", (-1, 4)), OutputField("scores", "float32", (-1,))), _detected
+    ),
+    "regression": _Told(_own_fields, _plain),
+    "raw": _Told(_own_fields, _plain),
+}

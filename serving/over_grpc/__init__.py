@@ -1,0 +1,1 @@
+"""What the server speaks over gRPC: a file for each protocol."""

@@ -1,0 +1,46 @@
+"""What all methods of all services have in common: deadlines, refusals, metadata."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+
+from models.errors import typed_line
+from models.printable import logger, printable
+from serving.asking import Refused
+
+_LOGGER = logger(__name__)
+
+Method = Callable[[Any, float], Awaitable[Any]]
+"""From a request and its deadline, by the monotonic clock, to the response."""
+
+
+def deadline_of(context: Any) -> float:
+    """When a call's client waits no more, by the monotonic clock."""
+    left = context.time_remaining()
+    return time.monotonic() + left if left is not None else float("inf")
+
+
+def handler(request: Any, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+    """A unary method whose refusals become statuses.
+
+    Args:
+        request: class of its request.
+        method: what it does.
+    """
+
+    async def call(asked: Any, context: Any) -> Any:
+        try:
+            return await method(asked, deadline_of(context))
+        except Refused as refused:
+            await context.abort(getattr(grpc.StatusCode, refused.code.grpc), printable(refused.detail))
+        except Exception as error:
+            _LOGGER.exception("a call failed unexpectedly")
+            await context.abort(grpc.StatusCode.INTERNAL, printable(typed_line(error)))
+
+    return grpc.unary_unary_rpc_method_handler(
+        call, request_deserializer=request.FromString, response_serializer=lambda response: response.SerializeToString()
+    )

@@ -1,0 +1,1 @@
+"""What the server speaks over HTTP: a file for each protocol."""
