@@ -10,6 +10,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
+ROOMS = ("models", "transforms", "serving", "beam_pipeline", "launch")
 # Read, not imported: a build has nothing of what `models` may need.
 VERSION = re.search(r'^VERSION = "([^"]+)"', (ROOT / "models/version.py").read_text(encoding="utf-8"), re.M)[1]
 
@@ -21,8 +22,8 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11,<3.14",
-    packages=find_packages(include=[f"{name}*" for name in ("models", "transforms", "serving", "beam_pipeline", "launch")]),
-    package_data={"launch.dataflow": ["flex_template/*.json", "container/*"]},
+    packages=find_packages(include=[f"{name}*" for name in ROOMS]),
+    package_data={"launch.dataflow": ["flex_template/*.json", "container/*"], "serving.messages": ["*.binpb"]},
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
         "tensorflow>=2.19,<3",

@@ -21,6 +21,7 @@ SUMMARIES = {
     "doctor": "Check that this machine has what the project needs.",
     "replay": "Publish the images of dead letters again.",
     "local": "Run the whole job on this machine.",
+    "serve": "Answer over gRPC and HTTP by the live model.",
     "dataflow": "Run the job on Google Cloud Dataflow.",
     "bench": "Measure the job.",
 }

@@ -1,0 +1,125 @@
+"""`hotswap serve`: a server on the model folder, which answers whoever asks by the live model."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from launch.any_storage import any_storage
+from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.job_flags import with_job_flags
+from launch.printing import say
+from models.confinement.proving import require_confinement
+from models.images.decoding import DecodeLimits
+from models.serving import ServingConfig
+from models.signatures.trusted import read_trusted
+from serving.access import AccessRefused, read_access
+from serving.admission import Room
+from serving.core import Core, CoreConfig
+from serving.server import ServerConfig, serve
+
+app = typer.Typer(add_completion=False)
+
+_TAKEN_OVER = (
+    "model_pattern",
+    "model_poll_seconds",
+    "engine",
+    "max_batch_size",
+    "max_batch_wait_ms",
+    "max_values",
+    "max_image_bytes",
+    "max_image_pixels",
+    "exact_decode",
+    "require_confinement",
+    "trusted_key",
+    "model_cache",
+    "registry",
+)
+_CALLED = {"model_pattern": "models", "model_poll_seconds": "poll_seconds"}
+_File = Path | None
+
+
+@app.command(name="serve")
+@with_job_flags(_TAKEN_OVER, _CALLED, {"model_poll_seconds": 1.0})
+def serve_models(
+    name: Annotated[str, typer.Option(help="Under which clients know whichever model is live.")] = "default",
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8500,
+    http_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8501,
+    queue_images: Annotated[
+        int, typer.Option(min=1, help="Most images under way at once; who comes then is refused.")
+    ] = Room().images,
+    request_seconds: Annotated[float, typer.Option(min=0.001, help="Most seconds that a request may take.")] = 60.0,
+    max_message_bytes: Annotated[int, typer.Option(min=1024, help="Most bytes of a request.")] = 64 << 20,
+    tls_cert: Annotated[_File, typer.Option(help="The server's certificate, in PEM.")] = None,
+    tls_key: Annotated[_File, typer.Option(help="Its private key, in PEM.")] = None,
+    tls_client_ca: Annotated[_File, typer.Option(help="Authority that clients' certificates must be of.")] = None,
+    token_file: Annotated[_File, typer.Option(help="Tokens, one a line; clients must bear one.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let others in without TLS or tokens; for closed networks alone.")
+    ] = False,
+    drain_seconds: Annotated[
+        float, typer.Option(min=0, help="After SIGTERM: how long to answer on while not ready any more.")
+    ] = 0.0,
+    *,
+    job: Mapping[str, Any],
+) -> int:
+    """Answers over gRPC and HTTP, in TensorFlow Serving's and the Open Inference protocols.
+
+    Every answer names the exact bytes that made it. SIGTERM finishes what is under way, and ends.
+    """
+    _log()
+    try:
+        access = read_access(host, tls_cert, tls_key, tls_client_ca, token_file)
+        if not insecure:
+            access.require_closed()
+    except AccessRefused as error:
+        raise CommandRefused(str(error)) from error
+    if job["require_confinement"]:
+        require_confinement()
+    storage = any_storage()
+    try:
+        limits = DecodeLimits(job["max_image_bytes"], job["max_image_pixels"])
+    except ValueError as error:
+        raise CommandRefused(str(error)) from error
+    config = CoreConfig(
+        ServingConfig(
+            job["model_pattern"],
+            job["model_poll_seconds"],
+            job["engine"],
+            job["max_batch_size"],
+            job["model_cache"],
+            job["registry"],
+            job["max_values"],
+            job["require_confinement"],
+            read_trusted(storage, job["trusted_key"] or ()),
+        ),
+        name,
+        job["max_batch_wait_ms"] / 1000,
+        Room(queue_images),
+        request_seconds,
+        limits,
+        job["exact_decode"],
+    )
+    server = ServerConfig(access, grpc_port, http_port, max_message_bytes, max(64, 2 * queue_images), drain_seconds)
+    say(f"looking for a model that matches {job['model_pattern']} …", stderr=True)
+    try:
+        core = Core(config, storage)
+    except OSError as error:
+        raise CommandRefused(f"compiled models cannot be kept: {error}") from error
+    try:
+        asyncio.run(serve(core, server, lambda line: say(line, stderr=True)))
+    except OSError as error:
+        raise CommandFailed(str(error)) from error
+    return OK
+
+
+def _log() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for noisy in ("google", "absl", "uvicorn", "apache_beam"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

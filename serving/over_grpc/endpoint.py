@@ -1,0 +1,113 @@
+"""The gRPC side: its services, health, reflection, and who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from serving.access import Access
+from serving.core import Core
+from serving.messages.pool import POOL
+from serving.over_grpc import open_inference, tensorflow_serving
+
+_HEALTH = health.SERVICE_NAME
+_SERVICES = (
+    tensorflow_serving.PREDICTION,
+    tensorflow_serving.MODEL,
+    open_inference.SERVICE,
+    _HEALTH,
+    reflection.SERVICE_NAME,
+)
+_SLOWEST_PINGS = 10_000
+"""Milliseconds: a client that pings more often is sent away."""
+for _file in (health_pb2, reflection_pb2):
+    POOL.AddSerializedFile(_file.DESCRIPTOR.serialized_pb)
+
+
+class Endpoint:
+    """A gRPC server on a core, not started yet.
+
+    Args:
+        core: answers.
+        access: who may ask.
+        port: 0 for one that is free.
+        max_message: bytes of a request.
+        calls: under way at once; more are refused.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+
+    def __init__(self, core: Core, access: Access, port: int, max_message: int, calls: int) -> None:
+        self._core = core
+        self._server = grpc.aio.server(
+            interceptors=[_Doorkeeper(access)] if access.tokens else [],
+            options=[
+                ("grpc.so_reuseport", 0),
+                ("grpc.max_receive_message_length", max_message),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", _SLOWEST_PINGS),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
+            ],
+            maximum_concurrent_rpcs=calls,
+        )
+        self._server.add_generic_rpc_handlers(tuple(tensorflow_serving.services(core) + open_inference.services(core)))
+        self._health: Any = health.aio.HealthServicer()  # type: ignore[attr-defined]  # its types know the other one
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(_SERVICES, self._server, pool=POOL)
+        self.port = self._listen(access, port)
+
+    async def start(self) -> None:
+        """Begins to answer."""
+        await self.tell(False)
+        await self._server.start()
+
+    async def tell(self, is_ready: bool) -> None:
+        """Has health say whether requests are welcome, of the server and of its model."""
+        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in ("", self._core.name, *_SERVICES[:3]):
+            await self._health.set(name, status)
+
+    async def stop(self, seconds: float) -> None:
+        """Takes no more calls, and waits so long for those under way."""
+        await self._server.stop(seconds)
+
+    def _listen(self, access: Access, port: int) -> int:
+        host = f"[{access.host}]" if ":" in access.host.strip("[]") else access.host
+        address = f"{host}:{port}"
+        try:
+            if access.certificate is None or access.key is None:
+                return self._server.add_insecure_port(address)
+            authority = access.client_authority.read_bytes() if access.client_authority else None
+            credentials = grpc.ssl_server_credentials(
+                [(access.key.read_bytes(), access.certificate.read_bytes())], authority, authority is not None
+            )
+            return self._server.add_secure_port(address, credentials)
+        except RuntimeError as error:
+            raise OSError(f"{address} cannot be listened at: is it in use?") from error
+
+
+class _Doorkeeper(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its types alone
+    """Lets in those who bear a token; health is told to anybody."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+        async def refuse(request: Any, context: Any) -> None:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN")
+
+        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+
+    async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
+        if handler_call_details.method.startswith(f"/{_HEALTH}/"):
+            return await continuation(handler_call_details)
+        bearer = dict(handler_call_details.invocation_metadata or ()).get("authorization")
+        if isinstance(bearer, str) and self._access.admits(bearer):
+            return await continuation(handler_call_details)
+        return self._refusal

@@ -1,0 +1,161 @@
+"""The server as a program: both sides on one event loop, from the first look to the last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from models.printable import logger
+from serving.access import Access
+from serving.core import Core
+from serving.over_grpc.endpoint import Endpoint
+from serving.over_http.application import application
+
+_LOGGER = logger(__name__)
+
+_LOOK_SECONDS = 0.1
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """How a server is reached, and how it ends.
+
+    Attributes:
+        access: who may come in, and where it listens.
+        grpc_port: 0 for one that is free.
+        http_port: the same.
+        max_message: bytes of a request.
+        calls: under way at once; more are refused.
+        drain: seconds for which it goes on taking requests once it is to end, and is told not to be ready.
+        finish: seconds that it then waits for what is under way.
+    """
+
+    access: Access = field(default_factory=Access)
+    grpc_port: int = 8500
+    http_port: int = 8501
+    max_message: int = 64 << 20
+    calls: int = 512
+    drain: float = 0.0
+    finish: float = 30.0
+
+
+async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) -> None:
+    """Answers until SIGTERM or SIGINT, then finishes what is under way; a second signal ends at once.
+
+    Args:
+        core: answers; it is closed at the end.
+        config: how it is reached.
+        say: is told, in a line, that it is ready, and that it ends.
+
+    Raises:
+        OSError: an address cannot be had.
+    """
+    stops = _stop_requests()
+    http_socket = _listening(config.access.host, config.http_port)
+    with http_socket:
+        endpoint = Endpoint(core, config.access, config.grpc_port, config.max_message, config.calls)
+        http = _http_server(core, config)
+        await endpoint.start()
+        http_task = asyncio.create_task(http.serve(sockets=[http_socket]))
+        health = asyncio.create_task(_tell_health(core, endpoint))
+        ready = asyncio.create_task(_tell_ready(core, _ready_line(core, config, endpoint, http_socket), say))
+        try:
+            await stops.get()
+            _LOGGER.info("ending: no longer ready, %d images under way", core.under_way)
+            core.drain()
+            await endpoint.tell(False)
+            await _unless_asked_again(stops, asyncio.sleep(config.drain))
+            http.should_exit = True
+            await _unless_asked_again(stops, asyncio.gather(endpoint.stop(config.finish), http_task))
+        finally:
+            for task in (ready, health):
+                task.cancel()
+            http.should_exit = http.force_exit = True
+            await endpoint.stop(0)
+            await asyncio.gather(http_task, return_exceptions=True)
+            await asyncio.to_thread(core.close)
+
+
+def _stop_requests() -> asyncio.Queue[int]:
+    stops: asyncio.Queue[int] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stops.put_nowait, number)
+    return stops
+
+
+async def _unless_asked_again(stops: asyncio.Queue[int], work: Awaitable[object]) -> None:
+    """Does some work, unless it is to end at once."""
+    working: asyncio.Future[object] = asyncio.ensure_future(work)
+    again: asyncio.Future[object] = asyncio.ensure_future(stops.get())
+    await asyncio.wait({working, again}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (working, again):
+        task.cancel()
+
+
+async def _tell_health(core: Core, endpoint: Endpoint) -> None:
+    """Follows whether the core is ready."""
+    told = False
+    while True:
+        if core.is_ready != told:
+            told = core.is_ready
+            await endpoint.tell(told)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _tell_ready(core: Core, line: str, say: Callable[[str], None]) -> None:
+    await core.wait_until_ready()
+    say(line)
+
+
+def _ready_line(core: Core, config: ServerConfig, endpoint: Endpoint, http: socket.socket) -> str:
+    host = config.access.host
+    at = f"[{host}]" if ":" in host.strip("[]") else host
+    return f"ready: grpc={at}:{endpoint.port} http={at}:{http.getsockname()[1]} model={core.name}"
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise OSError(f"{host}:{port} cannot be listened at: {error.strerror or error}") from error
+
+
+class _HttpServer(uvicorn.Server):
+    """Uvicorn's, which leaves signals to the program."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _http_server(core: Core, config: ServerConfig) -> _HttpServer:
+    access = config.access
+    settings = uvicorn.Config(
+        application(core, access, max_body=config.max_message),
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(config.finish) or 1,
+        ssl_certfile=access.certificate,
+        ssl_keyfile=access.key,
+        ssl_ca_certs=str(access.client_authority) if access.client_authority else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if access.client_authority else ssl.CERT_NONE,
+    )
+    settings.load()
+    return _HttpServer(settings)
