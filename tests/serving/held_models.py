@@ -1,0 +1,89 @@
+"""Live models that answer a batch only once they may, and tell what they were asked."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.artefacts import Artefact
+from models.engines.engine import Engine, Outputs
+from models.engines.loading import load_engine
+from models.errors import ImageFault, ModelFailed
+from models.events import EventLog
+from models.live import LiveModel, LiveModels
+from models.reference import ModelReference, Statement
+from tests.models.live_bench import Shelf
+from tests.waiting import eventually
+
+POISON = 200.0
+"""A row that begins with it makes the model fail."""
+
+
+class HeldModels:
+    """Real tiny models behind a gate.
+
+    Attributes:
+        live: they.
+        batches: sizes of the batches that were begun, warm-ups left out.
+        gate: open or shut.
+        broken: digests of models that fail whatever they are asked.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._shelf = Shelf(folder)
+        self._epoch = 0
+        self.batches: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self._counts = False
+        self.broken: set[str] = set()
+        self.live = LiveModels(self._shelf.obtain, EventLog(), self._load, warm_sizes=(1,))
+
+    def bring(self, favours: int) -> ModelReference:
+        """Has a model be live whose every answer is one class."""
+        reference = self._shelf.model(favours)
+        self._counts = False
+        self._epoch += 1
+        self.live.follow(Statement(reference, self._epoch))
+        eventually(lambda: self._is_live(reference), "the model to be live")
+        self._counts = True
+        return reference
+
+    def await_batches(self, count: int) -> None:
+        """Waits until so many batches were begun."""
+        eventually(lambda: len(self.batches) >= count, f"{count} batches")
+
+    def now(self) -> LiveModel:
+        """The live model."""
+        return self.live.current()
+
+    def _is_live(self, reference: ModelReference) -> bool:
+        current = self.live.peek()
+        return current is not None and current.reference == reference
+
+    def _load(self, artefact: Artefact, threads: int) -> Engine:
+        return _Held(self, artefact.manifest.sha256, load_engine(artefact, threads))
+
+    def begun(self, images: int) -> None:
+        """A batch is to be computed: counts it, and waits for the gate."""
+        if self._counts:
+            self.batches.append(images)
+            self.gate.wait(60)
+
+
+class _Held:
+    def __init__(self, models: HeldModels, sha256: str, engine: Engine) -> None:
+        self._models = models
+        self._sha256 = sha256
+        self._engine = engine
+        self.largest_run = engine.largest_run
+
+    def predict(self, batch: NDArray[Any]) -> Outputs:
+        self._models.begun(len(batch))
+        if self._sha256 in self._models.broken or (batch[:, 0, 0, 0] == np.float32(POISON)).any():
+            raise ModelFailed(ImageFault.MODEL_CRASHED, "its process ended")
+        return self._engine.predict(batch)
