@@ -82,11 +82,11 @@ def test_a_file_that_cannot_be_read_is_told_in_a_line(tmp_path: Path) -> None:
 def test_files_that_go_together_are_asked_for_together(tmp_path: Path) -> None:
     here = tmp_path / "file"
     here.write_text("no certificate")
-    for given, why in (
-        ((here, None, None), "go together"),
-        ((None, here, None), "go together"),
-        ((None, None, here), "--tls-client-ca goes with"),
-        ((here, here, None), "no certificate and its key"),
+    for certificate, key, authority, why in (
+        (here, None, None, "go together"),
+        (None, here, None, "go together"),
+        (None, None, here, "--tls-client-ca goes with"),
+        (here, here, None, "no certificate and its key"),
     ):
         with pytest.raises(AccessRefused, match=why):
-            read_access("127.0.0.1", *given, None)
+            read_access("127.0.0.1", certificate, key, authority, None)
