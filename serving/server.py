@@ -17,6 +17,7 @@ from serving.access import Access
 from serving.core import Core
 from serving.over_grpc.endpoint import Endpoint
 from serving.over_http.application import application
+from serving.over_http.bounded_protocol import BoundedProtocol
 
 _LOGGER = logger(__name__)
 
@@ -143,7 +144,7 @@ def _http_server(core: Core, config: ServerConfig) -> _HttpServer:
     settings = uvicorn.Config(
         application(core, access, max_body=config.max_message),
         loop="none",
-        http="httptools",
+        http=BoundedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
