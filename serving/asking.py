@@ -30,6 +30,7 @@ class Code(Enum):
     INVALID_ARGUMENT = "INVALID_ARGUMENT", 400
     UNAUTHENTICATED = "UNAUTHENTICATED", 401
     NOT_FOUND = "NOT_FOUND", 404
+    TOO_SLOW = "DEADLINE_EXCEEDED", 408
     TOO_LARGE = "RESOURCE_EXHAUSTED", 413
     RESOURCE_EXHAUSTED = "RESOURCE_EXHAUSTED", 429
     INTERNAL = "INTERNAL", 500
@@ -121,11 +122,14 @@ class Answer(NamedTuple):
         reference: of the one model that made all of it.
         outputs: by name, shape (n, …) each; texts and bytes are arrays of Python's `str` and `bytes`.
         spent: where its time went.
+        ragged: names of outputs of which each row has a number of entries of its own, as many as its `classes` are
+            0 or more, and is filled up.
     """
 
     reference: ModelReference
     outputs: dict[str, NDArray[Any]]
     spent: Spent
+    ragged: frozenset[str] = frozenset()
 
 
 def version_of(reference: ModelReference) -> int:

@@ -22,7 +22,7 @@ from models.images.model_input import model_input
 from models.live import LiveModel, LiveModels
 from models.printable import logger
 from serving.asking import Answer, Asked, Code, Refused, Spent, refusal_of
-from serving.outputs import named_outputs
+from serving.outputs import named_outputs, ragged
 
 _LOGGER = logger(__name__)
 
@@ -272,4 +272,4 @@ def _outcome(
     except Exception as error:  # whatever a model's numbers may make of an interpretation
         return refusal_of(ImageError(ImageFault.PREDICTION_FAILED, typed_line(error)), 0, 1)
     spent = Spent(job.ready - job.arrived, began - job.ready, took, batch)
-    return Answer(model.reference, outputs, spent)
+    return Answer(model.reference, outputs, spent, ragged(model.manifest))

@@ -42,6 +42,11 @@ def described(manifest: Manifest) -> list[OutputField]:
     return [*_TASKS[manifest.card.task].fields(manifest), OutputField(MODEL_ID, "text", ())]
 
 
+def ragged(manifest: Manifest) -> frozenset[str]:
+    """The outputs of a model's task that are filled up, as answers to images differ in how many entries they have."""
+    return _RAGGED.get(manifest.card.task, frozenset())
+
+
 def named_outputs(
     model: LiveModel, rows: Sequence[Outputs], images: Sequence[Raster | None], wanted: Collection[str]
 ) -> Named:
@@ -212,4 +217,10 @@ _TASKS: dict[Task, _Told] = {
     ),
     "regression": _Told(_own_fields, _plain),
     "raw": _Told(_own_fields, _plain),
+}
+
+_RAGGED: dict[Task, frozenset[str]] = {
+    "multilabel": frozenset({"classes", "labels"}),
+    "segmentation": frozenset({"shares", "classes", "labels"}),
+    "detection": frozenset({"boxes", "scores", "classes", "labels"}),
 }
