@@ -106,12 +106,23 @@ class Judgement:
         Raises:
             ValueError: it is something else, or of another file.
         """
+        read = cls.decode_any(data)
+        if (read.uri, read.version) != (file.uri, file.version):
+            raise ValueError("is about another file")
+        return read
+
+    @classmethod
+    def decode_any(cls, data: bytes) -> Judgement:
+        """Reads what `encode` wrote of whatever file.
+
+        Raises:
+            ValueError: it is something else.
+        """
         with _reading(data) as value:
-            if (value["uri"], value["version"]) != (file.uri, file.version):
-                raise ValueError("is about another file")
+            uri, version = _exact(value["uri"]), _exact(value["version"])
             seconds, memory = number(value["seconds"], "seconds", 0.0), whole(value["memory"], "memory", 0, _MOST)
             worker, time = _text(value["worker"]), _text(value["time"])
-            return cls(file.uri, file.version, _verdict(value, file.uri), seconds, memory, worker, time)
+            return cls(uri, version, _verdict(value, uri), seconds, memory, worker, time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,9 +181,20 @@ class Pointer:
         Raises:
             ValueError: it is something else, or of another pattern.
         """
+        read = cls.decode_any(data)
+        if read.pattern != pattern:
+            raise ValueError("is about another pattern")
+        return read
+
+    @classmethod
+    def decode_any(cls, data: bytes) -> Pointer:
+        """Reads what `encode` wrote of whatever pattern.
+
+        Raises:
+            ValueError: it is something else.
+        """
         with _reading(data) as value:
-            if value["pattern"] != pattern:
-                raise ValueError("is about another pattern")
+            pattern = _exact(value["pattern"])
             changes = tuple(map(_change, value["changes"][-MOST_CHANGES:]))
             epochs = [each.epoch for each in changes]
             if not epochs or epochs != sorted(set(epochs)) or _change(value["live"]) != changes[-1]:
@@ -304,6 +326,13 @@ def _sha256(value: Any) -> str:
 def _address(value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
         raise ValueError("has no address")
+    return value
+
+
+def _exact(value: Any) -> str:
+    """What others compare with what they know."""
+    if not isinstance(value, str):
+        raise ValueError("has something else in place of a text")
     return value
 
 
