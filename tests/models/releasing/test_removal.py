@@ -127,14 +127,18 @@ def test_what_is_left_of_a_file_that_somebody_deleted_goes_too(world: World) -> 
 
 
 def test_a_file_that_is_overwritten_meanwhile_stays_with_its_signature(world: World) -> None:
-    def overwrite() -> None:
-        world.model.write_bytes(b"another model")
-        world.signature.write_bytes(b"another signature")
-
     with pytest.raises(NotWritten, match="changed meanwhile"):
-        world.remove(telling=telling(overwrite, "taking away"))
+        world.remove(telling=telling(lambda: world.model.write_bytes(b"another model"), "taking away"))
     assert world.model.read_bytes() == b"another model"
-    assert world.signature.read_bytes() == b"another signature"
+    assert world.signature.exists()
+
+
+def test_of_a_file_that_is_overwritten_before_it_begins_nothing_is_taken(world: World) -> None:
+    removal = plan_removal(AnyStorage(), str(world.model), world.cache, [Holdings(world.objects)])
+    world.model.write_bytes(b"another model")
+    with pytest.raises(NotWritten, match="changed meanwhile"):
+        removal.carry_out(AnyStorage())
+    assert world.left() == ["cached", "shared", "verdicts", "signature", "file"]
 
 
 def test_a_signature_that_is_replaced_meanwhile_stays_with_its_file(world: World) -> None:
@@ -174,6 +178,19 @@ def test_verdicts_on_others_stay_with_what_they_need(world: World) -> None:
     kept = {Judgement.decode_any(found.data).uri for found in map(world.objects.read, verdicts(world)) if found}
     assert kept == {str(twin), str(other)}
     assert len(world.objects.names("compiled/")) == 4
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_registry_knows_of_the_same_bytes_in_other_folders(world: World, there: bool) -> None:
+    twin = world.model.parents[1] / "n" / "twin.h5"
+    twin.parent.mkdir()
+    twin.write_bytes(world.model.read_bytes())
+    world.make(uri=str(twin))
+    if not there:
+        twin.unlink()
+    world.remove()
+    assert ("cached" in world.left()) is there
+    assert bool(world.objects.names("compiled/")) is there
 
 
 def verdicts(world: World) -> Sequence[str]:
