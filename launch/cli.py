@@ -18,6 +18,7 @@ SUMMARIES = {
     "publish": "Vet a model and put it where jobs find it.",
     "models": "List models: live, valid, rejected and why.",
     "rollback": "Make an earlier model live again.",
+    "remove": "Take a model away, with all that was made of it.",
     "doctor": "Check that this machine has what the project needs.",
     "replay": "Publish the images of dead letters again.",
     "local": "Run the whole job on this machine.",

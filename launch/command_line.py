@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from launch.printing import say
-from models.errors import CacheUnusable, KeyUnusable, ReleaseError, VettingFailed
+from models.errors import CacheUnusable, KeyUnusable, ReleaseError, TagMalformed, VettingFailed
 from models.storage.errors import InvalidAddress, NoCredentials, NotWritten, StorageUnavailable
 from transforms.pubsub.errors import PubSubRefused
 
@@ -17,7 +17,7 @@ USAGE_ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-_REFUSED = (InvalidAddress, KeyUnusable, NoCredentials, PubSubRefused, ReleaseError)
+_REFUSED = (InvalidAddress, KeyUnusable, NoCredentials, PubSubRefused, ReleaseError, TagMalformed)
 _FAILED = (CacheUnusable, NotWritten, StorageUnavailable, VettingFailed)
 
 

@@ -22,6 +22,8 @@ from models.survey import Surveyed, standing_of
 
 _LABELS_SHOWN = 5
 _OUTPUTS_SHOWN = 4
+_TAGS_SHOWN = 120
+"""Characters, in a line of a survey."""
 _UNLABELLED = ("regression", "raw")
 _STYLES = {"live": "bold green", "valid": "green", "rejected": "red", "undecided": "yellow"}
 
@@ -103,6 +105,7 @@ def survey_as_json(surveyed: Sequence[Surveyed], live: Surveyed | None) -> list[
             "model_id": each.model_id,
             "model_name": each.name,
             "version": _version(each),
+            "tags": list(each.tags),
             "reason": _reason(each),
             "modified": rfc3339(datetime.fromtimestamp(each.file.modified, UTC)),
             "size": each.file.size,
@@ -126,7 +129,7 @@ def print_survey(console: Console, surveyed: Sequence[Surveyed], live: Surveyed 
             datetime.fromtimestamp(each.file.modified).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             f"{each.file.size:,}",
             each.digest,
-            _reason(each),
+            _remark(each),
         )
         if console.is_terminal:
             table.add_row(*map(escape, row), style=_STYLES[state])
@@ -179,6 +182,12 @@ def _version(each: Surveyed) -> str:
 
 def _reason(each: Surveyed) -> str:
     return str(each.verdict) if isinstance(each.verdict, ModelRejected) else each.trouble
+
+
+def _remark(each: Surveyed) -> str:
+    """Why a file is not served; of one that may be, its tags."""
+    tags = one_line(", ".join(each.tags), _TAGS_SHOWN) if each.tags else ""
+    return _reason(each) or tags
 
 
 def _count(number: int, thing: str) -> str:

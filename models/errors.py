@@ -167,6 +167,10 @@ class ReleaseError(Exception):
     """Something about a request to release a model that its user can mend; its text is one line."""
 
 
+class TagMalformed(ValueError):  # noqa: N818 - named for the state it reports
+    """A tag that is none; its text is one line that says what is expected."""
+
+
 class KeyUnusable(Exception):  # noqa: N818 - named for the state it reports
     """A key or certificate, to sign or to trust, that cannot be used; its text is one line that says what to do."""
 

@@ -16,7 +16,7 @@ from models.hosting.hosted_engine import Hosts
 from models.live import LiveModels
 from models.memory import keep_freed_memory
 from models.reference import Statement
-from models.registry.cache import ArtefactCache, default_cache_folder
+from models.registry.cache import REGISTRY_IN_CACHE, ArtefactCache, default_cache_folder
 from models.registry.registry import Registry, Terms
 from models.storage.schemes import AnyStorage
 from models.vetting import Vetter
@@ -82,7 +82,7 @@ class Serving:
         cache = ArtefactCache(Path(config.cache_folder) if config.cache_folder else default_cache_folder())
         cache.sweep()
         self.events = EventLog()
-        objects = storage.objects(config.registry or str(cache.folder / "registry"))
+        objects = storage.objects(config.registry or str(cache.folder / REGISTRY_IN_CACHE))
         self._registry = Registry(
             objects,
             config.model_pattern,

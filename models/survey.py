@@ -65,6 +65,11 @@ class Surveyed:
             case _:
                 return None
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The card's; () where it has none, or is not known."""
+        return self.accepted.tags if self.accepted else ()
+
     def is_called(self, name: str) -> bool:
         """Whether `name` names the file: its URI, or its file name with or without the extension."""
         file_name = self.file.uri.rpartition("/")[2]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 
 from launch.any_storage import any_storage
-from launch.command_line import OK, CommandFailed
+from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import AsJson, Pattern, with_registry_flags
 from launch.model_files import list_newest_first, survey_with_progress
 from launch.model_report import history_as_json, print_history, print_json, print_survey, survey_as_json
@@ -16,6 +16,8 @@ from launch.printing import PlainConsole, say
 from launch.registries import lists_signed, registry_of, without_registry
 from models.catalogue import live_one
 from models.known import known_of
+from models.survey import Surveyed
+from models.tags import has_tags, read_tags
 from models.vetting.session import vetting
 
 app = typer.Typer(add_completion=False)
@@ -29,6 +31,10 @@ def models(
     history: Annotated[
         bool, typer.Option("--history", help="With --registry: what was live from when to when, by whom and why.")
     ] = False,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Only models that have this tag; repeatable: all of them."),
+    ] = None,
     *,
     job: Mapping[str, Any],
 ) -> int:
@@ -36,6 +42,9 @@ def models(
 
     Vets what is not known yet; with --registry it only reads what the readers of the pattern know.
     """
+    tags = read_tags(tag or ())
+    if tags and history:
+        raise CommandRefused("--tag does not go with --history, which tells of models by their bytes alone")
     storage, stderr = any_storage(), PlainConsole(stderr=True)
     files = list_newest_first(storage, pattern, signed=lists_signed(job))
     if job["registry"] is not None:
@@ -52,10 +61,21 @@ def models(
         with vetting(storage, **without_registry(job, *["--history"] * history)) as vetter:
             found = survey_with_progress(stderr, files, vetter)
         live = live_one(found)
+    shown = _tagged(found, tags)
     if as_json:
-        print_json(survey_as_json(found, live))
-    elif found:
-        print_survey(PlainConsole(), found, live)
+        print_json(survey_as_json(shown, live))
+    elif shown:
+        print_survey(PlainConsole(), shown, live if live in shown else None)
     if not found:
         raise CommandFailed(f"no file matches {pattern[0]}")
+    if not shown:
+        raise CommandFailed(f"no model of {pattern[0]} is known to have {' and '.join(tags)}")
     return OK
+
+
+def _tagged(found: Sequence[Surveyed], tags: Sequence[str]) -> list[Surveyed]:
+    """Those that have all these tags; says how many have tags that nobody knows yet."""
+    unknown = sum(each.verdict is None for each in found)
+    if tags and unknown:
+        say(f"note: nothing is known yet of {unknown} file{'s' * (unknown > 1)}, tags included", stderr=True)
+    return [each for each in found if has_tags(each.tags, tags)]

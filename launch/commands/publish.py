@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from enum import StrEnum
 from functools import partial
@@ -29,6 +29,7 @@ from models.releasing.quantized import LEAST_AGREEMENT
 from models.signatures.signer import Signer
 from models.storage import WritableStorage
 from models.storage.errors import NameTaken, StorageUnavailable
+from models.tags import read_tags
 from models.vetting.session import vetting
 
 _PASSWORD_VARIABLE = "HOTSWAP_SIGN_PASSWORD"  # noqa: S105 - its name
@@ -70,6 +71,10 @@ def publish(
         typer.Option(min=0, max=1, help=f"With int8: share of these that get the same answer ({LEAST_AGREEMENT})."),
     ] = None,
     version: Annotated[str | None, typer.Option(help="The model's version.")] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="A tag, in place of one of the same key; repeatable."),
+    ] = None,
     description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
     sign: Annotated[
         Path | None,
@@ -92,9 +97,10 @@ def publish(
     where = read_destination(destination)
     quantization = _quantization(precision, calibration, least_agreement)
     signer = _signer(sign, certificate or ())
+    tags = read_tags(tag or (), once=True)
     fields = _fields(card, labels, name=name, version=version, description=description)
     try:
-        with _prepared(storage, model, where, fields, preprocess, precision.value) as prepared:
+        with _prepared(storage, model, where, fields, preprocess, precision.value, tags) as prepared:
             quantized = None
             with vetting(storage, **job) as vetter:
                 if quantization is not None:
@@ -192,12 +198,13 @@ def _prepared(
     card: Mapping[str, Any],
     preprocess: str | None,
     precision: Precision,
+    tags: Collection[str],
 ) -> Iterator[Prepared]:
     """`prepare`, whose troubles are the user's to mend: nothing has been sent yet."""
     with ExitStack() as stack:
         try:
             with asking(where.folder):
-                prepared = stack.enter_context(prepare(storage, model, where, card, preprocess, precision))
+                prepared = stack.enter_context(prepare(storage, model, where, card, preprocess, precision, tags))
         except FileNotFoundError as error:
             raise CommandRefused(f"there is no file {model}") from error
         except (NameTaken, StorageUnavailable) as error:

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
-from models.errors import ModelFault, ModelRejected
+from models.errors import CacheUnusable, ModelFault, ModelRejected
 from models.reference import sha256_of
 from models.trees import remove_tree
 
 DIGESTS = "digests"
 """Where a manifest in the cache tells the SHA-256 of each file beside it."""
+
+REGISTRY_IN_CACHE = "registry"
+"""The folder in the cache where runs of this machine that were told of no registry have theirs."""
 
 
 class ArtefactCache:
@@ -70,6 +73,26 @@ class ArtefactCache:
         if found is None:
             raise ModelRejected(ModelFault.CRASHED, "vetting left no usable compiled model")
         return found
+
+    def choices_of(self, sha256: str) -> list[str]:
+        """The choices of engine under which there is something of these bytes, whole or not."""
+        found = (entry.name.removeprefix(f"{sha256}-") for entry in self.folder.glob(f"{sha256}-*"))
+        return sorted(found)
+
+    def remove(self, sha256: str) -> None:
+        """Takes away whatever was compiled of these bytes; nothing where there is none.
+
+        Raises:
+            CacheUnusable: it cannot be taken away.
+        """
+        try:
+            for choice in self.choices_of(sha256):
+                self._discard(self.folder / f"{sha256}-{choice}")
+            left = self.choices_of(sha256)
+        except OSError as error:
+            raise CacheUnusable(f"{self.folder} cannot be written: {error.strerror or error}") from error
+        if left:
+            raise CacheUnusable(f"{self.folder / f'{sha256}-{left[0]}'} cannot be taken away; may you write there?")
 
     @contextlib.contextmanager
     def workspace(self) -> Iterator[Path]:
@@ -135,6 +158,23 @@ def default_cache_folder() -> Path:
         return (Path(base) if base else Path.home() / ".cache") / "hotswap"
     except RuntimeError:
         return Path(tempfile.gettempdir()) / f"hotswap-{os.getuid()}"
+
+
+def cache_of_user() -> ArtefactCache:
+    """The cache in `default_cache_folder`, without what processes that were killed left there.
+
+    Raises:
+        CacheUnusable: it cannot be written, or the disk is full.
+    """
+    folder = default_cache_folder()
+    try:
+        cache = ArtefactCache(folder)
+        cache.sweep()
+    except OSError as error:
+        raise CacheUnusable(
+            f"{folder} cannot be written ({error.strerror or error}); set HOTSWAP_CACHE to a folder that can"
+        ) from error
+    return cache
 
 
 def is_alive(pid: int) -> bool:

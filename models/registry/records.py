@@ -23,6 +23,8 @@ from models.storage.objects import MOST_OBJECT_BYTES
 FORMAT = 1
 MOST_CHANGES = 100
 """Of the pointer, that it remembers."""
+MOST_TAGS = 100
+"""Of a model, that a verdict tells; the first of them."""
 _LONGEST_TEXT = 4000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 1 << 53
@@ -40,6 +42,7 @@ class Accepted:
         reason: which engine, why, and who signed it; for the `accepted` event.
         version: the card's.
         engine: what executes it.
+        tags: the card's.
     """
 
     reference: ModelReference
@@ -47,6 +50,7 @@ class Accepted:
     reason: str = ""
     version: str = ""
     engine: str = ""
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, vetted: Vetted) -> Accepted:
@@ -54,7 +58,8 @@ class Accepted:
         manifest = vetted.artefact.manifest
         signed = f"; signed by {vetted.signed_by}" if vetted.signed_by else ""
         reason = manifest.engine_reason + signed
-        return cls(vetted.reference, vetted.name, reason, manifest.card.version, manifest.engine)
+        card = manifest.card
+        return cls(vetted.reference, vetted.name, reason, card.version, manifest.engine, card.tags[:MOST_TAGS])
 
 
 Verdict = Accepted | ModelRejected
@@ -85,9 +90,9 @@ class Judgement:
     def encode(self) -> bytes:
         """As JSON."""
         match self.verdict:
-            case Accepted(reference, name, reason, card_version, engine):
+            case Accepted(reference, name, reason, card_version, engine, tags):
                 told: dict[str, Any] = {"verdict": "accepted", "sha256": reference.sha256, "name": name}
-                told |= {"card_version": card_version, "engine": engine, "reason": reason}
+                told |= {"card_version": card_version, "tags": list(tags), "engine": engine, "reason": reason}
             case ModelRejected(fault=fault, detail=detail, model_id=model_id):
                 told = {"verdict": "rejected", "fault": str(fault), "detail": detail, "model_id": model_id}
         about = {"uri": self.uri, "version": self.version}
@@ -101,12 +106,23 @@ class Judgement:
         Raises:
             ValueError: it is something else, or of another file.
         """
+        read = cls.decode_any(data)
+        if (read.uri, read.version) != (file.uri, file.version):
+            raise ValueError("is about another file")
+        return read
+
+    @classmethod
+    def decode_any(cls, data: bytes) -> Judgement:
+        """Reads what `encode` wrote of whatever file.
+
+        Raises:
+            ValueError: it is something else.
+        """
         with _reading(data) as value:
-            if (value["uri"], value["version"]) != (file.uri, file.version):
-                raise ValueError("is about another file")
+            uri, version = _exact(value["uri"]), _exact(value["version"])
             seconds, memory = number(value["seconds"], "seconds", 0.0), whole(value["memory"], "memory", 0, _MOST)
             worker, time = _text(value["worker"]), _text(value["time"])
-            return cls(file.uri, file.version, _verdict(value, file.uri), seconds, memory, worker, time)
+            return cls(uri, version, _verdict(value, uri), seconds, memory, worker, time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +181,20 @@ class Pointer:
         Raises:
             ValueError: it is something else, or of another pattern.
         """
+        read = cls.decode_any(data)
+        if read.pattern != pattern:
+            raise ValueError("is about another pattern")
+        return read
+
+    @classmethod
+    def decode_any(cls, data: bytes) -> Pointer:
+        """Reads what `encode` wrote of whatever pattern.
+
+        Raises:
+            ValueError: it is something else.
+        """
         with _reading(data) as value:
-            if value["pattern"] != pattern:
-                raise ValueError("is about another pattern")
+            pattern = _exact(value["pattern"])
             changes = tuple(map(_change, value["changes"][-MOST_CHANGES:]))
             epochs = [each.epoch for each in changes]
             if not epochs or epochs != sorted(set(epochs)) or _change(value["live"]) != changes[-1]:
@@ -272,7 +299,8 @@ def _verdict(value: dict[str, Any], uri: str) -> Verdict:
     if value["verdict"] == "accepted":
         name, reason = _text(value["name"]), _text(value["reason"])
         version, engine = _text(value["card_version"]), _text(value["engine"])
-        return Accepted(_reference(uri, value["sha256"]), name, reason, version, engine)
+        # Earlier versions of this program wrote none.
+        return Accepted(_reference(uri, value["sha256"]), name, reason, version, engine, _texts(value.get("tags", [])))
     model_id = value["model_id"]
     if model_id is not None and not str(model_id).startswith(f"{uri}@sha256:"):
         raise ValueError("is about other bytes")
@@ -301,7 +329,20 @@ def _address(value: Any) -> str:
     return value
 
 
+def _exact(value: Any) -> str:
+    """What others compare with what they know."""
+    if not isinstance(value, str):
+        raise ValueError("has something else in place of a text")
+    return value
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError("has something else in place of a text")
     return printable(value)[:_LONGEST_TEXT]
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("has something else in place of a list of texts")
+    return tuple(map(_text, value[:MOST_TAGS]))

@@ -88,7 +88,7 @@ class Registry:
         self._claims = claims or Claims(objects)
         self.forms = CompiledForms(objects)
         rules = f"-{terms.rules}" if terms.rules else ""
-        anywhere = _wherever_one_is(pattern)
+        anywhere = wherever_one_is(pattern)
         self.live = LivePointer(objects, f"live/{_name_of(anywhere)}{rules}.json", anywhere)
 
     @property
@@ -188,7 +188,7 @@ class Registry:
         return f"claims/{self._terms.name}/{_name_of(file.uri, file.version)}.json"
 
 
-def _wherever_one_is(pattern: str) -> str:
+def wherever_one_is(pattern: str) -> str:
     """A pattern that means the same in every folder; other than one that is written out, whose files are too."""
     return pattern if "://" in pattern or pattern.startswith("/") else f"{Path.cwd()}/./{pattern}"
 

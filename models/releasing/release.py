@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from models.signatures.signer import Signer
 from models.storage import Storage, Told, WritableStorage
 from models.storage.errors import NameTaken
 from models.storage.schemes import AnyStorage
+from models.tags import with_tags
 from models.vetting.file_checks import identify
 from models.vetting.session import vetting
 from models.vetting.vetter import Vetter
@@ -149,12 +150,14 @@ def prepare(
     card: Mapping[str, Any],
     preprocess: str | None = None,
     precision: Precision = "fp32",
+    tags: Collection[str] = (),
 ) -> Iterator[Prepared]:
     """A copy of the model with its card in it, under the name that it will have; gone afterwards.
 
     Where that name is made up, the card gets the model's present name, unless it has one: results should say
     `digits`, not `digits-20300102T030405Z-0123456789ab`. What `preprocess` says of the `input` goes before
-    what the card says, and leaves its other fields. Where it is to be quantized, it keeps its address.
+    what the card says, and leaves its other fields; each of `tags`, `KEY=VALUE`, goes before a tag of the card that has
+    its key. Where it is to be quantized, it keeps its address.
 
     Raises:
         FileNotFoundError, StorageUnavailable, InvalidAddress: from the storage.
@@ -172,6 +175,8 @@ def prepare(
         wanted = present | dict(card)
         if scaling and isinstance(asked := wanted.get("input", {}), dict):
             wanted["input"] = asked | scaling
+        if tags and isinstance(worn := wanted.get("tags", []), list):
+            wanted["tags"] = with_tags(worn, tags)
         if destination.name is None:
             wanted = {"name": model_stem(own_name)} | wanted
         if wanted != present:

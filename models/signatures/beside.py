@@ -17,7 +17,12 @@ _MOST_BYTES = 1 << 20
 
 def as_it_is_alone(file: StoredFile) -> StoredFile:
     """A file that was listed with its signature, as the storage itself knows it."""
-    return replace(file, version=file.version.partition(_SIGNED)[0])
+    return replace(file, version=alone(file.version))
+
+
+def alone(version: str) -> str:
+    """Of the file itself, where it was listed with its signature."""
+    return version.partition(_SIGNED)[0]
 
 
 def list_models(storage: Storage, pattern: str, signed: bool = False) -> list[StoredFile]:

@@ -19,7 +19,7 @@ from typing import Any
 from models.errors import one_line
 from models.storage.credentials import HOW_TO_GET_CREDENTIALS, find_credentials
 from models.storage.errors import InvalidAddress, NameTaken, NoCredentials, NotWritten, StorageUnavailable
-from models.storage.files import ReadableFile, StoredFile, Told
+from models.storage.files import ReadableFile, StoredFile, Told, changed_meanwhile
 from models.storage.patterns import matcher
 from models.storage.reading import TranslatedReading
 
@@ -137,7 +137,23 @@ class CloudStorage:
                 blob.reload(if_generation_match=generation, retry=self.retry, timeout=TIMEOUT)
                 self._rewrite_onto_itself(blob, generation)
             except (PreconditionFailed, NotFound) as error:
-                raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat") from error
+                raise changed_meanwhile(file) from error
+
+    def remove(self, file: StoredFile) -> None:
+        """See `WritableStorage.remove`; this very generation, or none."""
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        bucket, name = split_address(file.uri)
+        with trouble_as(NotWritten, f"{file.uri} was not removed"):
+            try:
+                self.client.bucket(bucket).blob(name).delete(
+                    if_generation_match=int(file.version), retry=self.retry, timeout=TIMEOUT
+                )
+            except NotFound:
+                return
+            except PreconditionFailed as error:
+                if self._get(file.uri) is not None:  # else a request that was repeated has met its own doing
+                    raise changed_meanwhile(file) from error
 
     def _upload(self, source: Path, uri: str, told: Told, if_generation_match: int | None) -> None:
         bucket, name = split_address(uri)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from models.storage.errors import NotWritten
+
 Told = Callable[[int], None]
 """Called with the number of bytes that have been written since the last call."""
 
@@ -62,7 +64,7 @@ class Storage(Protocol):
 
 
 class WritableStorage(Storage, Protocol):
-    """A storage whose files can also be made, without replacing any, and made the newest."""
+    """A storage whose files can also be made, without replacing any, made the newest, and removed."""
 
     def exists(self, uri: str) -> bool:
         """Whether there is a file of this name now.
@@ -97,7 +99,26 @@ class WritableStorage(Storage, Protocol):
             StorageUnavailable: the storage gave no answer.
         """
 
+    def remove(self, file: StoredFile) -> None:
+        """Removes a file; does nothing where it is gone already.
+
+        In a bucket nobody's file is ever removed but the one that was listed. On a disk there is no such step: it is
+        compared, and removed a moment later.
+
+        Args:
+            file: as it was listed; if it has changed since, nothing happens.
+
+        Raises:
+            NotWritten: it has changed, or may not be removed.
+            StorageUnavailable: the storage gave no answer.
+        """
+
 
 def newest_first(files: Iterable[StoredFile]) -> list[StoredFile]:
     """The order in which models take precedence: newest modification time first, ties by name, last name first."""
     return sorted(files, key=lambda file: (file.modified, file.uri), reverse=True)
+
+
+def changed_meanwhile(file: StoredFile) -> NotWritten:
+    """What is said of a file that is no longer the one that was listed."""
+    return NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat")

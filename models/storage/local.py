@@ -28,7 +28,7 @@ class LocalStorage:
         folder, *parts = _split(pattern)
         try:
             paths = dict.fromkeys(_matches(folder, parts, fixed=True))
-            return [file for path in paths if (file := _stored(path)) is not None]
+            return [file for path in paths if (file := stored_file(path)) is not None]
         except OSError as error:
             raise StorageUnavailable(f"{error.filename or pattern}: {error.strerror or error}") from error
 
@@ -98,7 +98,12 @@ def _entries(folder: str, fixed: bool) -> list[os.DirEntry[str]]:
         raise
 
 
-def _stored(path: str) -> StoredFile | None:
+def stored_file(path: str) -> StoredFile | None:
+    """A regular file, or what a link of this name leads to; None where there is none that may be looked at.
+
+    Raises:
+        OSError: nobody knows.
+    """
     try:
         status = os.stat(path)  # noqa: PTH116 - a str in, and no Path needed
     except OSError as error:

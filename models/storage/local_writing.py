@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 from models.model_files import LONGEST_STEM
 from models.storage.errors import NameTaken, NotWritten
-from models.storage.files import StoredFile, Told
+from models.storage.files import StoredFile, Told, changed_meanwhile
+from models.storage.local import stored_file
 
 _CHUNK_BYTES = 1 << 20
 
@@ -119,7 +120,7 @@ def make_newest_locally(file: StoredFile, above: float) -> None:
         try:
             status = os.fstat(descriptor)
             if (status.st_size, status.st_mtime) != (file.size, file.modified):
-                raise NotWritten(f"{file.uri} changed meanwhile, and was left alone; look again and repeat")
+                raise changed_meanwhile(file)
             os.utime(descriptor if os.utime in os.supports_fd else file.uri, times)
         finally:
             os.close(descriptor)
@@ -127,3 +128,22 @@ def make_newest_locally(file: StoredFile, above: float) -> None:
         raise NotWritten(
             f"{file.uri} cannot be made the newest: {error.strerror or error}; publish it again instead"
         ) from error
+
+
+def remove_locally(file: StoredFile) -> None:
+    """See `WritableStorage.remove`; of a link it removes the link.
+
+    Raises:
+        NotWritten: it has changed, or may not be removed.
+    """
+    path = Path(file.uri)
+    try:
+        now = stored_file(file.uri)
+        if now is None and not os.path.lexists(path):
+            return
+        if now is None or now.version != file.version:
+            raise changed_meanwhile(file)
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise NotWritten(f"{file.uri} cannot be removed: {error.strerror or error}") from error
+    _sync_folder(path.parent)

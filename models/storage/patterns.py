@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 
 _TOKEN = re.compile(r"\*\*|[*?]|\[!?\]?[^\]]*\]|.", re.DOTALL)
@@ -15,6 +16,11 @@ def matcher(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(map(_as_regex, _TOKEN.findall(pattern))) + r"\Z", re.DOTALL | re.MULTILINE)
 
 
+def literally(address: str) -> str:
+    """The pattern that matches this address alone, whatever characters it has."""
+    return glob.escape(address)
+
+
 def _as_regex(token: str) -> str:
     match token:
         case "**":
@@ -25,7 +31,7 @@ def _as_regex(token: str) -> str:
             return "."
     if token[0] != "[" or token in ("[", "[]", "[!]"):
         return re.escape(token)
-    inner = token[1:-1].replace("\\", "\\\\")
+    inner = token[1:-1].replace("\\", "\\\\").replace("[", r"\[")
     if inner[0] == "!":
         inner = "^" + inner[1:]
     elif inner[0] == "^":

@@ -12,7 +12,7 @@ from models.storage.errors import InvalidAddress, NotWritten, StorageUnavailable
 from models.storage.files import ReadableFile, Storage, StoredFile, Told
 from models.storage.local import LocalStorage
 from models.storage.local_objects import LocalObjects
-from models.storage.local_writing import make_newest_locally, put_locally
+from models.storage.local_writing import make_newest_locally, put_locally, remove_locally
 from models.storage.objects import ObjectStore
 
 if TYPE_CHECKING:  # at run time only where an address asks for it: Google's client takes seconds to import
@@ -61,6 +61,15 @@ class AnyStorage:
             raise NotWritten(f"{file.uri} cannot be made the newest; local files and gs:// can")
         else:
             make_newest_locally(file, above)
+
+    def remove(self, file: StoredFile) -> None:
+        """See `WritableStorage.remove`."""
+        if file.uri.startswith("gs://"):
+            self._cloud.remove(file)
+        elif "://" in file.uri:
+            raise NotWritten(f"{file.uri} cannot be removed; local files and gs:// can")
+        else:
+            remove_locally(file)
 
     def objects(self, address: str) -> ObjectStore:
         """The objects below a local folder or a `gs://` address.

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from models.artefacts import DEFAULT_MAX_VALUES, EngineChoice
 from models.confinement import proving
 from models.errors import CacheUnusable
-from models.registry.cache import ArtefactCache, default_cache_folder
+from models.registry.cache import cache_of_user
 from models.signatures.trusted import read_trusted
 from models.storage import Storage
 from models.vetting.vetter import Vetter
@@ -41,18 +41,11 @@ def vetting(
     if require_confinement:
         proving.require_confinement()
     pems = read_trusted(storage, trusted_key or ())
-    folder = default_cache_folder()
-    try:
-        cache = ArtefactCache(folder)
-        cache.sweep()
-    except OSError as error:
-        raise CacheUnusable(
-            f"{folder} cannot be written ({error.strerror or error}); set HOTSWAP_CACHE to a folder that can"
-        ) from error
+    cache = cache_of_user()
     vetter = Vetter(storage, cache, engine, max_batch_size, max_values=max_values, trusted=pems)
     try:
         yield vetter
     except OSError as error:  # of this machine's disk; those of the storage are told apart before they come here
-        raise CacheUnusable(f"vetting in {folder} failed: {error.strerror or error}") from error
+        raise CacheUnusable(f"vetting in {cache.folder} failed: {error.strerror or error}") from error
     finally:
         vetter.close()

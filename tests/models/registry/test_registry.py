@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from models.card_fields import MAX_LABEL
 from models.errors import ModelFault, ModelRejected
 from models.reference import ModelReference
 from models.registry import registry as registering
-from models.registry.records import Accepted, Judgement
+from models.registry.records import MOST_TAGS, Accepted, Judgement
 from models.registry.registry import Registry, Terms
 from models.storage import StoredFile
 from models.storage.local_objects import LocalObjects
@@ -142,3 +143,32 @@ def test_what_is_no_verdict_on_this_file_is_not_believed_and_replaced(objects: L
     known = opened(objects).judgement(FILE)
     assert known is not None
     assert str(known.verdict) == str(BAD)
+
+
+def test_a_verdict_tells_the_tags_and_one_of_an_earlier_version_none(objects: LocalObjects) -> None:
+    tagged = replace(GOOD, tags=("stage=live", "a word"))
+    opened(objects).record(FILE, judged(tagged))
+    known = opened(objects).judgement(FILE)
+    assert known is not None
+    assert known.verdict == tagged
+
+    written = json.loads(judged(tagged).encode())
+    del written["tags"]
+    before = Judgement.decode(json.dumps(written).encode(), FILE)
+    assert before.verdict == GOOD
+
+
+@pytest.mark.parametrize("tags", ["stage=live", {"stage": "live"}, ["stage=live", 3]])
+def test_tags_that_are_none_make_no_verdict(tags: object) -> None:
+    written = json.loads(judged(GOOD).encode()) | {"tags": tags}
+    with pytest.raises(ValueError, match="in place of"):
+        Judgement.decode(json.dumps(written).encode(), FILE)
+
+
+def test_a_verdict_on_a_model_of_the_most_and_longest_tags_is_read_again(objects: LocalObjects) -> None:
+    longest = replace(GOOD, tags=tuple(f"{number}=".ljust(MAX_LABEL, "\U000e0020") for number in range(MOST_TAGS)))
+    opened(objects).record(FILE, judged(longest))
+    known = opened(objects).judgement(FILE)
+    assert known is not None
+    assert isinstance(known.verdict, Accepted)
+    assert len(known.verdict.tags) == MOST_TAGS
