@@ -42,7 +42,7 @@ def remove(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Even if it is live.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where there is no terminal.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     *,
     job: Mapping[str, Any],
@@ -51,8 +51,6 @@ def remove(
 
     It says first what it will do. What other files of the same bytes need stays. Run it again if it was interrupted.
     """
-    if not (yes or dry_run or sys.stdin.isatty()):
-        raise CommandRefused("there is no terminal to ask on: add --yes, or --dry-run to see what would be done")
     if "://" in model and not model.startswith("gs://"):
         raise CommandRefused(f"{model} cannot be removed; local files and gs:// can")
     if job["registry"] == "":
@@ -84,7 +82,7 @@ def remove(
     if dry_run:
         say("dry run: nothing was removed")
         return OK
-    if not yes:
+    if sys.stdin.isatty() and not yes:
         if not typer.confirm("Go on?", err=True):
             say("nothing was removed", stderr=True)
             return FAILED

@@ -47,17 +47,17 @@ def models(server: StorageServer) -> list[str]:
 
 
 def test_a_model_goes_with_its_signature_and_the_live_one_is_refused(bucket: StorageServer, hotswap: Command) -> None:
-    refused = hotswap("remove", LIVE, "--yes")
+    refused = hotswap("remove", LIVE)
     assert refused.code == 2
     assert f"it is the newest valid file of {FOLDER}/*.onnx" in error_line(refused)
     bucket.writes.clear()
     generations = [bucket.generation(f"models/old.onnx{end}") for end in (".sig", "")]
-    outcome = hotswap("remove", OLD, "--yes")
+    outcome = hotswap("remove", OLD)
     assert outcome.code == 0, outcome.err
     assert outcome.last_line == f"removed {OLD}"
     assert models(bucket) == ["models/live.onnx", "models/live.onnx.sig"]
     assert [write["ifGenerationMatch"] for write in bucket.writes] == generations
-    again = hotswap("remove", OLD, "--yes")
+    again = hotswap("remove", OLD)
     assert again.code == 2
     assert f"there is no file {OLD}" in error_line(again)
 
@@ -68,8 +68,8 @@ def test_a_registry_in_the_bucket_is_told(bucket: StorageServer, hotswap: Comman
         eventually(lambda: serving.watch.statement, "one is live")
         eventually(lambda: serving.events.counts()["accepted"] == 2, "both are vetted")
     old, live = sha256_of(Path("old.onnx")), sha256_of(Path("live.onnx"))
-    assert hotswap("remove", LIVE, "--yes", "--registry", REGISTRY).code == 2
-    outcome = hotswap("remove", OLD, "--yes", "--registry", REGISTRY)
+    assert hotswap("remove", LIVE, "--registry", REGISTRY).code == 2
+    outcome = hotswap("remove", OLD, "--registry", REGISTRY)
     assert outcome.code == 0, outcome.err
     assert f"remove compiled forms in {REGISTRY} (2 objects)" in outcome.out
     left = bucket.names()
@@ -81,13 +81,13 @@ def test_a_registry_in_the_bucket_is_told(bucket: StorageServer, hotswap: Comman
 
 def test_a_signature_and_a_file_that_are_replaced_a_moment_before_stay(bucket: StorageServer, hotswap: Command) -> None:
     bucket.meanwhile = lambda: bucket.put("models/old.onnx.sig", b"another signature")
-    outcome = hotswap("remove", OLD, "--yes")
+    outcome = hotswap("remove", OLD)
     assert outcome.code == 1
     assert f"{OLD}.sig changed meanwhile, and was left alone" in error_line(outcome)
     assert bucket.content("models/old.onnx.sig") == b"another signature"
     bucket.delete("models/old.onnx.sig")
     bucket.meanwhile = lambda: bucket.put("models/old.onnx", b"another model")
-    outcome = hotswap("remove", OLD, "--yes")
+    outcome = hotswap("remove", OLD)
     assert outcome.code == 1
     assert f"{OLD} changed meanwhile, and was left alone" in error_line(outcome)
     assert bucket.content("models/old.onnx") == b"another model"
@@ -97,13 +97,13 @@ def test_a_bucket_that_does_not_answer_changes_nothing(
     bucket: StorageServer, hotswap: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
-    outcome = hotswap("remove", OLD, "--yes", "--force")
+    outcome = hotswap("remove", OLD, "--force")
     assert (outcome.code, outcome.out) == (1, "")
     assert "does not answer" in error_line(outcome)
     assert len(models(bucket)) == 4
 
 
 def test_a_bucket_alone_is_no_model(server: StorageServer, hotswap: Command) -> None:
-    outcome = hotswap("remove", f"gs://{BUCKET}", "--yes")
+    outcome = hotswap("remove", f"gs://{BUCKET}")
     assert outcome.code == 2
     assert "gs://BUCKET/NAME is expected" in error_line(outcome)

@@ -78,7 +78,7 @@ def test_a_model_goes_with_what_was_compiled_of_it_and_says_so_first(shelf: Comm
     digest = sha256_of(Path(OLD))
     assert states(shelf("models", PATTERN, "--json")) == {BAD: "rejected", LIVE: "live", OLD: "valid"}
     assert held(cache, digest)
-    outcome = shelf("remove", OLD, "--yes")
+    outcome = shelf("remove", OLD)
     assert outcome.code == 0, outcome.err
     assert [line.replace(str(cache), "CACHE") for line in outcome.out.splitlines()] == [
         f"{OLD}: the newest valid file of {PATTERN} is {LIVE}",
@@ -89,7 +89,7 @@ def test_a_model_goes_with_what_was_compiled_of_it_and_says_so_first(shelf: Comm
     assert not held(cache, digest)
     assert states(shelf("models", PATTERN, "--json")) == {BAD: "rejected", LIVE: "live"}
 
-    again = shelf("remove", OLD, "--yes")
+    again = shelf("remove", OLD)
     assert (again.code, again.out) == (2, "")
     assert error_line(again).startswith(f"error: there is no file {OLD}")
 
@@ -99,21 +99,21 @@ def tiny_bytes(favours: int) -> bytes:
 
 
 def test_the_live_model_is_refused_with_what_to_do_and_goes_by_force(shelf: Command) -> None:
-    outcome = shelf("remove", LIVE, "--yes")
+    outcome = shelf("remove", LIVE)
     assert (outcome.code, outcome.out) == (2, "")
     assert error_line(outcome) == (
         f"error: {LIVE} is not removed: it is the newest valid file of {PATTERN}; "
         "publish another or roll back first, or --force"
     )
     assert Path(LIVE).exists()
-    assert shelf("remove", LIVE, "--yes", "--force").code == 0
+    assert shelf("remove", LIVE, "--force").code == 0
     assert states(shelf("models", PATTERN, "--json")) == {BAD: "rejected", OLD: "live"}
 
 
 def test_a_newer_file_that_is_not_valid_can_go_and_makes_no_older_one_less_live(shelf: Command) -> None:
     assert shelf("remove", OLD, "--dry-run").code == 0
     assert shelf("remove", LIVE, "--dry-run").code == 2
-    outcome = shelf("remove", BAD, "--yes")
+    outcome = shelf("remove", BAD)
     assert outcome.code == 0
     assert f"{BAD}: it is not valid: non_finite_output" in outcome.out
     assert not Path(BAD).exists()
@@ -124,10 +124,10 @@ def test_a_file_of_which_nothing_can_be_found_out_counts_as_live(shelf: Command)
     with growing.open("wb") as file:
         file.write(b"\x08")
         file.flush()
-        outcome = shelf("remove", str(growing), "--yes")
+        outcome = shelf("remove", str(growing))
         assert outcome.code == 2
         assert "it may be live: still being written" in error_line(outcome)
-        assert shelf("remove", LIVE, "--yes").code == 2
+        assert shelf("remove", LIVE).code == 2
     assert growing.exists()
 
 
@@ -140,17 +140,16 @@ def test_a_pattern_of_readers_decides_where_it_is_another(shelf: Command) -> Non
     assert "n/*.onnx does not list m/old.onnx" in error_line(elsewhere)
 
 
-def test_a_script_needs_yes_and_a_dry_run_changes_nothing(shelf: Command, cache: Path) -> None:
+def test_a_dry_run_changes_nothing_and_a_script_is_not_asked(shelf: Command, cache: Path) -> None:
     shelf("models", PATTERN)
     before = sorted(map(str, Path().rglob("*")))
-    refused = shelf("remove", OLD)
-    assert (refused.code, refused.out) == (2, "")
-    assert "add --yes, or --dry-run" in error_line(refused)
     outcome = shelf("remove", OLD, "--dry-run")
     assert outcome.code == 0
     assert f"remove the file {OLD}" in outcome.out
     assert outcome.last_line == "dry run: nothing was removed"
     assert sorted(map(str, Path().rglob("*"))) == before
+    assert shelf("remove", OLD).code == 0
+    assert not Path(OLD).exists()
 
 
 @pytest.mark.parametrize(("answer", "code", "there"), [("n\n", 1, True), ("y\n", 0, False)])
@@ -175,7 +174,7 @@ def test_what_another_file_of_the_same_bytes_needs_stays(shelf: Command, cache: 
     digest = sha256_of(Path(OLD))
     shelf("models", PATTERN)
     shutil.copy(OLD, "m/twin.bin")
-    outcome = shelf("remove", OLD, "--yes")
+    outcome = shelf("remove", OLD)
     assert outcome.code == 0
     assert f"keep the compiled form of sha256:{digest[:12]}: m/twin.bin has the same bytes" in outcome.out
     assert held(cache, digest)
@@ -187,7 +186,7 @@ def test_a_signature_goes_before_its_file(shelf: Command, tmp_path: Path) -> Non
     alice = Maker(tmp_path / "keys", "alice")
     for name in (OLD, LIVE):
         signed_by_their_tool(Path(name), "key", "--private_key", alice.private)
-    outcome = shelf("remove", OLD, "--yes", "--trusted-key", str(alice.public))
+    outcome = shelf("remove", OLD, "--trusted-key", str(alice.public))
     assert outcome.code == 0, outcome.err
     steps = outcome.out.splitlines()
     assert steps.index(f"remove the signature {OLD}.sig") == len(steps) - 3
@@ -202,14 +201,14 @@ def test_a_signature_goes_before_its_file(shelf: Command, tmp_path: Path) -> Non
 def test_names_with_characters_of_patterns_are_names(hotswap: Command) -> None:
     drop("m[1]/a*?.onnx", 0, age=300)
     drop("m[1]/ab.onnx", 1, age=200)
-    assert hotswap("remove", "m[1]/ab.onnx", "--yes").code == 2
-    assert hotswap("remove", "m[1]/a*?.onnx", "--yes").code == 0
+    assert hotswap("remove", "m[1]/ab.onnx").code == 2
+    assert hotswap("remove", "m[1]/a*?.onnx").code == 0
     assert [path.name for path in Path("m[1]").iterdir()] == ["ab.onnx"]
 
 
 @pytest.mark.parametrize("model", ["m/*.onnx", "m", "m/", "absent/x.onnx", "s3://bucket/x.onnx", ""])
 def test_what_is_no_file_is_one_line(shelf: Command, model: str) -> None:
-    outcome = shelf("remove", model, "--yes", "--force")
+    outcome = shelf("remove", model, "--force")
     assert (outcome.code, outcome.out) == (2, "")
     assert error_line(outcome)
     assert len(list(Path("m").iterdir())) == 3
@@ -230,7 +229,7 @@ def test_a_registry_loses_forms_and_verdicts_of_this_model_alone(known: Command,
     others = {name for name in held(REGISTRY) if old not in name and OLD.encode() not in Path(name).read_bytes()}
     assert held(f"{REGISTRY}/compiled", old)
     assert held(f"{REGISTRY}/verdicts", OLD)
-    outcome = known("remove", OLD, "--yes", "--registry", REGISTRY)
+    outcome = known("remove", OLD, "--registry", REGISTRY)
     assert outcome.code == 0, outcome.err
     assert f"{OLD}: live for {Path.cwd()}/./{PATTERN} is {model_id(LIVE)}, by the registry" in outcome.out
     assert f"remove compiled forms in {REGISTRY} (2 objects)" in outcome.out
@@ -245,13 +244,13 @@ def test_a_registry_loses_forms_and_verdicts_of_this_model_alone(known: Command,
 
 @pytest.mark.usefixtures("nobody_vets")
 def test_which_one_is_live_the_pointer_says_and_not_the_time(known: Command) -> None:
-    assert known("remove", LIVE, "--yes", "--registry", REGISTRY).code == 2
+    assert known("remove", LIVE, "--registry", REGISTRY).code == 2
     assert known("rollback", PATTERN, "--registry", REGISTRY).code == 0
     os.utime(LIVE)  # newer again, and no reader has looked yet
-    refused = known("remove", OLD, "--yes", "--registry", REGISTRY)
+    refused = known("remove", OLD, "--registry", REGISTRY)
     assert refused.code == 2
     assert "it is live for" in error_line(refused)
-    assert known("remove", LIVE, "--yes", "--registry", REGISTRY).code == 0
+    assert known("remove", LIVE, "--registry", REGISTRY).code == 0
 
 
 @pytest.mark.usefixtures("nobody_vets")
@@ -261,24 +260,24 @@ def test_a_model_is_live_for_whichever_pattern_the_registry_says_and_from_wherev
     monkeypatch.chdir(tmp_path / "m")
     for name in ("live.onnx", f"{tmp_path}/m/live.onnx", "../m/live.onnx"):
         for more in ([], ["--pattern", "*.onnx"]):
-            outcome = known("remove", name, "--yes", "--registry", str(tmp_path / REGISTRY), *more)
+            outcome = known("remove", name, "--registry", str(tmp_path / REGISTRY), *more)
             assert (outcome.code, Path("live.onnx").exists()) == (2, True)
 
 
 def test_a_registry_without_a_word_on_it_leaves_it_to_the_rule(shelf: Command) -> None:
-    outcome = shelf("remove", LIVE, "--yes", "--registry", "nothing there")
+    outcome = shelf("remove", LIVE, "--registry", "nothing there")
     assert outcome.code == 2
     assert "note: nothing there does not say what is live" in outcome.err
     assert "the newest valid file of" in error_line(outcome)
-    assert shelf("remove", OLD, "--yes", "--registry", "nothing there").code == 0
+    assert shelf("remove", OLD, "--registry", "nothing there").code == 0
 
 
 def test_a_running_reader_keeps_its_model_and_follows_where_the_live_one_is_taken_by_force(known: Command) -> None:
     drop("m/newest.onnx", 2, age=50)
     with fleet() as serving:
         lives(serving, "m/newest.onnx")
-        assert known("remove", OLD, "--yes", "--registry", REGISTRY).code == 0
-        assert known("remove", "m/newest.onnx", "--yes", "--force", "--registry", REGISTRY).code == 0
+        assert known("remove", OLD, "--registry", REGISTRY).code == 0
+        assert known("remove", "m/newest.onnx", "--force", "--registry", REGISTRY).code == 0
         lives(serving, LIVE)
     assert not held(f"{REGISTRY}/verdicts", "m/newest.onnx")
 
@@ -289,18 +288,18 @@ def test_bytes_that_another_pattern_reads_keep_their_compiled_form(known: Comman
     shutil.copy(OLD, "n/twin.onnx")
     with fleet("n/*.onnx") as serving:
         lives(serving, "n/twin.onnx")
-    outcome = known("remove", OLD, "--yes", "--registry", REGISTRY)
+    outcome = known("remove", OLD, "--registry", REGISTRY)
     assert f"keep the compiled form of sha256:{digest[:12]}: n/twin.onnx has the same bytes" in outcome.out
     assert held(f"{REGISTRY}/compiled", digest)
     assert not held(f"{REGISTRY}/verdicts", OLD)
     Path("n/twin.onnx").unlink()  # and yet it is live, and answers without its file
     drop(OLD, 0, age=300)
-    assert "keep the compiled form" in known("remove", OLD, "--yes", "--registry", REGISTRY).out
+    assert "keep the compiled form" in known("remove", OLD, "--registry", REGISTRY).out
 
 
 @pytest.mark.parametrize("address", ["", "s3://bucket/registry", "gs://bucket"])
 def test_an_address_that_can_hold_no_registry_is_refused(shelf: Command, address: str) -> None:
-    outcome = shelf("remove", OLD, "--yes", "--registry", address)
+    outcome = shelf("remove", OLD, "--registry", address)
     assert outcome.code == 2
     assert "--registry is empty" in error_line(outcome) or address in error_line(outcome)
     assert Path(OLD).exists()
