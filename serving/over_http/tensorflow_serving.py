@@ -75,15 +75,11 @@ class _Api:
         )
 
     async def status(self, request: Request) -> Response:
-        name, version, label = (
-            request.name,
-            request.version,
-            request.label,
-        )
-        if label:
-            version = version_of(self._core.require_model(name, label=label).reference)
-        elif name != self._core.name:
-            self._core.require_model(name)
+        version = request.version
+        if request.label:
+            version = version_of(self._core.require_model(request.name, label=request.label).reference)
+        elif request.name != self._core.name:
+            self._core.require_model(request.name)
         told = [each for each in self._core.statuses.all() if version is None or each.version == version]
         if version is not None and not told:
             raise Refused(Code.NOT_FOUND, f"nothing is known of version {version}")
