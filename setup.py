@@ -44,6 +44,9 @@ setup(
         "numpy>=2,<3",
         "google-cloud-pubsub>=2.28,<3",
         "google-cloud-storage>=2.18,<4",
+        "obstore>=0.8,<1",  # writes to s3:// and az://
+        "pyyaml>=6,<7",
+        "packaging>=24,<27",
         "model-signing>=1.1,<2",
         "pyopenssl>=25,<27",  # model-signing imports it, and has not said so since sigstore gave it up
         "psutil>=6,<8",

@@ -16,6 +16,7 @@ from models.version import VERSION
 SUMMARIES = {
     "vet": "Prove that a model file can be served, and say what it is.",
     "publish": "Vet a model and put it where jobs find it.",
+    "package": "Make components of models, for devices.",
     "models": "List models: live, valid, rejected and why.",
     "rollback": "Make an earlier model live again.",
     "remove": "Take a model away, with all that was made of it.",

@@ -58,6 +58,17 @@ class ModelFault(StrEnum):
     BAD_SIGNATURE = "bad_signature"
 
 
+class ComponentFault(StrEnum):
+    """Why a device does not take a component: the first word of what it says of it."""
+
+    NOT_FOUND = "not_found"
+    NOT_A_COMPONENT = "not_a_component"
+    UNSAFE_NAME = "unsafe_name"
+    WRONG_DIGEST = "wrong_digest"
+    TOO_LARGE = "too_large"
+    NO_RUNTIME = "no_runtime"
+
+
 MACHINE_FAULTS = frozenset({ModelFault.TOO_LARGE, ModelFault.TIMED_OUT, ModelFault.CRASHED})
 """What tells of the machine as well as of the file: one with more may say otherwise."""
 SIGNATURE_FAULTS = frozenset({ModelFault.UNSIGNED, ModelFault.BAD_SIGNATURE})
@@ -99,6 +110,20 @@ class ModelRejected(Exception):  # noqa: N818 - a verdict on a file, not a failu
 
     def __reduce__(self) -> tuple[type[ModelRejected], tuple[ModelFault, str, str | None]]:
         return type(self), (self.fault, self.detail, self.model_id)
+
+
+class ComponentRefused(Exception):  # noqa: N818 - a verdict on a component, not a failure of the program
+    """A component that must not be run.
+
+    Attributes:
+        fault: the stable word.
+        detail: one line for a person, safe to print.
+    """
+
+    def __init__(self, fault: ComponentFault, detail: str) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
 
 
 class ModelFailed(Exception):  # noqa: N818 - told apart from a verdict on an image

@@ -2,45 +2,35 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn, track
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import with_vetting_flags
 from launch.model_report import print_accepted
 from launch.printing import PlainConsole, say
+from launch.quantizing import NumberPrecision, print_agreement, quantization_of, tracked
+from launch.signing import signer_of
 from launch.waiting import asking, working
 from models.errors import ModelRejected, QuantizedOtherwise
-from models.releasing import Precision, Prepared, Quantization, Quantized, Telling, prepare, prepare_quantized
+from models.releasing import Precision, Prepared, Telling, prepare, prepare_quantized
 from models.releasing.destination import Destination, read_destination
 from models.releasing.inputs import read_card_file, read_labels
 from models.releasing.quantized import LEAST_AGREEMENT
-from models.signatures.signer import Signer
 from models.storage import WritableStorage
 from models.storage.errors import NameTaken, StorageUnavailable
 from models.tags import read_tags
 from models.vetting.session import vetting
 
-_PASSWORD_VARIABLE = "HOTSWAP_SIGN_PASSWORD"  # noqa: S105 - its name
 app = typer.Typer(add_completion=False)
-
-
-class _Precision(StrEnum):
-    """Of the numbers that the published model computes with."""
-
-    FP32 = "fp32"
-    INT8 = "int8"
 
 
 @app.command()
@@ -60,9 +50,9 @@ def publish(
         ),
     ] = None,
     precision: Annotated[
-        _Precision,
+        NumberPrecision,
         typer.Option(help="int8: in 8 bits, as .onnx, if it answers as before; needs --calibration."),
-    ] = _Precision.FP32,
+    ] = NumberPrecision.FP32,
     calibration: Annotated[
         Path | None, typer.Option(metavar="DIR", help="With int8: a folder of images like those that it will get.")
     ] = None,
@@ -95,8 +85,8 @@ def publish(
     stderr = PlainConsole(stderr=True)
     storage = any_storage()
     where = read_destination(destination)
-    quantization = _quantization(precision, calibration, least_agreement)
-    signer = _signer(sign, certificate or ())
+    quantization = quantization_of(precision, calibration, least_agreement)
+    signer = signer_of(sign, certificate or ())
     tags = read_tags(tag or (), once=True)
     fields = _fields(card, labels, name=name, version=version, description=description)
     try:
@@ -104,13 +94,13 @@ def publish(
             quantized = None
             with vetting(storage, **job) as vetter:
                 if quantization is not None:
-                    telling = Telling(partial(working, stderr), partial(_tracked, stderr))
+                    telling = Telling(partial(working, stderr), partial(tracked, stderr))
                     prepared, quantized = prepare_quantized(storage, prepared, where, vetter, quantization, telling)
                 with working(stderr, f"vetting {model}") if quantized is None else nullcontext():
                     vetted = prepared.vet(vetter)
             print_accepted(PlainConsole(), vetted)
             if quantized is not None:
-                _print_agreement(quantized)
+                print_agreement(quantized)
             if dry_run:
                 would = f"{prepared.size:,} bytes would be written, and results would bear"
                 say(f"dry run: {would} {vetted.reference.model_id}")
@@ -125,61 +115,6 @@ def publish(
         raise CommandFailed(f"nothing was published: {error}") from error
     say(vetted.reference.model_id)
     return OK
-
-
-def _quantization(
-    precision: _Precision, calibration: Path | None, least_agreement: float | None
-) -> Quantization | None:
-    """What is asked of a model in 8 bits; None where none is asked for.
-
-    Raises:
-        CommandRefused: options that do not go together.
-    """
-    if precision is _Precision.FP32:
-        given = {"--calibration": calibration, "--least-agreement": least_agreement}
-        for option in (option for option, value in given.items() if value is not None):
-            raise CommandRefused(f"{option} goes with --precision int8 alone")
-        return None
-    if calibration is None:
-        raise CommandRefused("--precision int8 needs --calibration DIR, a folder of images like those that it will get")
-    return Quantization(calibration, LEAST_AGREEMENT if least_agreement is None else least_agreement)
-
-
-def _signer(key: Path | None, certificates: Sequence[Path]) -> Signer | None:
-    """Who signs; None where nobody does.
-
-    Raises:
-        CommandRefused: options that do not go together.
-        KeyUnusable: see `Signer`.
-    """
-    if key is None:
-        if certificates:
-            raise CommandRefused("--certificate goes with --sign KEY alone")
-        return None
-    return Signer(key, certificates, lambda: _password(key))
-
-
-def _password(key: Path) -> str:
-    """Of an encrypted key: from the environment, else from the terminal."""
-    given = os.environ.get(_PASSWORD_VARIABLE)
-    if given is None and not sys.stdin.isatty():
-        raise CommandRefused(f"{key} is encrypted: set {_PASSWORD_VARIABLE}, or run this on a terminal, which asks")
-    return typer.prompt(f"password of {key}", hide_input=True, err=True) if given is None else given
-
-
-def _tracked(console: Console, files: Sequence[Path]) -> Iterable[Path]:
-    """A progress bar for files that are read one after the other."""
-    told = f"reading {len(files)} files to calibrate with"
-    if not console.is_terminal:
-        say(f"{told} …", stderr=True)
-        return files
-    return track(files, told, console=console, transient=True)
-
-
-def _print_agreement(quantized: Quantized) -> None:
-    skipped = f"; {quantized.skipped} files that are no images were skipped" if quantized.skipped else ""
-    say(f"in 8 bits {quantized.agreement}{skipped}")
-    say(f"an image takes {quantized.agreement.time:.0%} of the time that it took, on this machine")
 
 
 def _fields(card: Path | None, labels: Path | None, **options: str | None) -> dict[str, Any]:

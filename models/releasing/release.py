@@ -7,9 +7,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH, DEFAULT_MAX_VALUES, EngineChoice, Vetted
+from models.components.component import Precision
 from models.errors import ReleaseError
 from models.model_files import FileKind
 from models.reference import ModelReference, sha256_of
@@ -34,8 +35,6 @@ from models.vetting.session import vetting
 from models.vetting.vetter import Vetter
 
 _CHUNK_BYTES = 1 << 20
-Precision = Literal["fp32", "int8"]
-"""Of the numbers that a released model computes with: `fp32` for those of its file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ def prepare(
     scaling = preprocessing(preprocess) if preprocess is not None else {}
     with tempfile.TemporaryDirectory(prefix="hotswap-release-") as folder:
         copy = Path(folder) / f"model{Path(own_name).suffix.lower()}"
-        _fetch(storage, model, copy)
+        fetch(storage, model, copy)
         present = embedded_card(copy)
         wanted = present | dict(card)
         if scaling and isinstance(asked := wanted.get("input", {}), dict):
@@ -223,7 +222,14 @@ def _require_free(storage: WritableStorage, destination: Destination, kind: File
     return uri
 
 
-def _fetch(storage: Storage, model: str, copy: Path) -> None:
+def fetch(storage: Storage, model: str, copy: Path) -> None:
+    """Copies a model's file to this machine.
+
+    Raises:
+        FileNotFoundError, StorageUnavailable, InvalidAddress: from the storage.
+        ReleaseError: the address is empty.
+        OSError: the copy cannot be written.
+    """
     if not model:
         raise ReleaseError("the model's address is empty")
     with closing(storage.open(model)) as source, copy.open("wb") as target:

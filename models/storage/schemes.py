@@ -16,11 +16,17 @@ from models.storage.local_writing import make_newest_locally, put_locally, remov
 from models.storage.objects import ObjectStore
 
 if TYPE_CHECKING:  # at run time only where an address asks for it: Google's client takes seconds to import
+    from models.storage.buckets import Buckets
     from models.storage.cloud import CloudStorage
+
+WRITTEN_TO = ("gs", "s3", "az")
+"""Schemes of buckets that files are written to, each made once."""
 
 
 class AnyStorage:
     """A `WritableStorage` for local paths and `gs://`, which also reads whatever its caller can.
+
+    At `s3://` and `az://` files are made and read one by one; no model is followed there.
 
     Args:
         other: makes the storage of any other scheme; None where there is none.
@@ -36,16 +42,23 @@ class AnyStorage:
 
     def open(self, uri: str) -> ReadableFile:
         """See `Storage.open`."""
+        if _in_other_buckets(uri):
+            return self._buckets.open(uri)
         return self._of(uri).open(uri)
 
     def exists(self, uri: str) -> bool:
         """See `WritableStorage.exists`."""
+        if _in_other_buckets(uri):
+            return self._buckets.exists(uri)
         return self._cloud.exists(uri) if uri.startswith("gs://") else os.path.lexists(uri)
 
     def put(self, source: Path, uri: str, told: Told) -> None:
         """See `WritableStorage.put`."""
         if uri.startswith("gs://"):
             self._cloud.put(source, uri, told)
+            return
+        if _in_other_buckets(uri):
+            self._buckets.put(source, uri, told)
             return
         try:
             Path(uri).parent.mkdir(parents=True, exist_ok=True)
@@ -99,3 +112,13 @@ class AnyStorage:
         from models.storage.cloud import CloudStorage
 
         return CloudStorage.connect()
+
+    @cached_property
+    def _buckets(self) -> Buckets:
+        from models.storage.buckets import Buckets
+
+        return Buckets()
+
+
+def _in_other_buckets(uri: str) -> bool:
+    return uri.startswith(("s3://", "az://"))

@@ -1,0 +1,214 @@
+"""The models of a device: the component that lies at a path answers, and another one in its place takes over."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from models.artefacts import Artefact, Vetted
+from models.components.component import Component
+from models.components.opening import OpenedComponent, open_component
+from models.engines.engine import Engine
+from models.errors import ComponentRefused, ImageFault, ModelFailed, ModelUnfit, typed_line
+from models.events import EventLog
+from models.hosting.hosted_engine import Hosts
+from models.live import LiveModels
+from models.reference import ModelReference, Statement
+from models.registry.cache import ArtefactCache
+from models.trees import remove_tree
+
+LOOK_SECONDS = 0.5
+_KEPT = 3
+"""Components that lie on the disk: the live one, the one before, which may have to take over, and one that comes."""
+
+Seen = tuple[tuple[str, int, int, int], ...]
+"""What changes with a component: the names, inodes, sizes and times of its files."""
+
+
+class DeviceModels:
+    """Looks at a path, proves what lies there, and has it answer; what is bad is told once, and changes nothing.
+
+    A component is copied into a folder of its own while it is proved, so that nobody changes it afterwards.
+
+    Args:
+        path: of a component: an archive, an unpacked folder, or a link to either.
+        cache: on whose disk components are unpacked.
+        tell: is given a line about each thing that happens.
+
+    Attributes:
+        live: what answers.
+    """
+
+    def __init__(self, path: Path, cache: ArtefactCache, tell: Callable[[str], None]) -> None:
+        self._path = path
+        self._tell = tell
+        self._events = EventLog()
+        self._hosts = Hosts()
+        self.live = LiveModels(self._obtain, self._events, self._load, warm_sizes=(1,))
+        self._opened: dict[ModelReference, OpenedComponent] = {}
+        self._components: dict[ModelReference, Component] = {}
+        self._judged: Seen | None = None
+        self._unsettled: Seen | None = None
+        self._looks = 0
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._left = ExitStack()
+        self._work = self._left.enter_context(cache.workspace())
+
+    def __enter__(self) -> DeviceModels:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def follow(self) -> None:
+        """Looks again and again, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="component", daemon=True)
+        self._thread.start()
+
+    def look(self, settled: bool = False) -> ComponentRefused | None:
+        """Looks once; what is new there is proved, and will answer.
+
+        Args:
+            settled: leave what changed since the last look to the next one: it may still be written.
+
+        Returns:
+            Why what is new there is not taken.
+
+        Raises:
+            OSError: of this machine; a full disk, say. It is looked at again.
+        """
+        seen = _seen(self._path)
+        if seen == self._judged:
+            return None
+        if settled and seen != self._unsettled:
+            self._unsettled = seen
+            return None
+        folder = self._work / str(self._looks)
+        self._looks += 1
+        folder.mkdir()
+        try:
+            opened = open_component(self._path, folder)
+        except ComponentRefused as refusal:
+            remove_tree(folder)
+            self._judged = seen
+            return refusal
+        except BaseException:
+            remove_tree(folder)
+            raise
+        self._judged = seen
+        self._take(opened)
+        return None
+
+    def component(self, reference: ModelReference) -> Component:
+        """What a model that is or was live was unpacked of."""
+        return self._components[reference]
+
+    def tell_events(self) -> bool:
+        """Tells what became of models since the last time; whether one could not be brought in."""
+        failed = False
+        titles = {reference.model_id: component.title for reference, component in list(self._components.items())}
+        for event in self._events.drain():
+            title = titles[event.model_id]
+            match event.event:
+                case "live":
+                    self._tell(f"live: {title} after {event.seconds:.2f} s")
+                case "quarantined":
+                    self._tell(f"{title} fails here: {event.reason}")
+                case "failed":
+                    failed = True
+                    self._tell(f"{title} could not be loaded, and is tried again: {event.reason}")
+        return failed
+
+    def end_soon(self) -> None:
+        """The program is to end: a model that does not answer now is given up."""
+        self._hosts.end_soon()
+
+    def close(self) -> None:
+        """Ends every process, and takes away what was unpacked."""
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._hosts.close()
+        self.live.close()
+        self._left.close()
+
+    def _run(self) -> None:
+        told = ""
+        first = True
+        while not self._closing.is_set():
+            trouble = ""
+            try:
+                refusal = self.look(settled=not first)
+                trouble = str(refusal or "")
+            except OSError as error:
+                trouble = typed_line(error)
+            if trouble and trouble != told:
+                live = self.live.peek()
+                goes_on = f"{live.reference.uri} goes on" if live else "waiting for another"
+                self._tell(f"{self._path} is not taken: {trouble}; {goes_on}")
+                told = trouble
+            first = False
+            self.tell_events()
+            self._closing.wait(LOOK_SECONDS)
+
+    def _take(self, opened: OpenedComponent) -> None:
+        reference, component = opened.vetted.reference, opened.component
+        if reference in self._opened:  # the same again, in another place
+            remove_tree(opened.vetted.artefact.folder)
+        else:
+            self._opened[reference], self._components[reference] = opened, component
+            self._tell(
+                f"taken: {component.title} ({component.runtime.engine}, {component.precision}, {component.model_id})"
+            )
+        self._forget_old(reference)
+        self.live.follow(Statement(reference, self._looks))
+
+    def _forget_old(self, newest: ModelReference) -> None:
+        live = self.live.peek()
+        for reference in list(self._opened):
+            if len(self._opened) <= _KEPT:
+                return
+            if reference != newest and (live is None or reference != live.reference):
+                remove_tree(self._opened.pop(reference).vetted.artefact.folder)
+
+    def _obtain(self, reference: ModelReference) -> Vetted:
+        return self._opened[reference].vetted
+
+    def _load(self, artefact: Artefact, threads: int) -> Engine:
+        """A model in a process of its own, which has answered to a black image.
+
+        Raises:
+            ModelUnfit: it does not answer, or not with numbers.
+        """
+        engine = self._hosts.load(artefact, threads)
+        manifest = artefact.manifest
+        try:
+            outputs = engine.predict(np.zeros((1, *manifest.input_shape), manifest.input_dtype))
+        except ModelUnfit:
+            raise
+        except ModelFailed as failure:
+            raise ModelUnfit(failure.fault, failure.detail) from failure
+        if not all(np.isfinite(output).all() for output in outputs):
+            engine.close()
+            raise ModelUnfit(ImageFault.NON_FINITE_OUTPUT, "an answer to a black image is not finite")
+        return engine
+
+
+def _seen(path: Path) -> Seen:
+    """What is there; () where nothing is, or nothing can be seen."""
+    try:
+        place = path.resolve(strict=True)
+        files = sorted(place.iterdir()) if place.is_dir() else [place]
+        statuses = [(str(each), os.lstat(each)) for each in files]
+    except OSError:
+        return ()
+    return tuple((name, status.st_ino, status.st_size, status.st_mtime_ns) for name, status in statuses)

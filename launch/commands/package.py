@@ -1,0 +1,231 @@
+"""`hotswap package`: a model becomes a component that devices run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from launch.any_storage import any_storage
+from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.job_flags import with_job_flags
+from launch.printing import PlainConsole, say
+from launch.quantizing import NumberPrecision, print_agreement, quantization_of, tracked
+from launch.signing import signer_of
+from launch.waiting import asking, working
+from models.artefacts import EngineChoice
+from models.components.component import TARGETS, Target
+from models.errors import ModelRejected, QuantizedOtherwise, one_line
+from models.model_files import MODEL_SUFFIXES
+from models.releasing.packaging import (
+    Compiled,
+    DeviceEngine,
+    Order,
+    Packaged,
+    compile_for_devices,
+    names_of_their_own,
+    pack_for_devices,
+    read_shelf,
+)
+from models.releasing.quantized import LEAST_AGREEMENT, Telling
+from models.releasing.shelf import Shelved, missing, put_once
+from models.signatures.beside import list_models
+from models.storage import Told, newest_first
+from models.storage.errors import StorageUnavailable
+from models.storage.schemes import AnyStorage
+from models.vetting.session import vetting
+
+_VETTING = ("max_batch_size", "max_values", "require_confinement")
+app = typer.Typer(add_completion=False)
+
+
+class _Engine(StrEnum):
+    """What executes the model on the device."""
+
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+    AUTO = "auto"
+
+
+class _Target(StrEnum):
+    """The device."""
+
+    X86_64 = "linux-x86_64"
+    AARCH64 = "linux-aarch64"
+
+
+assert tuple(_Target) == TARGETS and tuple(_Engine) == get_args(DeviceEngine)
+
+
+@app.command()
+@with_job_flags(_VETTING)
+def package(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model file, or a folder or pattern of them: the newest valid one.")
+    ],
+    destination: Annotated[
+        str, typer.Argument(metavar="DESTINATION", help="A folder, or gs://, s3:// or az:// BUCKET/FOLDER.")
+    ],
+    version: Annotated[str, typer.Option(metavar="X.Y.Z", help="The component's version, which never changes.")],
+    name: Annotated[str | None, typer.Option(help="The component's name; else the model's.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every valid model of a folder or pattern.")] = False,
+    target: Annotated[
+        list[_Target] | None, typer.Option(help=f"What it is made for ({_Target.X86_64}); repeatable.")
+    ] = None,
+    engine: Annotated[
+        _Engine, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
+    ] = _Engine.ONNX,
+    precision: Annotated[
+        NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
+    ] = NumberPrecision.FP32,
+    calibration: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="With int8: a folder of images like those that it will get.")
+    ] = None,
+    least_agreement: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help=f"With int8: share of these that get the same answer ({LEAST_AGREEMENT})."),
+    ] = None,
+    sign: Annotated[
+        Path | None,
+        typer.Option(metavar="KEY", help="Sign it with a private key, in PEM, of the curve prime256v1 say."),
+    ] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --sign: the key's certificate, then those that lead to an authority; repeatable."),
+    ] = None,
+    *,
+    job: Mapping[str, Any],
+) -> int:
+    """Vets a model, and packs its compiled form, its card and its labels for devices, beside a recipe for Greengrass.
+
+    The same inputs give the same bytes. The last line of standard output is the address of the archive.
+    """
+    stderr = PlainConsole(stderr=True)
+    storage = any_storage()
+    where = read_shelf(destination)
+    targets: list[Target] = [each.value for each in dict.fromkeys(target or [_Target.X86_64])]
+    order = Order(
+        version,
+        tuple(targets),
+        engine.value,
+        quantization_of(precision, calibration, least_agreement),
+        signer_of(sign, certificate or ()),
+    )
+    if every and name is not None:
+        raise CommandRefused("--name goes with one model, not with --all")
+    found = _found(storage, model, every)
+    with tempfile.TemporaryDirectory(prefix="hotswap-package-") as folder:
+        try:
+            compiled = _compiled(storage, stderr, found, Path(folder), order, job, every)
+            names = names_of_their_own(compiled) if every else [name]
+            packed = [
+                pack_for_devices(each, where, Path(folder), order, own)
+                for each, own in zip(compiled, names, strict=True)
+            ]
+            _put(storage, stderr, where, packed)
+        except OSError as error:
+            raise CommandFailed(f"nothing was packaged: {one_line(error)}") from error
+    return OK
+
+
+def _found(storage: AnyStorage, model: str, every: bool) -> list[str]:
+    """The addresses of the models in question, the newest first.
+
+    Raises:
+        CommandRefused: there is none, or one is named where all are asked for.
+    """
+    is_folder = model.endswith("/") or ("://" not in model and Path(model).is_dir())
+    if not is_folder and not any(character in model for character in "*?["):
+        if every:
+            raise CommandRefused(f"{model} is no folder; --all takes a folder, or a pattern in quotes")
+        return [model]
+    pattern = f"{model.rstrip('/')}/*" if is_folder else model
+    try:
+        with asking(pattern):
+            files = newest_first(list_models(storage, pattern))
+    except StorageUnavailable as error:
+        raise CommandRefused(str(error)) from error
+    found = [file.uri for file in files if not is_folder or PurePosixPath(file.uri).suffix.lower() in MODEL_SUFFIXES]
+    if not found:
+        raise CommandRefused(f"there is no model file in {model}")
+    return found
+
+
+def _compiled(
+    storage: AnyStorage,
+    stderr: Console,
+    found: Sequence[str],
+    folder: Path,
+    order: Order,
+    job: Mapping[str, Any],
+    every: bool,
+) -> list[Compiled]:
+    """The newest that is valid, or all that are; of the others it is told why not.
+
+    Raises:
+        CommandFailed: there is none.
+        CommandRefused: there is no such file.
+    """
+    telling = Telling(partial(working, stderr), partial(tracked, stderr))
+    compiled = []
+    for number, model in enumerate(found):
+        place = folder / str(number)
+        place.mkdir()
+        try:
+            compiled.append(compile_for_devices(storage, model, place, order, _vetting(storage, job), telling))
+        except FileNotFoundError as error:
+            raise CommandRefused(f"there is no file {model}") from error
+        except (ModelRejected, QuantizedOtherwise) as refusal:
+            say(f"{model} is left out: {refusal}", stderr=True)
+            continue
+        if compiled[-1].quantized is not None:
+            print_agreement(compiled[-1].quantized)
+        if not every:
+            break
+    if not compiled:
+        which = found[0] if len(found) == 1 else f"none of {len(found)} models"
+        raise CommandFailed(f"{which} cannot be packaged, and nothing was written")
+    return compiled
+
+
+def _vetting(storage: AnyStorage, job: Mapping[str, Any]) -> Callable[[EngineChoice], Any]:
+    return lambda engine: vetting(storage, engine, **job)
+
+
+def _put(storage: AnyStorage, stderr: Console, where: str, packed: Sequence[Packaged]) -> None:
+    """Writes what is not there yet, once it is known that nothing there has other bytes."""
+    with asking(where):
+        lacking = [missing(storage, each.files) for each in packed]
+    for each, files in zip(packed, lacking, strict=True):
+        if not files:
+            say(f"{each.title} is there already with the same bytes; nothing was written")
+        else:
+            with _transfer(stderr, files) as told:
+                put_once(storage, files, told)
+            of = each.components[0]
+            say(f"{each.title}: {of.runtime.engine}, {of.precision}, {each.size:,} bytes, made of {of.model_id}")
+        for archive in each.archives:
+            say(archive)
+
+
+@contextmanager
+def _transfer(console: Console, files: Sequence[Shelved]) -> Iterator[Callable[[Shelved], Told]]:
+    """A progress bar for several files; yields what is given each."""
+    columns = (TextColumn("writing"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=sum(file.path.stat().st_size for file in files))
+
+        def told(file: Shelved) -> Told:
+            if not console.is_terminal:
+                say(f"writing {file.uri} ({file.path.stat().st_size:,} bytes) …", stderr=True)
+            return lambda written: progress.advance(task, written)
+
+        yield told
