@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -91,10 +92,7 @@ def _seconds(text: str) -> float:
 def _run(arguments: argparse.Namespace) -> int:
     if not arguments.images.is_dir():
         return _failed(f"there is no folder {arguments.images}", USAGE_ERROR)
-    stop = threading.Event()
-    with DeviceModels(arguments.component, cache_of_user(), _tell) as models:
-        for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: stop.set())
+    with _until_told() as stop, DeviceModels(arguments.component, cache_of_user(), _tell) as models:
         records = Records(arguments.output, arguments.dead_letters)
         images = ImageFolder(arguments.images, arguments.again)
         runner = Runner(images, models, records, _say, _tell, stop)
@@ -104,6 +102,19 @@ def _run(arguments: argparse.Namespace) -> int:
         threading.Thread(target=_end_soon, args=[models, stop], daemon=True).start()
         runner.run(arguments.interval)
     return OK
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """Yields what is set once the process is asked to end."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _once(component: Path, models: DeviceModels, runner: Runner, stop: threading.Event) -> int:

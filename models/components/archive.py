@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zipfile
@@ -96,4 +97,12 @@ def _damage_is_a_refusal() -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise ComponentRefused(ComponentFault.NOT_A_COMPONENT, f"it is damaged: {one_line(error)}") from error
+        raise _damaged(error) from error
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # of a place before the file's beginning
+            raise _damaged(error) from error
+        raise
+
+
+def _damaged(error: Exception) -> ComponentRefused:
+    return ComponentRefused(ComponentFault.NOT_A_COMPONENT, f"it is damaged: {one_line(error)}")

@@ -28,6 +28,8 @@ _RETRIES = 3
 _RETRY_SECONDS = 30
 _MOST_BYTES = 5 << 30
 """What S3 takes in one request, which alone can be conditional."""
+_MACHINES_ROLE = "169.254.169.254"
+"""Who is asked last for credentials, where there are no others: the machine itself."""
 _HOW = {
     "s3": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or use a machine with a role",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or a token",
@@ -138,8 +140,10 @@ def _trouble(uri: str, what: str) -> Iterator[None]:
 
     try:
         yield
-    except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+    except (AlreadyExistsError, PreconditionError):
         raise
+    except FileNotFoundError as error:
+        raise FileNotFoundError(uri) from error
     except (BaseError, ValueError, OSError) as error:
         raise StorageUnavailable(f"{uri} {what}: {_in_words(error, uri)}") from error
 
@@ -159,5 +163,5 @@ def _in_words(error: Exception, uri: str) -> str:
     if isinstance(error, UnauthenticatedError):
         return f"the credentials are not accepted; {how}"
     # Its texts go over many lines, the first of which says what there is to say.
-    first = str(error).strip().partition("\n")[0]
-    return f"{one_line(first)}; {how}" if "credential" in first.lower() else one_line(first)
+    first = one_line(str(error).strip().partition("\n")[0])
+    return f"{first}; {how}" if _MACHINES_ROLE in first else first

@@ -1,0 +1,65 @@
+"""S3 and Azure Blob Storage on this machine: moto's server, and Azurite where it is installed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""Azurite's own, which its manual tells everybody."""
+BUCKET = "models"
+
+
+@contextmanager
+def s3_bucket(patch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of an empty bucket, which the environment says how to reach."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        for name, value in {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+        }.items():
+            patch.setenv(name, value)
+        client = boto3.client("s3", region_name="us-east-1")
+        client.create_bucket(Bucket=BUCKET)
+        yield f"s3://{BUCKET}"
+    finally:
+        server.stop()
+
+
+@contextmanager
+def azure_container(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[str]:
+    """The address of an empty container, which the environment says how to reach; skips where there is no Azurite."""
+    from azure.storage.blob import BlobServiceClient
+
+    azurite = shutil.which("azurite-blob")
+    if azurite is None:
+        pytest.skip("needs Azurite: npm install -g azurite")
+    command = [azurite, "--blobPort", "0", "--location", str(folder), "--skipApiVersionCheck", "--disableTelemetry"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            told = (re.search(r"listens on (http://\S+)", line) for line in process.stdout)
+            endpoint = f"{next(match[1] for match in told if match)}/{ACCOUNT}"
+            patch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
+            patch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
+            patch.setenv("AZURE_STORAGE_ENDPOINT", endpoint)
+            with BlobServiceClient(endpoint, credential={"account_name": ACCOUNT, "account_key": KEY}) as client:
+                client.create_container(BUCKET)
+            yield f"az://{BUCKET}"
+        finally:
+            process.terminate()
