@@ -12,8 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.packaging.conftest import ROOT, copy_of_the_tree
-from tests.packaging.test_wheels import UNREACHABLE, UV
+from tests.packaging.conftest import ROOT, UNREACHABLE, UV, copy_of_the_tree
 
 FILES = ("requirements.txt", "tests/requirements.txt")
 PYTHONS = ("3.11", "3.12", "3.13")

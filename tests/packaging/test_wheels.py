@@ -15,20 +15,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from models.components.runtimes import RUNTIMES
 from tests.model_files import tiny_classifier
 from tests.packaging.conftest import ROOT
 from tests.sample_images import encoded, mosaic
-
-UV = Path(sys.prefix) / "bin" / "uv"
-UNREACHABLE = (
-    "dns error",
-    "error sending request",
-    "Failed to fetch",
-    "Connection",
-    "Network",
-    "timed out",
-    "NewConn",
-)
 
 # What `models` alone is not for: each is imported as it is needed, or by the one module of its engine.
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
@@ -88,16 +78,28 @@ def test_the_sdist_holds_what_a_build_needs(built: Path) -> None:
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "edge/"))]
 
 
-def test_the_wheel_of_the_edge_is_models_alone(edge_wheel: Path) -> None:
-    assert names_in(edge_wheel) == modules_of("models")
+def test_the_wheel_of_the_edge_is_its_program_and_models(edge_wheel: Path) -> None:
+    assert names_in(edge_wheel) == modules_of("edge", "models")
+
+
+def test_the_wheel_of_the_job_leaves_the_edge_out(job_wheel: Path) -> None:
+    assert not [name for name in names_in(job_wheel) if name.startswith("edge/")]
 
 
 def test_the_edge_needs_little_and_in_the_jobs_ranges(job_wheel: Path, edge_wheel: Path) -> None:
     stated = {each.name: each for each in map(Requirement, metadata_of(job_wheel)["Requires-Dist"])}
     needed = [Requirement(each) for each in metadata_of(edge_wheel)["Requires-Dist"]]
 
-    assert {each.name for each in needed} == {"h5py", "numpy", "onnx", "onnxruntime", "pillow", "psutil"}
+    always = {each.name for each in needed if each.marker is None}
+    assert always == {"numpy", "onnxruntime", "packaging", "pillow", "psutil"}
+    assert {each.name for each in needed} - always == {"h5py", "onnx", "openvino"}
     assert [each for each in needed if each.specifier != stated[each.name].specifier] == []
+
+
+def test_a_component_states_its_runtime_in_the_range_of_the_job(job_wheel: Path) -> None:
+    stated = {each.name: each for each in map(Requirement, metadata_of(job_wheel)["Requires-Dist"])}
+
+    assert [each for each in RUNTIMES if SpecifierSet(each.range) != stated[each.package].specifier] == []
 
 
 def test_both_have_the_version_of_models_and_run_on_the_same_pythons(job_wheel: Path, edge_wheel: Path) -> None:
@@ -109,25 +111,6 @@ def test_both_have_the_version_of_models_and_run_on_the_same_pythons(job_wheel: 
     assert SpecifierSet(of_job) == SpecifierSet(of_edge)
 
 
-@pytest.fixture(scope="module")
-def edge_python(edge_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of an environment in which the edge's wheel and what it needs are installed, and nothing else."""
-    place = tmp_path_factory.mktemp("installed") / "edge"
-    python = place / "bin" / "python"
-    if UV.is_file():
-        make = [[str(UV), "venv", "--quiet", "--python", sys.executable, str(place)]]
-        make += [[str(UV), "pip", "install", "--quiet", "--python", str(python), str(edge_wheel)]]
-    else:
-        make = [[sys.executable, "-m", "venv", str(place)]]
-        make += [[str(python), "-m", "pip", "install", "--quiet", "--retries=1", str(edge_wheel)]]
-    for command in make:
-        done = subprocess.run(command, cwd=place.parent, capture_output=True, text=True, check=False)
-        if done.returncode and any(sign in done.stderr for sign in UNREACHABLE):
-            pytest.skip("the package registry cannot be reached")
-        assert done.returncode == 0, done.stderr
-    return python
-
-
 def run_outside(python: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
     """What a program does where only the packages of `python` can be seen."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -136,20 +119,22 @@ def run_outside(python: Path, *command: str | Path) -> subprocess.CompletedProce
     )
 
 
-def test_each_model_module_is_importable_where_only_the_edge_is_installed(edge_python: Path) -> None:
-    [site] = edge_python.parents[1].glob("lib/python*/site-packages")
+def test_each_model_module_is_importable_where_only_the_edge_is_installed(vetting_python: Path) -> None:
+    [site] = vetting_python.parents[1].glob("lib/python*/site-packages")
     assert {path.name for path in site.iterdir()}.isdisjoint(OF_THE_JOB)
-    done = run_outside(edge_python, IMPORTS, "none")
+    done = run_outside(vetting_python, IMPORTS, "none")
 
     assert done.returncode == 0, done.stderr
     assert {"models.live", "models.engines.onnx_engine", "models.vetting.vetter"} <= set(done.stdout.split())
 
 
-def test_a_device_vets_a_model_and_answers(edge_python: Path, tmp_path: Path) -> None:
+def test_a_device_vets_a_model_and_answers(vetting_python: Path, tmp_path: Path) -> None:
     tiny_classifier(tmp_path / "m.onnx", favours=2, card={"labels": ["cat", "dog", "emu"]})
     (tmp_path / "image.png").write_bytes(encoded(mosaic(20, 10), "PNG"))
 
-    done = run_outside(edge_python, VETS_AND_ANSWERS, tmp_path / "*.onnx", tmp_path / "image.png", tmp_path / "cache")
+    done = run_outside(
+        vetting_python, VETS_AND_ANSWERS, tmp_path / "*.onnx", tmp_path / "image.png", tmp_path / "cache"
+    )
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "emu\n"
