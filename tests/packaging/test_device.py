@@ -14,6 +14,7 @@ import pytest
 from launch.cli import app
 from launch.command_line import run
 from tests.model_files import tiny_classifier
+from tests.packaging.environments import environment
 from tests.packaging.test_wheels import OF_THE_JOB
 from tests.sample_images import encoded, mosaic
 from tests.waiting import eventually
@@ -21,6 +22,12 @@ from tests.waiting import eventually
 MIB = 1 << 20
 MOST_INSTALLED = 250 * MIB
 MOST_IDLE = 150 * MIB
+
+
+@pytest.fixture(scope="module")
+def edge_python(edge_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment in which the edge's wheel and what it needs are installed, and nothing else."""
+    return environment(tmp_path_factory.mktemp("installed") / "edge", [str(edge_wheel)])
 
 
 @pytest.fixture
@@ -46,7 +53,8 @@ def on_device(python: Path, component: Path, images: Path, *more: str) -> list[s
     return [str(word) for word in command]
 
 
-def environment(tmp_path: Path) -> dict[str, str]:
+def variables(tmp_path: Path) -> dict[str, str]:
+    """The environment of a device, without this checkout."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return kept | {"HOTSWAP_CACHE": str(tmp_path / "device")}
 
@@ -61,7 +69,7 @@ def test_a_component_runs_where_only_the_edge_is_installed(
     done = subprocess.run(
         on_device(edge_python, component, images, "--interval", "0", "--output", str(tmp_path / "out.jsonl")),
         cwd=tmp_path,
-        env=environment(tmp_path),
+        env=variables(tmp_path),
         capture_output=True,
         text=True,
         check=False,
@@ -84,7 +92,7 @@ def test_an_idle_device_takes_little_memory(edge_python: Path, component: Path, 
     output = tmp_path / "out.jsonl"
     command = on_device(edge_python, component, images, "--interval", "0.5", "--output", str(output))
     with subprocess.Popen(
-        command, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=tmp_path, env=variables(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
         try:
             eventually(lambda: output.exists() and output.read_text(), "a result")

@@ -12,7 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.packaging.conftest import ROOT, UNREACHABLE, UV, copy_of_the_tree
+from tests.packaging.conftest import ROOT, copy_of_the_tree
+from tests.packaging.environments import UNREACHABLE, UV
 
 FILES = ("requirements.txt", "tests/requirements.txt")
 PYTHONS = ("3.11", "3.12", "3.13")

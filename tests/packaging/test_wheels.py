@@ -18,13 +18,20 @@ from packaging.specifiers import SpecifierSet
 from models.components.runtimes import RUNTIMES
 from tests.model_files import tiny_classifier
 from tests.packaging.conftest import ROOT
+from tests.packaging.environments import environment, run_outside
 from tests.sample_images import encoded, mosaic
 
 # What `models` alone is not for: each is imported as it is needed, or by the one module of its engine.
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
 OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "google.cloud", "typer", "rich", "transforms", "launch")
 
-DATA_FILES = ("launch/dataflow/flex_template/metadata.json", "launch/dataflow/container/Dockerfile")
+PACKAGES = ("beam_pipeline", "launch", "models", "serving", "transforms")
+DATA_FILES = (
+    "launch/dataflow/flex_template/metadata.json",
+    "launch/dataflow/container/Dockerfile",
+    "serving/messages/published.binpb",
+    "serving/over_http/openapi.json",
+)
 IMPORTS = Path(__file__).with_name("import_models.py")
 VETS_AND_ANSWERS = Path(__file__).with_name("vet_and_answer.py")
 
@@ -62,8 +69,8 @@ def test_the_wheel_of_the_job_runs_outside_the_checkout(job_wheel: Path, tmp_pat
     assert all(line.startswith(str(site)) for line in done.stdout.splitlines()), done.stdout
 
 
-def test_the_wheel_of_the_job_is_its_four_packages_and_the_template(job_wheel: Path) -> None:
-    modules = modules_of("beam_pipeline", "launch", "models", "transforms")
+def test_the_wheel_of_the_job_is_its_packages_and_what_lies_in_them_beside_code(job_wheel: Path) -> None:
+    modules = modules_of(*PACKAGES)
 
     assert names_in(job_wheel) == modules | set(DATA_FILES)
 
@@ -74,16 +81,12 @@ def test_the_sdist_holds_what_a_build_needs(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     needed = {"setup.py", "README.md", "LICENSE", *DATA_FILES}
-    assert needed | modules_of("beam_pipeline", "launch", "models", "transforms") <= names
+    assert needed | modules_of(*PACKAGES) <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "edge/"))]
 
 
 def test_the_wheel_of_the_edge_is_its_program_and_models(edge_wheel: Path) -> None:
     assert names_in(edge_wheel) == modules_of("edge", "models")
-
-
-def test_the_wheel_of_the_job_leaves_the_edge_out(job_wheel: Path) -> None:
-    assert not [name for name in names_in(job_wheel) if name.startswith("edge/")]
 
 
 def test_the_edge_needs_little_and_in_the_jobs_ranges(job_wheel: Path, edge_wheel: Path) -> None:
@@ -111,12 +114,10 @@ def test_both_have_the_version_of_models_and_run_on_the_same_pythons(job_wheel: 
     assert SpecifierSet(of_job) == SpecifierSet(of_edge)
 
 
-def run_outside(python: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    """What a program does where only the packages of `python` can be seen."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(
-        [python, *command], cwd=python.parent, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+@pytest.fixture(scope="module")
+def vetting_python(edge_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment in which the edge's wheel and what it vets with are installed, and nothing else."""
+    return environment(tmp_path_factory.mktemp("installed") / "vetting", [f"{edge_wheel}[vetting]"])
 
 
 def test_each_model_module_is_importable_where_only_the_edge_is_installed(vetting_python: Path) -> None:
@@ -132,9 +133,8 @@ def test_a_device_vets_a_model_and_answers(vetting_python: Path, tmp_path: Path)
     tiny_classifier(tmp_path / "m.onnx", favours=2, card={"labels": ["cat", "dog", "emu"]})
     (tmp_path / "image.png").write_bytes(encoded(mosaic(20, 10), "PNG"))
 
-    done = run_outside(
-        vetting_python, VETS_AND_ANSWERS, tmp_path / "*.onnx", tmp_path / "image.png", tmp_path / "cache"
-    )
+    image, cache = tmp_path / "image.png", tmp_path / "cache"
+    done = run_outside(vetting_python, VETS_AND_ANSWERS, tmp_path / "*.onnx", image, cache)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "emu\n"
