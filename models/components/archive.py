@@ -85,7 +85,7 @@ def _require_small_list(file: BinaryIO) -> None:
 
 def _require_plain(member: zipfile.ZipInfo) -> None:
     kind = member.external_attr >> 16 & _KINDS
-    if kind not in (0, _REGULAR) or member.is_dir():
+    if kind not in (0, _REGULAR) or member.filename.endswith("/"):
         raise ComponentRefused(ComponentFault.UNSAFE_NAME, f"{ascii(member.filename)[:100]} in it is no plain file")
     if member.flag_bits & _ENCRYPTED or member.compress_type not in _METHODS:
         raise ComponentRefused(ComponentFault.NOT_A_COMPONENT, "it is encrypted, or packed in a way that is not read")

@@ -177,6 +177,16 @@ def test_two_files_of_one_name_are_refused(archive: Path) -> None:
     assert refused(archive).fault == ComponentFault.UNSAFE_NAME
 
 
+def test_a_file_without_a_name_is_refused(archive: Path) -> None:
+    data = bytearray(repacked(archive, changed("ABCD", b"")).read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 28 : entry + 32] = struct.pack("<HH", 0, 4)  # its name becomes a field of another kind
+    data[entry + 46 : entry + 50] = b"AB\x00\x00"
+    archive.write_bytes(data)
+
+    assert refused(archive).fault == ComponentFault.UNSAFE_NAME
+
+
 def test_a_link_in_a_folder_is_not_followed(archive: Path) -> None:
     folder = unpacked(archive, archive.parent / "folder")
     (folder / "model.onnx").rename(archive.parent / "elsewhere.onnx")

@@ -33,7 +33,8 @@ def read(uri: str) -> bytes:
 
 
 def test_a_file_is_there_once_it_was_put(bucket: str, tmp_path: Path) -> None:
-    uri, told = f"{bucket}/folder/put.zip", []
+    uri = f"{bucket}/folder/put.zip"
+    told: list[int] = []
     assert not AnyStorage().exists(uri)
 
     AnyStorage().put(local(tmp_path, b"0123456789"), uri, told.append)
