@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +26,8 @@ from models.registry.cache import ArtefactCache
 from models.trees import remove_tree
 
 LOOK_SECONDS = 0.5
+FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 60.0
 _KEPT = 3
 """Components that lie on the disk: the live one, the one before, which may have to take over, and one that comes."""
 
@@ -55,6 +59,7 @@ class DeviceModels:
         self._components: dict[ModelReference, Component] = {}
         self._judged: Seen | None = None
         self._unsettled: Seen | None = None
+        self._trouble = ""
         self._looks = 0
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -142,26 +147,34 @@ class DeviceModels:
         self._left.close()
 
     def _run(self) -> None:
-        told = ""
-        first = True
+        pause, again_at = 0.0, math.inf
+        settled = False
         while not self._closing.is_set():
-            trouble = ""
+            if time.monotonic() >= again_at:
+                self._judged, again_at = None, math.inf
             try:
-                refusal = self.look(settled=not first)
-                trouble = str(refusal or "")
+                if refusal := self.look(settled):
+                    self._tell_trouble(str(refusal))
             except OSError as error:
-                trouble = typed_line(error)
-            if trouble and trouble != told:
-                live = self.live.peek()
-                goes_on = f"{live.reference.uri} goes on" if live else "waiting for another"
-                self._tell(f"{self._path} is not taken: {trouble}; {goes_on}")
-                told = trouble
-            first = False
+                # Writing wears a device's disk: what fails is tried again ever more seldom, unless it changes.
+                self._judged = _seen(self._path)
+                pause = min(max(FIRST_PAUSE_SECONDS, 2 * pause), _LONGEST_PAUSE_SECONDS)
+                again_at = time.monotonic() + pause
+                if (trouble := typed_line(error)) != self._trouble:
+                    self._tell_trouble(trouble)
+                    self._trouble = trouble
+            settled = True
             self.tell_events()
             self._closing.wait(LOOK_SECONDS)
 
+    def _tell_trouble(self, trouble: str) -> None:
+        live = self.live.peek()
+        goes_on = f"{live.reference.uri} goes on" if live else "waiting for another"
+        self._tell(f"{self._path} is not taken: {trouble}; {goes_on}")
+
     def _take(self, opened: OpenedComponent) -> None:
         reference, component = opened.vetted.reference, opened.component
+        self._trouble = ""
         if reference in self._opened:  # the same again, in another place
             remove_tree(opened.vetted.artefact.folder)
         else:

@@ -22,8 +22,8 @@ Precision = Literal["fp32", "int8"]
 COMPONENT_FORMAT = 1
 CARD_FILE, LABELS_FILE = "card.json", "labels.json"
 MOST_FILES = 32
-MOST_BYTES = (1 << 32) - (1 << 20)
-"""Of all files of a component: an archive needs no extension of the format."""
+MOST_BYTES = (1 << 31) - (1 << 20)
+"""Of all files of a component: with more an archive needs an extension of the format."""
 MOST_MANIFEST_BYTES = 1 << 20
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

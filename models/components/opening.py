@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -108,10 +109,10 @@ def _taken_in(source: _Source, folder: Path) -> OpenedComponent:
 
 def _require_room(component: Component, folder: Path) -> None:
     needed, free = sum(file.size for file in component.files), shutil.disk_usage(folder).free
-    if needed > MOST_BYTES or needed > free:
-        raise ComponentRefused(
-            ComponentFault.TOO_LARGE, f"its {needed:,} bytes are more than there is room for, {min(free, MOST_BYTES):,}"
-        )
+    if needed > MOST_BYTES:
+        raise ComponentRefused(ComponentFault.TOO_LARGE, f"its {needed:,} bytes are more than {MOST_BYTES:,}")
+    if needed > free:  # which may change
+        raise OSError(errno.ENOSPC, f"its {needed:,} bytes are more than there is room for, {free:,}", str(folder))
 
 
 def _copy_proved(reading: IO[bytes], file: ComponentFile, target: Path) -> None:

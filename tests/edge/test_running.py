@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
 from tests.component_files import component, component_of, unpacked, with_manifest
 from tests.edge.conftest import Device
 from tests.waiting import eventually
@@ -125,6 +127,24 @@ def test_a_component_that_is_taken_away_goes_on(device: Device, tmp_path: Path) 
 
     device.add("after.png")
     assert label(device, "after.png") == "ant"
+
+
+def test_a_full_disk_changes_nothing_and_passes(
+    device: Device, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device.point_at(component_of(tmp_path, favours=0))
+    device.start()
+    device.add("before.png")
+    assert label(device, "before.png") == "ant"
+    full = shutil.disk_usage(tmp_path)._replace(free=100)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: full)
+        device.point_at(component_of(tmp_path, favours=1, version="1.0.1"))
+        eventually(device.has_told("more than there is room for"), "the news")
+        device.add("meanwhile.png")
+        assert label(device, "meanwhile.png") == "ant"
+
+    eventually(device.has_told("live: animals 1.0.1"), "the same component, once there is room")
 
 
 def test_a_device_waits_for_its_first_component(device: Device, tmp_path: Path) -> None:
