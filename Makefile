@@ -133,12 +133,14 @@ image-check: $(TESTS_READY) ## build the container and work in it; needs root, b
 LOCK = $(UV) pip compile --quiet --universal --python-version $(firstword $(PYTHONS)) --fork-strategy fewest \
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-lock: ## write requirements.txt and tests/requirements.txt anew; UPGRADE=1 takes the newest versions
+lock: ## write the pinned versions of the job, the tests and the server anew; UPGRADE=1 takes the newest
 	$(if $(wildcard $(UV)),,$(make_venv))
 	@$(GET_UV) || { echo "error: uv $(UV_VERSION) cannot be had, and pip cannot lock" >&2; exit 1; }
 	@$(LOCK) --no-strip-extras --output-file requirements.txt setup.py
 	@$(LOCK) --extra demo --extra bench --constraints requirements.txt --output-file tests/requirements.txt \
 		setup.py tests/requirements.in
+	@$(LOCK) --constraints requirements.txt --override launch/container/left-out.in \
+		--output-file launch/container/serving-requirements.txt setup.py
 
 wheels: $(DEMO_READY) ## build the wheels of the job and of the edge into dist/
 	@rm -rf build edge/build
