@@ -61,7 +61,9 @@ def packages() -> Iterator[Finding]:
     required = requirements()
     if is_a_servers():
         required = [each for each in required if each.name not in LEFT_OUT]
-        yield Finding("ok", "a server's installation: without Beam it runs no job, without TensorFlow it vets no Keras file")
+        yield Finding(
+            "ok", "a server's installation: without Beam and TensorFlow it runs no job, and vets no Keras file"
+        )
     if not required:
         yield Finding("warn", "the project states no requirements here", "install it: pip install .")
         return

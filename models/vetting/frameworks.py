@@ -37,4 +37,4 @@ def require_installed(engine: EngineName) -> None:
         KerasMissing: it is TensorFlow, which is not installed.
     """
     if engine == "tensorflow" and find_spec("tensorflow") is None:
-        raise KerasMissing("it was compiled for TensorFlow, which is not installed here; install it, or publish it as .onnx")
+        raise KerasMissing("it was compiled for TensorFlow, which is not installed here; publish it as .onnx")
