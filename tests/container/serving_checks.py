@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import signal
 import socket
 import subprocess
 import urllib.error
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -67,7 +65,7 @@ def nothing_but_tmp_can_be_written(pod: Pod) -> str:
     """Its user is not root, and its root is read-only."""
     places = ("/", "/etc", "/opt/hotswap", "/home", "/usr", MODELS)
     written = [place for place in places if pod.inside.succeeds("touch", f"{place}/written")]
-    if written or not pod.inside.succeeds("touch", "/tmp/written"):  # noqa: S108 - in the container
+    if written or not pod.inside.succeeds("touch", "/tmp/written"):
         raise CommandFailed(f"in the container, {' and '.join(written) or '/tmp alone cannot'} can be written")
     if pod.inside.succeeds("test", "-w", "/proc/sys") or not pod.inside.succeeds("sh", "-c", "test $(id -u) -gt 10000"):
         raise CommandFailed("the container's user is one that may do more than others")
@@ -108,9 +106,8 @@ def it_answers_through_a_swap_and_drains(pod: Pod) -> str:
         second = _dropped(pod, "second")
         eventually(lambda: _answer() == ("second", second), "answers of the second model")
         [process] = psutil.Process(server.pid).children()
-        left = [each for each in process.children() if each.status() == psutil.STATUS_ZOMBIE]
-        if left:
-            raise CommandFailed(f"the server leaves {len(left)} ended processes behind, as the first process of its pod")
+        if left := [each for each in process.children() if each.status() == psutil.STATUS_ZOMBIE]:
+            raise CommandFailed(f"the first process of a pod leaves {len(left)} behind that have ended")
         process.terminate()
         code = server.wait(_SECONDS)
     if code != 0:
@@ -146,7 +143,7 @@ def _answer() -> tuple[str, str]:
         f"{_ADDRESS}/v1/models/{_NAME}:predict", asked, {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=_SECONDS) as response:
-        [prediction]: list[dict[str, Any]] = json.load(response)["predictions"]
+        [prediction] = json.load(response)["predictions"]
     return str(prediction["labels"]), str(prediction["model_id"]).rpartition(":")[2]
 
 
