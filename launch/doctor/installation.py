@@ -20,7 +20,7 @@ from launch.code_version import DISTRIBUTION, ROOT, setup_file
 from launch.doctor.findings import Finding
 from models.vetting.frameworks import KERAS
 
-OURS = ("models", "transforms", "beam_pipeline", "launch")
+OURS = ("models", "transforms", "serving", "beam_pipeline", "launch")
 """The packages at this project's top."""
 LEFT_OUT = ("apache-beam", "tensorflow", "keras", "tf-keras", "tf2onnx", "google-cloud-pubsub")
 """The distributions that a server's installation does without, as `launch/container/left-out.in` has them."""

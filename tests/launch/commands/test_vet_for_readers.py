@@ -37,6 +37,7 @@ def test_a_verdict_and_a_compiled_form_are_there_for_who_cannot_vet(
     monkeypatch.setattr(sys, "executable", "/bin/false")  # no child begins
     with reader("m/*.onnx", tmp_path / "elsewhere") as serving:
         statement = eventually(lambda: serving.watch.statement, "the model is stated")
+        assert statement is not None
         assert statement.reference.model_id == model_id("m/a.onnx")
         assert serving.vetter.obtain(statement.reference).artefact.manifest.engine == "onnx"
 
@@ -50,6 +51,7 @@ def test_a_keras_file_is_served_without_keras_once_it_was_vetted_elsewhere(
         without.setitem(sys.modules, "tensorflow", None)
         with reader("m/*", tmp_path / "elsewhere") as serving:
             statement = eventually(lambda: serving.watch.statement, "the other model is stated")
+            assert statement is not None
             assert statement.reference.model_id == model_id("m/a.onnx")
             assert serving.events.counts()["rejected"] == 0
             assert "TensorFlow" in error_line(hotswap("vet", "m/k.h5"))
