@@ -23,23 +23,30 @@ def is_well(what: str, port: int) -> bool:
         what: `live` or `ready`.
         port: of HTTP.
     """
-    unverified = ssl.create_default_context()
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
     plain = http.client.HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
     try:
         return _says_well(plain, what)
-    except OSError as error:
-        if isinstance(error, ConnectionRefusedError | TimeoutError):
-            return False
-    except http.client.HTTPException:
-        pass
-    try:
-        return _says_well(http.client.HTTPSConnection("127.0.0.1", port, timeout=_SECONDS, context=unverified), what)
-    except ssl.SSLError as error:
-        return "certificate required" in str(error).lower().replace("_", " ")
-    except (OSError, http.client.HTTPException):
+    except (ConnectionRefusedError, TimeoutError):
         return False
+    except (OSError, http.client.HTTPException):  # it speaks TLS, or nothing that is understood here
+        return _is_well_behind_tls(what, port)
+
+
+def _is_well_behind_tls(what: str, port: int) -> bool:
+    unverified = ssl.create_default_context()
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
+    encrypted = http.client.HTTPSConnection("127.0.0.1", port, timeout=_SECONDS, context=unverified)
+    try:
+        encrypted.connect()
+    except OSError:
+        return False
+    try:
+        return _says_well(encrypted, what)
+    except TimeoutError:
+        return False
+    except (OSError, http.client.HTTPException):  # its side of TLS is done; then it hangs up on who has no certificate
+        return True
 
 
 def _says_well(connection: http.client.HTTPConnection, what: str) -> bool:

@@ -1,4 +1,4 @@
-# The server, without Beam and TensorFlow: the fifth part of the job's image.
+# The server, without Beam and TensorFlow.
 #
 #   docker build -f launch/container/serving.Dockerfile -t REGISTRY/hotswap-serving:TAG .
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL -p 8500:8500 -p 8501:8501 -v $PWD/models:/models:ro \
