@@ -30,13 +30,13 @@ class ReadOnly:
     settings: Mapping[str, Any]
 
     def command(self, *command: str) -> list[str]:
-        """The command line of a command in there, whose process is the first of its own and ends with its parent.
+        """The command line of a command in there, whose process is the first of its own: others end with it.
 
         Its user is the image's, its environment the image's alone; it may gain no privilege, and sees this machine's
         network.
         """
         user, _, group = self.settings["User"].partition(":")
-        alone = ["unshare", "--pid", "--fork", "--kill-child=SIGKILL", "--mount", f"--mount-proc={self.root}/proc"]
+        alone = ["unshare", "--pid", "--fork", "--mount", f"--mount-proc={self.root}/proc"]
         bound = ["--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
         harmless = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *bound]
         folder = f"--chdir={self.settings['WorkingDir']}"

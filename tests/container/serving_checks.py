@@ -127,7 +127,8 @@ def _server(pod: Pod) -> Iterator[subprocess.Popen[bytes]]:
         try:
             yield server
         finally:
-            server.kill()  # which ends all that it has begun
+            for first in psutil.Process(server.pid).children() if server.poll() is None else ():
+                first.kill()  # and whatever it has begun: it is the first process of its pod
 
 
 def _dropped(pod: Pod, name: str) -> str:
