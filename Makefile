@@ -126,7 +126,7 @@ zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write d
 prism: $(DEMO_READY) ## build Beam's portable local runner, with Go
 	@$(BIN)/python -m launch.prism
 
-image-check: $(TESTS_READY) ## build the container and work in it; needs root, buildah and debootstrap; VARIANT=gpu
+image-check: $(TESTS_READY) ## build the container and work in it; needs root, buildah and debootstrap; VARIANT=gpu or serving
 	@$(BIN)/python -m tests.container $(if $(VARIANT),--variant $(VARIANT))
 
 # One set of versions for every supported Python, with markers where they differ. Those in the files are kept if they can.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from models.artefacts import DEFAULT_ENGINE, EngineChoice
 from models.serving import Serving, ServingConfig
 from models.storage.schemes import AnyStorage
 from tests.launch.commands.hotswap_command import Command, drop, error_line, model_id
@@ -20,9 +21,9 @@ REGISTRY = "registry"
 
 
 @contextlib.contextmanager
-def reader(pattern: str, cache: Path) -> Iterator[Serving]:
+def reader(pattern: str, cache: Path, engine: EngineChoice = DEFAULT_ENGINE) -> Iterator[Serving]:
     """Somebody on another machine who reads the folder."""
-    config = ServingConfig(pattern, 0.05, cache_folder=str(cache), registry=REGISTRY)
+    config = ServingConfig(pattern, 0.05, engine, cache_folder=str(cache), registry=REGISTRY)
     with contextlib.closing(Serving(config, AnyStorage())) as serving:
         yield serving
 
@@ -66,6 +67,23 @@ def test_a_keras_file_is_served_without_keras_once_it_was_vetted_elsewhere(
         assert statement is not None
         serving.live.follow(statement)
         assert serving.live.current().reference.model_id == wanted
+
+
+def test_a_model_that_tensorflow_executes_is_told_where_there_is_none(
+    hotswap: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_keras(Path("m/k.h5"))
+    assert hotswap("vet", "m/k.h5", "--engine", "tensorflow", "--registry", REGISTRY).code == 0
+
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with reader("m/*", tmp_path / "elsewhere", "tensorflow") as serving:
+        statement = serving.watch.wait_for_statement()
+        assert statement is not None
+        serving.live.follow(statement)
+        [failed] = eventually(
+            lambda: [event for event in serving.events.drain() if event.event == "failed"], "it is told"
+        )
+    assert "compiled for TensorFlow, which is not installed here; publish it as .onnx" in failed.reason
 
 
 def test_a_rejection_is_there_too_but_not_of_a_file_that_may_still_grow(hotswap: Command) -> None:
