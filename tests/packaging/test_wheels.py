@@ -29,6 +29,7 @@ DATA_FILES = (
     "launch/dataflow/flex_template/metadata.json",
     "launch/dataflow/container/Dockerfile",
     "serving/messages/published.binpb",
+    "serving/over_http/openapi.json",
 )
 IMPORTS = Path(__file__).with_name("import_models.py")
 VETS_AND_ANSWERS = Path(__file__).with_name("vet_and_answer.py")

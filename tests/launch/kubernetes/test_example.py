@@ -96,8 +96,17 @@ def test_everything_is_about_the_same_pods() -> None:
 def test_the_autoscaler_reads_what_the_server_tells_of_its_queue() -> None:
     adapter = yaml.safe_load((KUBERNETES / "prometheus-adapter.yaml").read_text(encoding="utf-8"))
     [rule] = adapter["rules"]["custom"]
+    scraped = yaml.safe_load((KUBERNETES / "prometheus.yaml").read_text(encoding="utf-8"))["extraScrapeConfigs"]
+    [job] = yaml.safe_load(scraped)
     [metric] = OBJECTS["HorizontalPodAutoscaler"]["spec"]["metrics"]
 
+    kept = {each["source_labels"][0]: each["regex"] for each in job["relabel_configs"] if each.get("action") == "keep"}
+    told = {each["target_label"] for each in job["relabel_configs"] if "target_label" in each}
+    assert kept == {
+        "__meta_kubernetes_pod_label_app_kubernetes_io_name": POD["metadata"]["labels"]["app.kubernetes.io/name"],
+        "__meta_kubernetes_pod_container_port_name": "http",
+    }
+    assert told == set(rule["resources"]["overrides"])
     assert metric["pods"]["metric"]["name"] == METRIC
     assert rule["seriesQuery"].startswith(f"{METRIC}{{")
     assert f"\n{METRIC} 3.0\n" in Metrics(lambda: 3, lambda: 1).text().decode()
