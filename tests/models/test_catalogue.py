@@ -210,7 +210,7 @@ def test_the_first_statement_does_not_wait_for_what_others_alone_decide_upon() -
 
 
 def test_a_live_file_that_is_left_to_others_with_its_new_bytes_stays_live_with_its_old_ones() -> None:
-    live, older = stored("live", 2), stored("older", 3)
+    live, older = stored("live", 2), stored("older", 1)
     made = catalogue(live, older)
     made.record(live, good("live", "x"), 101)
     made.record(older, good("older", "y"), 101)
