@@ -126,19 +126,21 @@ zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write d
 prism: $(DEMO_READY) ## build Beam's portable local runner, with Go
 	@$(BIN)/python -m launch.prism
 
-image-check: $(TESTS_READY) ## build the container and work in it; needs root, buildah and debootstrap; VARIANT=gpu
+image-check: $(TESTS_READY) ## build the container and work in it; needs root, buildah and debootstrap; VARIANT=gpu or serving
 	@$(BIN)/python -m tests.container $(if $(VARIANT),--variant $(VARIANT))
 
 # One set of versions for every supported Python, with markers where they differ. Those in the files are kept if they can.
 LOCK = $(UV) pip compile --quiet --universal --python-version $(firstword $(PYTHONS)) --fork-strategy fewest \
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-lock: ## write requirements.txt and tests/requirements.txt anew; UPGRADE=1 takes the newest versions
+lock: ## write the pinned versions of the job, the tests and the server anew; UPGRADE=1 takes the newest
 	$(if $(wildcard $(UV)),,$(make_venv))
 	@$(GET_UV) || { echo "error: uv $(UV_VERSION) cannot be had, and pip cannot lock" >&2; exit 1; }
 	@$(LOCK) --no-strip-extras --output-file requirements.txt setup.py
 	@$(LOCK) --extra demo --extra bench --constraints requirements.txt --output-file tests/requirements.txt \
 		setup.py tests/requirements.in
+	@$(LOCK) --constraints requirements.txt --override launch/container/left-out.in \
+		--output-file launch/container/serving-requirements.txt setup.py
 
 wheels: $(DEMO_READY) ## build the wheels of the job and of the edge into dist/
 	@rm -rf build edge/build

@@ -17,24 +17,20 @@ from packaging.specifiers import SpecifierSet
 
 from tests.model_files import tiny_classifier
 from tests.packaging.conftest import ROOT
+from tests.packaging.environments import environment, run_outside
 from tests.sample_images import encoded, mosaic
-
-UV = Path(sys.prefix) / "bin" / "uv"
-UNREACHABLE = (
-    "dns error",
-    "error sending request",
-    "Failed to fetch",
-    "Connection",
-    "Network",
-    "timed out",
-    "NewConn",
-)
 
 # What `models` alone is not for: each is imported as it is needed, or by the one module of its engine.
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
 OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "google.cloud", "typer", "rich", "transforms", "launch")
 
-DATA_FILES = ("launch/dataflow/flex_template/metadata.json", "launch/dataflow/container/Dockerfile")
+PACKAGES = ("beam_pipeline", "launch", "models", "serving", "transforms")
+DATA_FILES = (
+    "launch/dataflow/flex_template/metadata.json",
+    "launch/dataflow/container/Dockerfile",
+    "serving/messages/published.binpb",
+    "serving/over_http/openapi.json",
+)
 IMPORTS = Path(__file__).with_name("import_models.py")
 VETS_AND_ANSWERS = Path(__file__).with_name("vet_and_answer.py")
 
@@ -72,8 +68,8 @@ def test_the_wheel_of_the_job_runs_outside_the_checkout(job_wheel: Path, tmp_pat
     assert all(line.startswith(str(site)) for line in done.stdout.splitlines()), done.stdout
 
 
-def test_the_wheel_of_the_job_is_its_four_packages_and_the_template(job_wheel: Path) -> None:
-    modules = modules_of("beam_pipeline", "launch", "models", "transforms")
+def test_the_wheel_of_the_job_is_its_packages_and_what_lies_in_them_beside_code(job_wheel: Path) -> None:
+    modules = modules_of(*PACKAGES)
 
     assert names_in(job_wheel) == modules | set(DATA_FILES)
 
@@ -84,7 +80,7 @@ def test_the_sdist_holds_what_a_build_needs(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     needed = {"setup.py", "README.md", "LICENSE", *DATA_FILES}
-    assert needed | modules_of("beam_pipeline", "launch", "models", "transforms") <= names
+    assert needed | modules_of(*PACKAGES) <= names
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "edge/"))]
 
 
@@ -112,28 +108,7 @@ def test_both_have_the_version_of_models_and_run_on_the_same_pythons(job_wheel: 
 @pytest.fixture(scope="module")
 def edge_python(edge_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The Python of an environment in which the edge's wheel and what it needs are installed, and nothing else."""
-    place = tmp_path_factory.mktemp("installed") / "edge"
-    python = place / "bin" / "python"
-    if UV.is_file():
-        make = [[str(UV), "venv", "--quiet", "--python", sys.executable, str(place)]]
-        make += [[str(UV), "pip", "install", "--quiet", "--python", str(python), str(edge_wheel)]]
-    else:
-        make = [[sys.executable, "-m", "venv", str(place)]]
-        make += [[str(python), "-m", "pip", "install", "--quiet", "--retries=1", str(edge_wheel)]]
-    for command in make:
-        done = subprocess.run(command, cwd=place.parent, capture_output=True, text=True, check=False)
-        if done.returncode and any(sign in done.stderr for sign in UNREACHABLE):
-            pytest.skip("the package registry cannot be reached")
-        assert done.returncode == 0, done.stderr
-    return python
-
-
-def run_outside(python: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
-    """What a program does where only the packages of `python` can be seen."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(
-        [python, *command], cwd=python.parent, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
+    return environment(tmp_path_factory.mktemp("installed") / "edge", [str(edge_wheel)])
 
 
 def test_each_model_module_is_importable_where_only_the_edge_is_installed(edge_python: Path) -> None:
