@@ -97,6 +97,7 @@ def test_bodies_have_room_together_and_give_it_back(served: Served) -> None:
         with connect(url) as client:
             client.sendall(begun(PREDICT, 1 << 20) + bytes((1 << 20) - 100))
             full = eventually(lambda: _full(httpx.post(url + PREDICT, content=BODY)), "the room to be full")
+            assert full is not None
             assert "try again" in refused(full, 429)
         eventually(lambda: httpx.post(url + PREDICT, content=BODY).status_code == 200, "room again")
 
