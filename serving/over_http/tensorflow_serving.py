@@ -113,7 +113,7 @@ def _input_of(body: Any, manifest: Manifest) -> tuple[list[bytes], Tensor | None
     if any(map(_holds_bytes, values)):
         if name not in ("", IMAGES):
             raise Refused(Code.INVALID_ARGUMENT, f"bytes are encoded images, the input {IMAGES!r}, not {name[:60]!r}")
-        flat = [each[0] if isinstance(each, list) else each for each in values]
+        flat = [each[0] if isinstance(each, list) and each else each for each in values]
         return [bytes_in(each, f"image {i + 1} of {len(flat)}") for i, each in enumerate(flat)], None, in_rows
     if name == IMAGES != manifest.input_name:
         raise Refused(Code.INVALID_ARGUMENT, 'an image is {"b64": "..."}')

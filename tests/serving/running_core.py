@@ -90,6 +90,7 @@ def http_server(running: RunningCore, access: Access | None = None, **settings: 
         settings: of `application`.
     """
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         application(running.core, access or Access(), **settings),
         loop="none",

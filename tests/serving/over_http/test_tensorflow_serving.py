@@ -136,6 +136,7 @@ def test_metadata_are_as_tensorflow_serving_writes_them(served: Served) -> None:
         ({"instances": [{"images": b64(png()), "image": ROW}]}, "one input is expected"),
         ({"instances": [{"images": b64(png())}, {"image": ROW}]}, "all instances must have 'images'"),
         ({"instances": [b64(png()), ROW]}, "image 2 of 2 is no base64"),
+        ({"instances": [[], b64(png())]}, "image 1 of 2 is no base64"),
         ({"instances": [ROW, b64(png())]}, "image 1 of 2 is no base64"),
         ({"instances": [{"images": "plain"}]}, '{"b64": "..."}'),
         ({"instances": [{"image": b64(png())}]}, "bytes are encoded images"),
