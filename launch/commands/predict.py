@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -129,6 +130,7 @@ class _Asking:
                 say(part)
         else:
             say(f"{image}: {', '.join(parts(answer, self._top))}")
+        sys.stdout.flush()  # who reads from a pipe sees each as it comes
         self._by_model += 1
         self.answered += 1
 
