@@ -67,7 +67,7 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
         await endpoint.start()
         http_task = asyncio.create_task(http.serve(sockets=[http_socket]))
         health = asyncio.create_task(_tell_health(core, endpoint))
-        ready = asyncio.create_task(_tell_ready(core, _ready_line(core, config, endpoint, http_socket), say))
+        ready = asyncio.create_task(_tell_ready(core, endpoint, _ready_line(core, config, endpoint, http_socket), say))
         try:
             await stops.get()
             _LOGGER.info("ending: no longer ready, %d images under way", core.under_way)
@@ -112,8 +112,9 @@ async def _tell_health(core: Core, endpoint: Endpoint) -> None:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _tell_ready(core: Core, line: str, say: Callable[[str], None]) -> None:
+async def _tell_ready(core: Core, endpoint: Endpoint, line: str, say: Callable[[str], None]) -> None:
     await core.wait_until_ready()
+    await endpoint.tell(core.is_ready)
     say(line)
 
 
