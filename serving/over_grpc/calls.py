@@ -11,8 +11,12 @@ import grpc
 from models.errors import typed_line
 from models.printable import logger, printable
 from serving.asking import Refused
+from serving.over_grpc import wire
 
 _LOGGER = logger(__name__)
+
+_LONGEST_DETAIL = 500
+"""Characters: who is told more than some kilobytes of them gets another status in their place."""
 
 Method = Callable[[Any, float], Awaitable[Any]]
 """From a request and its deadline, by the monotonic clock, to the response."""
@@ -32,15 +36,15 @@ def handler(request: Any, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
         method: what it does.
     """
 
-    async def call(asked: Any, context: Any) -> Any:
+    async def call(data: bytes, context: Any) -> Any:
         try:
-            return await method(asked, deadline_of(context))
+            return await method(wire.read(request, data), deadline_of(context))
         except Refused as refused:
-            await context.abort(getattr(grpc.StatusCode, refused.code.grpc), printable(refused.detail))
+            await context.abort(
+                getattr(grpc.StatusCode, refused.code.grpc), printable(refused.detail[:_LONGEST_DETAIL])
+            )
         except Exception as error:
             _LOGGER.exception("a call failed unexpectedly")
             await context.abort(grpc.StatusCode.INTERNAL, printable(typed_line(error)))
 
-    return grpc.unary_unary_rpc_method_handler(
-        call, request_deserializer=request.FromString, response_serializer=lambda response: response.SerializeToString()
-    )
+    return grpc.unary_unary_rpc_method_handler(call, response_serializer=lambda response: response.SerializeToString())

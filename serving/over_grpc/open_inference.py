@@ -12,6 +12,7 @@ from serving.asking import IMAGES, MODEL_ID, Asked, Code, Refused, Tensor, versi
 from serving.core import Core
 from serving.messages.pool import message
 from serving.over_grpc.calls import handler
+from serving.over_grpc.tensor_protos import values_array
 
 SERVICE = "inference.GRPCInferenceService"
 _METHODS = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer")
@@ -124,8 +125,9 @@ def _input_of(request: Any) -> tuple[Any, Tensor | None]:
         return list(given.contents.bytes_contents), None
     if raw:
         return (), Tensor(name, tensors.numbers_of_bytes(raw[0], datatype, shape, name))
-    tensors.dtype_of(datatype, name)
+    dtype = tensors.dtype_of(datatype, name)
     if datatype not in _CONTENTS:
         raise Refused(Code.INVALID_ARGUMENT, f"{name[:60]!r} is {datatype}, which travels in raw_input_contents alone")
-    values = list(getattr(given.contents, _CONTENTS[datatype]))
-    return (), Tensor(name, tensors.numbers_of_values(values, datatype, shape, name))
+    values = getattr(given.contents, _CONTENTS[datatype])
+    tensors.require_count(len(values), shape, name)
+    return (), Tensor(name, values_array(values, dtype, name[:60]).reshape(shape))
