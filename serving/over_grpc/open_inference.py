@@ -11,7 +11,7 @@ from serving import open_inference_tensors as tensors
 from serving.asking import IMAGES, MODEL_ID, Asked, Code, Refused, Tensor, version_of
 from serving.core import Core
 from serving.messages.pool import message
-from serving.over_grpc.calls import handler
+from serving.over_grpc.calls import Reception, handler
 from serving.over_grpc.tensor_protos import values_array
 
 SERVICE = "inference.GRPCInferenceService"
@@ -35,7 +35,7 @@ _CONTENTS = {
 """The field that holds the values of a datatype one by one; 16-bit floats travel as bytes alone."""
 
 
-def services(core: Core) -> list[grpc.GenericRpcHandler[Any, Any]]:
+def services(core: Core, reception: Reception) -> list[grpc.GenericRpcHandler[Any, Any]]:
     """The service, on a core."""
     api = _Api(core)
     methods = {
@@ -46,7 +46,7 @@ def services(core: Core) -> list[grpc.GenericRpcHandler[Any, Any]]:
         "ModelMetadata": api.model_metadata,
         "ModelInfer": api.infer,
     }
-    handlers = {name: handler(_REQUESTS[name], method) for name, method in methods.items()}
+    handlers = {name: handler(reception, _REQUESTS[name], method) for name, method in methods.items()}
     return [grpc.method_handlers_generic_handler(SERVICE, handlers)]
 
 
