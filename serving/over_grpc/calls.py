@@ -34,8 +34,8 @@ class Reception:
     long: clients who send slowly, or nothing, cost neither memory nor the others their turn.
 
     Args:
-        calls: under way at once.
-        slow: of these, calls whose messages may take longer than a second to come.
+        calls: under way at once, whose messages are there.
+        slow: others whose messages may take longer than a second to come.
     """
 
     def __init__(self, calls: int, slow: int) -> None:
@@ -128,8 +128,9 @@ def handler(reception: Reception, request: Any, method: Method) -> grpc.RpcMetho
 
     async def call(messages: Any, context: Any) -> Any:
         async with refusing(context):
+            data = await reception.message(context)
             with reception.call():
-                return await method(wire.read(request, await reception.message(context)), deadline_of(context))
+                return await method(wire.read(request, data), deadline_of(context))
 
     # As one of many requests: the message is asked for above, and not before.
     return grpc.stream_unary_rpc_method_handler(call, response_serializer=lambda response: response.SerializeToString())

@@ -67,8 +67,8 @@ class Health:
 
     async def _watch(self, messages: Any, context: Any) -> None:
         async with refusing(context):
+            request = wire.read(HealthCheckRequest, await self._reception.message(context))
             with self._reception.call():
-                request = wire.read(HealthCheckRequest, await self._reception.message(context))
                 await self._keep_telling(request.service, context)
 
     async def _keep_telling(self, name: str, context: Any) -> None:

@@ -89,7 +89,7 @@ class _Api:
         version = tensors.version_in(request.model_version)
         self._core.require_model(request.model_name, version)
         images, tensor = _input_of(request)
-        wanted = tuple(output.name for output in request.outputs)
+        wanted = tuple(dict.fromkeys(output.name for output in request.outputs))
         answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline), "open_inference")
         response = _RESPONSES["ModelInfer"](
             model_name=self._core.name, model_version=str(version_of(answer.reference)), id=request.id

@@ -55,7 +55,7 @@ class _Api:
         if signature not in ("", SIGNATURE):
             raise Refused(Code.INVALID_ARGUMENT, f"there is no signature {signature[:60]!r}; there is {SIGNATURE!r}")
         images, tensor = _input_of(request.inputs)
-        asked = Asked(images, tensor, version, label, tuple(request.output_filter), deadline)
+        asked = Asked(images, tensor, version, label, tuple(dict.fromkeys(request.output_filter)), deadline)
         answer = await self._core.answer(asked, "tensorflow")
         response = _PredictResponse()
         self._name(response.model_spec, answer.reference)

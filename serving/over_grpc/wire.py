@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError
 
 from serving.asking import Code, Refused
 
@@ -31,7 +32,7 @@ def read(request: Any, data: bytes) -> Any:
         fields = _fields(view, 0, len(view), request.DESCRIPTOR, MOST_FIELDS, _DEEPEST)
         if fields >= 0:
             return request.FromString(data)
-    except ValueError as error:  # of protobuf's too
+    except (ValueError, DecodeError) as error:
         raise Refused(Code.INVALID_ARGUMENT, f"the request is no {request.DESCRIPTOR.full_name}") from error
     raise Refused(
         Code.INVALID_ARGUMENT, f"a {request.DESCRIPTOR.full_name} of more than {MOST_FIELDS:,} fields; send several"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import socket
 import struct
-import time
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 4, 6, 8
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""What a client says first."""
+_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 8
 _END_HEADERS = 4
-_ACK = 1
+_ACK = _END_STREAM = 1
 _FIRST_WINDOW = 65_535
 _LARGEST_FRAME = 16_384
 _INITIAL_WINDOW_SIZE = 4
@@ -20,17 +20,22 @@ class Connection:
 
     Args:
         address: `HOST:PORT`.
+        window: bytes of an answer that the server may send before it is asked for more, which it never is.
+
+    Attributes:
+        ended: streams that the server has ended.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, window: int = _FIRST_WINDOW) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)))
         self._stream = -1
+        self.ended: set[int] = set()
         self._room = _FIRST_WINDOW
         self._rooms: dict[int, int] = {}
         self._first_room = _FIRST_WINDOW
         self._heard = b""
-        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
+        self._socket.sendall(PREFACE + _frame(_SETTINGS, 0, 0, struct.pack(">HI", _INITIAL_WINDOW_SIZE, window)))
 
     def close(self) -> None:
         """Lets go."""
@@ -52,32 +57,35 @@ class Connection:
         self._rooms[self._stream] = self._first_room
         return self._stream
 
-    def send(self, stream: int, data: bytes, seconds: float) -> int:
-        """Sends data on a stream, as much as the server takes within so many seconds; answers how many bytes."""
-        until = time.monotonic() + seconds
+    def send(self, stream: int, data: bytes) -> None:
+        """Sends data on a stream, as the server takes it."""
         sent = 0
-        while sent < len(data) and time.monotonic() < until:
-            self._listen(0 if min(self._room, self._rooms[stream]) else 0.05)
+        while sent < len(data):
             size = min(self._room, self._rooms[stream], _LARGEST_FRAME, len(data) - sent)
             if size > 0:
                 self._socket.sendall(_frame(_DATA, 0, stream, data[sent : sent + size]))
                 self._room -= size
                 self._rooms[stream] -= size
                 sent += size
-        return sent
+            else:
+                self.listen(None)
 
-    def _listen(self, seconds: float) -> None:
-        """Takes in what the server says."""
-        self._socket.settimeout(seconds or 1e-6)
+    def listen(self, seconds: float | None) -> None:
+        """Waits so long for the server to say something, and takes it in.
+
+        Raises:
+            ConnectionError: it hung up.
+        """
+        self._socket.settimeout(seconds)
         try:
             heard = self._socket.recv(1 << 20)
-            if not heard:
-                raise ConnectionResetError
-            self._heard += heard
         except TimeoutError:
-            pass
+            return
         finally:
             self._socket.settimeout(None)
+        if not heard:
+            raise ConnectionResetError
+        self._heard += heard
         while len(self._heard) >= 9:
             size = int.from_bytes(self._heard[:3], "big")
             if len(self._heard) < 9 + size:
@@ -87,7 +95,9 @@ class Connection:
             self._take_in(kind, flags, stream, payload)
 
     def _take_in(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if kind == _WINDOW_UPDATE:
+        if kind == _RESET or (kind == _HEADERS and flags & _END_STREAM):
+            self.ended.add(stream)
+        elif kind == _WINDOW_UPDATE:
             more = int.from_bytes(payload, "big")
             if stream:
                 self._rooms[stream] = self._rooms.get(stream, 0) + more
