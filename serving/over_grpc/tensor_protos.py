@@ -35,6 +35,7 @@ _NAMES = {number: name for name, number in DTYPES.items()}
 _ONE_BY_ONE = 1 << 16
 """Numbers that are told one by one, as TensorFlow Serving does; more go as bytes."""
 _MOST_ONE_BY_ONE = 1 << 24
+_MOST_REPEATED = 1 << 32
 _MOST_SIDES = 32
 
 
@@ -75,7 +76,7 @@ def strings_of(proto: Any, name: str) -> Sequence[bytes]:
 
 
 def array_of(proto: Any, name: str) -> NDArray[Any]:
-    """The numbers of a `TensorProto`, in its shape.
+    """The numbers of a `TensorProto`, in its shape; a single one is all of them.
 
     Raises:
         Refused: it holds none, or not as many as its shape says.
@@ -98,6 +99,8 @@ def array_of(proto: Any, name: str) -> NDArray[Any]:
         held = len(values)
         if held == size:
             return _from_values(values, dtype, name).reshape(shape)
+        if held == 1 and size <= _MOST_REPEATED:  # as TensorFlow writes a tensor of equal numbers
+            return np.broadcast_to(_from_values(values, dtype, name), shape)
     raise Refused(Code.INVALID_ARGUMENT, f"{name!r} has the shape {list(shape)} and holds {held:g} numbers")
 
 

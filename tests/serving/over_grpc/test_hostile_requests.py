@@ -186,9 +186,9 @@ def test_names_versions_labels_signatures_and_outputs_that_there_are_not(served:
         assert ask(PREDICT, meant(version=version))[0] is NOT_FOUND
     assert ask(PREDICT, meant(version_label="stable"))[0] is NOT_FOUND
     assert ask(PREDICT, meant(signature_name="classify"))[0] is INVALID
-    for version in ("another", "-1", "1" * 30, str(served.version + 1), "١"):
+    for text in ("another", "-1", "1" * 30, str(served.version + 1), "١"):
         request = infer_images_request([IMAGE])
-        request.model_version = version
+        request.model_version = text
         assert ask(INFER, request)[0] is NOT_FOUND
     status = message("tensorflow.serving.GetModelStatusRequest")()
     status.model_spec.name = "another"
