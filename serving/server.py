@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 import ssl
@@ -59,6 +60,7 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
     Raises:
         OSError: an address cannot be had.
     """
+    _allow_connections()
     stops = _stop_requests()
     http_socket = _listening(config.access.host, config.http_port)
     with http_socket:
@@ -72,7 +74,7 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
             await stops.get()
             _LOGGER.info("ending: no longer ready, %d images under way", core.under_way)
             core.drain()
-            await endpoint.tell(False)
+            endpoint.tell(False)
             await _unless_asked_again(stops, asyncio.sleep(config.drain))
             http.should_exit = True
             await _unless_asked_again(stops, asyncio.gather(endpoint.stop(config.finish), http_task))
@@ -83,6 +85,13 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
             await endpoint.stop(0)
             await asyncio.gather(http_task, return_exceptions=True)
             await asyncio.to_thread(core.close)
+
+
+def _allow_connections() -> None:
+    """Lets the process have as many open at once as the system allows it: the usual limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _stop_requests() -> asyncio.Queue[int]:
@@ -108,7 +117,7 @@ async def _tell_health(core: Core, endpoint: Endpoint) -> None:
     while True:
         if core.is_ready != told:
             told = core.is_ready
-            await endpoint.tell(told)
+            endpoint.tell(told)
         await asyncio.sleep(_LOOK_SECONDS)
 
 

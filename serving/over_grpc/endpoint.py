@@ -6,22 +6,22 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from serving.access import Access
 from serving.core import Core
 from serving.messages.pool import POOL
-from serving.over_grpc import open_inference, tensorflow_serving
+from serving.over_grpc import health, open_inference, reflecting, tensorflow_serving
+from serving.over_grpc.calls import Reception
 
-_HEALTH = health.SERVICE_NAME
-_SERVICES = (
-    tensorflow_serving.PREDICTION,
-    tensorflow_serving.MODEL,
-    open_inference.SERVICE,
-    _HEALTH,
-    reflection.SERVICE_NAME,
-)
+_ANSWERING = (tensorflow_serving.PREDICTION, tensorflow_serving.MODEL, open_inference.SERVICE)
+_SERVICES = (*_ANSWERING, health.SERVICE, reflecting.SERVICE)
+_SLOW_BYTES = 1 << 30
+"""Of messages that come slowly."""
+_TELLING = 256
+"""Calls under way of health, so that it is told whatever else is asked."""
+_REFLECTING = 32
 _SLOWEST_PINGS = 10_000
 """Milliseconds: a client that pings more often is sent away."""
 for _file in (health_pb2, reflection_pb2):
@@ -55,27 +55,30 @@ class Endpoint:
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
             ],
-            maximum_concurrent_rpcs=calls,
         )
-        self._server.add_generic_rpc_handlers(tuple(tensorflow_serving.services(core) + open_inference.services(core)))
-        self._health: Any = health.aio.HealthServicer()  # type: ignore[attr-defined]  # its types know the other one
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(_SERVICES, self._server, pool=POOL)
+        slow = max(1, _SLOW_BYTES // max_message)
+        answering = Reception(calls, slow)
+        self._health = health.Health(("", core.name, *_ANSWERING), Reception(_TELLING, slow=1))
+        services = [
+            *tensorflow_serving.services(core, answering),
+            *open_inference.services(core, answering),
+            self._health.service(),
+            reflecting.service(_SERVICES, Reception(_REFLECTING, slow=1)),
+        ]
+        self._server.add_generic_rpc_handlers(tuple(services))
         self.port = self._listen(access, port)
 
     async def start(self) -> None:
         """Begins to answer."""
-        await self.tell(False)
         await self._server.start()
 
-    async def tell(self, is_ready: bool) -> None:
+    def tell(self, is_ready: bool) -> None:
         """Has health say whether requests are welcome, of the server and of its model."""
-        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", self._core.name, *_SERVICES[:3]):
-            await self._health.set(name, status)
+        self._health.tell(is_ready)
 
     async def stop(self, seconds: float) -> None:
         """Takes no more calls, and waits so long for those under way."""
+        self._health.end()
         await self._server.stop(seconds)
 
     def _listen(self, access: Access, port: int) -> int:
@@ -99,13 +102,13 @@ class _Doorkeeper(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # gene
     def __init__(self, access: Access) -> None:
         self._access = access
 
-        async def refuse(request: Any, context: Any) -> None:
+        async def refuse(messages: Any, context: Any) -> None:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN")
 
-        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+        self._refusal = grpc.stream_stream_rpc_method_handler(refuse)  # which reads no message
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
-        if handler_call_details.method.startswith(f"/{_HEALTH}/"):
+        if handler_call_details.method.startswith(f"/{health.SERVICE}/"):
             return await continuation(handler_call_details)
         bearer = dict(handler_call_details.invocation_metadata or ()).get("authorization")
         if isinstance(bearer, str) and self._access.admits(bearer):

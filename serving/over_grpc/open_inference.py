@@ -11,7 +11,8 @@ from serving import open_inference_tensors as tensors
 from serving.asking import IMAGES, MODEL_ID, Asked, Code, Refused, Tensor, version_of
 from serving.core import Core
 from serving.messages.pool import message
-from serving.over_grpc.calls import handler
+from serving.over_grpc.calls import Reception, handler
+from serving.over_grpc.tensor_protos import values_array
 
 SERVICE = "inference.GRPCInferenceService"
 _METHODS = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer")
@@ -34,7 +35,7 @@ _CONTENTS = {
 """The field that holds the values of a datatype one by one; 16-bit floats travel as bytes alone."""
 
 
-def services(core: Core) -> list[grpc.GenericRpcHandler[Any, Any]]:
+def services(core: Core, reception: Reception) -> list[grpc.GenericRpcHandler[Any, Any]]:
     """The service, on a core."""
     api = _Api(core)
     methods = {
@@ -45,7 +46,7 @@ def services(core: Core) -> list[grpc.GenericRpcHandler[Any, Any]]:
         "ModelMetadata": api.model_metadata,
         "ModelInfer": api.infer,
     }
-    handlers = {name: handler(_REQUESTS[name], method) for name, method in methods.items()}
+    handlers = {name: handler(reception, _REQUESTS[name], method) for name, method in methods.items()}
     return [grpc.method_handlers_generic_handler(SERVICE, handlers)]
 
 
@@ -88,7 +89,7 @@ class _Api:
         version = tensors.version_in(request.model_version)
         self._core.require_model(request.model_name, version)
         images, tensor = _input_of(request)
-        wanted = tuple(output.name for output in request.outputs)
+        wanted = tuple(dict.fromkeys(output.name for output in request.outputs))
         answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline), "open_inference")
         response = _RESPONSES["ModelInfer"](
             model_name=self._core.name, model_version=str(version_of(answer.reference)), id=request.id
@@ -124,8 +125,9 @@ def _input_of(request: Any) -> tuple[Any, Tensor | None]:
         return list(given.contents.bytes_contents), None
     if raw:
         return (), Tensor(name, tensors.numbers_of_bytes(raw[0], datatype, shape, name))
-    tensors.dtype_of(datatype, name)
+    dtype = tensors.dtype_of(datatype, name)
     if datatype not in _CONTENTS:
         raise Refused(Code.INVALID_ARGUMENT, f"{name[:60]!r} is {datatype}, which travels in raw_input_contents alone")
-    values = list(getattr(given.contents, _CONTENTS[datatype]))
-    return (), Tensor(name, tensors.numbers_of_values(values, datatype, shape, name))
+    values = getattr(given.contents, _CONTENTS[datatype])
+    tensors.require_count(len(values), shape, name)
+    return (), Tensor(name, values_array(values, dtype, name[:60]).reshape(shape))
