@@ -123,7 +123,7 @@ async def _tell_health(core: Core, endpoint: Endpoint) -> None:
 
 async def _tell_ready(core: Core, endpoint: Endpoint, line: str, say: Callable[[str], None]) -> None:
     await core.wait_until_ready()
-    await endpoint.tell(core.is_ready)
+    endpoint.tell(core.is_ready)
     say(line)
 
 

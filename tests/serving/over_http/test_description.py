@@ -29,7 +29,8 @@ def test_nothing_that_a_client_may_say_makes_it_fail(served: Served, tmp_path: P
     command = [
         str(Path(sys.executable).with_name("schemathesis")), "run", f"{served.url}/openapi.json", "--checks", CHECKS,
         "--phases", "examples,coverage,fuzzing", "--mode", "all", "--max-examples", "30", "--seed", "1",
-        "--generation-database", "none", "--exclude-path-regex", "/labels/|v1.*/versions/", "--continue-on-failure", "--no-color",
+        "--generation-database", "none", "--exclude-path-regex", "/labels/|v1.*/versions/",
+        "--continue-on-failure", "--no-color",
     ]  # fmt: skip
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=540)
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]
