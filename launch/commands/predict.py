@@ -155,7 +155,9 @@ def _shown(outcomes: Iterator[Predicted | ServerError], images: int) -> Iterator
         yield from outcomes
         return
     columns = (TextColumn("asking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    # Answers go to the file or the pipe that they are meant for, not through the bar to its terminal.
+    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal, redirect_stdout=False)
+    with bar as progress:
         task = progress.add_task("", total=images)
         for number, outcome in enumerate(outcomes, 1):
             progress.advance(task)

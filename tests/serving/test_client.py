@@ -164,7 +164,8 @@ def test_no_more_images_are_taken_than_are_under_way(client: Client) -> None:
     assert taken < 50 + 32
 
 
-def test_an_image_over_the_limit_of_messages_is_too_large(client: Client) -> None:
+def test_an_image_is_taken_up_to_the_limit_of_messages_and_is_too_large_over_it(client: Client) -> None:
+    assert client.predict([JPEG + bytes(99_000 - len(JPEG))])
     with pytest.raises(ImageRefused) as refused:
         client.predict([bytes(200_000)])
     assert refused.value.word == "too_large"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -53,6 +54,14 @@ def run_hotswap(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProc
     """The verb in a process of its own, whose standard input is bytes."""
     command = [sys.executable, "-m", "launch.cli", "predict", *arguments]
     return subprocess.run(command, cwd=_ROOT, input=stdin, capture_output=True, timeout=120)
+
+
+def read_terminal(terminal: int) -> str:
+    """What a terminal shows next; "" once nobody writes to it any more, which Linux tells as an error."""
+    try:
+        return os.read(terminal, 1 << 16).decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def test_one_image_is_told_best_first_with_its_model(hotswap: Command, server: RunningServer, images: Path) -> None:
@@ -109,6 +118,29 @@ def test_every_task_is_told_in_its_way(
 def test_more_classes_than_there_are_give_all_of_them(hotswap: Command, server: RunningServer, images: Path) -> None:
     live(hotswap, server, images / "b.jpg", drop_task(server.models, "classification"))
     assert len(hotswap("predict", server.grpc, str(images / "b.jpg"), "--top", "99").out.splitlines()) == 7 + 1
+
+
+def test_many_images_whose_answers_go_elsewhere_are_counted_on_the_way(
+    hotswap: Command, server: RunningServer, images: Path
+) -> None:
+    done = hotswap("predict", server.grpc, *[str(images / "b.jpg")] * 1001, "--json")
+    assert len(done.out.splitlines()) == 1001
+    assert done.err == "1,000 of 1,001 images\n"
+
+
+def test_a_terminal_shows_how_far_it_is_and_the_file_has_the_answers(
+    server: RunningServer, images: Path, tmp_path: Path
+) -> None:
+    terminal, its_end = pty.openpty()
+    command = [sys.executable, "-m", "launch.cli", "predict", server.grpc, *[str(images / "b.jpg")] * 50, "--json"]
+    with (tmp_path / "answers").open("wb") as answers:
+        asking = subprocess.Popen(command, cwd=_ROOT, stdout=answers, stderr=its_end)
+    os.close(its_end)
+    shown = "".join(iter(lambda: read_terminal(terminal), ""))
+    os.close(terminal)
+    assert asking.wait(60) == 0
+    assert "/50" in shown and "model_id" not in shown
+    assert len((tmp_path / "answers").read_text().splitlines()) == 50
 
 
 def test_what_has_no_answer_is_told_and_the_others_go_on(
