@@ -266,8 +266,8 @@ def _outcome(
     try:
         outputs = named_outputs(model, good, images, job.asked.outputs)
     except ImageError as error:
-        if error.fault is ImageFault.NON_FINITE_OUTPUT and _holds_non_finite(job.asked):
-            return Refused(Code.INVALID_ARGUMENT, f"{error.fault}: nor are all numbers of the input finite")
+        if error.fault is ImageFault.NON_FINITE_OUTPUT and job.asked.tensor is not None:
+            return Refused(Code.INVALID_ARGUMENT, f"{error.fault}: of these numbers the model makes none")
         return refusal_of(error, 0, 1)
     except Refused as refused:
         return refused
@@ -275,7 +275,3 @@ def _outcome(
         return refusal_of(ImageError(ImageFault.PREDICTION_FAILED, typed_line(error)), 0, 1)
     spent = Spent(job.ready - job.arrived, began - job.ready, took, batch)
     return Answer(model.reference, outputs, spent, ragged(model.manifest))
-
-
-def _holds_non_finite(asked: Asked) -> bool:
-    return asked.tensor is not None and not np.isfinite(asked.tensor.values).all()

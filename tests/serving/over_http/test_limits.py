@@ -183,5 +183,5 @@ def test_metrics_count_what_was_asked_over_http(served: Served) -> None:
 def test_what_there_is_not_is_said_in_json(served: Served) -> None:
     assert "/openapi.json" in refused(served.http.get("/v3"), 404)
     assert "/openapi.json" in refused(served.http.post("/v1/models/default:classify"), 405)
-    assert "there is no GET" in refused(served.http.get(PREDICT), 405)
-    refused(served.http.get("/%ff%00\n"), 404)
+    assert "there is no GET" in refused(served.http.get(INFER), 405)
+    refused(served.http.get("/%ff%00%0a"), 404)

@@ -265,3 +265,11 @@ def test_what_is_wrong_is_said_in_one_line(served: Served, body: Any, why: str) 
 )
 def test_binary_data_that_lies_is_refused(served: Served, request_: dict[str, Any], why: str) -> None:
     assert why in refused(served.http.post(INFER, **request_))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_numbers_of_which_a_model_makes_none_are_the_client_s_doing(served: Served, number: float) -> None:
+    raw = np.full_like(ROW, number).tobytes()
+    request = binary(binary_input(raw, name="image", datatype="FP32", shape=list(ROW.shape)), raw)
+    assert "non_finite_output" in refused(served.http.post(INFER, **request))
+    assert inferred(served, inputs=[images_input(png())])["labels"]["data"] == ["first"]
