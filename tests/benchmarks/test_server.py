@@ -94,12 +94,15 @@ def test_the_targets_are_held_against_the_better_of_mlservers_two_ways() -> None
         swaps=SwapsReport(100, 45.0, 9000, {}, 0, span, span, span, 2.0, Held(100.0, 120.0), Held(120.0, 120.0)),
     )
     targets = {target.measure: (round(target.reached, 2), target.met) for target in server_targets(report)}
-    assert targets["server, m, JPEG: 32 clients, ours ÷ bare loop"] == (0.9, True)
-    assert targets["server, m, JPEG, 32 clients: ours ÷ MLServer"] == (1.8, False)
-    assert targets["server, m, JPEG, 32 clients: p99 ÷ MLServer's"] == (2.0, False)
-    assert targets["server, m, JPEG: one client, p99 ÷ p99 of decoding and running"] == (1.3, True)
-    assert targets["server: failed requests of all closed loops"] == (0, True)
-    assert targets["server: memory (PSS) after the swaps ÷ before"] == (1.2, False)
+    wanted = {
+        "server, m, JPEG: 32 clients, ours ÷ bare loop": (0.9, True),
+        "server, m, JPEG, 32 clients: ours ÷ MLServer": (1.8, False),
+        "server, m, JPEG, 32 clients: p99 ÷ MLServer's": (2.0, False),
+        "server, m, JPEG: one client, p99 ÷ p99 of decoding and running": (1.3, True),
+        "server: failed requests of all closed loops": (0, True),
+        "server: memory (PSS) after the swaps ÷ before": (1.2, False),
+    }
+    assert targets.items() >= wanted.items()
     shown = io.StringIO()
     for table in server_tables(report):
         Console(file=shown, width=160).print(table)
