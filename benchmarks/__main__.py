@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchmarks import streaming, throughput
 from benchmarks.images import DIGITS, KINDS, MEDIUM, make_images
-from benchmarks.model_files import LARGE_MODELS, SMALL_MODELS, make_models
+from benchmarks.model_files import LARGE_MODELS, SERVER_MODELS, SMALL_MODELS, make_models
 from benchmarks.picture import draw
 from benchmarks.report import Measured, print_tables, write_json
 from benchmarks.server import measure
@@ -60,8 +60,9 @@ def bench(
     console = Console(stderr=True, highlight=False)
     out.mkdir(parents=True, exist_ok=True)
     console.print("images and models to measure with")
-    images = {kind.name: make_images(kind, out / "images") for kind in KINDS}
-    names = SMALL_MODELS if quick else SMALL_MODELS | LARGE_MODELS
+    kinds = (MEDIUM,) if only is Part.SERVER else KINDS
+    images = {kind.name: make_images(kind, out / "images") for kind in kinds}
+    names = SERVER_MODELS if only is Part.SERVER else SMALL_MODELS if quick else SMALL_MODELS | LARGE_MODELS
     models = make_models(out / "models", Path(images[MEDIUM.name][0]).parent, names)
     scratch = out / "run"
     shutil.rmtree(scratch, ignore_errors=True)
