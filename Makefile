@@ -129,8 +129,8 @@ mutants: $(MUTANTS_READY) ## plant faults and see which no test finds; ONLY=mode
 	@.venv.mutants/bin/python -m tests.mutants --python $(BIN)/python --mutants $(MUTANTS) --seed $(SEED) \
 		--only "$(ONLY)" --tests $(TESTS)
 
-bench: $(TESTS_READY) ## measure against Beam's stock handler and against the bare machine
-	@$(BIN)/python -m benchmarks
+bench: $(TESTS_READY) ## measure against Beam's stock handler, other servers and the bare machine; BENCH="--only server"
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write docs/models.md; ZOO="--only ResNet50"
 	@$(BIN)/python -m benchmarks.zoo --page docs/models.md $(ZOO)

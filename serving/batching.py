@@ -143,12 +143,13 @@ class Batcher:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return None
-            self._await_others(self._waiting[0].ready + self._wait)
+            largest = self._worth_taking()
+            self._await_others(self._waiting[0].ready + self._wait, largest)
             batch: list[Job] = []
             rows = 0
             while self._waiting:
                 job = self._waiting[0]
-                if batch and (rows + job.asked.rows > self._largest or not _go_together(batch[0], job)):
+                if batch and (rows + job.asked.rows > largest or not _go_together(batch[0], job)):
                     break
                 self._waiting.popleft()
                 if not job.is_over:
@@ -158,11 +159,16 @@ class Batcher:
                 self._changed.notify()
             return batch
 
-    def _await_others(self, until: float) -> None:
+    def _worth_taking(self) -> int:
+        """Images of a batch: what the engine computes at once. Of more the first would only wait for the last."""
+        live = self._models.peek()
+        return min(self._largest, live.engine.largest_run) if live is not None else self._largest
+
+    def _await_others(self, until: float, largest: int) -> None:
         """Waits for a full batch, at most until so late."""
 
         def is_full() -> bool:
-            return self._closed or not self._waiting or sum(job.asked.rows for job in self._waiting) >= self._largest
+            return self._closed or not self._waiting or sum(job.asked.rows for job in self._waiting) >= largest
 
         while not is_full() and (pause := until - time.monotonic()) > 0:
             self._changed.wait(pause)

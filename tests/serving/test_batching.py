@@ -96,6 +96,21 @@ def test_who_comes_while_all_threads_are_at_work_goes_with_others(models: HeldMo
     run(clients)
 
 
+def test_a_batch_is_no_larger_than_what_the_engine_computes_at_once(models: HeldModels) -> None:
+    models.largest_run = 3
+    models.bring(2)
+
+    async def clients() -> None:
+        with batching(models, largest=8) as batcher:
+            held = await occupied(models, batcher)
+            waiting = [ask(batcher, image()) for _ in range(6)]
+            models.gate.set()
+            await asyncio.gather(*held, *waiting)
+        assert models.batches[cores() :] == [3, 3]
+
+    run(clients)
+
+
 def test_a_request_larger_than_a_batch_is_one_by_itself(models: HeldModels) -> None:
     async def clients() -> None:
         with batching(models, largest=4) as batcher:
