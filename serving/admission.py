@@ -46,6 +46,11 @@ class Admission:
         """How many are under way."""
         return self._images
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is under way, as they came."""
+        return self._size
+
     @contextmanager
     def admitted(self, images: int, size: int, deadline: float) -> Iterator[None]:
         """Counts a request as under way.

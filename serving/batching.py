@@ -279,5 +279,5 @@ def _outcome(
         return refused
     except Exception as error:  # whatever a model's numbers may make of an interpretation
         return refusal_of(ImageError(ImageFault.PREDICTION_FAILED, typed_line(error)), 0, 1)
-    spent = Spent(job.ready - job.arrived, began - job.ready, took, batch)
+    spent = Spent(job.ready - job.arrived, began - job.ready, took, batch, job.arrived)
     return Answer(model.reference, outputs, spent, ragged(model.manifest))

@@ -18,9 +18,10 @@ from models.storage.schemes import AnyStorage
 from serving.admission import Admission, Room
 from serving.asking import Answer, Asked, Code, Refused, refusal_of, version_of
 from serving.batching import Batcher, Job, misfit
-from serving.metrics import Metrics
+from serving.metrics import Metrics, Standing
 from serving.reader import Reader
-from serving.statuses import Statuses
+from serving.statuses import Statuses, Whereabouts
+from serving.telemetry.call import current_call
 
 _LOOK_SECONDS = 0.05
 
@@ -62,10 +63,10 @@ class Core:
     def __init__(self, config: CoreConfig, storage: AnyStorage) -> None:
         self.config = config
         self.name = config.name
-        self.statuses = Statuses()
         self._admission = Admission(config.room)
         self._reader = Reader(config.models, storage, self._heard)
-        self.metrics = Metrics(lambda: self._admission.images, self._reader.models.resident)
+        self.statuses = Statuses(self._whereabouts)
+        self.metrics = Metrics(self._standing)
         largest = config.models.max_batch_size
         self._batcher = Batcher(self._reader.models, largest, config.batch_wait, self._batched)
         self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
@@ -115,13 +116,34 @@ class Core:
             Refused: there is none, and why.
         """
         began = time.monotonic()
+        call = current_call()
+        if call is not None:
+            call.protocol = protocol
+            call.rows = asked.rows
         try:
             answer = await self._answer(asked, began)
         except Refused as refused:
-            self.metrics.refused(refused.code, protocol)
+            self.refused(refused, protocol)
+            raise
+        except asyncio.CancelledError:
+            self.metrics.abandoned(protocol)
             raise
         self.metrics.answered(answer, asked.rows, protocol, time.monotonic() - began)
+        if call is not None:
+            call.took(answer)
         return answer
+
+    def refused(self, refused: Refused, protocol: str) -> None:
+        """A request has no answer: counts it, once, and has it told of.
+
+        Args:
+            refused: why; by the core or before it.
+            protocol: that its client speaks.
+        """
+        self.metrics.refused(refused, protocol)
+        call = current_call()
+        if call is not None:
+            call.was_refused(refused)
 
     def require_model(self, name: str, version: int | None = None, label: str = "") -> LiveModel:
         """The live model, where it is what a client means.
@@ -191,6 +213,23 @@ class Core:
                 return
         job.rows = rows
         self._batcher.put(job)
+
+    def _standing(self) -> Standing:
+        live, room = self.live, self._admission.room
+        return Standing(
+            self.is_ready,
+            live.reference.model_id if live is not None else None,
+            self._reader.models.resident(),
+            self._admission.images,
+            room.images,
+            self._admission.size,
+            room.size,
+            self._reader.restarts,
+        )
+
+    def _whereabouts(self) -> Whereabouts:
+        live, coming = self._reader.models.now_and_next()
+        return Whereabouts(live.model_id if live else None, coming.model_id if coming else None)
 
     def _batched(self, model_id: str, images: int, others_wait: bool) -> None:
         self._admission.paced(images, others_wait)

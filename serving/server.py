@@ -19,6 +19,8 @@ from serving.core import Core
 from serving.over_grpc.endpoint import Endpoint
 from serving.over_http.application import application
 from serving.over_http.bounded_protocol import BoundedProtocol
+from serving.over_http.observed import Observed
+from serving.telemetry.observing import Observer, Observing
 
 _LOGGER = logger(__name__)
 
@@ -38,6 +40,7 @@ class ServerConfig:
         calls: under way at once; more are refused.
         drain: seconds for which it goes on taking requests once it is to end, and is told not to be ready.
         finish: seconds that it then waits for what is under way.
+        observing: what is told of each request.
     """
 
     access: Access = field(default_factory=Access)
@@ -47,6 +50,7 @@ class ServerConfig:
     calls: int = 512
     drain: float = 0.0
     finish: float = 30.0
+    observing: Observing = field(default_factory=Observing)
 
 
 async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) -> None:
@@ -59,13 +63,14 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
 
     Raises:
         OSError: an address cannot be had.
+        ObservingRefused: requests cannot be told of as asked for.
     """
     _allow_connections()
     stops = _stop_requests()
     http_socket = _listening(config.access.host, config.http_port)
-    with http_socket:
-        endpoint = Endpoint(core, config.access, config.grpc_port, config.max_message, config.calls)
-        http = _http_server(core, config)
+    with http_socket, _observer(core, config) as observer:
+        endpoint = Endpoint(core, config.access, config.grpc_port, config.max_message, config.calls, observer)
+        http = _http_server(core, config, observer)
         await endpoint.start()
         http_task = asyncio.create_task(http.serve(sockets=[http_socket]))
         health = asyncio.create_task(_tell_health(core, endpoint))
@@ -85,6 +90,16 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
             await endpoint.stop(0)
             await asyncio.gather(http_task, return_exceptions=True)
             await asyncio.to_thread(core.close)
+
+
+@contextlib.contextmanager
+def _observer(core: Core, config: ServerConfig) -> Iterator[Observer | None]:
+    observer = config.observing.begin(core.metrics.lost)
+    try:
+        yield observer
+    finally:
+        if observer is not None:
+            observer.close()
 
 
 def _allow_connections() -> None:
@@ -153,10 +168,11 @@ class _HttpServer(uvicorn.Server):
         yield
 
 
-def _http_server(core: Core, config: ServerConfig) -> _HttpServer:
+def _http_server(core: Core, config: ServerConfig, observer: Observer | None) -> _HttpServer:
     access = config.access
+    answering = application(core, access, max_body=config.max_message)
     settings = uvicorn.Config(
-        application(core, access, max_body=config.max_message),
+        Observed(answering, observer) if observer is not None else answering,
         loop="none",
         http=BoundedProtocol,
         ws="none",

@@ -22,6 +22,7 @@ from serving.access import AccessRefused, read_access
 from serving.admission import Room
 from serving.core import Core, CoreConfig
 from serving.server import ServerConfig, serve
+from serving.telemetry.observing import Observing, ObservingRefused
 
 app = typer.Typer(add_completion=False)
 
@@ -66,6 +67,15 @@ def serve_models(
     drain_seconds: Annotated[
         float, typer.Option(min=0, help="After SIGTERM: how long to answer on while not ready any more.")
     ] = 0.0,
+    access_log: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a JSON line for each request there; - is standard output.")
+    ] = None,
+    trace_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Send traces there by OTLP over gRPC: http://HOST:4317.")
+    ] = None,
+    trace_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of requests that are traced, where their client does not decide.")
+    ] = 1.0,
     *,
     job: Mapping[str, Any],
 ) -> int:
@@ -78,7 +88,9 @@ def serve_models(
         access = read_access(host, tls_cert, tls_key, tls_client_ca, token_file)
         if not insecure:
             access.require_closed()
-    except AccessRefused as error:
+        observing = Observing(access_log, trace_endpoint, trace_share)
+        observing.require_possible()
+    except (AccessRefused, ObservingRefused) as error:
         raise CommandRefused(str(error)) from error
     if job["require_confinement"]:
         require_confinement()
@@ -106,7 +118,15 @@ def serve_models(
         limits,
         job["exact_decode"],
     )
-    server = ServerConfig(access, grpc_port, http_port, max_message_bytes, max(64, 2 * queue_images), drain_seconds)
+    server = ServerConfig(
+        access,
+        grpc_port,
+        http_port,
+        max_message_bytes,
+        max(64, 2 * queue_images),
+        drain_seconds,
+        observing=observing,
+    )
     say(f"looking for a model that matches {job['model_pattern']} …", stderr=True)
     try:
         core = Core(config, storage)

@@ -25,6 +25,8 @@ _LONGEST_DETAIL = 500
 
 Method = Callable[[Any, float], Awaitable[Any]]
 """From a request and its deadline, by the monotonic clock, to the response."""
+Tell = Callable[[Refused], None]
+"""Is told of a refusal."""
 
 
 class Reception:
@@ -103,31 +105,46 @@ def deadline_of(context: Any) -> float:
     return time.monotonic() + left if left is not None else float("inf")
 
 
+def _tell_nobody(refused: Refused) -> None:
+    """Of refusals that nobody counts."""
+
+
 @asynccontextmanager
-async def refusing(context: Any) -> AsyncIterator[None]:
-    """Makes a status of what goes wrong within it."""
+async def refusing(context: Any, tell: Tell = _tell_nobody) -> AsyncIterator[None]:
+    """Makes a status of what goes wrong within it.
+
+    Args:
+        context: of the call.
+        tell: is told of it.
+    """
     try:
         yield
     except Refused as refused:
+        tell(refused)
         await context.abort(getattr(grpc.StatusCode, refused.code.grpc), printable(refused.detail[:_LONGEST_DETAIL]))
     except grpc.aio.AbortError:
         raise
     except Exception as error:
         _LOGGER.exception("a call failed unexpectedly")
-        await context.abort(grpc.StatusCode.INTERNAL, printable(typed_line(error)))
+        unexpected = Refused(Code.INTERNAL, typed_line(error))
+        tell(unexpected)
+        await context.abort(grpc.StatusCode.INTERNAL, printable(unexpected.detail))
 
 
-def handler(reception: Reception, request: Any, method: Method) -> grpc.RpcMethodHandler[Any, Any]:
+def handler(
+    reception: Reception, request: Any, method: Method, tell: Tell = _tell_nobody
+) -> grpc.RpcMethodHandler[Any, Any]:
     """A method of one request and one response, whose refusals become statuses.
 
     Args:
         reception: takes it in.
         request: class of its request.
         method: what it does.
+        tell: is told of calls that have no answer.
     """
 
     async def call(messages: Any, context: Any) -> Any:
-        async with refusing(context):
+        async with refusing(context, tell):
             data = await reception.message(context)
             with reception.call():
                 return await method(wire.read(request, data), deadline_of(context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -10,10 +11,13 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from serving.access import Access
+from serving.asking import Code, Refused
 from serving.core import Core
 from serving.messages.pool import POOL
 from serving.over_grpc import health, open_inference, reflecting, tensorflow_serving
-from serving.over_grpc.calls import Reception
+from serving.over_grpc.calls import Reception, refusing
+from serving.over_grpc.observed import Observed
+from serving.telemetry.observing import Observer
 
 _ANSWERING = (tensorflow_serving.PREDICTION, tensorflow_serving.MODEL, open_inference.SERVICE)
 _SERVICES = (*_ANSWERING, health.SERVICE, reflecting.SERVICE)
@@ -37,15 +41,19 @@ class Endpoint:
         port: 0 for one that is free.
         max_message: bytes of a request.
         calls: under way at once; more are refused.
+        observer: is told of calls that are over; None for nobody.
 
     Raises:
         OSError: the address cannot be had.
     """
 
-    def __init__(self, core: Core, access: Access, port: int, max_message: int, calls: int) -> None:
+    def __init__(
+        self, core: Core, access: Access, port: int, max_message: int, calls: int, observer: Observer | None = None
+    ) -> None:
         self._core = core
+        observed = [Observed(observer)] if observer is not None else []
         self._server = grpc.aio.server(
-            interceptors=[_Doorkeeper(access)] if access.tokens else [],
+            interceptors=[*observed, *([_Doorkeeper(access, core)] if access.tokens else [])],
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", max_message),
@@ -99,11 +107,13 @@ class Endpoint:
 class _Doorkeeper(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its types alone
     """Lets in those who bear a token; health is told to anybody."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, core: Core) -> None:
         self._access = access
+        tell = partial(core.refused, protocol="grpc")
 
         async def refuse(messages: Any, context: Any) -> None:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN")
+            async with refusing(context, tell):
+                raise Refused(Code.UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN")
 
         self._refusal = grpc.stream_stream_rpc_method_handler(refuse)  # which reads no message
 

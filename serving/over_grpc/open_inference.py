@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import grpc
@@ -13,8 +14,10 @@ from serving.core import Core
 from serving.messages.pool import message
 from serving.over_grpc.calls import Reception, handler
 from serving.over_grpc.tensor_protos import values_array
+from serving.telemetry.call import name_request
 
 SERVICE = "inference.GRPCInferenceService"
+_PROTOCOL = "open_inference"
 _METHODS = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer")
 _REQUESTS = {name: message(f"inference.{name}Request") for name in _METHODS}
 _RESPONSES = {name: message(f"inference.{name}Response") for name in _METHODS}
@@ -46,7 +49,8 @@ def services(core: Core, reception: Reception) -> list[grpc.GenericRpcHandler[An
         "ModelMetadata": api.model_metadata,
         "ModelInfer": api.infer,
     }
-    handlers = {name: handler(reception, _REQUESTS[name], method) for name, method in methods.items()}
+    tell = partial(core.refused, protocol=_PROTOCOL)
+    handlers = {name: handler(reception, _REQUESTS[name], method, tell) for name, method in methods.items()}
     return [grpc.method_handlers_generic_handler(SERVICE, handlers)]
 
 
@@ -86,11 +90,12 @@ class _Api:
         return response
 
     async def infer(self, request: Any, deadline: float) -> Any:
+        name_request(request.id)
         version = tensors.version_in(request.model_version)
         self._core.require_model(request.model_name, version)
         images, tensor = _input_of(request)
         wanted = tuple(dict.fromkeys(output.name for output in request.outputs))
-        answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline), "open_inference")
+        answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline), _PROTOCOL)
         response = _RESPONSES["ModelInfer"](
             model_name=self._core.name, model_version=str(version_of(answer.reference)), id=request.id
         )

@@ -14,7 +14,7 @@ import yaml
 from launch.code_version import ROOT
 from launch.commands import serve
 from launch.health import PORT
-from serving.metrics import Metrics
+from serving.metrics import Metrics, Standing
 
 KUBERNETES = ROOT / "launch/kubernetes"
 VERSIONS = ("1.30", "1.34", kubernetes_validate.latest_version())
@@ -109,4 +109,4 @@ def test_the_autoscaler_reads_what_the_server_tells_of_its_queue() -> None:
     assert told == set(rule["resources"]["overrides"])
     assert metric["pods"]["metric"]["name"] == METRIC
     assert rule["seriesQuery"].startswith(f"{METRIC}{{")
-    assert f"\n{METRIC} 3.0\n" in Metrics(lambda: 3, lambda: 1).text().decode()
+    assert f"\n{METRIC} 3.0\n" in Metrics(lambda: Standing(images=3)).text().decode()

@@ -177,7 +177,7 @@ def test_metrics_count_what_was_asked_over_http(served: Served) -> None:
     assert good(served.http.post(PREDICT, content=BODY))
     response = served.http.get("/metrics")
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
-    assert f'hotswap_requests_total{{model_id="{served.model_id}",protocol="tensorflow_rest"}}' in response.text
+    assert f'hotswap_request_seconds_count{{model_id="{served.model_id}",protocol="tensorflow_rest"}}' in response.text
 
 
 def test_what_there_is_not_is_said_in_json(served: Served) -> None:
