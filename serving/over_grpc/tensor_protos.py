@@ -65,7 +65,7 @@ def strings_of(proto: Any, name: str) -> Sequence[bytes]:
         Refused: it holds none, or not as many as its shape says.
     """
     shape = shape_of(proto)
-    strings: Sequence[bytes] = proto.string_val
+    strings = list(proto.string_val)  # which makes new ones whenever it is asked
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise Refused(
             Code.INVALID_ARGUMENT, f"{name!r} has the shape {list(shape)}; [n] is expected, a string an image"
