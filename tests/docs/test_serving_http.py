@@ -47,5 +47,5 @@ def test_an_image_as_it_is_and_one_in_base64_are_answered(answers: list[str]) ->
 
 
 def test_the_server_tells_of_itself(answers: list[str]) -> None:
-    for told in ("model_version_status", "signature_def", "FP32", '{"live":true}{"ready":true}', "hotswap_requests"):
+    for told in ("model_version_status", "signature_def", "FP32", '{"live":true}{"ready":true}', "hotswap_ready"):
         assert told in answers[3]
