@@ -26,7 +26,9 @@ PLANTED = ssd.Planted(5, 0, 0, 0, (0.0, 0.0, 0.0, 0.0), 7)
 def classifier(make: Callable[..., Any], side: int, classes: int) -> Any:
     """An architecture of `keras.applications` with all of its layers."""
     model = make(weights=None, input_shape=(side, side, 3), classes=classes)
-    make_telling(keras, model, photographs(side, side) / np.float32(255))
+    images = photographs(side, side) / np.float32(255)
+    turned = [np.rot90(images, turn, (1, 2)) for turn in range(4)]
+    make_telling(keras, model, np.concatenate([*turned, *(1 - each for each in turned)]))
     return model
 
 
@@ -92,8 +94,9 @@ def main(folder: Path) -> None:
         side = model.inputs[0].shape[1]
         images = photographs(side, side)
         answers = model(images / np.float32(255), training=False)
-        named = zip(model.output_names, answers if isinstance(answers, list) else [answers], strict=True)
-        np.savez(folder / f"{name}.npz", images=images, **{each: np.asarray(values) for each, values in named})
+        outputs = answers if isinstance(answers, list) else [answers]
+        named = {each: np.asarray(values) for each, values in zip(model.output_names, outputs, strict=True)}
+        np.savez(folder / f"{name}.npz", allow_pickle=False, images=images, **named)
         path = folder / f"{name}.h5"
         model.save(path)
         with h5py.File(path, "r+") as file:

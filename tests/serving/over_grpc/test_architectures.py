@@ -134,7 +134,7 @@ def test_an_ssd_of_twelve_outputs_answers_as_keras_does(server: RunningServer, s
                 np.testing.assert_allclose(numbers_of(own_outputs, name), values, rtol=1e-3, atol=1e-3)
 
 
-def planted(model: Kept) -> tuple[list[tuple[float, ...]], list[float]]:
+def planted(model: Kept) -> tuple[list[tuple[float, float, float, float]], list[float]]:
     """The numbers of the box that is found in each image, and its score."""
     boxes, scores = model.outputs["boxes_5"], model.outputs["scores_5"]
-    return [tuple(map(float, each[0, 0, 0])) for each in boxes], scores[:, 0, 0, 0, PLANTED_LABEL].tolist()
+    return [tuple(each[0, 0, 0].tolist()) for each in boxes], scores[:, 0, 0, 0, PLANTED_LABEL].tolist()
