@@ -60,7 +60,7 @@ class Kept(NamedTuple):
     @property
     def tensor(self) -> NDArray[np.float32]:
         """The images as the model takes them."""
-        return self.images / np.float32(255)
+        return (self.images / np.float32(255)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
