@@ -80,9 +80,9 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
             _LOGGER.info("ending: no longer ready, %d images under way", core.under_way)
             core.drain()
             endpoint.tell(False)
-            await _unless_asked_again(stops, asyncio.sleep(config.drain))
-            http.should_exit = True
-            await _unless_asked_again(stops, asyncio.gather(endpoint.stop(config.finish), http_task))
+            if await _unless_asked_again(stops, asyncio.sleep(config.drain)):
+                http.should_exit = True
+                await _unless_asked_again(stops, asyncio.gather(endpoint.stop(config.finish), http_task))
         finally:
             for task in (ready, health):
                 task.cancel()
@@ -117,13 +117,15 @@ def _stop_requests() -> asyncio.Queue[int]:
     return stops
 
 
-async def _unless_asked_again(stops: asyncio.Queue[int], work: Awaitable[object]) -> None:
-    """Does some work, unless it is to end at once."""
+async def _unless_asked_again(stops: asyncio.Queue[int], work: Awaitable[object]) -> bool:
+    """Does some work, unless it is to end at once; whether the work is done."""
     working: asyncio.Future[object] = asyncio.ensure_future(work)
     again: asyncio.Future[object] = asyncio.ensure_future(stops.get())
     await asyncio.wait({working, again}, return_when=asyncio.FIRST_COMPLETED)
+    done = not again.done()
     for task in (working, again):
         task.cancel()
+    return done
 
 
 async def _tell_health(core: Core, endpoint: Endpoint) -> None:
