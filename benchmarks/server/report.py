@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from benchmarks.server.measure import BARE, Level, ServerReport
-from benchmarks.server.servers import MLSERVER, MLSERVER_BATCHING, OURS, Kind
+from benchmarks.server.servers import MLSERVERS, OURS, Kind
 from benchmarks.server.swaps import SwapsReport
 from benchmarks.targets import Target
 from models.compute_threads import cores
@@ -67,7 +67,7 @@ def _beside_bare(report: ServerReport, subject: str, kind: Kind) -> Iterator[Tar
 
 def _beside_mlserver(report: ServerReport, subject: str, kind: Kind) -> Iterator[Target]:
     for ours in _levels(report, subject, kind, OURS):
-        theirs = [report.find(subject, kind, arm, ours.clients) for arm in (MLSERVER, MLSERVER_BATCHING)]
+        theirs = [report.find(subject, kind, arm, ours.clients) for arm in MLSERVERS]
         there = [level for level in theirs if level is not None]
         if not there:
             continue

@@ -31,8 +31,10 @@ from serving.messages.pool import message
 
 Kind = Literal["JPEG", "tensor"]
 KINDS: tuple[Kind, ...] = ("JPEG", "tensor")
-OURS, MLSERVER, MLSERVER_BATCHING, TRITON = "ours", "MLServer", "MLServer, batching", "Triton"
-ARMS = (OURS, MLSERVER, MLSERVER_BATCHING, TRITON)
+OURS, TRITON = "ours", "Triton"
+MLSERVER, MLSERVER_BATCHING, MLSERVER_WORKERS = "MLServer", "MLServer, batching", "MLServer, workers"
+MLSERVERS = (MLSERVER, MLSERVER_BATCHING, MLSERVER_WORKERS)
+ARMS = (OURS, *MLSERVERS, TRITON)
 MODEL = "photographs"
 _PEERS = Path(__file__).parent / "peers"
 _READY_SECONDS = 120.0
@@ -40,12 +42,8 @@ _END_SECONDS = 15.0
 _LOOK_SECONDS = 0.1
 _READY = "/inference.GRPCInferenceService/ModelReady"
 _METADATA = "/inference.GRPCInferenceService/ModelMetadata"
-_MLSERVER = {"debug": False, "parallel_workers": 0, "host": "127.0.0.1", "grpc_max_message_length": 1 << 26}
-"""The fastest of its settings here: a worker process of its own has each request pickled twice."""
-_BATCHING: dict[bool, dict[str, Any]] = {
-    False: {"max_batch_size": 1, "max_batch_time": 0.0},
-    True: {"max_batch_size": 8, "max_batch_time": 0.001},
-}
+_MLSERVER = {"debug": False, "host": "127.0.0.1", "grpc_max_message_length": 1 << 26}
+_BATCHING = {"max_batch_size": 8, "max_batch_time": 0.001}
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +196,10 @@ def start_ours(model: Path, folder: Path, cache: Path) -> Server:
 def _mlserver(name: str, told: Path, folder: Path, python: Path) -> Server:
     ports = [_free_port() for _ in range(3)]
     settings = dict(zip(("grpc_port", "http_port", "metrics_port"), ports, strict=True))
+    settings["parallel_workers"] = cores() if name == MLSERVER_WORKERS else 0
     (folder / "settings.json").write_text(json.dumps(_MLSERVER | settings))
     model = {"name": MODEL, "implementation": "mlserver_runtime.Classification", "parameters": {"uri": str(told)}}
-    (folder / "model-settings.json").write_text(json.dumps(model | _BATCHING[name == MLSERVER_BATCHING]))
+    (folder / "model-settings.json").write_text(json.dumps(model | (_BATCHING if name == MLSERVER_BATCHING else {})))
     command = [str(python.parent / "mlserver"), "start", str(folder)]
     return Server(name, command, folder, ports[0], dict.fromkeys(KINDS, MODEL))
 

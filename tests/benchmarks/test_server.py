@@ -81,7 +81,7 @@ def test_a_server_that_ends_is_left_out_with_its_reason(tmp_path: Path) -> None:
         Server(MLSERVER, [sys.executable, "-c", "raise SystemExit(3)"], tmp_path, 1, models)
 
 
-def test_the_targets_are_held_against_the_better_of_mlservers_two_ways() -> None:
+def test_the_targets_are_held_against_the_best_of_mlservers_ways() -> None:
     span = Span(10, 0.01, 0.02)
     report = ServerReport(
         [
