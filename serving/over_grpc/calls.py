@@ -46,6 +46,11 @@ class Reception:
         self._calls = 0
         self._slow = 0
 
+    @property
+    def calls(self) -> int:
+        """How many are under way, whose messages are there."""
+        return self._calls
+
     @contextmanager
     def call(self) -> Iterator[None]:
         """Counts a call as under way.

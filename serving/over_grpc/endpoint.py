@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -21,6 +22,10 @@ from serving.telemetry.observing import Observer
 
 _ANSWERING = (tensorflow_serving.PREDICTION, tensorflow_serving.MODEL, open_inference.SERVICE)
 _SERVICES = (*_ANSWERING, health.SERVICE, reflecting.SERVICE)
+_PROMPT_SECONDS = 1.0
+"""For messages that are on their way when it is to end."""
+_LONGEST_SENDING = 5.0
+_LOOK_SECONDS = 0.02
 _SLOW_BYTES = 1 << 30
 """Of messages that come slowly."""
 _TELLING = 256
@@ -65,7 +70,7 @@ class Endpoint:
             ],
         )
         slow = max(1, _SLOW_BYTES // max_message)
-        answering = Reception(calls, slow)
+        self._answering = answering = Reception(calls, slow)
         self._health = health.Health(("", core.name, *_ANSWERING), Reception(_TELLING, slow=1))
         services = [
             *tensorflow_serving.services(core, answering),
@@ -85,9 +90,18 @@ class Endpoint:
         self._health.tell(is_ready)
 
     async def stop(self, seconds: float) -> None:
-        """Takes no more calls, and waits so long for those under way."""
+        """Takes no more calls, and waits so long for those under way, a little for their answers to be read."""
         self._health.end()
-        await self._server.stop(seconds)
+        stopping = asyncio.create_task(self._server.stop(seconds))
+        try:
+            await asyncio.wait({stopping}, timeout=_PROMPT_SECONDS)
+            while self._answering.calls and not stopping.done():
+                await asyncio.sleep(_LOOK_SECONDS)
+            # Who never sends a message, or reads none, holds nobody up.
+            await asyncio.wait({stopping}, timeout=_LONGEST_SENDING)
+        finally:
+            stopping.cancel()
+        await self._server.stop(0)
 
     def _listen(self, access: Access, port: int) -> int:
         host = f"[{access.host}]" if ":" in access.host.strip("[]") else access.host

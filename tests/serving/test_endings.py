@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from serving.messages.pool import message
 from tests.end_to_end.telling_models import drop
 from tests.sample_images import encoded, small
+from tests.serving.over_grpc.frames import Connection
 from tests.serving.over_grpc.speaking import PREDICT, Speaker, images_request, speaking, texts_of
 from tests.serving.running_server import RunningServer, running_server
 from tests.serving.slow_models import slow_classifier
@@ -28,6 +30,8 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 READY = "/inference.GRPCInferenceService/ServerReady"
 UNDER_WAY = 12
+FINISH_SECONDS = 30.0
+"""That a server waits for what it has taken in."""
 
 
 @contextmanager
@@ -79,6 +83,21 @@ def test_asked_to_end_it_is_not_ready_any_more_and_answers_what_it_has_taken_in(
                 assert len(texts_of(call.result(), "labels")) == 1
             assert list(watching) == []  # it is ended, and does not hold the server up
         assert server.process.wait(60) == 0
+
+
+def test_who_sends_nothing_or_reads_nothing_does_not_keep_it_from_its_end(tmp_path: Path) -> None:
+    with running_server(tmp_path, "--drain-seconds", "0") as server, ExitStack() as opened:
+        drop(server.models, "first")
+        silent = opened.enter_context(closing(Connection(server.grpc)))
+        deaf = opened.enter_context(closing(Connection(server.grpc, window=0)))
+        for _ in range(8):
+            silent.begin(PREDICT)
+            deaf.send(deaf.begin("/grpc.health.v1.Health/Watch"), bytes(5))
+            deaf.send(deaf.begin(READY), bytes(5))
+        began = time.monotonic()
+        assert server.finish() == 0
+        assert time.monotonic() - began < FINISH_SECONDS
+        assert "Traceback" not in server.log()
 
 
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT])

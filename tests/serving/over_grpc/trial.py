@@ -220,6 +220,15 @@ def _corrupt(shelf: Shelf, live: list[tuple[str, bytes]]) -> None:
     shelf.put("corrupt.onnx", random.Random(len(shelf.digests)).randbytes(4000))
 
 
+def _spoil(shelf: Shelf, live: list[tuple[str, bytes]]) -> None:
+    """The live model's own file."""
+    if len(live) < 2:
+        return _drop(shelf, live)
+    name, data = live.pop()
+    shelf.put(name, data[: len(data) // 3])
+    return None
+
+
 def _truncate(shelf: Shelf, live: list[tuple[str, bytes]]) -> None:
     data = live[-1][1]
     shelf.put("truncated.onnx", data[: len(data) // 2])
@@ -235,6 +244,7 @@ _CHANGES: dict[str, Callable[[Shelf, list[tuple[str, bytes]]], None]] = {
     "overwrite": _overwrite,
     "delete": _delete,
     "corrupt": _corrupt,
+    "spoil": _spoil,
     "truncate": _truncate,
     "roll back": _roll_back,
 }
