@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import numpy as np
 import psutil
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from PIL import Image
 
 from serving.messages.pool import message
 from tests.end_to_end.telling_models import drop
@@ -23,6 +25,7 @@ from tests.serving.over_grpc.speaking import PREDICT, Speaker, images_request, s
 from tests.serving.running_server import RunningServer, running_server
 from tests.serving.slow_models import slow_classifier
 from tests.serving.told_metrics import metric
+from tests.treacherous_models import SIDE, TRIGGER, endless, treacherous
 from tests.waiting import eventually
 
 GOOD = encoded(small(), "PNG")
@@ -110,6 +113,21 @@ def test_asked_twice_it_ends_at_once(tmp_path: Path, first: signal.Signals) -> N
             assert texts_of(speaker.ask(PREDICT, images_request([GOOD])), "labels") == ["first"]
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(60) == 0
+
+
+def test_asked_twice_it_waits_for_no_model(tmp_path: Path) -> None:
+    poison = encoded(Image.fromarray(np.full((SIDE, SIDE, 3), TRIGGER, np.uint8)), "PNG")
+    with running_server(tmp_path, "--drain-seconds", "3600") as server:
+        treacherous(server.models / "treacherous.onnx", endless())
+        with speaking(server.grpc) as speaker:
+            hanging = speaker.asked(PREDICT, images_request([poison]))
+            eventually(lambda: metric(server.http, "hotswap_queue_images") == 1, "the model to hang")
+            for _ in range(2):
+                server.process.send_signal(signal.SIGTERM)
+                eventually(lambda: "ending: " in server.log(), "the end to begin")
+            assert server.process.wait(60) == 0
+            assert hanging.exception() is not None
+            assert "model_timed_out" not in hanging.details()  # which it would have been told after a while
 
 
 @pytest.mark.parametrize("which", ["--grpc-port", "--http-port"])
