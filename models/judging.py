@@ -195,6 +195,7 @@ class Judging:
 
     def _vetted(self, file: StoredFile, started: float) -> Judgement:
         verdict: Accepted | ModelRejected
+        _LOGGER.info("vetting %s", file.uri)
         try:
             vetted = self._vetter.vet(file.uri)
             self._vetter.share(vetted)

@@ -22,11 +22,11 @@ class Room:
 
     Attributes:
         images: at least one; they are decoded while they wait.
-        size: bytes, as they came.
+        size: bytes, of requests as they came and of what models take of their images.
     """
 
     images: int = 256
-    size: int = 256 << 20
+    size: int = 512 << 20
 
 
 class Admission:

@@ -78,6 +78,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._lock = threading.Lock()
         self._of: dict[str, _OfModel] = {}
+        self._latest = ""
         by_model = ("model_id", "protocol")
         self._seconds = self._histogram("hotswap_request_seconds", "From a request to its answer.", by_model, _SECONDS)
         self._images = self._counter("hotswap_images", "Images and rows that were answered.", by_model)
@@ -181,9 +182,12 @@ class Metrics:
     def _of_model(self, model_id: str) -> _OfModel:
         """What is counted of a model; of models that answered long ago nothing is told any more."""
         found = self._of.get(model_id)
-        if found is not None:
+        if found is not None and model_id == self._latest:
             return found
         with self._lock:
+            self._latest = model_id
+            if (found := self._of.pop(model_id, None)) is not None:
+                return self._of.setdefault(model_id, found)  # the last again
             while len(self._of) >= _MODELS_TOLD:
                 old = next(iter(self._of))
                 del self._of[old]

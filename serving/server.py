@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import socket
@@ -53,11 +54,11 @@ class ServerConfig:
     observing: Observing = field(default_factory=Observing)
 
 
-async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) -> None:
+async def serve(begin: Callable[[], Core], config: ServerConfig, say: Callable[[str], None]) -> None:
     """Answers until SIGTERM or SIGINT, then finishes what is under way; a second signal ends at once.
 
     Args:
-        core: answers; it is closed at the end.
+        begin: makes what answers, once the addresses are there; it is closed at the end.
         config: how it is reached.
         say: is told, in a line, that it is ready, and that it ends.
 
@@ -67,8 +68,21 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
     """
     _allow_connections()
     stops = _stop_requests()
-    http_socket = _listening(config.access.host, config.http_port)
-    with http_socket, _observer(core, config) as observer:
+    with _listening(config.access.host, config.http_port) as http_socket:
+        _listening(
+            config.access.host, config.grpc_port
+        ).close()  # gRPC's own words for it are many, and none of them its
+        core = begin()
+        try:
+            await _serve_on(http_socket, core, config, stops, say)
+        finally:
+            await asyncio.to_thread(core.close)
+
+
+async def _serve_on(
+    http_socket: socket.socket, core: Core, config: ServerConfig, stops: asyncio.Queue[int], say: Callable[[str], None]
+) -> None:
+    with _observer(core, config) as observer:
         endpoint = Endpoint(core, config.access, config.grpc_port, config.max_message, config.calls, observer)
         http = _http_server(core, config, observer)
         await endpoint.start()
@@ -89,7 +103,6 @@ async def serve(core: Core, config: ServerConfig, say: Callable[[str], None]) ->
             http.should_exit = http.force_exit = True
             await endpoint.stop(0)
             await asyncio.gather(http_task, return_exceptions=True)
-            await asyncio.to_thread(core.close)
 
 
 @contextlib.contextmanager
@@ -159,7 +172,10 @@ def _listening(host: str, port: int) -> socket.socket:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
     except OSError as error:
-        raise OSError(f"{host}:{port} cannot be listened at: {error.strerror or error}") from error
+        why = os.strerror(error.errno) if error.errno else error
+        raise OSError(
+            f"{host}:{port} cannot be listened at: {why}; choose another port, or 0 for one that is free"
+        ) from error
 
 
 class _HttpServer(uvicorn.Server):

@@ -18,6 +18,7 @@ from models.confinement.proving import require_confinement
 from models.images.decoding import DecodeLimits
 from models.serving import ServingConfig
 from models.signatures.trusted import read_trusted
+from models.storage.schemes import AnyStorage
 from serving.access import AccessRefused, read_access
 from serving.admission import Room
 from serving.core import Core, CoreConfig
@@ -127,16 +128,19 @@ def serve_models(
         drain_seconds,
         observing=observing,
     )
-    say(f"looking for a model that matches {job['model_pattern']} …", stderr=True)
     try:
-        core = Core(config, storage)
-    except OSError as error:
-        raise CommandRefused(f"compiled models cannot be kept: {error}") from error
-    try:
-        asyncio.run(serve(core, server, lambda line: say(line, stderr=True)))
+        asyncio.run(serve(lambda: _begun(config, storage), server, lambda line: say(line, stderr=True)))
     except OSError as error:
         raise CommandFailed(str(error)) from error
     return OK
+
+
+def _begun(config: CoreConfig, storage: AnyStorage) -> Core:
+    say(f"looking for a model that matches {config.models.model_pattern} …", stderr=True)
+    try:
+        return Core(config, storage)
+    except OSError as error:
+        raise CommandRefused(f"compiled models cannot be kept: {error}") from error
 
 
 def _log() -> None:
