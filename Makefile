@@ -12,7 +12,7 @@ DEMO_READY := $(VENV)/.demo-ready
 TESTS_READY := $(VENV)/.tests-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench zoo prism image-check lock wheels clean chosen-python
+.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench zoo prism image-check messages lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -20,12 +20,14 @@ help: ## list these commands
 
 setup: $(TESTS_READY) ## install everything into .venv
 
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off
+PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --progress-bar off
+PIP := $(BIN)/python $(PIP_INSTALL)
 GET_UV = { test -x $(UV) || $(PIP) uv==$(UV_VERSION) 2>/dev/null; }
 # By uv, in seconds. Where uv cannot be had or fails: by pip, in minutes. uv's list of every package is left out.
 # Compiled to bytecode, as pip does: without it each vetting child takes three times as long to begin.
-install = { $(GET_UV) && (set -o pipefail; $(UV) pip install --compile-bytecode --python $(BIN)/python $(1) 2>&1 | sed '/^ [-+~] /d'); } \
-	|| { echo "== uv did not do it; pip does, and takes some minutes"; $(PIP) $(1); }
+install_into = { $(GET_UV) && (set -o pipefail; $(UV) pip install --compile-bytecode --python $(1) $(2) 2>&1 | sed '/^ [-+~] /d'); } \
+	|| { echo "== uv did not do it; pip does, and takes some minutes"; $(1) $(PIP_INSTALL) $(2); }
+install = $(call install_into,$(BIN)/python,$(1))
 
 VERSION_OF = -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null
 
@@ -61,6 +63,16 @@ $(TESTS_READY): $(DEMO_READY)
 demo: $(DEMO_READY) ## stream real images while the model is replaced; ends by itself
 	@$(BIN)/python -m launch.demo
 
+# Clients of other makers, which the server must answer; what they need does not go with the pins of this project.
+CLIENTS := .venv.clients
+CLIENTS_READY := $(CLIENTS)/.ready
+
+$(CLIENTS_READY): tests/serving/clients/requirements.txt $(TESTS_READY)
+	@echo "== installing other makers' clients into $(CLIENTS)"
+	@$(BIN)/python -m venv --clear $(CLIENTS)
+	@$(call install_into,$(CLIENTS)/bin/python,-r $<)
+	@touch $@
+
 test: lint types unit ## run every check
 
 lint: $(TESTS_READY) ## style, format, and who may import whom
@@ -74,7 +86,7 @@ types: $(TESTS_READY) ## static types
 	@echo "== mypy"
 	@$(BIN)/mypy
 
-unit: $(TESTS_READY) ## the tests
+unit: $(TESTS_READY) $(CLIENTS_READY) ## the tests
 	@echo "== pytest: about ten minutes on two cores"
 	@$(BIN)/python -m pytest
 
@@ -117,8 +129,8 @@ mutants: $(MUTANTS_READY) ## plant faults and see which no test finds; ONLY=mode
 	@.venv.mutants/bin/python -m tests.mutants --python $(BIN)/python --mutants $(MUTANTS) --seed $(SEED) \
 		--only "$(ONLY)" --tests $(TESTS)
 
-bench: $(TESTS_READY) ## measure against Beam's stock handler and against the bare machine
-	@$(BIN)/python -m benchmarks
+bench: $(TESTS_READY) ## measure against Beam's stock handler, other servers and the bare machine; BENCH="--only server"
+	@$(BIN)/python -m benchmarks $(BENCH)
 
 zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write docs/models.md; ZOO="--only ResNet50"
 	@$(BIN)/python -m benchmarks.zoo --page docs/models.md $(ZOO)
@@ -126,19 +138,24 @@ zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write d
 prism: $(DEMO_READY) ## build Beam's portable local runner, with Go
 	@$(BIN)/python -m launch.prism
 
-image-check: $(TESTS_READY) ## build the container and work in it; needs root, buildah and debootstrap; VARIANT=gpu
+image-check: $(TESTS_READY) ## build the container and work in it; needs root, buildah and debootstrap; VARIANT=gpu or serving
 	@$(BIN)/python -m tests.container $(if $(VARIANT),--variant $(VARIANT))
 
 # One set of versions for every supported Python, with markers where they differ. Those in the files are kept if they can.
 LOCK = $(UV) pip compile --quiet --universal --python-version $(firstword $(PYTHONS)) --fork-strategy fewest \
 	--no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 
-lock: ## write requirements.txt and tests/requirements.txt anew; UPGRADE=1 takes the newest versions
+messages: $(TESTS_READY) $(CLIENTS_READY) ## write the messages that the server speaks anew, as their makers publish them
+	@$(BIN)/python -m serving.messages.collect $(VENV)/lib/python3*/site-packages $(CLIENTS)/lib/python3*/site-packages
+
+lock: ## write the pinned versions of the job, the tests and the server anew; UPGRADE=1 takes the newest
 	$(if $(wildcard $(UV)),,$(make_venv))
 	@$(GET_UV) || { echo "error: uv $(UV_VERSION) cannot be had, and pip cannot lock" >&2; exit 1; }
 	@$(LOCK) --no-strip-extras --output-file requirements.txt setup.py
 	@$(LOCK) --extra demo --extra bench --constraints requirements.txt --output-file tests/requirements.txt \
 		setup.py tests/requirements.in
+	@$(LOCK) --constraints requirements.txt --override launch/container/left-out.in \
+		--output-file launch/container/serving-requirements.txt setup.py
 
 wheels: $(DEMO_READY) ## build the wheels of the job and of the edge into dist/
 	@rm -rf build edge/build

@@ -15,13 +15,20 @@ from rich.console import Console
 
 from benchmarks import streaming, throughput
 from benchmarks.images import DIGITS, KINDS, MEDIUM, make_images
-from benchmarks.model_files import LARGE_MODELS, SMALL_MODELS, make_models
+from benchmarks.model_files import LARGE_MODELS, SERVER_MODELS, SMALL_MODELS, make_models
 from benchmarks.picture import draw
 from benchmarks.report import Measured, print_tables, write_json
+from benchmarks.server import measure
+from benchmarks.server.clients import ClientsFailed
+from benchmarks.server.environments import PeerMissing
+from benchmarks.server.measure import ServerReport, measure_server
 from benchmarks.stream_run import StreamFailed
 from benchmarks.streaming import StreamReport, measure_stream
 from benchmarks.throughput import ThroughputReport, measure_throughput
 from launch.command_line import run
+
+_WIDTH = 150
+"""Columns of what is written to a file, where nobody knows how wide it will be shown."""
 
 app = typer.Typer(add_completion=False)
 
@@ -31,6 +38,7 @@ class Part(StrEnum):
 
     THROUGHPUT = "throughput"
     STREAM = "stream"
+    SERVER = "server"
 
 
 @app.command()
@@ -41,17 +49,20 @@ def bench(
         ".bench"
     ),
 ) -> int:
-    """Compares the stock way, this job and the bare loop, and says which targets are reached.
+    """Compares the stock way, this job and the bare loop, and the server with others; says which targets are reached.
 
-    Answers exit code 1 where a stream could not be measured; what could be is written all the same.
+    For `--only server` MLServer and Triton get environments of their own, `.venv.mlserver` and `.venv.triton`; what
+    cannot be had is left out. Answers exit code 1 where a stream or the server could not be measured; what could be is
+    written all the same.
     """
     out = out.resolve()
     began = time.monotonic()
     console = Console(stderr=True, highlight=False)
     out.mkdir(parents=True, exist_ok=True)
     console.print("images and models to measure with")
-    images = {kind.name: make_images(kind, out / "images") for kind in KINDS}
-    names = SMALL_MODELS if quick else SMALL_MODELS | LARGE_MODELS
+    kinds = (MEDIUM,) if only is Part.SERVER else KINDS
+    images = {kind.name: make_images(kind, out / "images") for kind in kinds}
+    names = SERVER_MODELS if only is Part.SERVER else SMALL_MODELS if quick else SMALL_MODELS | LARGE_MODELS
     models = make_models(out / "models", Path(images[MEDIUM.name][0]).parent, names)
     scratch = out / "run"
     shutil.rmtree(scratch, ignore_errors=True)
@@ -73,12 +84,20 @@ def bench(
                 console.print(f"[red]left out:[/red] {error}")
                 continue
             streams.setdefault(kind.name, {})[way] = report
-    measured = Measured(bounded, streams, time.monotonic() - began, quick)
+    served: ServerReport | None = None
+    if only in (None, Part.SERVER):
+        server_extent = measure.QUICK if quick else measure.FULL
+        try:
+            served = measure_server(server_extent, models, images[MEDIUM.name], scratch, console.print)
+        except (PeerMissing, ClientsFailed) as error:
+            failed = True
+            console.print(f"[red]left out:[/red] {error}")
+    measured = Measured(bounded, streams, served, time.monotonic() - began, quick)
     write_json(measured, out / "bench.json")
     written = [out / "bench.json"]
     for name, ways in streams.items():
         written += draw(ways, out / f"swap-{name}")
-    print_tables(measured, Console(highlight=False))
+    print_tables(measured, Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH))
     console.print(f"{measured.seconds:.0f} s; written: {', '.join(map(str, written))}")
     return 1 if failed else 0
 

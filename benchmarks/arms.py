@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.ways import Setup, Timing, Way
+from benchmarks.ways import Setup, Single, Timing, Way
 
 
 class Arm:
@@ -45,6 +45,15 @@ class Arm:
             RuntimeError: the process ended.
         """
         return Timing(**self._ask({"paths": paths}))
+
+    def one_by_one(self, paths: list[str]) -> list[float]:
+        """See `Single`; of the bare loop alone.
+
+        Raises:
+            RuntimeError: the process ended.
+        """
+        seconds: list[float] = self._ask({"one_by_one": paths})["seconds"]
+        return seconds
 
     def peak_mebibytes(self) -> float:
         """The most memory that the process has held resident."""
@@ -97,8 +106,14 @@ def _serve(setup: Setup) -> None:
     way = load_way(setup)
     for line in sys.stdin:
         asked = json.loads(line)
-        answer = asdict(way.classify(asked["paths"])) if "paths" in asked else {"peak_mebibytes": _peak_mebibytes()}
-        print(json.dumps(answer), file=answers, flush=True)
+        print(json.dumps(_answer(way, asked)), file=answers, flush=True)
+
+
+def _answer(way: Way, asked: dict[str, Any]) -> dict[str, Any]:
+    if "one_by_one" in asked:
+        assert isinstance(way, Single)
+        return {"seconds": way.one_by_one(asked["one_by_one"])}
+    return asdict(way.classify(asked["paths"])) if "paths" in asked else {"peak_mebibytes": _peak_mebibytes()}
 
 
 if __name__ == "__main__":

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.ways import Setup, Timing, stopwatch
 from models.compute_threads import cores
@@ -50,20 +54,32 @@ class BareWay:
         assert -1 not in classes
         return Timing(len(paths), taken[0], taken[1], classes[0])
 
+    def one_by_one(self, paths: list[str]) -> list[float]:
+        """See `Single.one_by_one`."""
+        taken = []
+        for path in paths:
+            began = time.perf_counter()
+            self._engine.predict(self._input([path]))
+            taken.append(time.perf_counter() - began)
+        return taken
+
     def _work(self, paths: list[str], left: deque[int], size: int, classes: list[int]) -> None:
-        spec = self._artefact.manifest.card.input
         while True:
             try:
                 begin = left.popleft()
             except IndexError:
                 return
-            taken = paths[begin : begin + size]
-            images = [
-                decode_image(Path(path).read_bytes(), limits=self._limits, needed=(spec.height, spec.width))
-                for path in taken
-            ]
-            batch = model_input(images, self._artefact.manifest)
+            batch = self._input(paths[begin : begin + size])
             for start in range(0, len(batch), self._run):
                 (outputs,) = self._engine.predict(batch[start : start + self._run])
                 first = begin + start
                 classes[first : first + len(outputs)] = [int(index) for index in np.argmax(outputs, axis=1)]
+
+    def _input(self, paths: Sequence[str]) -> NDArray[Any]:
+        """What the model takes, of images, or of files that hold just that."""
+        if paths[0].endswith(".npy"):
+            return np.stack([np.load(path) for path in paths])
+        spec = self._artefact.manifest.card.input
+        needed = spec.height, spec.width
+        images = [decode_image(Path(path).read_bytes(), limits=self._limits, needed=needed) for path in paths]
+        return model_input(images, self._artefact.manifest)

@@ -14,6 +14,8 @@ from benchmarks.random_weights import make_telling, photographs
 SEEDS = {"a": 1, "b": 2, "c": 3}
 SMALL_MODELS = {f"{name}_{which}": f"{name}_{which}.h5" for name in ("mobilenet", "digits") for which in SEEDS}
 LARGE_MODELS = {"resnet50": "resnet50.h5", "resnet50_int8": "resnet50_int8.onnx"}
+SERVER_MODELS = {name: (SMALL_MODELS | LARGE_MODELS)[name] for name in ("mobilenet_a", "mobilenet_b", "resnet50")}
+"""What servers are measured with."""
 _DIGITS_EXAMPLES = (40, 400, 1197)
 
 

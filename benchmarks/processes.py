@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.arms import Arm
+from benchmarks.family import family, pss_kibibytes
 from benchmarks.images import DIGITS, MEDIUM, in_turn, make_images
 from benchmarks.model_files import SMALL_MODELS, make_models
 from benchmarks.ways import Setup, Timing
@@ -147,7 +148,7 @@ class Machine:
         held: Counter[str] = Counter()
         for process in self._processes():
             with suppress(psutil.Error, OSError):
-                held[_role(process)] += _pss(process.pid)
+                held[_role(process)] += pss_kibibytes(process.pid)
         return Memory(**{role: kibibytes / 1024 for role, kibibytes in held.items()})
 
     def close(self) -> None:
@@ -158,21 +159,13 @@ class Machine:
 
     def _processes(self) -> Iterator[psutil.Process]:
         for arm in self._arms:
-            with suppress(psutil.Error):
-                job = psutil.Process(arm.pid)
-                yield from (job, *job.children(recursive=True))
+            yield from family(arm.pid)
 
 
 def _role(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return next((role for module, role in _ROLES.items() if module in process.cmdline()), "jobs")
     return "jobs"
-
-
-def _pss(pid: int) -> int:
-    """Proportional set size in KiB."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 @contextmanager

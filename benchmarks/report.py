@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.images import DIGITS, LARGE, MEDIUM
+from benchmarks.server.measure import ServerReport
+from benchmarks.server.report import server_tables, server_targets
 from benchmarks.streaming import StreamReport, Swap
+from benchmarks.targets import Target
 from benchmarks.throughput import ThroughputReport
 from models.compute_threads import cores
 
@@ -30,46 +33,27 @@ _THROUGHPUTS: dict[tuple[str, str], tuple[float, float | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """One thing that was aimed at.
-
-    Attributes:
-        measure: what.
-        reached: the value.
-        wanted: the bound.
-        sense: whether the bound is the least (`≥`) or the most (`≤`).
-    """
-
-    measure: str
-    reached: float
-    wanted: float
-    sense: Literal["≥", "≤"]
-
-    @property
-    def met(self) -> bool:
-        """Whether it is reached."""
-        return self.reached >= self.wanted if self.sense == "≥" else self.reached <= self.wanted
-
-
-@dataclass(frozen=True, slots=True)
 class Measured:
     """Everything that one run of the bench found out; what was left out is missing.
 
     Attributes:
         throughput: of bounded runs.
         streams: by kind of image, then by way.
+        server: of the server beside others.
         seconds: that the bench took.
         quick: whether it was the short one.
     """
 
     throughput: ThroughputReport | None
     streams: Mapping[str, Mapping[str, StreamReport]]
+    server: ServerReport | None
     seconds: float
     quick: bool
 
     def targets(self) -> list[Target]:
         """Those that this run can tell anything about."""
-        return [*self._throughput_targets(), *self._stream_targets()]
+        ours = server_targets(self.server) if self.server else ()
+        return [*self._throughput_targets(), *self._stream_targets(), *ours]
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -82,6 +66,7 @@ class Measured:
             "streams": {
                 kind: {way: report.to_json() for way, report in ways.items()} for kind, ways in self.streams.items()
             },
+            "server": self.server.to_json() if self.server else None,
         }
 
     def _throughput_targets(self) -> Iterator[Target]:
@@ -138,6 +123,8 @@ def print_tables(measured: Measured, console: Console) -> None:
         console.print(_memory_table(measured.throughput))
     for ways in measured.streams.values():
         console.print(_stream_table(ways))
+    for table in server_tables(measured.server) if measured.server else ():
+        console.print(table)
     console.print(_target_table(measured.targets()))
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 WAYS = ("ours", "stock", "bare")
 
@@ -38,6 +38,14 @@ class Way(Protocol):
 
     def classify(self, paths: list[str]) -> Timing:
         """Classifies the images at `paths`, in this order."""
+
+
+@runtime_checkable
+class Single(Protocol):
+    """A way that can be asked for one image after the other."""
+
+    def one_by_one(self, paths: list[str]) -> list[float]:
+        """Seconds that each image takes by itself, from its file to its answer."""
 
 
 @dataclass(frozen=True, slots=True)

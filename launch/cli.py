@@ -24,6 +24,7 @@ SUMMARIES = {
     "replay": "Publish the images of dead letters again.",
     "local": "Run the whole job on this machine.",
     "serve": "Answer over gRPC and HTTP by the live model.",
+    "predict": "Ask a server what it sees in images.",
     "dataflow": "Run the job on Google Cloud Dataflow.",
     "bench": "Measure the job.",
 }

@@ -16,7 +16,5 @@ Pattern = Annotated[
 _VETTING = ("engine", "max_batch_size", "max_values", "require_confinement")
 with_vetting_flags = with_job_flags(_VETTING)
 """Gives a verb those options of the job that decide what vetting says."""
-with_reader_flags = with_job_flags((*_VETTING, "trusted_key"))
-"""Gives a verb those options of the job that decide which models may be live."""
 with_registry_flags = with_job_flags((*_VETTING, "trusted_key", "registry"))
-"""The same, and where it is known which one is."""
+"""Gives a verb those options of the job that decide which models may be live, and where it is known which one is."""

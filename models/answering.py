@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from numpy.typing import NDArray
 
 from models.engines.engine import Outputs
 from models.errors import ImageError, ImageFault, ModelFailed, ModelsClosed, ModelUnfit, typed_line
@@ -11,7 +13,8 @@ from models.images.decoding import Raster
 from models.live import LiveModel, LiveModels
 from models.tasks import Prediction, interpret
 
-Item = TypeVar("Item")
+Items = TypeVar("Items", Sequence[Raster], NDArray[Any])
+"""Images, or a batch as a model takes it."""
 
 
 class Answered(NamedTuple):
@@ -69,7 +72,7 @@ def _meaning(row: Outputs, model: LiveModel, image: Raster) -> Prediction | Imag
         return error.with_traceback(None)  # which would hold on to the model
 
 
-def rows_of(predict: Callable[[Sequence[Item]], Outputs], items: Sequence[Item]) -> list[Outputs | ImageError]:
+def rows_of(predict: Callable[[Items], Outputs], items: Items) -> list[Outputs | ImageError]:
     """A row of each output for each item of a batch; a batch that fails is halved until the item at fault is found.
 
     Args:

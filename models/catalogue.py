@@ -49,6 +49,7 @@ class _Entry:
     at_start: bool
     verdict: Verdict | None = None
     not_before: float = 0.0
+    is_left: bool = False
 
 
 class Catalogue:
@@ -122,6 +123,19 @@ class Catalogue:
         if entry is not None:
             entry.not_before = max(entry.not_before, until)
 
+    def leave(self, file: StoredFile) -> bool:
+        """Has a file be decided upon by others alone, as long as it stays as it is; whether that is new."""
+        entry = self._current(file)
+        if entry is None or entry.is_left:
+            return False
+        entry.is_left = True
+        return True
+
+    def is_left(self, file: StoredFile) -> bool:
+        """Whether others alone decide upon this version of a file."""
+        entry = self._current(file)
+        return entry is not None and entry.is_left
+
     def to_vet(self, now: float, in_progress: Collection[str]) -> list[StoredFile]:
         """The files worth vetting now, most urgent first.
 
@@ -171,8 +185,10 @@ class Catalogue:
         undecided: set[str] = set()
         for entry in self._newest_first():
             match entry.verdict:
-                case None:
+                case None if stated is not None or not entry.is_left:  # the first statement waits for nobody else
                     undecided.add(entry.file.uri)
+                case None:
+                    continue
                 case ModelRejected(model_id=model_id, fault=fault):
                     if stated is not None and model_id == stated.model_id and fault not in SIGNATURE_FAULTS:
                         return None

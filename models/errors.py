@@ -180,6 +180,10 @@ class VettingFailed(RuntimeError):  # noqa: N818 - told apart from a verdict
     """Vetting could not look at the candidate, for a reason that is this machine's; nothing was found out."""
 
 
+class KerasMissing(VettingFailed):
+    """A Keras file, or a form that TensorFlow executes, where neither is installed; others may find out about it."""
+
+
 class NotConfined(VettingFailed):
     """A model that took its process over would come through to something; the text says to what, and what to do."""
 

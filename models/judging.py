@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from models.catalogue import Catalogue
-from models.errors import ModelRejected, VettingStopped
+from models.errors import KerasMissing, ModelRejected, VettingStopped
 from models.events import EventLog, ModelEvent
 from models.model_files import needs_keras
 from models.printable import logger
@@ -102,6 +102,8 @@ class Judging:
         if settling := self._catalogue.settling(now):
             self._vetter.prepare(keras=any(needs_keras(file.uri) for file in settling))
         for file in self._catalogue.to_vet(now, self._in_progress):
+            if self._catalogue.is_left(file):
+                continue
             if self._closed or len(self._in_progress) - len(self._held) >= VETTING_SIDE_BY_SIDE:
                 return
             if not file.finished and is_being_written(file.uri):
@@ -193,6 +195,7 @@ class Judging:
 
     def _vetted(self, file: StoredFile, started: float) -> Judgement:
         verdict: Accepted | ModelRejected
+        _LOGGER.info("vetting %s", file.uri)
         try:
             vetted = self._vetter.vet(file.uri)
             self._vetter.share(vetted)
@@ -203,7 +206,9 @@ class Judging:
 
     def _take(self, each: Finished, now: float) -> None:
         file, outcome = each.file, each.outcome
-        if isinstance(outcome, Exception):
+        if isinstance(outcome, KerasMissing):
+            self._leave(file, outcome)
+        elif isinstance(outcome, Exception):
             self._try_again(file, outcome, now)
         elif (stands_at := self._catalogue.stands_at(file, outcome.verdict)) > now:
             self._held.append((stands_at, each))
@@ -225,6 +230,11 @@ class Judging:
         self._failed[file.uri] += 1
         doublings = min(self._failed[file.uri], _MOST_DOUBLINGS)
         self._catalogue.postpone(file, now + self._poll_seconds * 2**doublings)
+
+    def _leave(self, file: StoredFile, why: KerasMissing) -> None:
+        """Leaves a file to others, whose verdict is looked for from now on."""
+        if self._catalogue.leave(file):
+            _LOGGER.warning("%s is left to others: %s", file.uri, why)
 
     def _tell(self, file: StoredFile, judgement: Judgement) -> None:
         event = _event_of(file, judgement)

@@ -180,6 +180,13 @@ class LiveModels:
         """The live model, or None while there is none."""
         return self._live
 
+    def now_and_next(self) -> tuple[ModelReference | None, ModelReference | None]:
+        """The live model, and that which is to replace it; None where there is none."""
+        with self._changed:
+            live = self._live.reference if self._live is not None else None
+            wanted = self._should_be_live()
+            return live, wanted if wanted != live else None
+
     def resident(self) -> int:
         """How many models are in memory, one that is being loaded included."""
         return len(self._resident) + self._loading

@@ -122,6 +122,11 @@ class Serving:
         with self._watching:
             return self._watch
 
+    @property
+    def restarts(self) -> int:
+        """How many processes of models were begun anew, as they crashed, hung or grew."""
+        return self._hosts.restarts
+
     def follow(self, statement: Statement) -> None:
         """Has the stated model be live; returns at once. Where the registry has lost what was stated, it is told."""
         if self._following.hear(statement) and self._following.latest is not None:

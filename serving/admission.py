@@ -22,11 +22,11 @@ class Room:
 
     Attributes:
         images: at least one; they are decoded while they wait.
-        size: bytes, as they came.
+        size: bytes, of requests as they came and of what models take of their images.
     """
 
     images: int = 256
-    size: int = 256 << 20
+    size: int = 512 << 20
 
 
 class Admission:
@@ -45,6 +45,11 @@ class Admission:
     def images(self) -> int:
         """How many are under way."""
         return self._images
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is under way, as they came."""
+        return self._size
 
     @contextmanager
     def admitted(self, images: int, size: int, deadline: float) -> Iterator[None]:

@@ -48,12 +48,21 @@ class Refused(Exception):  # noqa: N818 - an answer, not a failure of the progra
     Attributes:
         code: why, for programs.
         detail: one line for a person, safe to print.
+        fault: of the image at fault, the word of its dead letter; None where none is.
+        is_counted: whether metrics have it.
     """
 
-    def __init__(self, code: Code, detail: str) -> None:
+    def __init__(self, code: Code, detail: str, fault: ImageFault | None = None) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
+        self.fault = fault
+        self.is_counted = False
+
+    @property
+    def word(self) -> str:
+        """Why, in one stable word: the fault of an image, else the code in lower case."""
+        return str(self.fault or self.code.name.lower())
 
 
 class Tensor(NamedTuple):
@@ -107,12 +116,14 @@ class Spent(NamedTuple):
         waiting: seconds for a batch.
         computing: seconds that the batch took.
         batch: images of that batch, its own and those of others.
+        began: when decoding did, by the monotonic clock, in seconds; the others follow one upon the other.
     """
 
     decoding: float
     waiting: float
     computing: float
     batch: int
+    began: float
 
 
 class Answer(NamedTuple):
@@ -151,4 +162,5 @@ _ITS_OWN_DOING = {
 def refusal_of(error: ImageError, row: int, rows: int) -> Refused:
     """How a request is refused one of whose images has no answer, in the words of dead letters."""
     which = f"image {row + 1} of {rows}: " if rows > 1 else ""
-    return Refused(_ITS_OWN_DOING.get(error.fault, Code.INVALID_ARGUMENT), f"{which}{error.fault}: {error.detail}")
+    code = _ITS_OWN_DOING.get(error.fault, Code.INVALID_ARGUMENT)
+    return Refused(code, f"{which}{error.fault}: {error.detail}", error.fault)

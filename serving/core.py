@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from models.compute_threads import cores
-from models.errors import ImageError, typed_line
+from models.errors import ModelsClosed, NoModelAnswers, one_line
 from models.events import ModelEvent
-from models.images.decoding import DecodeLimits, Raster, decode_image
+from models.images.decoding import DecodeLimits
 from models.live import LiveModel
 from models.serving import ServingConfig
 from models.storage.schemes import AnyStorage
 from serving.admission import Admission, Room
-from serving.asking import Answer, Asked, Code, Refused, refusal_of, version_of
-from serving.batching import Batcher, Job, misfit
-from serving.metrics import Metrics
+from serving.asking import Answer, Asked, Code, Refused, version_of
+from serving.batching import Batcher
+from serving.metrics import Metrics, Standing
+from serving.preparing import Job, Preparer, require_fit
 from serving.reader import Reader
-from serving.statuses import Statuses
+from serving.statuses import Statuses, Whereabouts
+from serving.telemetry.call import current_call
 
 _LOOK_SECONDS = 0.05
 
@@ -49,7 +49,9 @@ class CoreConfig:
 
 
 class Core:
-    """Answers requests with the live model. All of it but `close` belongs to one event loop.
+    """Answers requests with the live model: a request by the one that was live when it came.
+
+    Its coroutines belong to one event loop; threads of its own prepare, compute and watch the folder.
 
     Args:
         config: what it does.
@@ -62,13 +64,13 @@ class Core:
     def __init__(self, config: CoreConfig, storage: AnyStorage) -> None:
         self.config = config
         self.name = config.name
-        self.statuses = Statuses()
         self._admission = Admission(config.room)
         self._reader = Reader(config.models, storage, self._heard)
-        self.metrics = Metrics(lambda: self._admission.images, self._reader.models.resident)
+        self.statuses = Statuses(self._whereabouts)
+        self.metrics = Metrics(self._standing)
         largest = config.models.max_batch_size
-        self._batcher = Batcher(self._reader.models, largest, config.batch_wait, self._batched)
-        self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
+        self._batcher = Batcher(self._reader.models, largest, config.batch_wait, self._again, self._batched)
+        self._preparer = Preparer(config.limits, config.exact, self._batcher.put)
         self._draining = False
         self._reader.start()
 
@@ -99,7 +101,7 @@ class Core:
     def close(self) -> None:
         """Ends batches, models and whatever they do; what waits is refused. Takes a moment: not on the event loop."""
         self._batcher.close()
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        self._preparer.close()
         self._reader.close()
 
     async def answer(self, asked: Asked, protocol: str) -> Answer:
@@ -115,13 +117,34 @@ class Core:
             Refused: there is none, and why.
         """
         began = time.monotonic()
+        call = current_call()
+        if call is not None:
+            call.protocol = protocol
+            call.rows = asked.rows
         try:
             answer = await self._answer(asked, began)
         except Refused as refused:
-            self.metrics.refused(refused.code, protocol)
+            self.refused(refused, protocol)
+            raise
+        except asyncio.CancelledError:
+            self.metrics.abandoned(protocol)
             raise
         self.metrics.answered(answer, asked.rows, protocol, time.monotonic() - began)
+        if call is not None:
+            call.took(answer)
         return answer
+
+    def refused(self, refused: Refused, protocol: str) -> None:
+        """A request has no answer: counts it, once, and has it told of.
+
+        Args:
+            refused: why; by the core or before it.
+            protocol: that its client speaks.
+        """
+        self.metrics.refused(refused, protocol)
+        call = current_call()
+        if call is not None:
+            call.was_refused(refused)
 
     def require_model(self, name: str, version: int | None = None, label: str = "") -> LiveModel:
         """The live model, where it is what a client means.
@@ -154,43 +177,67 @@ class Core:
         live = self.require_model("", asked.version, asked.label)
         if not asked.rows:
             raise Refused(Code.INVALID_ARGUMENT, "the request holds no image and no row")
-        if (why := misfit(asked, live)) is not None:
-            raise why
-        with self._admission.admitted(asked.rows, asked.size, deadline):
-            pinned = live if asked.version is not None or asked.label else None
-            job = Job(asked, pinned, asyncio.get_running_loop().create_future(), deadline)
-            del live, pinned
-            if asked.tensor is None:
-                self._decoders.submit(self._decode, job)
-            else:
-                job.rows = list(asked.tensor.values)
-                self._batcher.put(job)
+        require_fit(asked, live)
+        # What an image takes in memory, whatever its file is packed to, is known as soon as its model is.
+        size = asked.size + len(asked.images) * live.manifest.image_bytes
+        with self._admission.admitted(asked.rows, size, deadline):
+            job = Job(asked, live, asyncio.get_running_loop().create_future(), deadline)
+            del live
+            self._begin(job)
             try:
                 async with asyncio.timeout_at(deadline):
-                    return await job.answer
+                    outcome = await job.outcome
             except TimeoutError:
                 raise Refused(Code.DEADLINE_EXCEEDED, f"no answer after {time.monotonic() - began:.2f} s") from None
-
-    def _decode(self, job: Job) -> None:
-        """In a thread: makes pixels of a job's images, and hands it on."""
-        live = self.live
-        needed = (live.card.input.height, live.card.input.width) if live else None
-        del live
-        rows: list[Raster] = []
-        images = job.asked.images
-        for index, data in enumerate(images):
-            if job.is_over:
-                return
+            finally:
+                del job  # a traceback may hold on to this frame, and it to a model that is to retire
+        if isinstance(outcome, Refused):
             try:
-                rows.append(decode_image(data, limits=self.config.limits, needed=needed, exact=self.config.exact))
-            except ImageError as error:
-                job.refuse(refusal_of(error, index, len(images)))
-                return
-            except Exception as error:  # a decoder that runs out of memory, say
-                job.refuse(Refused(Code.INTERNAL, typed_line(error)))
-                return
-        job.rows = rows
-        self._batcher.put(job)
+                raise outcome
+            finally:
+                del outcome
+        return outcome
+
+    def _begin(self, job: Job) -> None:
+        if job.asked.tensor is None:
+            self._preparer.begin(job)
+        else:
+            job.values = job.asked.tensor.values
+            job.outlines = [None] * job.asked.rows
+            self._batcher.put(job)
+
+    def _again(self, job: Job) -> None:
+        """In a thread: has another model answer, unless the client asked for the one that is unfit."""
+        asked = job.asked
+        try:
+            if asked.version is not None or asked.label:
+                raise Refused(Code.UNAVAILABLE, f"{job.model.reference.model_id} failed on its own probe image")
+            live = self._reader.models.current()
+            require_fit(asked, live)
+        except Refused as refused:
+            job.refuse(Refused(refused.code, refused.detail))
+        except (ModelsClosed, NoModelAnswers) as error:
+            job.refuse(Refused(Code.UNAVAILABLE, one_line(error)))
+        else:
+            job.model = live
+            self._begin(job)
+
+    def _standing(self) -> Standing:
+        live, room = self.live, self._admission.room
+        return Standing(
+            self.is_ready,
+            live.reference.model_id if live is not None else None,
+            self._reader.models.resident(),
+            self._admission.images,
+            room.images,
+            self._admission.size,
+            room.size,
+            self._reader.restarts,
+        )
+
+    def _whereabouts(self) -> Whereabouts:
+        live, coming = self._reader.models.now_and_next()
+        return Whereabouts(live.model_id if live else None, coming.model_id if coming else None)
 
     def _batched(self, model_id: str, images: int, others_wait: bool) -> None:
         self._admission.paced(images, others_wait)

@@ -134,7 +134,7 @@ def numbers_of_values(values: Sequence[Any], datatype: str, shape: tuple[int, ..
         Refused: `INVALID_ARGUMENT`: no such type, not as many values as the shape says, or others than the type has.
     """
     dtype = dtype_of(datatype, name)
-    _require_count(len(values), shape, name)
+    require_count(len(values), shape, name)
     return array_of(values, dtype, name[:60]).reshape(shape)
 
 
@@ -173,7 +173,19 @@ def require_strings(count: int, shape: tuple[int, ...], name: str) -> None:
         Refused: `INVALID_ARGUMENT`.
     """
     _count_of_strings(shape, name)
-    _require_count(count, shape, name)
+    require_count(count, shape, name)
+
+
+def require_count(count: int, shape: tuple[int, ...], name: str) -> None:
+    """Refuses values that were given one by one, and are not as many as their shape says.
+
+    Raises:
+        Refused: `INVALID_ARGUMENT`.
+    """
+    if count != math.prod(shape):
+        raise Refused(
+            Code.INVALID_ARGUMENT, f"{name[:60]!r} has the shape {list(shape)} and holds {count} values"[:200]
+        )
 
 
 def raw_bytes(values: NDArray[Any]) -> bytes:
@@ -198,13 +210,6 @@ def _count_of_strings(shape: tuple[int, ...], name: str) -> int:
             ],
         )
     return shape[0]
-
-
-def _require_count(count: int, shape: tuple[int, ...], name: str) -> None:
-    if count != math.prod(shape):
-        raise Refused(
-            Code.INVALID_ARGUMENT, f"{name[:60]!r} has the shape {list(shape)} and holds {count} values"[:200]
-        )
 
 
 def version_in(text: str) -> int | None:

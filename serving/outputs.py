@@ -18,6 +18,8 @@ from models.tasks import Detections, Labelled, Mask, answer_of, interpret
 from models.tasks.scores import finite, probabilities
 from serving.asking import MODEL_ID, Code, Refused
 
+CLASS_LABELS = "class_labels"
+"""The labels in the order of `scores`: an output of models with a score for each class, given to who asks for it."""
 Kind = Literal["float32", "int64", "text", "bytes"]
 Named = dict[str, NDArray[Any]]
 
@@ -56,7 +58,7 @@ def named_outputs(
         model: that answered.
         rows: what it gave for each image: a row of each of its outputs.
         images: what it was given; None where a client made the model's input itself.
-        wanted: names, of the task's outputs or of the model's own; none for all that the task has.
+        wanted: names, of the task's outputs, of the model's own, or `CLASS_LABELS`; none for all that the task has.
 
     Raises:
         ImageError: an answer is none, see `interpret`.
@@ -65,15 +67,17 @@ def named_outputs(
     manifest = model.manifest
     theirs = [field.name for field in described(manifest)]
     own = {spec.name: index for index, spec in enumerate(manifest.outputs)}
+    more = _class_labels(manifest, len(rows)) if CLASS_LABELS in wanted else {}
     for name in wanted:
-        if name not in theirs and name not in own:
+        if name not in theirs and name not in own and name not in more:
             raise Refused(Code.INVALID_ARGUMENT, f"there is no output {name!r}; there is {', '.join(theirs)}"[:300])
     outputs: Named = {}
     if not wanted or any(name in theirs and name != MODEL_ID for name in wanted):
         outputs = _TASKS[manifest.card.task].answers(rows, manifest, images)
     for name in wanted:
-        if name not in theirs:
+        if name not in theirs and name not in more:
             outputs[name] = np.stack([finite(row[own[name]]).astype(np.float32) for row in rows])
+    outputs |= more
     outputs[MODEL_ID] = texts([model.reference.model_id] * len(rows))
     if wanted:
         return {name: values for name, values in outputs.items() if name in wanted or name == MODEL_ID}
@@ -179,10 +183,20 @@ def _padded(found: Sequence[Sequence[float]], dtype: type[Any], fill: float = 0)
     return padded
 
 
+def _class_labels(manifest: Manifest, rows: int) -> Named:
+    if manifest.card.task not in _SCORES_EACH_CLASS:
+        return {}
+    labels = texts([manifest.card.label(index) for index in range(_classes(manifest))])
+    return {CLASS_LABELS: np.tile(labels, (rows, 1))}
+
+
+def _classes(manifest: Manifest) -> int:
+    return 2 if manifest.card.task == "binary" else _width(manifest)
+
+
 def _fields_of_classes(manifest: Manifest) -> list[OutputField]:
-    classes = 2 if manifest.card.task == "binary" else _width(manifest)
     return [
-        OutputField("scores", "float32", (classes,)),
+        OutputField("scores", "float32", (_classes(manifest),)),
         OutputField("classes", "int64", ()),
         OutputField("labels", "text", ()),
     ]
@@ -203,6 +217,7 @@ def _own_fields(manifest: Manifest) -> list[OutputField]:
     return [OutputField(spec.name, "float32", spec.shape) for spec in manifest.outputs]
 
 
+_SCORES_EACH_CLASS: frozenset[Task] = frozenset({"classification", "binary", "multilabel"})
 _TASKS: dict[Task, _Told] = {
     "classification": _Told(_fields_of_classes, _classified),
     "binary": _Told(_fields_of_classes, _decided),

@@ -50,6 +50,11 @@ class Reader:
         """The model that answers now."""
         return self._serving.live.peek()
 
+    @property
+    def restarts(self) -> int:
+        """How many processes of models were begun anew, as they crashed, hung or grew."""
+        return self._serving.restarts
+
     def close(self) -> None:
         """Ends all of it, models too."""
         self._ending.set()

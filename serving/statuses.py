@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from models.events import ModelEvent
 from models.reference import DIGEST_PATTERN
@@ -32,7 +33,7 @@ class Status:
         version: see `version_of`.
         model_id: of it.
         state: of it.
-        reason: why it failed or was rejected; "" where it was not.
+        reason: why it failed, was rejected or quarantined; "" where it was not.
     """
 
     version: int
@@ -41,10 +42,28 @@ class Status:
     reason: str = ""
 
 
-class Statuses:
-    """Follows the events of models. Threads may ask side by side."""
+class Whereabouts(NamedTuple):
+    """Which models matter now, by their ids.
 
-    def __init__(self) -> None:
+    Attributes:
+        live: that which answers; None where none does.
+        coming: that which is on its way in; None where none is.
+    """
+
+    live: str | None
+    coming: str | None
+
+
+class Statuses:
+    """Follows the events of models. Threads may ask side by side.
+
+    Args:
+        whereabouts: as they are. Events come later than what they tell of, and none says that a model is given up
+            which never came in.
+    """
+
+    def __init__(self, whereabouts: Callable[[], Whereabouts]) -> None:
+        self._whereabouts = whereabouts
         self._lock = threading.Lock()
         self._of: dict[str, Status] = {}
 
@@ -60,22 +79,25 @@ class Statuses:
     def all(self) -> list[Status]:
         """Of each model that is known, the newest last."""
         with self._lock:
-            return list(self._of.values())
+            known = dict(self._of)
+        live, coming = self._whereabouts()
+        statuses = [_now(status, live, coming) for status in known.values() if status.model_id != live]
+        if coming is not None and coming not in known:
+            statuses.append(_status(coming, State.LOADING))
+        if live is not None:
+            statuses.append(_status(live, State.AVAILABLE))
+        return statuses
 
     def _take_in(self, event: ModelEvent) -> None:
-        found = _DIGEST.search(event.model_id or "")
-        if found is None:  # its bytes could not be read
+        if _DIGEST.search(event.model_id or "") is None:  # its bytes could not be read
             return
-        status = Status(int(found[1], 16), event.model_id, State.END, event.reason)
+        status = _status(event.model_id, State.END, event.reason)
         match event.event:
             case "loading":
                 status = replace(status, state=State.LOADING, reason="")
             case "failed":
                 status = replace(status, state=State.LOADING)
             case "live":
-                for id_, each in self._of.items():
-                    if each.state is State.AVAILABLE:
-                        self._of[id_] = replace(each, state=State.UNLOADING)
                 status = replace(status, state=State.AVAILABLE, reason="")
             case "retired":
                 status = replace(self._of.get(event.model_id, status), state=State.END)
@@ -83,3 +105,18 @@ class Statuses:
                 return
         self._of.pop(event.model_id, None)
         self._of[event.model_id] = status
+
+
+def _status(model_id: str, state: State, reason: str = "") -> Status:
+    found = _DIGEST.search(model_id)
+    assert found is not None
+    return Status(int(found[1], 16), model_id, state, reason)
+
+
+def _now(status: Status, live: str | None, coming: str | None) -> Status:
+    """What is said of a model that is not live."""
+    if status.state is State.AVAILABLE:
+        return replace(status, state=State.LOADING if status.model_id == coming else State.UNLOADING)
+    if status.state is State.LOADING and status.model_id != coming:
+        return replace(status, state=State.END)
+    return status

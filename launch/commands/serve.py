@@ -18,10 +18,12 @@ from models.confinement.proving import require_confinement
 from models.images.decoding import DecodeLimits
 from models.serving import ServingConfig
 from models.signatures.trusted import read_trusted
+from models.storage.schemes import AnyStorage
 from serving.access import AccessRefused, read_access
 from serving.admission import Room
 from serving.core import Core, CoreConfig
 from serving.server import ServerConfig, serve
+from serving.telemetry.observing import Observing, ObservingRefused
 
 app = typer.Typer(add_completion=False)
 
@@ -66,6 +68,15 @@ def serve_models(
     drain_seconds: Annotated[
         float, typer.Option(min=0, help="After SIGTERM: how long to answer on while not ready any more.")
     ] = 0.0,
+    access_log: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write a JSON line for each request there; - is standard output.")
+    ] = None,
+    trace_endpoint: Annotated[
+        str | None, typer.Option(metavar="URL", help="Send traces there by OTLP over gRPC: http://HOST:4317.")
+    ] = None,
+    trace_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Of requests that are traced, where their client does not decide.")
+    ] = 1.0,
     *,
     job: Mapping[str, Any],
 ) -> int:
@@ -78,7 +89,9 @@ def serve_models(
         access = read_access(host, tls_cert, tls_key, tls_client_ca, token_file)
         if not insecure:
             access.require_closed()
-    except AccessRefused as error:
+        observing = Observing(access_log, trace_endpoint, trace_share)
+        observing.require_possible()
+    except (AccessRefused, ObservingRefused) as error:
         raise CommandRefused(str(error)) from error
     if job["require_confinement"]:
         require_confinement()
@@ -106,17 +119,28 @@ def serve_models(
         limits,
         job["exact_decode"],
     )
-    server = ServerConfig(access, grpc_port, http_port, max_message_bytes, max(64, 2 * queue_images), drain_seconds)
-    say(f"looking for a model that matches {job['model_pattern']} …", stderr=True)
+    server = ServerConfig(
+        access,
+        grpc_port,
+        http_port,
+        max_message_bytes,
+        max(64, 2 * queue_images),
+        drain_seconds,
+        observing=observing,
+    )
     try:
-        core = Core(config, storage)
-    except OSError as error:
-        raise CommandRefused(f"compiled models cannot be kept: {error}") from error
-    try:
-        asyncio.run(serve(core, server, lambda line: say(line, stderr=True)))
+        asyncio.run(serve(lambda: _begun(config, storage), server, lambda line: say(line, stderr=True)))
     except OSError as error:
         raise CommandFailed(str(error)) from error
     return OK
+
+
+def _begun(config: CoreConfig, storage: AnyStorage) -> Core:
+    say(f"looking for a model that matches {config.models.model_pattern} …", stderr=True)
+    try:
+        return Core(config, storage)
+    except OSError as error:
+        raise CommandRefused(f"compiled models cannot be kept: {error}") from error
 
 
 def _log() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from launch.doctor.findings import Finding
+from launch.doctor.installation import is_a_servers
 from models.errors import ModelRejected, one_line
 from models.registry.cache import ArtefactCache
 from models.storage import LocalStorage
@@ -32,14 +33,23 @@ def libraries() -> Iterator[Finding]:
 
 
 def vetting_works() -> Iterator[Finding]:
-    """The whole way of a model: Keras saves a tiny one, a child process vets and compiles it."""
+    """The whole way of a model: Keras saves a tiny one, a child process vets and compiles it.
+
+    Where a server alone is installed, it is one of ONNX.
+    """
     with tempfile.TemporaryDirectory(prefix="hotswap-doctor-") as folder:
-        model = Path(folder) / "tiny.h5"
-        trouble = trouble_in("-m", "launch.saved_by_keras", str(model))
+        lean = is_a_servers()
+        maker, maker_name, packages = (
+            ("launch.saved_as_onnx", "ONNX", "onnx")
+            if lean
+            else ("launch.saved_by_keras", "Keras with TensorFlow", "tensorflow keras")
+        )
+        model = Path(folder) / ("tiny.onnx" if lean else "tiny.h5")
+        trouble = trouble_in("-m", maker, str(model))
         if trouble:
-            yield Finding("fail", f"Keras with TensorFlow: {trouble}", "pip install --force-reinstall tensorflow keras")
+            yield Finding("fail", f"{maker_name}: {trouble}", f"pip install --force-reinstall {packages}")
             return
-        yield Finding("ok", "Keras with TensorFlow makes a model")
+        yield Finding("ok", f"{maker_name} makes a model")
         vetter = Vetter(LocalStorage(), ArtefactCache(Path(folder) / "cache"), largest_batch=2)
         try:
             manifest = vetter.vet(str(model)).artefact.manifest

@@ -18,11 +18,12 @@ from packaging.specifiers import SpecifierSet
 
 from launch.code_version import DISTRIBUTION, ROOT, setup_file
 from launch.doctor.findings import Finding
+from models.vetting.frameworks import KERAS
 
-OURS = ("models", "transforms", "beam_pipeline", "launch")
+OURS = ("models", "transforms", "serving", "beam_pipeline", "launch")
 """The packages at this project's top."""
-KERAS = ("keras", "tensorflow")
-"""What a vetting child imports."""
+LEFT_OUT = ("apache-beam", "tensorflow", "keras", "tf-keras", "tf2onnx", "google-cloud-pubsub")
+"""The distributions that a server's installation does without, as `launch/container/left-out.in` has them."""
 _RENAME = "rename it, or call `hotswap` from another folder and without PYTHONPATH"
 
 
@@ -50,17 +51,26 @@ def _in_words(versions: SpecifierSet) -> str:
     return ", ".join(words.get(each.operator, each.operator + "{}").format(each.version) for each in ordered)
 
 
+def is_a_servers() -> bool:
+    """Whether a server alone can be run by what is installed: there is nothing of what it does without."""
+    return not any(map(_installed, LEFT_OUT))
+
+
 def packages() -> Iterator[Finding]:
     """The installed versions against the ranges that this project states."""
     required = requirements()
+    if is_a_servers():
+        required = [each for each in required if each.name not in LEFT_OUT]
+        yield Finding(
+            "ok", "a server's installation: without Beam and TensorFlow it runs no job, and vets no Keras file"
+        )
     if not required:
         yield Finding("warn", "the project states no requirements here", "install it: pip install .")
         return
     wrong = []
     for requirement in required:
-        try:
-            installed = importlib.metadata.version(requirement.name)
-        except importlib.metadata.PackageNotFoundError:
+        installed = _installed(requirement.name)
+        if installed is None:
             wrong.append(Finding("fail", f"{requirement.name} is not installed", f"pip install '{requirement}'"))
             continue
         if not requirement.specifier.contains(installed, prereleases=True):
@@ -70,9 +80,19 @@ def packages() -> Iterator[Finding]:
     yield from wrong or [Finding("ok", f"{len(required)} packages, all in their supported ranges")]
 
 
+def _installed(name: str) -> str | None:
+    """The version of a distribution; None where it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def bytecode(folders: Sequence[Path] | None = None) -> Iterator[Finding]:
     """Whether Keras and TensorFlow are compiled to bytecode: pip does that as it installs, uv where it is asked to."""
     folders = folders or [Path(spec.origin).parent for spec in map(find_spec, KERAS) if spec and spec.origin]
+    if not folders:
+        return
     modules = [module for folder in folders for module in folder.rglob("*.py")]
     compiled = sum(Path(cache_from_source(str(module))).exists() for module in modules)
     if compiled >= len(modules) / 2:  # what nobody has imported yet may lack it

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ class Hosts:
     def __init__(self) -> None:
         self._patience = Patience()
         self._engines: weakref.WeakSet[HostedEngine] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._restarts = 0
+
+    @property
+    def restarts(self) -> int:
+        """How many hosts were begun anew, as they crashed, hung or grew."""
+        return self._restarts
 
     def load(self, artefact: Artefact, threads: int) -> HostedEngine:
         """A model, loaded in a process of its own.
@@ -44,9 +51,13 @@ class Hosts:
             ModelsClosed: `close` was called.
             OSError: this machine cannot start a process.
         """
-        engine = HostedEngine(artefact, threads, self._patience)
+        engine = HostedEngine(artefact, threads, self._patience, self._restarted)
         self._engines.add(engine)
         return engine
+
+    def _restarted(self) -> None:
+        with self._lock:
+            self._restarts += 1
 
     def end_soon(self) -> None:
         """The program is to end: a model that does not answer now is given up."""
@@ -69,15 +80,19 @@ class HostedEngine:
         artefact: what vetting compiled.
         threads: CPU threads that one prediction may use.
         patience: how long whatever is waited for.
+        restarted: is told of each process that is to be begun anew.
 
     Raises:
         As `Hosts.load`.
     """
 
-    def __init__(self, artefact: Artefact, threads: int, patience: Patience) -> None:
+    def __init__(
+        self, artefact: Artefact, threads: int, patience: Patience, restarted: Callable[[], None] = lambda: None
+    ) -> None:
         self._artefact = artefact
         self._threads = threads
         self._patience = patience
+        self._restarted = restarted
         self._renewing = threading.Lock()
         self._gate = _Gate()
         self._given_up = False
@@ -140,6 +155,7 @@ class HostedEngine:
         with self._renewing:
             if self._host is old:
                 old.close()
+                self._restarted()
                 self._host = self._started()
 
     def _started(self) -> HostProcess:

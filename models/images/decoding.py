@@ -67,6 +67,11 @@ class Raster(NamedTuple):
         """Height and width, in units of a pixel's height."""
         return self.pixels.shape[0], self.pixels.shape[1] * self.squeezed
 
+    @property
+    def outline(self) -> Raster:
+        """The same without its pixels, which are black and take no memory: for whoever needs its proportions alone."""
+        return self._replace(pixels=np.broadcast_to(np.uint8(0), self.pixels.shape))
+
 
 @dataclass(frozen=True)
 class DecodeLimits:

@@ -40,6 +40,7 @@ from models.signatures.trusted import TrustedKeys
 from models.storage import ReadableFile, Storage
 from models.storage.errors import StorageUnavailable
 from models.vetting.child_process import ChildProcess
+from models.vetting.frameworks import has_keras, require_installed, require_keras_for
 from models.vetting.job import Job
 
 _LOGGER = logger(__name__)
@@ -172,6 +173,7 @@ class Vetter:
             VettingFailed, OSError: from this machine; nothing was found out.
             VettingStopped: `close` was called.
         """
+        require_keras_for(path.name)
         job = self._job(path, sha256_of(path))
         seconds = self._limits.seconds or _QUANTIZING * job.seconds
         job = replace(job, seconds=seconds, calibration=str(calibration))
@@ -197,7 +199,7 @@ class Vetter:
         """Starts a child now, since a candidate is about to be vetted; it gives up after a minute unused."""
         with self._lock:
             if self._spare is None and not self._closed:
-                self._spare = (ChildProcess(keras, self._cache.workspace()), time.monotonic())
+                self._spare = (ChildProcess(keras and has_keras(), self._cache.workspace()), time.monotonic())
 
     def tidy(self) -> None:
         """Ends a child that was prepared in vain."""
@@ -256,8 +258,10 @@ class Vetter:
 
         Raises:
             ModelRejected: `wrong_output`; what was compiled once may tell more numbers than are wanted here.
+            KerasMissing: TensorFlow executes it, and is not installed.
         """
         manifest = artefact.manifest
+        require_installed(manifest.engine)
         try:
             manifest.require_values_within(self._max_values)
         except ModelRejected as rejection:
@@ -283,6 +287,7 @@ class Vetter:
         return sha256.hexdigest()
 
     def _compile(self, path: Path, sha256: str, workspace: Path) -> Artefact:
+        require_keras_for(path.name)
         size, machine = path.stat().st_size, machine_bytes()
         if 2 * size > machine:
             raise ModelRejected(

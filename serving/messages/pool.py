@@ -27,13 +27,3 @@ def message(name: str) -> Any:
         KeyError: there is none.
     """
     return GetMessageClass(POOL.FindMessageTypeByName(name))
-
-
-def number(name: str) -> int:
-    """The number of an enumeration's value, by its full name, `tensorflow.DT_STRING` say.
-
-    Raises:
-        KeyError: there is none.
-    """
-    scope, _, value = name.rpartition(".")
-    return int(POOL.FindEnumTypeByName(scope).values_by_name[value].number)

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection_pb2
 
 from serving.access import Access
+from serving.asking import Code, Refused
 from serving.core import Core
 from serving.messages.pool import POOL
-from serving.over_grpc import open_inference, tensorflow_serving
+from serving.over_grpc import health, open_inference, reflecting, tensorflow_serving
+from serving.over_grpc.calls import Reception, refusing
+from serving.over_grpc.observed import Observed
+from serving.telemetry.observing import Observer
 
-_HEALTH = health.SERVICE_NAME
-_SERVICES = (
-    tensorflow_serving.PREDICTION,
-    tensorflow_serving.MODEL,
-    open_inference.SERVICE,
-    _HEALTH,
-    reflection.SERVICE_NAME,
-)
+_ANSWERING = (tensorflow_serving.PREDICTION, tensorflow_serving.MODEL, open_inference.SERVICE)
+_SERVICES = (*_ANSWERING, health.SERVICE, reflecting.SERVICE)
+_PROMPT_SECONDS = 1.0
+"""For messages that are on their way when it is to end."""
+_LONGEST_SENDING = 5.0
+_LOOK_SECONDS = 0.02
+_SLOW_BYTES = 1 << 30
+"""Of messages that come slowly."""
+_TELLING = 256
+"""Calls under way of health, so that it is told whatever else is asked."""
+_REFLECTING = 32
 _SLOWEST_PINGS = 10_000
 """Milliseconds: a client that pings more often is sent away."""
 for _file in (health_pb2, reflection_pb2):
@@ -37,15 +46,19 @@ class Endpoint:
         port: 0 for one that is free.
         max_message: bytes of a request.
         calls: under way at once; more are refused.
+        observer: is told of calls that are over; None for nobody.
 
     Raises:
         OSError: the address cannot be had.
     """
 
-    def __init__(self, core: Core, access: Access, port: int, max_message: int, calls: int) -> None:
+    def __init__(
+        self, core: Core, access: Access, port: int, max_message: int, calls: int, observer: Observer | None = None
+    ) -> None:
         self._core = core
+        observed = [Observed(observer)] if observer is not None else []
         self._server = grpc.aio.server(
-            interceptors=[_Doorkeeper(access)] if access.tokens else [],
+            interceptors=[*observed, *([_Doorkeeper(access, core)] if access.tokens else [])],
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", max_message),
@@ -55,28 +68,40 @@ class Endpoint:
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.keepalive_timeout_ms", 20_000),
             ],
-            maximum_concurrent_rpcs=calls,
         )
-        self._server.add_generic_rpc_handlers(tuple(tensorflow_serving.services(core) + open_inference.services(core)))
-        self._health: Any = health.aio.HealthServicer()  # type: ignore[attr-defined]  # its types know the other one
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        reflection.enable_server_reflection(_SERVICES, self._server, pool=POOL)
+        slow = max(1, _SLOW_BYTES // max_message)
+        self._answering = answering = Reception(calls, slow)
+        self._health = health.Health(("", core.name, *_ANSWERING), Reception(_TELLING, slow=1))
+        services = [
+            *tensorflow_serving.services(core, answering),
+            *open_inference.services(core, answering),
+            self._health.service(),
+            reflecting.service(_SERVICES, Reception(_REFLECTING, slow=1)),
+        ]
+        self._server.add_generic_rpc_handlers(tuple(services))
         self.port = self._listen(access, port)
 
     async def start(self) -> None:
         """Begins to answer."""
-        await self.tell(False)
         await self._server.start()
 
-    async def tell(self, is_ready: bool) -> None:
+    def tell(self, is_ready: bool) -> None:
         """Has health say whether requests are welcome, of the server and of its model."""
-        status = health_pb2.HealthCheckResponse.SERVING if is_ready else health_pb2.HealthCheckResponse.NOT_SERVING
-        for name in ("", self._core.name, *_SERVICES[:3]):
-            await self._health.set(name, status)
+        self._health.tell(is_ready)
 
     async def stop(self, seconds: float) -> None:
-        """Takes no more calls, and waits so long for those under way."""
-        await self._server.stop(seconds)
+        """Takes no more calls, and waits so long for those under way, a little for their answers to be read."""
+        self._health.end()
+        stopping = asyncio.create_task(self._server.stop(seconds))
+        try:
+            await asyncio.wait({stopping}, timeout=_PROMPT_SECONDS)
+            while self._answering.calls and not stopping.done():
+                await asyncio.sleep(_LOOK_SECONDS)
+            # Who never sends a message, or reads none, holds nobody up.
+            await asyncio.wait({stopping}, timeout=_LONGEST_SENDING)
+        finally:
+            stopping.cancel()
+        await self._server.stop(0)
 
     def _listen(self, access: Access, port: int) -> int:
         host = f"[{access.host}]" if ":" in access.host.strip("[]") else access.host
@@ -96,16 +121,18 @@ class Endpoint:
 class _Doorkeeper(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]  # generic in its types alone
     """Lets in those who bear a token; health is told to anybody."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, core: Core) -> None:
         self._access = access
+        tell = partial(core.refused, protocol="grpc")
 
-        async def refuse(request: Any, context: Any) -> None:
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN")
+        async def refuse(messages: Any, context: Any) -> None:
+            async with refusing(context, tell):
+                raise Refused(Code.UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN")
 
-        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+        self._refusal = grpc.stream_stream_rpc_method_handler(refuse)  # which reads no message
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], handler_call_details: Any) -> Any:
-        if handler_call_details.method.startswith(f"/{_HEALTH}/"):
+        if handler_call_details.method.startswith(f"/{health.SERVICE}/"):
             return await continuation(handler_call_details)
         bearer = dict(handler_call_details.invocation_metadata or ()).get("authorization")
         if isinstance(bearer, str) and self._access.admits(bearer):

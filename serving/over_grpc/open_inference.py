@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import grpc
@@ -11,9 +12,12 @@ from serving import open_inference_tensors as tensors
 from serving.asking import IMAGES, MODEL_ID, Asked, Code, Refused, Tensor, version_of
 from serving.core import Core
 from serving.messages.pool import message
-from serving.over_grpc.calls import handler
+from serving.over_grpc.calls import Reception, handler
+from serving.over_grpc.tensor_protos import values_array
+from serving.telemetry.call import name_request
 
 SERVICE = "inference.GRPCInferenceService"
+_PROTOCOL = "open_inference"
 _METHODS = ("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer")
 _REQUESTS = {name: message(f"inference.{name}Request") for name in _METHODS}
 _RESPONSES = {name: message(f"inference.{name}Response") for name in _METHODS}
@@ -34,7 +38,7 @@ _CONTENTS = {
 """The field that holds the values of a datatype one by one; 16-bit floats travel as bytes alone."""
 
 
-def services(core: Core) -> list[grpc.GenericRpcHandler[Any, Any]]:
+def services(core: Core, reception: Reception) -> list[grpc.GenericRpcHandler[Any, Any]]:
     """The service, on a core."""
     api = _Api(core)
     methods = {
@@ -45,7 +49,8 @@ def services(core: Core) -> list[grpc.GenericRpcHandler[Any, Any]]:
         "ModelMetadata": api.model_metadata,
         "ModelInfer": api.infer,
     }
-    handlers = {name: handler(_REQUESTS[name], method) for name, method in methods.items()}
+    tell = partial(core.refused, protocol=_PROTOCOL)
+    handlers = {name: handler(reception, _REQUESTS[name], method, tell) for name, method in methods.items()}
     return [grpc.method_handlers_generic_handler(SERVICE, handlers)]
 
 
@@ -85,11 +90,12 @@ class _Api:
         return response
 
     async def infer(self, request: Any, deadline: float) -> Any:
+        name_request(request.id)
         version = tensors.version_in(request.model_version)
         self._core.require_model(request.model_name, version)
         images, tensor = _input_of(request)
-        wanted = tuple(output.name for output in request.outputs)
-        answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline), "open_inference")
+        wanted = tuple(dict.fromkeys(output.name for output in request.outputs))
+        answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline), _PROTOCOL)
         response = _RESPONSES["ModelInfer"](
             model_name=self._core.name, model_version=str(version_of(answer.reference)), id=request.id
         )
@@ -124,8 +130,9 @@ def _input_of(request: Any) -> tuple[Any, Tensor | None]:
         return list(given.contents.bytes_contents), None
     if raw:
         return (), Tensor(name, tensors.numbers_of_bytes(raw[0], datatype, shape, name))
-    tensors.dtype_of(datatype, name)
+    dtype = tensors.dtype_of(datatype, name)
     if datatype not in _CONTENTS:
         raise Refused(Code.INVALID_ARGUMENT, f"{name[:60]!r} is {datatype}, which travels in raw_input_contents alone")
-    values = list(getattr(given.contents, _CONTENTS[datatype]))
-    return (), Tensor(name, tensors.numbers_of_values(values, datatype, shape, name))
+    values = getattr(given.contents, _CONTENTS[datatype])
+    tensors.require_count(len(values), shape, name)
+    return (), Tensor(name, values_array(values, dtype, name[:60]).reshape(shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +34,9 @@ _BY_NUMBER = {DTYPES[name]: (np.dtype(dtype), field) for dtype, (name, field) in
 _NAMES = {number: name for name, number in DTYPES.items()}
 _ONE_BY_ONE = 1 << 16
 """Numbers that are told one by one, as TensorFlow Serving does; more go as bytes."""
+_MOST_ONE_BY_ONE = 1 << 24
+_MOST_REPEATED = 1 << 32
+_MOST_SIDES = 32
 
 
 def dtype_number(kind: str) -> int:
@@ -44,12 +48,14 @@ def shape_of(proto: Any) -> tuple[int, ...]:
     """The shape that a `TensorProto` states.
 
     Raises:
-        Refused: it states none.
+        Refused: it states none, or one of no tensor that could be.
     """
-    shape = tuple(dimension.size for dimension in proto.tensor_shape.dim)
-    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+    dimensions = proto.tensor_shape.dim
+    if proto.tensor_shape.unknown_rank or any(dimension.size < 0 for dimension in dimensions):
         raise Refused(Code.INVALID_ARGUMENT, "a tensor's shape must be known")
-    return shape
+    if len(dimensions) > _MOST_SIDES:
+        raise Refused(Code.INVALID_ARGUMENT, f"a tensor of {len(dimensions)} sides; {_MOST_SIDES} at most")
+    return tuple(dimension.size for dimension in dimensions)
 
 
 def strings_of(proto: Any, name: str) -> Sequence[bytes]:
@@ -59,7 +65,7 @@ def strings_of(proto: Any, name: str) -> Sequence[bytes]:
         Refused: it holds none, or not as many as its shape says.
     """
     shape = shape_of(proto)
-    strings: Sequence[bytes] = proto.string_val
+    strings = list(proto.string_val)  # which makes new ones whenever it is asked
     if len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
         raise Refused(
             Code.INVALID_ARGUMENT, f"{name!r} has the shape {list(shape)}; [n] is expected, a string an image"
@@ -70,7 +76,7 @@ def strings_of(proto: Any, name: str) -> Sequence[bytes]:
 
 
 def array_of(proto: Any, name: str) -> NDArray[Any]:
-    """The numbers of a `TensorProto`, in its shape.
+    """The numbers of a `TensorProto`, in its shape; a single one is all of them.
 
     Raises:
         Refused: it holds none, or not as many as its shape says.
@@ -81,9 +87,9 @@ def array_of(proto: Any, name: str) -> NDArray[Any]:
         )
     dtype, field = _BY_NUMBER[proto.dtype]
     shape = shape_of(proto)
-    size = 1
-    for side in shape:
-        size *= side
+    size = math.prod(shape)
+    if not size:
+        raise Refused(Code.INVALID_ARGUMENT, f"{name!r} has the shape {list(shape)}, which holds no numbers")
     values = getattr(proto, field)
     if proto.tensor_content:
         held = len(proto.tensor_content) / dtype.itemsize
@@ -93,6 +99,8 @@ def array_of(proto: Any, name: str) -> NDArray[Any]:
         held = len(values)
         if held == size:
             return _from_values(values, dtype, name).reshape(shape)
+        if held == 1 and size <= _MOST_REPEATED:  # as TensorFlow writes a tensor of equal numbers
+            return np.broadcast_to(_from_values(values, dtype, name), shape)
     raise Refused(Code.INVALID_ARGUMENT, f"{name!r} has the shape {list(shape)} and holds {held:g} numbers")
 
 
@@ -112,11 +120,35 @@ def fill(proto: Any, values: NDArray[Any]) -> None:
         getattr(proto, field).extend(values.reshape(-1).tolist())
 
 
-def _from_values(values: Any, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
-    if dtype == np.float16:  # its bits, in integers
-        return np.array(values, np.uint16).view(np.float16)
-    array = np.array(values, np.int64 if dtype.kind == "i" else np.uint64 if dtype.kind == "u" else dtype)
+def values_array(values: Any, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    """Numbers that a message holds one by one, as an array.
+
+    Args:
+        values: of the message's field, which are numbers of its kind.
+        dtype: of the array.
+        name: of the tensor, for the words of a refusal.
+
+    Returns:
+        Shape (len(values),).
+
+    Raises:
+        Refused: `INVALID_ARGUMENT`: some are none that the dtype has, or they are so many that they should be bytes.
+    """
+    if len(values) > _MOST_ONE_BY_ONE:
+        raise Refused(
+            Code.INVALID_ARGUMENT,
+            f"{name!r} tells {len(values):,} numbers one by one, {_MOST_ONE_BY_ONE:,} at most: send them as bytes",
+        )
+    if dtype.kind not in "iu":
+        return np.fromiter(values, dtype, len(values))
+    array = np.fromiter(values, np.uint64 if dtype.itemsize == 8 and dtype.kind == "u" else np.int64, len(values))
     narrow = array.astype(dtype)
-    if dtype.kind in "iu" and (narrow != array).any():
+    if (narrow != array).any():
         raise Refused(Code.INVALID_ARGUMENT, f"{name!r} holds numbers that are none of {dtype.name}")
     return narrow
+
+
+def _from_values(values: Any, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    if dtype == np.float16:  # its bits, in integers
+        return values_array(values, np.dtype(np.uint16), name).view(np.float16)
+    return values_array(values, dtype, name)

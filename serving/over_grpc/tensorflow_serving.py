@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import grpc
@@ -12,12 +13,13 @@ from serving.core import Core
 from serving.messages.pool import message
 from serving.outputs import described
 from serving.over_grpc import tensor_protos
-from serving.over_grpc.calls import handler
+from serving.over_grpc.calls import Reception, handler
 from serving.statuses import State
 
 PREDICTION = "tensorflow.serving.PredictionService"
 MODEL = "tensorflow.serving.ModelService"
 SIGNATURE = "serving_default"
+_PROTOCOL = "tensorflow"
 _METHOD = "tensorflow/serving/predict"
 _METADATA = "signature_def"
 _PredictRequest = message("tensorflow.serving.PredictRequest")
@@ -31,14 +33,15 @@ _FAILED = 2
 """`UNKNOWN`, the code of a version that ended otherwise than well."""
 
 
-def services(core: Core) -> list[grpc.GenericRpcHandler[Any, Any]]:
+def services(core: Core, reception: Reception) -> list[grpc.GenericRpcHandler[Any, Any]]:
     """Both services, on a core."""
     api = _Api(core)
+    tell = partial(core.refused, protocol=_PROTOCOL)
     predict = {
-        "Predict": handler(_PredictRequest, api.predict),
-        "GetModelMetadata": handler(_GetModelMetadataRequest, api.metadata),
+        "Predict": handler(reception, _PredictRequest, api.predict, tell),
+        "GetModelMetadata": handler(reception, _GetModelMetadataRequest, api.metadata, tell),
     }
-    model = {"GetModelStatus": handler(_GetModelStatusRequest, api.status)}
+    model = {"GetModelStatus": handler(reception, _GetModelStatusRequest, api.status, tell)}
     return [
         grpc.method_handlers_generic_handler(PREDICTION, predict),
         grpc.method_handlers_generic_handler(MODEL, model),
@@ -55,8 +58,8 @@ class _Api:
         if signature not in ("", SIGNATURE):
             raise Refused(Code.INVALID_ARGUMENT, f"there is no signature {signature[:60]!r}; there is {SIGNATURE!r}")
         images, tensor = _input_of(request.inputs)
-        asked = Asked(images, tensor, version, label, tuple(request.output_filter), deadline)
-        answer = await self._core.answer(asked, "tensorflow")
+        asked = Asked(images, tensor, version, label, tuple(dict.fromkeys(request.output_filter)), deadline)
+        answer = await self._core.answer(asked, _PROTOCOL)
         response = _PredictResponse()
         self._name(response.model_spec, answer.reference)
         for name, values in answer.outputs.items():

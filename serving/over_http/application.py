@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -43,9 +45,10 @@ def application(
     threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="http")
     bodies = Bodies(max_body, max(max_body, all_bodies), body_seconds, threads)
     description = _description(core.name)
+    refused = partial(core.refused, protocol="http")
 
     async def metrics(request: Request) -> Response:
-        return Response(core.metrics.text(), kind=CONTENT_TYPE.encode())
+        return Response(await asyncio.to_thread(core.metrics.text), kind=CONTENT_TYPE.encode())
 
     async def openapi(request: Request) -> Response:
         return Response(description)
@@ -54,8 +57,8 @@ def application(
         routes=[
             *tensorflow_serving.routes(core, access, bodies),
             *open_inference.routes(core, access, bodies),
-            Route("/metrics", Call(metrics, access), methods=["GET"]),
-            Route("/openapi.json", Call(openapi, access), methods=["GET"]),
+            Route("/metrics", Call(metrics, access, refused=refused), methods=["GET"]),
+            Route("/openapi.json", Call(openapi, access, refused=refused), methods=["GET"]),
         ],
         exception_handlers={HTTPException: _no_such_method},
     )

@@ -110,10 +110,14 @@ class Call:
         method: what it does; one with a body is cancelled when the client hangs up.
         access: who may ask; None for anybody.
         bodies: reads its body; None for a method that has none.
+        refused: is told of each request that has no answer.
     """
 
-    def __init__(self, method: Method, access: Access | None, bodies: Bodies | None = None) -> None:
+    def __init__(
+        self, method: Method, access: Access | None, bodies: Bodies | None = None, *, refused: Callable[[Refused], None]
+    ) -> None:
         self._method = method
+        self._refused = refused
         self._access = access
         self._bodies = bodies
 
@@ -123,12 +127,15 @@ class Call:
         except HungUp:
             return
         except Refused as refused:
+            self._refused(refused)
             response = error_response(refused.code.http, refused.detail)
             if refused.code in _HEADERS:
                 response = response._replace(headers=(_HEADERS[refused.code],))
         except Exception as error:
             _LOGGER.exception("a call failed unexpectedly")
-            response = error_response(HTTPStatus.INTERNAL_SERVER_ERROR, typed_line(error))
+            unexpected = Refused(Code.INTERNAL, typed_line(error))
+            self._refused(unexpected)
+            response = error_response(unexpected.code.http, unexpected.detail)
         await respond(send, response)
 
     async def _response(self, scope: Scope, receive: Receive) -> Response:

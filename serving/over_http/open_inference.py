@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -32,8 +33,10 @@ from serving.open_inference_tensors import (
 from serving.over_http.bodies import Bodies
 from serving.over_http.calls import Call, Request, Response, json_response
 from serving.over_http.json_bodies import bytes_in, flattened, made_of, require_fields
+from serving.telemetry.call import name_request
 
 SERVER = "hotswap"
+_PROTOCOL = "open_inference_rest"
 EXTENSIONS = ("binary_tensor_data",)
 HEADER_LENGTH = b"inference-header-content-length"
 _PARAMETERS = "parameters"
@@ -47,18 +50,19 @@ _LONGEST_NUMBER = 20
 def routes(core: Core, access: Access, bodies: Bodies) -> list[Route]:
     """Every method, on a core."""
     api = _Api(core, bodies)
+    refused = partial(core.refused, protocol=_PROTOCOL)
     found = []
     for meant in ("", "/versions/{version}"):
         place = f"/v2/models/{{name}}{meant}"
         found += [
-            Route(f"{place}/infer", Call(api.infer, access, bodies), methods=["POST"]),
-            Route(f"{place}/ready", Call(api.model_ready, access), methods=["GET"]),
-            Route(place, Call(api.model, access), methods=["GET"]),
+            Route(f"{place}/infer", Call(api.infer, access, bodies, refused=refused), methods=["POST"]),
+            Route(f"{place}/ready", Call(api.model_ready, access, refused=refused), methods=["GET"]),
+            Route(place, Call(api.model, access, refused=refused), methods=["GET"]),
         ]
     found += [
-        Route("/v2/health/live", Call(api.live, None), methods=["GET"]),
-        Route("/v2/health/ready", Call(api.ready, None), methods=["GET"]),
-        Route("/v2", Call(api.server, access), methods=["GET"]),
+        Route("/v2/health/live", Call(api.live, None, refused=refused), methods=["GET"]),
+        Route("/v2/health/ready", Call(api.ready, None, refused=refused), methods=["GET"]),
+        Route("/v2", Call(api.server, access, refused=refused), methods=["GET"]),
     ]
     return found
 
@@ -125,8 +129,9 @@ class _Api:
         else:
             given = _Given(None, [binary], None, {}, False, float("inf"))
         deadline = min(request.deadline, time.monotonic() + given.seconds)
+        name_request(given.id or "")
         asked = Asked(given.images, given.tensor, version, outputs=tuple(given.outputs), deadline=deadline)
-        return self._response(given, await self._core.answer(asked, "open_inference_rest"))
+        return self._response(given, await self._core.answer(asked, _PROTOCOL))
 
     def _response(self, given: _Given, answer: Answer) -> Response:
         outputs: list[dict[str, Any]] = []

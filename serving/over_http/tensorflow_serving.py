@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from serving.over_http.json_bodies import bytes_in, flattened, is_bytes, made_of
 from serving.statuses import State
 
 SIGNATURE = "serving_default"
+_PROTOCOL = "tensorflow_rest"
 _TYPES = {number: name for name, number in tensor_protos.DTYPES.items()}
 _FIELDS = frozenset({"signature_name", "instances", "inputs"})
 
@@ -28,13 +30,14 @@ _FIELDS = frozenset({"signature_name", "instances", "inputs"})
 def routes(core: Core, access: Access, bodies: Bodies) -> list[Route]:
     """Every method, on a core."""
     api = _Api(core, bodies)
+    refused = partial(core.refused, protocol=_PROTOCOL)
     found = []
     for meant in ("", "/versions/{version}", "/labels/{label}"):
         place = f"/v1/models/{{name}}{meant}"
         found += [
-            Route(f"{place}:predict", Call(api.predict, access, bodies), methods=["POST"]),
-            Route(f"{place}/metadata", Call(api.metadata, access), methods=["GET"]),
-            Route(place, Call(api.status, access), methods=["GET"]),
+            Route(f"{place}:predict", Call(api.predict, access, bodies, refused=refused), methods=["POST"]),
+            Route(f"{place}/metadata", Call(api.metadata, access, refused=refused), methods=["GET"]),
+            Route(place, Call(api.status, access, refused=refused), methods=["GET"]),
         ]
     return found
 
@@ -49,7 +52,7 @@ class _Api:
         manifest = self._core.require_model(request.name, version, label).manifest
         images, tensor, in_rows = await made_of(request.body, lambda body: _input_of(body, manifest), self._threads)
         asked = Asked(images, tensor, version, label, deadline=request.deadline)
-        answer = await self._core.answer(asked, "tensorflow_rest")
+        answer = await self._core.answer(asked, _PROTOCOL)
         if in_rows:
             return json_response({"predictions": _rows(answer, asked.rows)})
         return json_response({"outputs": {name: _plain(values) for name, values in answer.outputs.items()}})
@@ -113,7 +116,7 @@ def _input_of(body: Any, manifest: Manifest) -> tuple[list[bytes], Tensor | None
     if any(map(_holds_bytes, values)):
         if name not in ("", IMAGES):
             raise Refused(Code.INVALID_ARGUMENT, f"bytes are encoded images, the input {IMAGES!r}, not {name[:60]!r}")
-        flat = [each[0] if isinstance(each, list) else each for each in values]
+        flat = [each[0] if isinstance(each, list) and each else each for each in values]
         return [bytes_in(each, f"image {i + 1} of {len(flat)}") for i, each in enumerate(flat)], None, in_rows
     if name == IMAGES != manifest.input_name:
         raise Refused(Code.INVALID_ARGUMENT, 'an image is {"b64": "..."}')

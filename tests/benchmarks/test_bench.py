@@ -14,9 +14,10 @@ from rich.console import Console
 from benchmarks.arms import Arm
 from benchmarks.images import ImageKind, in_turn, make_images
 from benchmarks.picture import draw
-from benchmarks.report import Measured, Target, print_tables, write_json
+from benchmarks.report import Measured, print_tables, write_json
 from benchmarks.stream_run import Result
 from benchmarks.streaming import Span, StreamReport, Swap, is_bounded
+from benchmarks.targets import Target
 from benchmarks.throughput import Throughput, ThroughputReport
 from benchmarks.ways import WAYS, Setup, Timing
 
@@ -104,7 +105,7 @@ def _measured() -> Measured:
     peaks = {"MobileNetV2": {"ours": 300.0, "stock": 900.0, "bare": 200.0, "ours-tensorflow": 800.0}}
     report = ThroughputReport([Throughput("MobileNetV2", "1280x960", timings)], peaks)
     streams = {"1280x960": {way: _stream(way, rate) for way, rate in (("ours", 80.0), ("stock", 5.0))}}
-    return Measured(report, streams, 1.0, quick=True)
+    return Measured(report, streams, None, 1.0, quick=True)
 
 
 def _stream(way: str, rate: float) -> StreamReport:

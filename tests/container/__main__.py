@@ -1,4 +1,4 @@
-"""`make image-check`: builds the container as its users do, on stand-ins for its base images, and works in it."""
+"""`make image-check`: builds a container as its users do, on stand-ins for its base images, and works in it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ import typer
 
 from launch.command_line import CommandRefused, run
 from launch.printing import say
-from tests.container import checks, stand_ins
+from tests.container import checks, serving_checks, stand_ins
 from tests.container.buildah import Buildah
-from tests.container.dockerfile import DOCKERFILE, ROOT, base_images
+from tests.container.dockerfile import DOCKERFILE, ROOT, SERVING_DOCKERFILE, base_images
+from tests.container.read_only import read_only
 from tests.sample_images import encoded, small
 
 FOLDER = ROOT / ".image-check"
@@ -38,11 +39,26 @@ CHECKS: tuple[Callable[[checks.Inside], str], ...] = (
 )
 
 
+SERVING_CHECKS: tuple[Callable[[serving_checks.Pod], str], ...] = (
+    serving_checks.it_is_lean,
+    serving_checks.nothing_but_tmp_can_be_written,
+    serving_checks.doctor_is_content,
+    serving_checks.it_is_closed_by_default,
+    serving_checks.it_answers_through_a_swap_and_drains,
+)
+
+
 class Variant(StrEnum):
-    """What the container computes with."""
+    """Which container: the job's, by what it computes with, or the server's."""
 
     CPU = "cpu"
     GPU = "gpu"
+    SERVING = "serving"
+
+    @property
+    def dockerfile(self) -> str:
+        """What it is built by."""
+        return SERVING_DOCKERFILE if self is Variant.SERVING else DOCKERFILE
 
 
 app = typer.Typer(add_completion=False)
@@ -50,10 +66,10 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def image_check(
-    variant: Annotated[Variant, typer.Option(help="of the container, as --build-arg VARIANT")] = Variant.CPU,
+    variant: Annotated[Variant, typer.Option(help="the job's, cpu or gpu, or the server's")] = Variant.CPU,
     folder: Annotated[Path, typer.Option(help="where stand-ins and images are kept")] = FOLDER,
 ) -> None:
-    """Builds the container on stand-ins for its base images, and works in it as root and as its own user."""
+    """Builds a container on stand-ins for its base images, and works in it: the job's as root and as its own user."""
     refuse_without_tools()
     see_mounts_alone()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -63,16 +79,49 @@ def image_check(
         buildah = Buildah(folder.absolute(), Path(state))
         buildah.log.write_text("")
         buildah.tidy()
-        for image in base_images((ROOT / DOCKERFILE).read_text(encoding="utf-8")):
+        for image in base_images((ROOT / variant.dockerfile).read_text(encoding="utf-8")):
             stand_ins.make(buildah, image)
-        for user in USERS:
-            image = f"localhost/hotswap:{variant}-{user}"
-            say(f"== building {DOCKERFILE} with VARIANT={variant} RUN_AS={user}")
-            buildah.build(DOCKERFILE, ROOT, image, {"VARIANT": variant, "RUN_AS": user})
-            say(f"== working in it as {user}")
-            try_out(buildah, image)
+        if variant is Variant.SERVING:
+            check_the_server(buildah)
+        else:
+            check_the_job(buildah, variant)
         buildah.tidy()
     say(f"== all of it works, after {time.monotonic() - started:.0f} s; {folder} keeps the images and a log")
+
+
+def check_the_job(buildah: Buildah, variant: Variant) -> None:
+    """Builds the job's container for each user of it, and works in it.
+
+    Raises:
+        CommandFailed: it does not build, or a check does not hold.
+    """
+    for user in USERS:
+        image = f"localhost/hotswap:{variant}-{user}"
+        say(f"== building {DOCKERFILE} with VARIANT={variant} RUN_AS={user}")
+        buildah.build(DOCKERFILE, ROOT, image, {"VARIANT": variant, "RUN_AS": user})
+        say(f"== working in it as {user}")
+        try_out(buildah, image)
+
+
+def check_the_server(buildah: Buildah) -> None:
+    """Builds the server's container, and has it serve as a pod does.
+
+    Raises:
+        CommandFailed: it does not build, or a check does not hold.
+    """
+    image = "localhost/hotswap-serving:check"
+    say(f"== building {SERVING_DOCKERFILE}")
+    buildah.build(SERVING_DOCKERFILE, ROOT, image, {})
+    say("== serving by it, as another user on a read-only root")
+    with tempfile.TemporaryDirectory(prefix="image-check-") as folder:
+        models, place = Path(folder) / "models", Path(folder) / "root"
+        models.mkdir()
+        place.mkdir()
+        Path(folder).chmod(0o755)
+        with read_only(buildah, image, models, place) as inside:
+            pod = serving_checks.Pod(inside, image, buildah, models)
+            for check in SERVING_CHECKS:
+                say(f"   ok: {check(pod)}")
 
 
 def refuse_without_tools() -> None:

@@ -67,7 +67,8 @@ class Buildah:
             CommandFailed: a step failed.
         """
         given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
-        options = ["--isolation=chroot", "--layers", "--pull-never", f"--file={dockerfile}", f"--tag={image}", *given]
+        how = ["--isolation=chroot", "--format=docker", "--layers", "--pull-never"]  # the OCI's has no health check
+        options = [*how, f"--file={dockerfile}", f"--tag={image}", *given]
         command = self.command("bud", *options, str(context))
         last = ""
         with (
@@ -92,6 +93,14 @@ class Buildah:
     def settings(self, image: str) -> dict[str, Any]:
         """What an image says of how it is run, in the words of the OCI: `Entrypoint`, `Env`, `User`, …"""
         return dict(json.loads(self.call("inspect", "--type=image", image))["OCIv1"]["config"])
+
+    def health_check(self, image: str) -> list[str]:
+        """The command, with its arguments, by which an image says that its container is well."""
+        said = json.loads(self.call("inspect", "--type=image", image))["Docker"]["config"].get("Healthcheck") or {}
+        kind, *command = said.get("Test") or ["NONE"]
+        if kind != "CMD":
+            raise CommandFailed(f"{image} has no health check that is a command")
+        return [str(each) for each in command]
 
     @contextmanager
     def container(self, image: str) -> Iterator[str]:

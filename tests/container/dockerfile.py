@@ -7,6 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = "launch/dataflow/container/Dockerfile"
+SERVING_DOCKERFILE = "launch/container/serving.Dockerfile"
 
 
 def base_images(dockerfile: str) -> list[str]:

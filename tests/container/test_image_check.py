@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from launch.command_line import run
+from launch.doctor.installation import OURS
 from tests.container import stand_ins
 from tests.container.__main__ import TOOLS, app
-from tests.container.dockerfile import DOCKERFILE, ROOT, base_images
+from tests.container.dockerfile import DOCKERFILE, ROOT, SERVING_DOCKERFILE, base_images
 
-WRITTEN = (ROOT / DOCKERFILE).read_text()
+DOCKERFILES = pytest.mark.parametrize(("path", "bases"), [(DOCKERFILE, 3), (SERVING_DOCKERFILE, 2)])
 
 
-def test_every_image_that_the_dockerfile_begins_with_has_a_stand_in() -> None:
-    images = base_images(WRITTEN)
-    assert len(images) == 3
+@DOCKERFILES
+def test_every_image_that_a_dockerfile_begins_with_has_a_stand_in(path: str, bases: int) -> None:
+    images = base_images((ROOT / path).read_text())
+    assert len(images) == bases
     assert all(stand_ins.recipe(image) for image in images)
 
 
-def test_no_base_image_is_another_one_tomorrow() -> None:
-    assert [image for image in base_images(WRITTEN) if image.endswith(":latest") or ":" not in image] == []
+@DOCKERFILES
+def test_no_base_image_is_another_one_tomorrow(path: str, bases: int) -> None:
+    images = base_images((ROOT / path).read_text())
+    assert [image for image in images if image.endswith(":latest") or ":" not in image] == []
+    assert len(images) == bases
+
+
+def test_every_package_of_this_project_is_copied_into_its_images() -> None:
+    for path in (DOCKERFILE, SERVING_DOCKERFILE):
+        copied = re.findall(r"^COPY (\w+) \1$", (ROOT / path).read_text(), re.M)
+        assert sorted(copied) == sorted(OURS), path
 
 
 def test_an_image_is_named_with_what_an_argument_gives_where_nothing_else_is_given() -> None:

@@ -197,6 +197,29 @@ def test_the_first_statement_waits_for_a_newer_file_but_not_for_ever() -> None:
     assert stated(made, 200) == "slow"
 
 
+def test_the_first_statement_does_not_wait_for_what_others_alone_decide_upon() -> None:
+    keras, fine = stored("keras", 2), stored("fine", 1)
+    made = catalogue(keras, fine)
+    assert made.leave(keras)
+    assert not made.leave(keras)
+    made.record(fine, good("fine", "x"), 101)
+    assert stated(made, 101) == "fine"
+    assert uris(made.to_vet(101, ())) == ["keras"]  # whose verdict is looked for
+    made.record(keras, good("keras", "y"), 102)
+    assert stated(made, 102) == "keras"
+
+
+def test_a_live_file_that_is_left_to_others_with_its_new_bytes_stays_live_with_its_old_ones() -> None:
+    live, older = stored("live", 2), stored("older", 1)
+    made = catalogue(live, older)
+    made.record(live, good("live", "x"), 101)
+    made.record(older, good("older", "y"), 101)
+    overwritten = replace(live, version="other", modified=live.modified + 1)
+    made.observe([overwritten, older], 102)
+    assert made.leave(overwritten)
+    assert made.successor(reference("live", "x"), 200) is None
+
+
 def test_a_clock_that_starts_at_zero_waits_just_as_long() -> None:
     slow, fine = stored("slow", 2), stored("fine", 1)
     made = catalogue(slow, fine, now=0.0)

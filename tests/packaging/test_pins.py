@@ -12,10 +12,12 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from launch.doctor.installation import LEFT_OUT
 from tests.packaging.conftest import ROOT, copy_of_the_tree
 from tests.packaging.environments import UNREACHABLE, UV
 
-FILES = ("requirements.txt", "tests/requirements.txt")
+SERVING = "launch/container/serving-requirements.txt"
+FILES = ("requirements.txt", "tests/requirements.txt", SERVING)
 PYTHONS = ("3.11", "3.12", "3.13")
 
 
@@ -51,6 +53,18 @@ def test_each_range_of_setup_holds_its_pin(python: str) -> None:
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_checks_run_with_the_versions_of_the_job(python: str) -> None:
     assert pins("requirements.txt", python).items() <= pins("tests/requirements.txt", python).items()
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_server_runs_with_the_versions_of_the_job_and_without_what_it_leaves_out(python: str) -> None:
+    written = (ROOT / "launch/container/left-out.in").read_text(encoding="utf-8").splitlines()
+    left_out = [Requirement(line) for line in written if not line.startswith("#")]
+    pinned = pins(SERVING, python)
+
+    assert tuple(each.name for each in left_out) == LEFT_OUT
+    assert pinned.items() < pins("requirements.txt", python).items()
+    assert pinned.keys() & {*LEFT_OUT, "pyarrow", "libclang", "pymongo"} == set()
+    assert {each.name for each in stated_in_setup()[""]} - set(LEFT_OUT) <= pinned.keys()
 
 
 def test_the_job_needs_neither_the_demo_nor_the_tools() -> None:

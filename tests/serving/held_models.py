@@ -31,6 +31,7 @@ class HeldModels:
         batches: sizes of the batches that were begun, warm-ups left out.
         gate: open or shut.
         broken: digests of models that fail whatever they are asked.
+        largest_run: images that those which are brought then compute at once; None for as many as its engine does.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,6 +42,7 @@ class HeldModels:
         self.gate.set()
         self._counts = False
         self.broken: set[str] = set()
+        self.largest_run: int | None = None
         self.live = LiveModels(self._shelf.obtain, EventLog(), self._load, warm_sizes=(1,))
 
     def bring(self, favours: int) -> ModelReference:
@@ -80,7 +82,7 @@ class _Held:
         self._models = models
         self._sha256 = sha256
         self._engine = engine
-        self.largest_run = engine.largest_run
+        self.largest_run = models.largest_run or engine.largest_run
 
     def predict(self, batch: NDArray[Any]) -> Outputs:
         self._models.begun(len(batch))

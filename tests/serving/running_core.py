@@ -45,6 +45,16 @@ class RunningCore:
         """Has some work done on the event loop, and does not wait for it."""
         asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    def await_model(self) -> None:
+        """Waits until one is live; a rejected one fails the test with its reason."""
+
+        def is_live() -> bool:
+            for status in self.core.statuses.all():
+                assert not status.reason, status.reason
+            return self.core.live is not None
+
+        eventually(is_live, "a model to be live")
+
     def close(self) -> None:
         """Ends the core and its loop."""
         self.core.close()
@@ -80,6 +90,7 @@ def http_server(running: RunningCore, access: Access | None = None, **settings: 
         settings: of `application`.
     """
     listening = socket.create_server(("127.0.0.1", 0))
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         application(running.core, access or Access(), **settings),
         loop="none",
@@ -92,7 +103,7 @@ def http_server(running: RunningCore, access: Access | None = None, **settings: 
     running.begin(server.serve(sockets=[listening]))
     eventually(lambda: server.started, "the HTTP server to start")
     try:
-        yield "http://127.0.0.1:%d" % listening.getsockname()[1]
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
         eventually(lambda: not server.started, "the HTTP server to end")

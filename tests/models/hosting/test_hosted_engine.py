@@ -81,8 +81,10 @@ def test_a_host_that_is_killed_or_stopped_from_outside_costs_no_single_image(
 ) -> None:
     engine = hosts.load(vetted_treachery(tmp_path, TREACHERIES["crashes"]()).artefact, 1)
     (expected,) = engine.predict(GOOD[:1])
+    assert hosts.restarts == 0
     host_of(engine).send_signal(number)
     assert np.array_equal(engine.predict(GOOD[:1])[0], expected)
+    assert hosts.restarts >= 1
 
 
 def test_an_image_in_the_company_of_one_that_kills_the_host_is_answered(tmp_path: Path, hosts: Hosts) -> None:

@@ -41,6 +41,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (folder / "models").mkdir()
     model_id = drop(folder / "models", "first")
     with running_core(folder / "models", folder / "cache") as running, http_server(running) as url:
-        running.run(running.core.wait_until_ready())
+        running.await_model()
         with httpx.Client(base_url=url, timeout=60) as http:
             yield Served(http, url, running, model_id)

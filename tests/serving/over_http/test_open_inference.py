@@ -14,7 +14,7 @@ import pytest
 from onnx import helper
 
 from models.version import VERSION
-from tests.end_to_end.telling_models import SIDE
+from tests.end_to_end.telling_models import SIDE, drop
 from tests.model_files import IMAGE, save_onnx
 from tests.serving.over_http.asking import INFER, good, images_input, png, refused
 from tests.serving.over_http.conftest import Served
@@ -40,7 +40,7 @@ def binary(header: Any, data: bytes, length: int | str | None = None) -> dict[st
     return {"content": text + data, "headers": {HEADER: str(len(text) if length is None else length)}}
 
 
-def binary_input(data: bytes, **fields: Any) -> dict[str, Any]:
+def binary_input(data: bytes, /, **fields: Any) -> dict[str, Any]:
     given = {"name": "images", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": len(data)}}
     return {"inputs": [given | fields]}
 
@@ -125,11 +125,10 @@ def test_a_model_is_given_its_own_datatype(datatype: str, onnx_type: int, tmp_pa
         helper.make_node("Cast", ["image"], ["floats"], to=onnx.TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["floats"], ["scores"], axes=[1, 2], keepdims=0),
     ]
-    card = {"task": "raw", "input": {"range": [0, 255]}}
-    save_onnx(tmp_path / "models/m.onnx", nodes, IMAGE, ["n", 3], dtype=onnx_type, card=card)
+    save_onnx(tmp_path / "models/m.onnx", nodes, IMAGE, ["n", 3], dtype=onnx_type, card={"task": "raw"})
     values = np.full((2, 8, 8, 3), 3, helper.tensor_dtype_to_np_dtype(onnx_type))
     with running_core(tmp_path / "models", tmp_path / "cache") as running, http_server(running) as url:
-        running.run(running.core.wait_until_ready())
+        running.await_model()
         [_, own] = good(httpx.get(f"{url}/v2/models/default"))["inputs"]
         assert own == {"name": "image", "datatype": datatype, "shape": [-1, 8, 8, 3]}
         raw = values.tobytes()
@@ -167,8 +166,6 @@ def test_the_server_and_its_model_are_told(served: Served) -> None:
 
 
 def test_it_is_ready_once_a_model_is_live_until_it_ends(tmp_path: Path) -> None:
-    from tests.end_to_end.telling_models import drop
-
     (tmp_path / "models").mkdir()
     with running_core(tmp_path / "models", tmp_path / "cache") as running, http_server(running) as url:
         assert good(httpx.get(f"{url}/v2/health/live")) == {"live": True}
@@ -179,7 +176,7 @@ def test_it_is_ready_once_a_model_is_live_until_it_ends(tmp_path: Path) -> None:
         body = {"inputs": [images_input(png())]}
         assert "no model" in refused(httpx.post(url + INFER, json=body), 503)
         drop(tmp_path / "models", "first")
-        running.run(running.core.wait_until_ready())
+        running.await_model()
         assert good(httpx.get(f"{url}/v2/health/ready")) == {"ready": True}
         assert good(httpx.get(f"{url}/v2/models/default/ready")) == {"name": "default", "ready": True}
         running.core.drain()
@@ -194,7 +191,7 @@ OUTPUT = {"name": "labels"}
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (None, "must be a JSON object"),
+        (7, "must be a JSON object"),
         ({}, "list of one input"),
         ({"inputs": {}}, "list of one input"),
         ({"inputs": [GOOD, GOOD]}, "list of one input"),
@@ -220,6 +217,7 @@ OUTPUT = {"name": "labels"}
         ({"inputs": [GOOD | {"shape": [10**12]}]}, "a string an image"),
         ({"inputs": [GOOD | {"shape": [-1]}]}, "above 0"),
         ({"inputs": [GOOD | {"shape": [True]}]}, "above 0"),
+        ({"inputs": [GOOD | {"shape": [10**30]}]}, "above 0"),
         ({"inputs": [GOOD | {"shape": [1.0]}]}, "above 0"),
         ({"inputs": [GOOD | {"shape": []}]}, "above 0"),
         ({"inputs": [GOOD | {"shape": [1] * 33}]}, "above 0"),
@@ -229,7 +227,7 @@ OUTPUT = {"name": "labels"}
         ({"inputs": [tensor_input(ROW, "FP128")]}, "'FP128'"),
         ({"inputs": [tensor_input(ROW, "FP64")]}, "float64"),
         ({"inputs": [tensor_input(ROW, shape=[1, 8, 8, 4])]}, "holds 192 values"),
-        ({"inputs": [tensor_input(ROW, shape=[10**30])]}, "holds 192 values"),
+        ({"inputs": [tensor_input(ROW, shape=[10**18])]}, "holds 192 values"),
         ({"inputs": [tensor_input(ROW, data=["1"] * 192)]}, "numbers alone"),
         ({"inputs": [tensor_input(ROW, data=[1e39] * 192)]}, "none of float32"),
         ({"inputs": [tensor_input(ROW, "INT8", data=[300] * 192)]}, "none of int8"),
@@ -267,3 +265,11 @@ def test_what_is_wrong_is_said_in_one_line(served: Served, body: Any, why: str) 
 )
 def test_binary_data_that_lies_is_refused(served: Served, request_: dict[str, Any], why: str) -> None:
     assert why in refused(served.http.post(INFER, **request_))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_numbers_of_which_a_model_makes_none_are_the_client_s_doing(served: Served, number: float) -> None:
+    raw = np.full_like(ROW, number).tobytes()
+    request = binary(binary_input(raw, name="image", datatype="FP32", shape=list(ROW.shape)), raw)
+    assert "non_finite_output" in refused(served.http.post(INFER, **request))
+    assert inferred(served, inputs=[images_input(png())])["labels"]["data"] == ["first"]

@@ -77,7 +77,7 @@ def test_a_label_is_the_version_that_the_card_says(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     tiny_classifier(tmp_path / "models/m.onnx", card={"version": "3", "task": "classification"})
     with running_core(tmp_path / "models", tmp_path / "cache") as running, http_server(running) as url:
-        running.run(running.core.wait_until_ready())
+        running.await_model()
         body = {"instances": [b64(png())]}
         assert good(httpx.post(f"{url}/v1/models/default/labels/3:predict", json=body))
         assert good(httpx.get(f"{url}/v1/models/default/labels/3"))["model_version_status"]
@@ -96,7 +96,7 @@ def test_the_status_of_every_model_is_told(tmp_path: Path) -> None:
         def version(model_id: str) -> str:
             return str(int(model_id.rpartition(":")[2], 16))
 
-        running.run(running.core.wait_until_ready())
+        running.await_model()
         eventually(lambda: states() == {version(first): "AVAILABLE"}, "the first model to be told")
         second = drop(tmp_path / "models", "second")
         eventually(lambda: states() == {version(first): "END", version(second): "AVAILABLE"}, "the swap to be told")
@@ -136,6 +136,7 @@ def test_metadata_are_as_tensorflow_serving_writes_them(served: Served) -> None:
         ({"instances": [{"images": b64(png()), "image": ROW}]}, "one input is expected"),
         ({"instances": [{"images": b64(png())}, {"image": ROW}]}, "all instances must have 'images'"),
         ({"instances": [b64(png()), ROW]}, "image 2 of 2 is no base64"),
+        ({"instances": [[], b64(png())]}, "image 1 of 2 is no base64"),
         ({"instances": [ROW, b64(png())]}, "image 1 of 2 is no base64"),
         ({"instances": [{"images": "plain"}]}, '{"b64": "..."}'),
         ({"instances": [{"image": b64(png())}]}, "bytes are encoded images"),

@@ -1,0 +1,1 @@
+"""What runs in the other servers' own environments; imports nothing of this project."""
