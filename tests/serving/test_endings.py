@@ -135,7 +135,6 @@ def test_a_port_in_use_is_told_in_a_line_and_nothing_is_left_behind(tmp_path: Pa
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         with running_server(tmp_path, which, str(port)) as server:
-            drop(server.models, "first")
             own = psutil.Process(server.process.pid)
             children: set[psutil.Process] = set()
             while server.process.poll() is None:
@@ -144,8 +143,6 @@ def test_a_port_in_use_is_told_in_a_line_and_nothing_is_left_behind(tmp_path: Pa
                 except psutil.NoSuchProcess:
                     break
             assert server.process.wait(60) == 1
-        told = server.log().splitlines()
-        assert told[0].startswith("looking for a model")
-        assert [line for line in told if line.startswith("error: ") and f"127.0.0.1:{port}" in line] == told[-1:]
-        assert "Traceback" not in server.log()
+        [told] = server.log().splitlines()  # before it looks for a model
+        assert told.startswith(f"error: 127.0.0.1:{port} cannot be listened at: Address already in use")
         eventually(lambda: not any(each.is_running() for each in children), "the end of its children")

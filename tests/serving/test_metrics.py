@@ -83,7 +83,9 @@ def test_a_client_that_goes_away_is_counted(running: RealCore) -> None:
         asked = asyncio.create_task(running.core.answer(Asked([picture()] * 8), PROTOCOL))
         await asyncio.sleep(0)
         assert running.metric("hotswap_queue_images") == 8
-        assert running.metric("hotswap_queue_bytes") == 8 * len(picture())
+        assert running.metric("hotswap_queue_bytes") == 8 * (
+            len(picture()) + 8 * 8 * 3 * 4
+        )  # float32, as the model takes them
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
