@@ -83,7 +83,7 @@ def test_a_folder_is_told_a_line_each_with_all_below_it(hotswap: Command, server
 
 
 def test_json_is_what_the_stream_writes(hotswap: Command, server: RunningServer, images: Path) -> None:
-    model_id = drop(server.models, "cow")
+    model_id = drop(server.models, "cow", "cow-20261128T063841Z-515b307ad9b5.onnx")
     live(hotswap, server, images / "b.jpg", model_id)
     done = hotswap("predict", server.grpc, str(images), "--json")
     records = [json.loads(line) for line in done.out.splitlines()]
