@@ -303,10 +303,10 @@ def _credentials(
     tls_ca: Path | str | None, certificate: Path | str | None, key: Path | str | None
 ) -> grpc.ChannelCredentials | None:
     if (certificate is None) != (key is None):
-        raise SettingsUnusable("certificate and key go together")
+        raise SettingsUnusable("`certificate` and `key` go together")
     if tls_ca is None:
         if certificate is not None:
-            raise SettingsUnusable("a client's certificate goes with tls-ca, the authority of the server's")
+            raise SettingsUnusable("`certificate` goes with `tls_ca`, the authority of the server's certificate")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:

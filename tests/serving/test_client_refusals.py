@@ -204,5 +204,5 @@ def test_files_that_are_no_certificates_are_said_at_once(tmp_path: Path) -> None
         Client("localhost:1", tls_ca=tmp_path / "missing.pem")
     with pytest.raises(SettingsUnusable, match="go together"):
         Client("localhost:1", certificate=nonsense)
-    with pytest.raises(SettingsUnusable, match="goes with tls-ca"):
+    with pytest.raises(SettingsUnusable, match="goes with `tls_ca`"):
         Client("localhost:1", certificate=nonsense, key=nonsense)
