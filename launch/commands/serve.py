@@ -123,7 +123,7 @@ def serve_models(
         ),
         name,
         job["max_batch_wait_ms"] / 1000,
-        Room(queue_images, max(Room().size, max_message_bytes)),
+        Room(queue_images, max(Room().size, 2 * max_message_bytes)),
         request_seconds,
         limits,
         job["exact_decode"],

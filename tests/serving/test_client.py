@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +28,7 @@ from tests.end_to_end.telling_models import drop
 from tests.sample_images import encoded, small
 from tests.serving.running_server import RunningServer, running_server
 from tests.serving.task_models import drop_task
+from tests.serving.told_metrics import metric
 from tests.waiting import eventually
 
 JPEG = encoded(small(), "JPEG")
@@ -142,14 +142,12 @@ def test_every_label_is_that_of_the_model_that_answered_while_models_are_swapped
 
 def test_an_image_is_computed_once_though_its_model_is_new(server: RunningServer) -> None:
     model_id = drop(server.models, "gnu")
-    line = f'hotswap_images_total{{model_id="{model_id}",protocol="tensorflow"}} '
     with Client(server.grpc) as waiting:
         eventually(lambda: waiting.status()[-1].version == int(model_id.rpartition(":")[2], 16), "the model to be live")
     with Client(server.grpc) as first:
         answers = first.predict([JPEG] * 40)
     assert {(each.model_id, each.model_name) for each in answers} == {(model_id, "gnu")}
-    metrics = urllib.request.urlopen(f"http://{server.http}/metrics", timeout=60).read().decode()
-    assert [float(each.removeprefix(line)) for each in metrics.splitlines() if each.startswith(line)] == [40]
+    assert metric(server.http, "hotswap_images_total", model_id=model_id) == 40
 
 
 def test_one_bad_image_is_its_own_trouble_and_answers_keep_their_order(client: Client) -> None:

@@ -1,9 +1,4 @@
-"""A client of the server: images in, answers out, each with the id of the model that gave it.
-
-with Client("127.0.0.1:8500") as client:
-    for answer in client.predict([Path("cat.jpg").read_bytes()]):
-        print(answer.model_id, answer)
-"""
+"""The client itself: what it asks, tries again, and has under way."""
 
 from __future__ import annotations
 
@@ -23,56 +18,25 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from models.errors import one_line
 from serving.asking import EVERYTHING, IMAGES
-from serving.client_errors import (
-    AccessDenied,
+from serving.client.errors import (
     Asking,
     Busy,
     Failed,
-    ImageRefused,
     NoSuchModel,
     NotReady,
     ServerError,
     SettingsUnusable,
-    TlsMismatch,
-    TooLate,
     Unreachable,
     error_of,
 )
-from serving.messages.pool import message
-from serving.over_grpc.tensor_protos import STRING
-from serving.predicted import (
-    Classified,
-    Detected,
-    Measured,
-    MultiLabelled,
+from serving.client.predicted import (
     Outputs,
     Predicted,
-    Segmented,
     Unreadable,
 )
+from serving.messages.pool import message
+from serving.over_grpc.tensor_protos import STRING
 from serving.statuses import State
-
-__all__ = [
-    "AccessDenied",
-    "Busy",
-    "Classified",
-    "Client",
-    "Detected",
-    "Failed",
-    "ImageRefused",
-    "Measured",
-    "MultiLabelled",
-    "NoSuchModel",
-    "NotReady",
-    "Predicted",
-    "Segmented",
-    "ServerError",
-    "SettingsUnusable",
-    "TlsMismatch",
-    "TooLate",
-    "Unreachable",
-    "VersionStatus",
-]
 
 IN_FLIGHT = 16
 """Requests under way at once, an image each."""
