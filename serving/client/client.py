@@ -144,9 +144,9 @@ class Client:
     def predict_each(self, images: Iterable[bytes], seconds: float = 60.0, top: int = 5) -> Outcomes:
         """For each encoded image, in order, its answer, or why there is none.
 
-        Images are taken as they are needed, at most 16 ahead of the answers. An answer that is known is given before
-        the image after next is taken: it waits for as long as `images` takes over the next one. Close the iterator to
-        end early.
+        Images are taken as they are needed, at most 16 ahead of the answers. Answers are given after an image is taken
+        and before the next: one that is known meanwhile waits for as long as `images` takes over it. Close the iterator
+        to end early.
 
         Args:
             images: encoded files.
