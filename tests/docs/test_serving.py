@@ -123,6 +123,20 @@ def test_the_client_of_tensorflow_serving_prints_the_five_best(server: RunningSe
     assert int(model_id.rpartition(":")[2], 16) == int(version)
 
 
+@pytest.mark.skipif(shutil.which("grpcurl") is None, reason="it is not installed here")
+def test_grpcurl_asks_as_shown(server: RunningServer, place: Path) -> None:
+    said = ran(place, "bash", "-eo", "pipefail", "-c", block("## With grpcurl").replace(_ADDRESS, server.grpc))
+    for told in (
+        "service PredictionService",
+        '"SERVING"',
+        '"AVAILABLE"',
+        "serving_default",
+        '"modelVersion"',
+        '"float_val"',
+    ):
+        assert told.replace("_", "").lower() in said.replace("_", "").lower(), told
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash computes the version")
 def test_the_version_is_computed_as_shown(server: RunningServer, place: Path) -> None:
     model = f"{server.models}/classification.onnx"
