@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from models.moments import rfc3339
 from models.records import Answer, ImageRequest, Origin, encode, result_record
-from models.reference import file_name_of
 from models.tasks import ClassScore
 from serving.client import Classified, Detected, Measured, MultiLabelled, Predicted, Segmented
 
@@ -20,9 +19,8 @@ def json_line(image: str, answer: Predicted) -> str:
         image: its name.
         answer: to it.
     """
-    name = file_name_of(answer.model_id.rpartition("@sha256:")[0])
     request = ImageRequest(image, _NO_MESSAGE)
-    return encode(result_record(request, Answer(answer, name, rfc3339()), answer.model_id)).decode()
+    return encode(result_record(request, Answer(answer, answer.model_name, rfc3339()), answer.model_id)).decode()
 
 
 def parts(answer: Predicted, most: int) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import wraps
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,10 @@ _LEAST = {Kind.COUNT: 1, Kind.COUNT_OR_NONE: 0}
 
 
 def with_job_flags(
-    names: Collection[str], called: Mapping[str, str] | None = None, defaults: Mapping[str, Any] | None = None
+    names: Collection[str],
+    called: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Gives a verb the flags of the job's options, and hands their values on as its argument `job`, by the job's names.
 
@@ -23,13 +27,19 @@ def with_job_flags(
         names: of the options; those that the verb declares itself are left to it.
         called: what the verb calls an option otherwise.
         defaults: of the verb, where they differ from the job's.
+        words: about options, a sentence without a full stop each, where what the job says is not so of the verb.
     """
     own_names = called or {}
     own_defaults = defaults or {}
+    own_words = words or {}
 
     def decorate(verb: Callable[..., int]) -> Callable[..., int]:
         own = [each for each in inspect.signature(verb, eval_str=True).parameters.values() if each.name != "job"]
-        made = {own_names.get(name, name): OPTIONS[name] for name in OPTIONS if name in names}
+        made = {
+            own_names.get(name, name): replace(option, about=own_words.get(name, option.about))
+            for name, option in OPTIONS.items()
+            if name in names
+        }
         parameters = [*own, *(_parameter(flag, option, own_defaults) for flag, option in made.items())]
 
         @wraps(verb)

@@ -17,6 +17,12 @@ IMAGES = "images"
 """The input of encoded images, strings; a model's own input has the name that the model gives it."""
 MODEL_ID = "model_id"
 """The output that names the model which answered, of every model."""
+MODEL_NAME = "model_name"
+"""The output with that model's own name, its card's or its file's: given to who asks for it."""
+CLASS_LABELS = "class_labels"
+"""The labels in the order of `scores`: an output of models with a score for each class, given to who asks for it."""
+EVERYTHING = "*"
+"""Asked for in place of outputs' names: all that the live model's task has, with those two."""
 
 
 class Code(Enum):
@@ -86,7 +92,8 @@ class Asked:
         tensor: ready for the model; None where images are given.
         version: of the model, see `version_of`; None for the live one.
         label: the version in its card; "" for any.
-        outputs: names of those that are wanted; () for all that the task has. `model_id` is always given.
+        outputs: names of those that are wanted, or `EVERYTHING`; () for all that the task has. `model_id` is always
+            given.
         deadline: by the monotonic clock, in seconds.
     """
 

@@ -16,10 +16,8 @@ from models.images.decoding import Raster
 from models.live import LiveModel
 from models.tasks import Detections, Labelled, Mask, answer_of, interpret
 from models.tasks.scores import finite, probabilities
-from serving.asking import MODEL_ID, Code, Refused
+from serving.asking import CLASS_LABELS, EVERYTHING, MODEL_ID, MODEL_NAME, Code, Refused
 
-CLASS_LABELS = "class_labels"
-"""The labels in the order of `scores`: an output of models with a score for each class, given to who asks for it."""
 Kind = Literal["float32", "int64", "text", "bytes"]
 Named = dict[str, NDArray[Any]]
 
@@ -58,7 +56,8 @@ def named_outputs(
         model: that answered.
         rows: what it gave for each image: a row of each of its outputs.
         images: what it was given; None where a client made the model's input itself.
-        wanted: names, of the task's outputs, of the model's own, or `CLASS_LABELS`; none for all that the task has.
+        wanted: names, of the task's outputs, of the model's own, `MODEL_NAME`, `CLASS_LABELS` or `EVERYTHING`; none
+            for all that the task has.
 
     Raises:
         ImageError: an answer is none, see `interpret`.
@@ -67,20 +66,21 @@ def named_outputs(
     manifest = model.manifest
     theirs = [field.name for field in described(manifest)]
     own = {spec.name: index for index, spec in enumerate(manifest.outputs)}
-    more = _class_labels(manifest, len(rows)) if CLASS_LABELS in wanted else {}
+    more = _on_request(model, len(rows), wanted)
+    named = {*wanted, *theirs, *more} - {EVERYTHING} if EVERYTHING in wanted else set(wanted)
     for name in wanted:
-        if name not in theirs and name not in own and name not in more:
+        if name in named and name not in theirs and name not in own and name not in more:
             raise Refused(Code.INVALID_ARGUMENT, f"there is no output {name!r}; there is {', '.join(theirs)}"[:300])
     outputs: Named = {}
-    if not wanted or any(name in theirs and name != MODEL_ID for name in wanted):
+    if not named or any(name in theirs and name != MODEL_ID for name in named):
         outputs = _TASKS[manifest.card.task].answers(rows, manifest, images)
     for name in wanted:
-        if name not in theirs and name not in more:
+        if name in own and name not in theirs and name not in more:
             outputs[name] = np.stack([finite(row[own[name]]).astype(np.float32) for row in rows])
     outputs |= more
     outputs[MODEL_ID] = texts([model.reference.model_id] * len(rows))
-    if wanted:
-        return {name: values for name, values in outputs.items() if name in wanted or name == MODEL_ID}
+    if named:
+        return {name: values for name, values in outputs.items() if name in named or name == MODEL_ID}
     return outputs
 
 
@@ -183,11 +183,16 @@ def _padded(found: Sequence[Sequence[float]], dtype: type[Any], fill: float = 0)
     return padded
 
 
-def _class_labels(manifest: Manifest, rows: int) -> Named:
-    if manifest.card.task not in _SCORES_EACH_CLASS:
-        return {}
-    labels = texts([manifest.card.label(index) for index in range(_classes(manifest))])
-    return {CLASS_LABELS: np.tile(labels, (rows, 1))}
+def _on_request(model: LiveModel, rows: int, wanted: Collection[str]) -> Named:
+    """The outputs that are given to who asks for them, as far as the task has them."""
+    manifest = model.manifest
+    given: Named = {}
+    if MODEL_NAME in wanted or EVERYTHING in wanted:
+        given[MODEL_NAME] = texts([model.card.name] * rows)
+    if (CLASS_LABELS in wanted or EVERYTHING in wanted) and manifest.card.task in _SCORES_EACH_CLASS:
+        labels = texts([manifest.card.label(index) for index in range(_classes(manifest))])
+        given[CLASS_LABELS] = np.broadcast_to(labels, (rows, len(labels)))
+    return given
 
 
 def _classes(manifest: Manifest) -> int:

@@ -49,6 +49,11 @@ def small() -> Image.Image:
     return photo().resize((64, 43))
 
 
+def plain(grey: int = 128) -> bytes:
+    """A PNG of 8 by 8 equal pixels."""
+    return encoded(Image.new("RGB", (8, 8), (grey, grey, grey)), "PNG")
+
+
 def _exif(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.artefacts import ONNX_FILE, Artefact, Manifest, OutputSpec, Vetted
 from models.card import Card, InputSpec
 from models.reference import ModelReference, sha256_of
-from tests.model_files import endless_loop
+from tests.model_files import loop_of_sines
 
 SIDE = 8
 CLASSES = 3
@@ -49,7 +49,7 @@ def one_row_more() -> Treachery:
 
 def endless() -> Treachery:
     """It does not answer."""
-    loop, constants = endless_loop("honest", "scores")
+    loop, constants = loop_of_sines("honest", "scores")
     return Treachery([loop], constants)
 
 

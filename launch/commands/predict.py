@@ -35,6 +35,8 @@ app = typer.Typer(add_completion=False)
 
 _ENDS_ALL = (AccessDenied, NoSuchModel, NotReady, SettingsUnusable, TlsMismatch, Unreachable)
 """What would befall every other image too."""
+_OPTIONS = {"`tls_ca`": "--tls-ca", "`certificate`": "--tls-cert", "`key`": "--tls-key"}
+"""What the client's settings are called here."""
 _TOLD_EVERY = 1000
 _File = Path | None
 
@@ -66,7 +68,7 @@ def predict(
     try:
         client = Client(address, name, tls_ca=tls_ca, certificate=tls_cert, key=tls_key, token=token)
     except SettingsUnusable as error:
-        raise CommandRefused(str(error)) from error
+        raise CommandRefused(_in_options(error)) from error
     with client:
         asking = _Asking(client, seconds, top, as_json)
         try:
@@ -101,7 +103,7 @@ class _Asking:
             for outcome in _shown(outcomes, len(names)):
                 image = self._sent.popleft()
                 if isinstance(outcome, _ENDS_ALL):
-                    raise CommandFailed(str(outcome)) from outcome
+                    raise CommandFailed(_in_options(outcome)) from outcome
                 if isinstance(outcome, ServerError):
                     self._tell_failed(image, outcome)
                 else:
@@ -146,6 +148,14 @@ def _token(path: Path | None) -> str | None:
         return read_tokens(path)[0]
     except AccessRefused as error:
         raise CommandRefused(str(error)) from error
+
+
+def _in_options(error: ServerError) -> str:
+    """What an error says, for who gives options."""
+    text = str(error)
+    for setting, option in _OPTIONS.items():
+        text = text.replace(setting, option)
+    return text
 
 
 def _shown(outcomes: Iterator[Predicted | ServerError], images: int) -> Iterator[Predicted | ServerError]:

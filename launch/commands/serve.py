@@ -43,11 +43,19 @@ _TAKEN_OVER = (
     "registry",
 )
 _CALLED = {"model_pattern": "models", "model_poll_seconds": "poll_seconds"}
+_WORDS = {
+    "max_batch_wait_ms": "milliseconds that a request waits for others while nothing else is done",
+    "max_image_bytes": "most bytes of an encoded image; requests with a larger one are refused",
+    "max_image_pixels": "most pixels of an image; requests with a larger one are refused",
+    "registry": "where what is known of models is kept for all who read the pattern: verdicts, compiled forms, which "
+    "is live (default: a folder in the cache)",
+}
+"""What is so of a server, where the job's words are of a stream."""
 _File = Path | None
 
 
 @app.command(name="serve")
-@with_job_flags(_TAKEN_OVER, _CALLED, {"model_poll_seconds": 1.0})
+@with_job_flags(_TAKEN_OVER, _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
 def serve_models(
     name: Annotated[str, typer.Option(help="Under which clients know whichever model is live.")] = "default",
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
@@ -57,7 +65,8 @@ def serve_models(
         int, typer.Option(min=1, help="Most images under way at once; who comes then is refused.")
     ] = Room().images,
     request_seconds: Annotated[float, typer.Option(min=0.001, help="Most seconds that a request may take.")] = 60.0,
-    max_message_bytes: Annotated[int, typer.Option(min=1024, help="Most bytes of a request.")] = 64 << 20,
+    max_message_bytes: Annotated[int, typer.Option(min=1024, help="Most bytes of a request, packed and unpacked.")] = 64
+    << 20,
     tls_cert: Annotated[_File, typer.Option(help="The server's certificate, in PEM.")] = None,
     tls_key: Annotated[_File, typer.Option(help="Its private key, in PEM.")] = None,
     tls_client_ca: Annotated[_File, typer.Option(help="Authority that clients' certificates must be of.")] = None,
@@ -66,7 +75,7 @@ def serve_models(
         bool, typer.Option("--insecure", help="Let others in without TLS or tokens; for closed networks alone.")
     ] = False,
     drain_seconds: Annotated[
-        float, typer.Option(min=0, help="After SIGTERM: how long to answer on while not ready any more.")
+        float, typer.Option(min=0, help="Seconds to answer on after SIGTERM or Ctrl-C, while not ready any more.")
     ] = 0.0,
     access_log: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write a JSON line for each request there; - is standard output.")
@@ -82,7 +91,8 @@ def serve_models(
 ) -> int:
     """Answers over gRPC and HTTP, in TensorFlow Serving's and the Open Inference protocols.
 
-    Every answer names the exact bytes that made it. SIGTERM finishes what is under way, and ends.
+    Every answer names the exact bytes that made it. SIGTERM or Ctrl-C finishes what is under way, and ends; a second
+    one ends at once.
     """
     _log()
     try:
@@ -114,7 +124,7 @@ def serve_models(
         ),
         name,
         job["max_batch_wait_ms"] / 1000,
-        Room(queue_images),
+        Room(queue_images, max(Room().size, 2 * max_message_bytes)),
         request_seconds,
         limits,
         job["exact_decode"],

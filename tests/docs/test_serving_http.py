@@ -22,7 +22,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("documented")
     (folder / "models").mkdir()
     drop(folder / "models", "cats")
-    (folder / "cat.png").write_bytes(png())
+    (folder / "digit.png").write_bytes(png())
     section = DOCUMENT.read_text(encoding="utf-8").partition("## Over HTTP, with curl\n")[2].partition("\n## ")[0]
     found = []
     with running_core(folder / "models", folder / "cache") as running, http_server(running) as url:

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL import Image
 
-from tests.waiting import eventually
+from tests.waiting import eventually_alive
 
 PATIENCE_SECONDS = 300.0
 
@@ -50,16 +50,7 @@ class Run:
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Waits for a condition, as long as the run lives."""
-
-        def found_alive() -> bool:
-            found = condition()
-            assert found or self.process.poll() is None, f"ended while waiting for {what}"
-            return found
-
-        try:
-            eventually(found_alive, what, PATIENCE_SECONDS)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {self.log()[-2000:]}") from None
+        eventually_alive(self.process, self.log, condition, what, PATIENCE_SECONDS)
 
     def finish(self) -> int:
         """Asks the run to end, and returns its exit code."""

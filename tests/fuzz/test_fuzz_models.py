@@ -29,7 +29,7 @@ from models.vetting.vetter import Vetter
 from tests.fuzz.canaries import Canaries
 from tests.fuzz.mutations import Change, changed_json, changed_onnx, keras_poisons
 from tests.fuzz.sandbox import Sandbox
-from tests.model_files import IMAGE, endless_loop, save_onnx, tiny_classifier
+from tests.model_files import IMAGE, loop_of_sines, save_onnx, tiny_classifier
 from tests.own_process import run_module
 
 KERAS = [
@@ -52,7 +52,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("seeds")
     run_module("tests.fuzz.seed_models", folder)
     tiny_classifier(folder / "tiny.onnx")
-    loop, constants = endless_loop("flat", "scores")
+    loop, constants = loop_of_sines("flat", "scores")
     constants["rounds"] = np.array(3, np.int64)
     mean = helper.make_node("ReduceMean", ["image"], ["flat"], axes=[1, 2], keepdims=0)
     save_onnx(folder / "loop.onnx", [mean, loop], IMAGE, ["n", 3], constants)

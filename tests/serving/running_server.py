@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.waiting import eventually
+from tests.waiting import eventually_alive
 
 PATIENCE_SECONDS = 120.0
 _ROOT = Path(__file__).parents[2]
@@ -67,15 +67,9 @@ class RunningServer:
         self.process.wait()
 
     def _ready(self) -> re.Match[str]:
-        def told() -> re.Match[str] | None:
-            found = _READY.search(self.log())
-            assert found or self.process.poll() is None, f"the server ended: {self.log()[-2000:]}"
-            return found
-
-        try:
-            found = eventually(told, "the line `ready:`", PATIENCE_SECONDS)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {self.log()[-2000:]}") from None
+        found = eventually_alive(
+            self.process, self.log, lambda: _READY.search(self.log()), "the line `ready:`", PATIENCE_SECONDS
+        )
         assert found is not None
         return found
 

@@ -28,6 +28,7 @@ from tests.end_to_end.telling_models import drop
 from tests.sample_images import encoded, small
 from tests.serving.running_server import RunningServer, running_server
 from tests.serving.task_models import drop_task
+from tests.serving.told_metrics import metric
 from tests.waiting import eventually
 
 JPEG = encoded(small(), "JPEG")
@@ -137,6 +138,16 @@ def test_every_label_is_that_of_the_model_that_answered_while_models_are_swapped
     assert {ids[each.model_id] for each in seen} == {"bee", "cow", "dog", "elk"}
     assert all(each.top[0].label == ids[each.model_id] for each in seen)
     assert all(each.top[1].label == "something else" for each in seen)
+
+
+def test_an_image_is_computed_once_though_its_model_is_new(server: RunningServer) -> None:
+    model_id = drop(server.models, "gnu")
+    with Client(server.grpc) as waiting:
+        eventually(lambda: waiting.status()[-1].version == int(model_id.rpartition(":")[2], 16), "the model to be live")
+    with Client(server.grpc) as first:
+        answers = first.predict([JPEG] * 40)
+    assert {(each.model_id, each.model_name) for each in answers} == {(model_id, "gnu")}
+    assert metric(server.http, "hotswap_images_total", model_id=model_id) == 40
 
 
 def test_one_bad_image_is_its_own_trouble_and_answers_keep_their_order(client: Client) -> None:

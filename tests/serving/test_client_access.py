@@ -91,7 +91,7 @@ def test_health_is_told_without_a_token(encrypted: RunningServer, files: Files) 
 
 
 def test_plain_text_to_a_server_with_tls_says_so(encrypted: RunningServer) -> None:
-    with pytest.raises(TlsMismatch, match="seems to speak TLS, give tls-ca"):
+    with pytest.raises(TlsMismatch, match="seems to speak TLS, give `tls_ca`"):
         label(encrypted.grpc, token=TOKEN)
 
 
@@ -101,7 +101,7 @@ def test_whether_it_is_ready_is_no_guess_where_tls_does_not_match(encrypted: Run
 
 
 def test_a_server_of_another_authority_is_not_believed(encrypted: RunningServer, files: Files) -> None:
-    with pytest.raises(TlsMismatch, match="tls-ca does not vouch for"):
+    with pytest.raises(TlsMismatch, match="`tls_ca` does not vouch for"):
         label(encrypted.grpc, tls_ca=files.stranger.certificate, token=TOKEN)
 
 

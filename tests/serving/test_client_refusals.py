@@ -26,6 +26,7 @@ from serving.messages.pool import message
 from tests.serving.scripted_server import scripted_server
 
 JPEG = b"what it is does not matter here"
+MODEL_ID = "m@sha256:0123456789ab"
 _PREDICTION = "tensorflow.serving.PredictionService"
 
 
@@ -36,6 +37,11 @@ def test_a_server_of_something_else_is_said_to_be_one() -> None:
         pytest.raises(SettingsUnusable, match="another server"),
     ):
         client.predict([JPEG])
+
+
+def _of_a_model(response: Any) -> None:
+    response.outputs["model_id"].string_val.append(MODEL_ID.encode())
+    response.outputs["model_name"].string_val.append(b"m")
 
 
 class Refusing:
@@ -52,10 +58,8 @@ class Refusing:
         response = message("tensorflow.serving.PredictResponse")()
         response.outputs["y"].dtype = 1
         response.outputs["y"].float_val.append(0.5)
-        for name, size in (("y", 1), ("model_id", 1)):
-            response.outputs[name].tensor_shape.dim.add(size=size)
-        response.outputs["model_id"].dtype = 7
-        response.outputs["model_id"].string_val.append(b"m.onnx@sha256:0123456789ab")
+        response.outputs["y"].tensor_shape.dim.add(size=1)
+        _of_a_model(response)
         return bytes(response.SerializeToString())
 
 
@@ -63,7 +67,7 @@ class Refusing:
 def test_what_may_pass_is_asked_again(code: grpc.StatusCode, times: int) -> None:
     refusing = Refusing(code, "try again in a moment", times)
     with scripted_server(_PREDICTION, "Predict", refusing) as address, Client(address) as client:
-        assert client.predict([JPEG]) == [Measured({"y": (0.5,)}, model_id="m.onnx@sha256:0123456789ab")]
+        assert client.predict([JPEG]) == [Measured({"y": (0.5,)}, model_id=MODEL_ID, model_name="m")]
     assert refusing.calls == times + 1
 
 
@@ -137,12 +141,8 @@ def test_closing_ends_what_is_under_way(silent: str) -> None:
     assert [type(error) for error in told] == [Unreachable]
 
 
-def _spoilt(response: Any) -> None:
-    response.outputs["model_id"].string_val.append(b"m@sha256:0123456789ab")
-
-
 def _labels_without_scores(response: Any) -> None:
-    _spoilt(response)
+    _of_a_model(response)
     response.outputs["labels"].dtype = 7
     response.outputs["labels"].string_val.append(b"ant")
     response.outputs["classes"].tensor_shape.dim.add(size=1)
@@ -157,7 +157,7 @@ def _a_mask_that_is_none(response: Any) -> None:
 
 
 def _a_shape_of_more_than_there_is(response: Any) -> None:
-    _spoilt(response)
+    _of_a_model(response)
     response.outputs["y"].dtype = 1
     for size in (1, 1 << 40):
         response.outputs["y"].tensor_shape.dim.add(size=size)
@@ -167,7 +167,7 @@ def _a_shape_of_more_than_there_is(response: Any) -> None:
     "spoil",
     [
         lambda response: None,
-        _spoilt,
+        _of_a_model,
         _labels_without_scores,
         _a_mask_that_is_none,
         _a_shape_of_more_than_there_is,
@@ -204,5 +204,5 @@ def test_files_that_are_no_certificates_are_said_at_once(tmp_path: Path) -> None
         Client("localhost:1", tls_ca=tmp_path / "missing.pem")
     with pytest.raises(SettingsUnusable, match="go together"):
         Client("localhost:1", certificate=nonsense)
-    with pytest.raises(SettingsUnusable, match="goes with tls-ca"):
+    with pytest.raises(SettingsUnusable, match="goes with `tls_ca`"):
         Client("localhost:1", certificate=nonsense, key=nonsense)

@@ -17,16 +17,18 @@ from models.reference import ModelReference
 from serving.admission import Room
 from serving.asking import Answer, Asked, Code, Refused, Spent
 from serving.metrics import Metrics, Standing
-from tests.model_files import nan_output, tiny_classifier
-from tests.serving.real_core import PROTOCOL, RealCore, newer, picture, real_core
+from tests.model_files import nan_output, newer, tiny_classifier
+from tests.sample_images import plain
+from tests.serving.running_core import PROTOCOL, RunningCore, running_core
 
 STANDING = Standing(True, "m@sha256:0123456789ab", 1, 3, 256, 99, 1000, 2)
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCore]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCore]:
     """With one live model."""
-    with real_core(tmp_path_factory.mktemp("metrics"), room=Room(images=8)) as running:
+    folder = tmp_path_factory.mktemp("metrics")
+    with running_core(folder / "models", folder / "cache", room=Room(images=8)) as running:
         running.await_live(tiny_classifier(running.models / "first.onnx"))
         yield running
 
@@ -46,9 +48,9 @@ def answer(model_id: str) -> Answer:
     return Answer(ModelReference(uri, digest.ljust(64, "0")), {}, Spent(0.002, 0.03, 0.2, 4, 0.0))
 
 
-def test_an_answer_is_counted_for_the_model_that_made_it(running: RealCore) -> None:
+def test_an_answer_is_counted_for_the_model_that_made_it(running: RunningCore) -> None:
     before = running.metric(f'hotswap_images_total{{model_id="{_live(running)}",protocol="{PROTOCOL}"}}')
-    told = running.ask(picture(), picture(9)).reference.model_id
+    told = running.ask(plain(), plain(9)).reference.model_id
     labels = f'model_id="{told}",protocol="{PROTOCOL}"'
 
     assert running.metric(f"hotswap_images_total{{{labels}}}") == before + 2
@@ -58,45 +60,50 @@ def test_an_answer_is_counted_for_the_model_that_made_it(running: RealCore) -> N
         assert running.metric(f'hotswap_step_seconds_count{{model_id="{told}",step="{step}"}}') >= 1
 
 
-def _live(running: RealCore) -> str:
+def _live(running: RunningCore) -> str:
     live = running.core.live
     assert live is not None
     return live.reference.model_id
 
 
-def test_an_image_at_fault_is_counted_by_the_word_of_its_dead_letter(running: RealCore) -> None:
+def test_an_image_at_fault_is_counted_by_the_word_of_its_dead_letter(running: RunningCore) -> None:
+    faults = 'hotswap_image_faults_total{error="not_an_image"}'
+    refusals = f'hotswap_refused_total{{code="INVALID_ARGUMENT",protocol="{PROTOCOL}"}}'
+    before = running.metric(faults), running.metric(refusals)
     with pytest.raises(Refused):
         running.ask(b"no image")
-    assert running.metric('hotswap_image_faults_total{error="not_an_image"}') == 1
-    assert running.metric(f'hotswap_refused_total{{code="INVALID_ARGUMENT",protocol="{PROTOCOL}"}}') == 1
+    assert (running.metric(faults), running.metric(refusals)) == (before[0] + 1, before[1] + 1)
 
 
-def test_a_refusal_is_counted_once_whoever_tells_of_it(running: RealCore) -> None:
+def test_a_refusal_is_counted_once_whoever_tells_of_it(running: RunningCore) -> None:
+    refusals = f'hotswap_refused_total{{code="NOT_FOUND",protocol="{PROTOCOL}"}}'
+    before = running.metric(refusals)
     refused = Refused(Code.NOT_FOUND, "there is no such model")
     for _ in range(2):
         running.core.refused(refused, PROTOCOL)
-    assert running.metric(f'hotswap_refused_total{{code="NOT_FOUND",protocol="{PROTOCOL}"}}') == 1
+    assert running.metric(refusals) == before + 1
 
 
-def test_a_client_that_goes_away_is_counted(running: RealCore) -> None:
+def test_a_client_that_goes_away_is_counted(running: RunningCore) -> None:
     async def leave() -> None:
-        asked = asyncio.create_task(running.core.answer(Asked([picture()] * 8), PROTOCOL))
+        asked = asyncio.create_task(running.core.answer(Asked([plain()] * 8), PROTOCOL))
         await asyncio.sleep(0)
         assert running.metric("hotswap_queue_images") == 8
-        assert running.metric("hotswap_queue_bytes") == 8 * (
-            len(picture()) + 8 * 8 * 3 * 4
-        )  # float32, as the model takes them
+        as_the_model_takes_it = 8 * 8 * 3 * 4
+        assert running.metric("hotswap_queue_bytes") == 8 * (len(plain()) + as_the_model_takes_it)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
 
-    asyncio.run(leave())
-    assert running.metric(f'hotswap_abandoned_total{{protocol="{PROTOCOL}"}}') == 1
+    abandoned = f'hotswap_abandoned_total{{protocol="{PROTOCOL}"}}'
+    before = running.metric(abandoned)
+    running.run(leave())
+    assert running.metric(abandoned) == before + 1
     assert running.metric("hotswap_queue_images") == 0
 
 
 def test_what_happened_to_models_is_told(tmp_path: Path) -> None:
-    with real_core(tmp_path) as running:
+    with running_core(tmp_path / "models", tmp_path / "cache") as running:
         assert running.metric("hotswap_ready") == 0
         first = tiny_classifier(running.models / "first.onnx")
         running.await_live(first)

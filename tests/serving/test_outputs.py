@@ -112,6 +112,24 @@ def test_a_model_can_be_asked_for_its_own_numbers() -> None:
     assert found["logits"].tolist() == [[0, 1, 5]]
 
 
+def test_all_that_there_is_has_the_labels_of_all_scores_and_the_name_of_the_model() -> None:
+    manifest = manifest_of("binary", {"out": (1,)}, labels=("no", "yes"))
+    found = outputs(manifest, ([0.6],), ([0.8],), wanted=["*"])
+    assert sorted(found) == ["class_labels", "classes", "labels", "model_id", "model_name", "scores"]
+    assert found["class_labels"].tolist() == [["no", "yes"]] * 2
+    assert found["model_name"].tolist() == [manifest.card.name] * 2
+    assert found["scores"].shape == (2, 2)
+
+
+def test_all_that_there_is_can_be_asked_of_a_model_without_classes_and_with_its_own_numbers() -> None:
+    manifest = manifest_of("regression", {"age": ()})
+    assert sorted(outputs(manifest, ([7],), wanted=["*"])) == ["age", "model_id", "model_name"]
+    manifest = manifest_of("classification", {"logits": (3,)}, activation="softmax")
+    assert "logits" in outputs(manifest, ([0, 1, 5],), wanted=["*", "logits"])
+    with pytest.raises(Refused, match="no output 'score'"):
+        outputs(manifest, ([0, 1, 5],), wanted=["*", "score"])
+
+
 def test_what_the_model_was_given_ready_is_answered_without_an_image() -> None:
     manifest = manifest_of("segmentation", {"out": (8, 8)}, InputSpec(8, 8))
     assert outputs(manifest, (np.ones((8, 8)),), images=[None])["shares"].tolist() == [[1]]

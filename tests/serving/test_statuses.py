@@ -12,18 +12,19 @@ from models.events import EventKind, ModelEvent
 from models.reference import ModelReference
 from serving.asking import version_of
 from serving.statuses import State, Statuses, Whereabouts
-from tests.model_files import nan_output, tiny_classifier
-from tests.serving.real_core import RealCore, newer, picture, real_core
+from tests.model_files import nan_output, newer, tiny_classifier
+from tests.sample_images import plain
+from tests.serving.running_core import RunningCore, running_core
 from tests.treacherous_models import TRIGGER, crashes, treacherous
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[RealCore]:
-    with real_core(tmp_path) as running:
+def running(tmp_path: Path) -> Iterator[RunningCore]:
+    with running_core(tmp_path / "models", tmp_path / "cache") as running:
         yield running
 
 
-def test_a_swap_ends_one_model_and_makes_the_other_available(running: RealCore) -> None:
+def test_a_swap_ends_one_model_and_makes_the_other_available(running: RunningCore) -> None:
     assert running.core.statuses.all() == []
     first = tiny_classifier(running.models / "first.onnx")
     live = running.await_live(first)
@@ -38,17 +39,17 @@ def test_a_swap_ends_one_model_and_makes_the_other_available(running: RealCore) 
     assert running.await_state("first.onnx", State.END).reason == ""
 
 
-def test_the_one_that_answers_is_available_at_once_and_no_other_is(running: RealCore) -> None:
+def test_the_one_that_answers_is_available_at_once_and_no_other_is(running: RunningCore) -> None:
     first = tiny_classifier(running.models / "first.onnx")
     running.await_live(first)
     second = newer(tiny_classifier(running.models / "second.onnx", favours=2), first)
     running.await_live(second)
 
     available = [each for each in running.core.statuses.all() if each.state is State.AVAILABLE]
-    assert [each.model_id for each in available] == [running.ask(picture()).reference.model_id]
+    assert [each.model_id for each in available] == [running.ask(plain()).reference.model_id]
 
 
-def test_a_rejected_model_has_ended_for_a_reason_and_the_live_one_is_available(running: RealCore) -> None:
+def test_a_rejected_model_has_ended_for_a_reason_and_the_live_one_is_available(running: RunningCore) -> None:
     good = tiny_classifier(running.models / "good.onnx")
     running.await_live(good)
     newer(nan_output(running.models / "bad.onnx"), good)
@@ -57,7 +58,7 @@ def test_a_rejected_model_has_ended_for_a_reason_and_the_live_one_is_available(r
     assert running.await_state("good.onnx", State.AVAILABLE).reason == ""
 
 
-def test_a_model_that_comes_back_is_available_again(running: RealCore) -> None:
+def test_a_model_that_comes_back_is_available_again(running: RunningCore) -> None:
     first = tiny_classifier(running.models / "first.onnx")
     running.await_live(first)
     second = newer(tiny_classifier(running.models / "second.onnx", favours=2), first)
@@ -69,7 +70,7 @@ def test_a_model_that_comes_back_is_available_again(running: RealCore) -> None:
     running.await_state("second.onnx", State.END)
 
 
-def test_a_quarantined_model_has_ended_for_a_reason_and_the_one_before_is_available(running: RealCore) -> None:
+def test_a_quarantined_model_has_ended_for_a_reason_and_the_one_before_is_available(running: RunningCore) -> None:
     good = tiny_classifier(running.models / "good.onnx")
     running.await_live(good)
     answering = {path.name for path in running.cache.iterdir()}
@@ -79,7 +80,7 @@ def test_a_quarantined_model_has_ended_for_a_reason_and_the_one_before_is_availa
         if path.is_dir() and path.name not in answering:
             shutil.rmtree(path)
 
-    assert "good.onnx@" in running.ask(picture(TRIGGER)).reference.model_id
+    assert "good.onnx@" in running.ask(plain(TRIGGER)).reference.model_id
 
     assert "good.onnx" in running.await_state("bad.onnx", State.END).reason
     running.await_state("good.onnx", State.AVAILABLE)

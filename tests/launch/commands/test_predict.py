@@ -83,7 +83,7 @@ def test_a_folder_is_told_a_line_each_with_all_below_it(hotswap: Command, server
 
 
 def test_json_is_what_the_stream_writes(hotswap: Command, server: RunningServer, images: Path) -> None:
-    model_id = drop(server.models, "cow")
+    model_id = drop(server.models, "cow", "cow-20261128T063841Z-515b307ad9b5.onnx")
     live(hotswap, server, images / "b.jpg", model_id)
     done = hotswap("predict", server.grpc, str(images), "--json")
     records = [json.loads(line) for line in done.out.splitlines()]
@@ -237,6 +237,19 @@ def test_what_cannot_be_meant_is_said_before_anything_is_sent(hotswap: Command, 
     error_line(done)
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [(["--tls-key", "a.pem"], "--tls-cert and --tls-key go together"),
+     (["--tls-cert", "a.pem", "--tls-key", "a.pem"], "--tls-cert goes with --tls-ca")],
+)  # fmt: skip
+def test_options_that_do_not_go_together_are_called_by_their_names(
+    hotswap: Command, given: list[str], says: str
+) -> None:
+    done = hotswap("predict", "127.0.0.1:1", "a.jpg", *given)
+    assert done.code == 2
+    assert says in error_line(done) and "`" not in error_line(done)
+
+
 def test_a_closed_server_answers_who_shows_what_it_wants(hotswap: Command, images: Path, tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     server, client = authority.pair("server", "127.0.0.1"), authority.pair("client")
@@ -252,8 +265,8 @@ def test_a_closed_server_answers_who_shows_what_it_wants(hotswap: Command, image
         assert hotswap("predict", closed.grpc, image, *shown).out.startswith("ant 0.9933")
         for missing, says in (
             ([*ca, *mine], "wants a token"),
-            ([*ca, "--token-file", str(tokens)], "want a client's certificate"),
-            (["--token-file", str(tokens)], "give tls-ca"),
+            ([*ca, "--token-file", str(tokens)], "want a client's certificate, give --tls-cert and --tls-key"),
+            (["--token-file", str(tokens)], "give --tls-ca"),
         ):
             done = hotswap("predict", closed.grpc, image, *missing)
             assert says in error_line(done)

@@ -19,14 +19,15 @@ from serving.over_http.application import application
 from serving.over_http.observed import Observed
 from serving.telemetry.observing import Observer, Observing
 from tests.model_files import tiny_classifier
-from tests.serving.real_core import RealCore, picture, real_core
+from tests.sample_images import plain
+from tests.serving.running_core import RunningCore, running_core
 from tests.serving.telemetry.calls import PREDICT
 
 
 @pytest.fixture
-def waiting(tmp_path: Path) -> Iterator[RealCore]:
+def waiting(tmp_path: Path) -> Iterator[RunningCore]:
     """With a live model and all the time in the world to wait for others."""
-    with real_core(tmp_path, batch_wait=300) as waiting:
+    with running_core(tmp_path / "models", tmp_path / "cache", batch_wait=300) as waiting:
         waiting.await_live(tiny_classifier(waiting.models / "m.onnx"))
         yield waiting
 
@@ -36,13 +37,13 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "log"
 
 
-def observer(core: RealCore, log: Path) -> Observer:
+def observer(core: RunningCore, log: Path) -> Observer:
     observer = Observing(str(log)).begin(core.core.metrics.lost)
     assert observer is not None
     return observer
 
 
-async def under_way(core: RealCore, images: int) -> None:
+async def under_way(core: RunningCore, images: int) -> None:
     async with asyncio.timeout(60):
         while core.core.under_way != images:
             await asyncio.sleep(0.01)
@@ -54,11 +55,11 @@ def told(log: Path) -> dict[str, Any]:
     return {name: line.get(name) for name in ("code", "status", "error", "rows", "model_id")}
 
 
-def test_a_call_over_grpc_that_is_cancelled(waiting: RealCore, log: Path) -> None:
+def test_a_call_over_grpc_that_is_cancelled(waiting: RunningCore, log: Path) -> None:
     request = message("tensorflow.serving.PredictRequest")()
     request.inputs["images"].dtype = 7
     request.inputs["images"].tensor_shape.dim.add(size=1)
-    request.inputs["images"].string_val.append(picture())
+    request.inputs["images"].string_val.append(plain())
 
     async def leave() -> None:
         telling = observer(waiting, log)
@@ -72,13 +73,13 @@ def test_a_call_over_grpc_that_is_cancelled(waiting: RealCore, log: Path) -> Non
         await endpoint.stop(0)
         telling.close()
 
-    asyncio.run(leave())
+    waiting.run(leave())
     assert told(log) == {"code": "CANCELLED", "status": None, "error": "cancelled", "rows": 1, "model_id": None}
     assert waiting.metric('hotswap_abandoned_total{protocol="tensorflow"}') == 1
 
 
-def test_a_request_over_http_whose_connection_ends(waiting: RealCore, log: Path) -> None:
-    body = json.dumps({"instances": [{"b64": b64encode(picture()).decode()}]}).encode()
+def test_a_request_over_http_whose_connection_ends(waiting: RunningCore, log: Path) -> None:
+    body = json.dumps({"instances": [{"b64": b64encode(plain()).decode()}]}).encode()
     messages: list[dict[str, Any]] = [{"type": "http.request", "body": body}]
 
     async def receive() -> dict[str, Any]:
@@ -99,6 +100,6 @@ def test_a_request_over_http_whose_connection_ends(waiting: RealCore, log: Path)
         await Observed(application(waiting.core, Access()), telling)(scope, receive, send)
         telling.close()
 
-    asyncio.run(leave())
+    waiting.run(leave())
     assert told(log) == {"code": None, "status": 499, "error": "cancelled", "rows": 1, "model_id": None}
     assert waiting.metric('hotswap_abandoned_total{protocol="tensorflow_rest"}') == 1

@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from serving.messages.pool import message
 from tests.model_files import tiny_classifier
-from tests.serving.real_core import picture
+from tests.sample_images import plain
 from tests.serving.telemetry.calls import PREDICT
 from tests.serving.telemetry.collector import Collector, attributes, listening
 from tests.waiting import eventually
@@ -116,13 +116,13 @@ def predict(*images: bytes, name: str = "") -> bytes:
 def infer(request_id: str) -> bytes:
     request = message("inference.ModelInferRequest")(id=request_id)
     given = request.inputs.add(name="images", datatype="BYTES", shape=[1])
-    given.contents.bytes_contents.append(picture())
+    given.contents.bytes_contents.append(plain())
     serialized: bytes = request.SerializeToString()
     return serialized
 
 
 def test_a_prediction_over_grpc_has_its_line_and_its_spans(running: Running) -> None:
-    body = predict(picture(), picture(9))
+    body = predict(plain(), plain(9))
     parent = f"00-{TRACE}-{PARENT}-01"
     running.call(PREDICT, body, **{"x-request-id": "grpc-1", "traceparent": parent})
 
@@ -145,14 +145,14 @@ def test_a_prediction_over_grpc_has_its_line_and_its_spans(running: Running) -> 
 def test_the_open_inference_protocols_own_id_names_a_request(running: Running) -> None:
     running.call(INFER, infer("oip-1"), **{"x-request-id": "another"})
     assert running.await_line("oip-1")["protocol"] == "open_inference"
-    tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "data": [b64encode(picture()).decode()]}
+    tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "data": [b64encode(plain()).decode()]}
     status, _ = running.post("/v2/models/default/infer", {"id": "oip-2", "inputs": [tensor]})
     assert status == 200
     assert running.await_line("oip-2")["protocol"] == "open_inference_rest"
 
 
 def test_a_prediction_over_http_has_its_line_and_its_spans(running: Running) -> None:
-    instances = [{"images": {"b64": b64encode(picture()).decode()}}]
+    instances = [{"images": {"b64": b64encode(plain()).decode()}}]
     status, _ = running.post("/v1/models/default:predict", {"instances": instances}, x_request_id="http-1")
     assert status == 200
 
@@ -175,7 +175,7 @@ def test_whatever_is_refused_says_why(running: Running) -> None:
     assert refused("bad-2", PREDICT, predict(), "f" * 32) == ("UNAUTHENTICATED", "unauthenticated")
     assert refused("bad-3", PREDICT + "s", b"") == ("UNIMPLEMENTED", "unimplemented")
     assert refused("bad-4", PREDICT, b"\xff" * 99) == ("INVALID_ARGUMENT", "invalid_argument")
-    assert refused("bad-6", PREDICT, predict(picture(), name="other")) == ("NOT_FOUND", "not_found")
+    assert refused("bad-6", PREDICT, predict(plain(), name="other")) == ("NOT_FOUND", "not_found")
     assert "'other'" in running.await_line("bad-6")["detail"]
     status, _ = running.post(f"/v1/models/{'x' * 9000}:predict", {}, x_request_id="bad-5")
     line = running.await_line("bad-5")
@@ -192,7 +192,7 @@ def test_whatever_is_refused_is_counted_by_what_its_client_speaks(running: Runni
 
     before = count("tensorflow"), count("tensorflow_rest")
     with pytest.raises(grpc.RpcError):
-        running.call(PREDICT, predict(picture(), name="other"))
+        running.call(PREDICT, predict(plain(), name="other"))
     running.post("/v1/models/other:predict", {})
     assert (count("tensorflow"), count("tensorflow_rest")) == (before[0] + 1, before[1] + 1)
 
@@ -213,7 +213,7 @@ def test_probes_and_readers_of_metrics_are_in_no_line_unless_they_fail(running: 
 
 def test_the_end_leaves_no_request_untold(running: Running) -> None:
     for number in range(50):
-        running.call(PREDICT, predict(picture()), **{"x-request-id": f"last-{number}"})
+        running.call(PREDICT, predict(plain()), **{"x-request-id": f"last-{number}"})
     running.process.send_signal(signal.SIGTERM)
     assert running.process.wait(60) == 0
     told = {line.get("request_id") for line in running.lines()}

@@ -1,4 +1,7 @@
-"""Why a client got no answer: an exception for each reason, whose text is one line that says what to do."""
+"""Why a client got no answer: an exception for each reason, whose text is one line that says what to do.
+
+Settings are called in it as `Client` calls them, in backticks: `tls_ca`, `certificate`, `key`.
+"""
 
 from __future__ import annotations
 
@@ -146,16 +149,16 @@ def _unavailable(said: str, asking: Asking) -> ServerError:
 
 def _mismatch(said: str, asking: Asking) -> str:
     if "WRONG_VERSION_NUMBER" in said:
-        return "speaks no TLS: leave tls-ca and certificate out"
+        return "speaks no TLS: leave `tls_ca` and `certificate` out"
     if "CERTIFICATE_VERIFY_FAILED" in said:
         reason = said.rpartition("CERTIFICATE_VERIFY_FAILED: ")[2].removesuffix(": OK")
-        return f"shows a certificate that tls-ca does not vouch for ({reason}): give the authority that signed it"
+        return f"shows a certificate that `tls_ca` does not vouch for ({reason}): give the authority that signed it"
     if "Hostname Verification" in said:
         return "shows a certificate for other hosts: use a name that is in it"
     if not (said.startswith("failed to connect") and ("handshake" in said.lower() or said.endswith("Socket closed"))):
         return ""
     if not asking.is_encrypted:
-        return "hangs up on plain text: it seems to speak TLS, give tls-ca"
+        return "hangs up on plain text: it seems to speak TLS, give `tls_ca`"
     if not asking.has_certificate:
-        return "hangs up: it seems to want a client's certificate, give certificate and key"
+        return "hangs up: it seems to want a client's certificate, give `certificate` and `key`"
     return "hangs up: it seems not to accept this client's certificate; has its authority signed it?"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.tasks import ClassScore, Detection, Detections, Labelled, Mask, Numbers, Ranked, Share
-from serving.asking import MODEL_ID, Refused
+from serving.asking import CLASS_LABELS, MODEL_ID, MODEL_NAME, Refused
 from serving.over_grpc import tensor_protos
 
 _PNG = struct.Struct(">8x4x4sII")
@@ -25,9 +25,11 @@ class Classified(Ranked):
     Attributes:
         top: the classes that were asked for, best first; the model's choice is the first, one at least.
         model_id: names the exact bytes that answered.
+        model_name: the model's own name, its card's or its file's.
     """
 
     model_id: str = field(kw_only=True)
+    model_name: str = field(kw_only=True)
 
     @property
     def label(self) -> str:
@@ -47,30 +49,34 @@ class Classified(Ranked):
 
 @dataclass(frozen=True, slots=True)
 class MultiLabelled(Labelled):
-    """An answer of a `multilabel`: `labels`, best first, at or above the model's threshold; and `model_id`."""
+    """An answer of a `multilabel`: `labels`, best first, at or above its threshold; and `model_id`, `model_name`."""
 
     model_id: str = field(kw_only=True)
+    model_name: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Segmented(Mask):
-    """An answer of a `segmentation`: `height`, `width`, `png` and `shares`, see `Mask`; and `model_id`."""
+    """An answer of a `segmentation`: `height`, `width`, `png`, `shares`, see `Mask`; and `model_id`, `model_name`."""
 
     model_id: str = field(kw_only=True)
+    model_name: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Detected(Detections):
-    """An answer of a `detection`: `detections`, best first; and `model_id`."""
+    """An answer of a `detection`: `detections`, best first; and `model_id`, `model_name`."""
 
     model_id: str = field(kw_only=True)
+    model_name: str = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured(Numbers):
-    """An answer of a `regression` or a `raw`: `outputs`, numbers by name, row by row; and `model_id`."""
+    """An answer of a `regression` or a `raw`: `outputs`, numbers by name, row by row; and `model_id`, `model_name`."""
 
     model_id: str = field(kw_only=True)
+    model_name: str = field(kw_only=True)
 
 
 Predicted = Classified | MultiLabelled | Segmented | Detected | Measured
@@ -88,70 +94,60 @@ class Outputs:
         outputs: `PredictResponse.outputs`.
 
     Raises:
-        Unreadable: they lack the model's id.
+        Unreadable: they lack the model's id or name.
     """
 
     def __init__(self, outputs: Any) -> None:
         self._outputs = outputs
-        self.model_id = self._texts(MODEL_ID, 1)[0]
+        self._model = {name: self._texts(name, 1)[0] for name in (MODEL_ID, MODEL_NAME)}
 
     @property
-    def ranks_classes(self) -> bool:
+    def _ranks_classes(self) -> bool:
         """Whether there is a score for each class, of which the best is told."""
         return self._has_labels() and self._shape("classes") == (1,)
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """All strings of an output.
-
-        Raises:
-            Unreadable: there is no such output.
-        """
-        if name not in self._outputs:
-            raise Unreadable(f"no output {name!r}")
-        return tuple(text.decode(errors="replace") for text in self._outputs[name].string_val)
-
-    def predicted(self, labels: Sequence[str], top: int) -> Predicted:
+    def predicted(self, top: int) -> Predicted:
         """What they say.
 
         Args:
-            labels: of each class; looked at where `ranks_classes`.
             top: classes of a classification, 1 at least.
 
         Raises:
             Unreadable: they do not fit together.
         """
         try:
-            return self._read(labels, top)
+            return self._read(top)
         except (Refused, ValueError, IndexError, KeyError, struct.error) as error:
             raise Unreadable(f"outputs that do not fit together: {error}") from error
 
-    def _read(self, labels: Sequence[str], top: int) -> Predicted:
-        if self.ranks_classes:
-            return Classified(self._ranked(labels, top), model_id=self.model_id)
+    def _read(self, top: int) -> Predicted:
+        if self._ranks_classes:
+            return Classified(self._ranked(top), **self._model)
         if not self._has_labels():
-            names = sorted(name for name in self._outputs if name != MODEL_ID)
+            names = sorted(name for name in self._outputs if name not in self._model)
             numbers = {name: tuple(self._row(name).reshape(-1).tolist()) for name in names}
             if not numbers:
                 raise Unreadable("no outputs")
-            return Measured(numbers, model_id=self.model_id)
+            return Measured(numbers, **self._model)
         found = [(int(index), label) for index, label in self._found()]
         if "boxes" in self._outputs:
-            return Detected(self._detections(found), model_id=self.model_id)
+            return Detected(self._detections(found), **self._model)
         if "mask_bytes" in self._outputs:
             return self._segmented(found)
         scores = self._row("scores")
         return MultiLabelled(
-            tuple(ClassScore(label, index, float(scores[index])) for index, label in found), model_id=self.model_id
+            tuple(ClassScore(label, index, float(scores[index])) for index, label in found), **self._model
         )
 
     def _has_labels(self) -> bool:
         return "labels" in self._outputs and self._outputs["labels"].dtype == tensor_protos.STRING
 
-    def _ranked(self, labels: Sequence[str], top: int) -> tuple[ClassScore, ...]:
+    def _ranked(self, top: int) -> tuple[ClassScore, ...]:
         scores = self._row("scores")
+        labels = self._texts(CLASS_LABELS, scores.size)
         chosen = int(self._row("classes"))
-        if scores.shape != (len(labels),) or not 0 <= chosen < len(labels):
-            raise Unreadable(f"{scores.size} scores of {len(labels)} classes")
+        if scores.ndim != 1 or not 0 <= chosen < len(scores):
+            raise Unreadable(f"scores of the shape {list(scores.shape)}, of which class {chosen} is the best")
         order = np.argsort(-scores, kind="stable")
         # Of two classes the threshold of its card may have the model choose the less likely one.
         best = [chosen, *(index for index in order[: top + 1].tolist() if index != chosen)][:top]
@@ -176,7 +172,7 @@ class Outputs:
         if chunk != b"IHDR":
             raise Unreadable("a mask that is no PNG")
         told = tuple(Share(label, index, float(share)) for (index, label), share in zip(found, shares, strict=False))
-        return Segmented(height, width, png, told, model_id=self.model_id)
+        return Segmented(height, width, png, told, **self._model)
 
     def _shape(self, name: str) -> tuple[int, ...]:
         return tensor_protos.shape_of(self._outputs[name])
@@ -189,7 +185,9 @@ class Outputs:
         return row
 
     def _texts(self, name: str, count: int) -> Sequence[str]:
-        held = self.texts(name)
+        if name not in self._outputs:
+            raise Unreadable(f"no output {name!r}")
+        held = tuple(text.decode(errors="replace") for text in self._outputs[name].string_val)
         if len(held) != count:
             raise Unreadable(f"{len(held)} texts in {name!r}, and {count} are expected")
         return held

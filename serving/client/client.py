@@ -1,9 +1,4 @@
-"""A client of the server: images in, answers out, each with the id of the model that gave it.
-
-with Client("127.0.0.1:8500") as client:
-    for answer in client.predict([Path("cat.jpg").read_bytes()]):
-        print(answer.model_id, answer)
-"""
+"""The client itself: what it asks, tries again, and has under way."""
 
 from __future__ import annotations
 
@@ -22,66 +17,32 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from models.errors import one_line
-from serving.asking import IMAGES
-from serving.client_errors import (
-    AccessDenied,
+from serving.asking import EVERYTHING, IMAGES
+from serving.client.errors import (
     Asking,
     Busy,
     Failed,
-    ImageRefused,
     NoSuchModel,
     NotReady,
     ServerError,
     SettingsUnusable,
-    TlsMismatch,
-    TooLate,
     Unreachable,
     error_of,
 )
-from serving.messages.pool import message
-from serving.outputs import CLASS_LABELS
-from serving.over_grpc.tensor_protos import STRING
-from serving.predicted import (
-    Classified,
-    Detected,
-    Measured,
-    MultiLabelled,
+from serving.client.predicted import (
     Outputs,
     Predicted,
-    Segmented,
     Unreadable,
 )
+from serving.messages.pool import message
+from serving.over_grpc.tensor_protos import STRING
 from serving.statuses import State
-
-__all__ = [
-    "AccessDenied",
-    "Busy",
-    "Classified",
-    "Client",
-    "Detected",
-    "Failed",
-    "ImageRefused",
-    "Measured",
-    "MultiLabelled",
-    "NoSuchModel",
-    "NotReady",
-    "Predicted",
-    "Segmented",
-    "ServerError",
-    "SettingsUnusable",
-    "TlsMismatch",
-    "TooLate",
-    "Unreachable",
-    "VersionStatus",
-]
 
 IN_FLIGHT = 16
 """Requests under way at once, an image each."""
 _PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 """Seconds before each next try while the server is busy."""
 _LARGEST_RESPONSE = 256 << 20
-_LABELS_KEPT = 8
-_SWAPS = 3
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"
 _STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 _PredictRequest = message("tensorflow.serving.PredictRequest")
@@ -134,7 +95,6 @@ class Client:
         self._asking = Asking(address, tls_ca is not None, certificate is not None, token is not None)
         self._metadata = _metadata(token)
         self._closing = threading.Event()
-        self._labels: dict[str, tuple[str, ...]] = {}
         credentials = _credentials(tls_ca, certificate, key)
         options = [("grpc.max_receive_message_length", _LARGEST_RESPONSE), ("grpc.max_send_message_length", -1)]
         self._channel = (
@@ -182,9 +142,11 @@ class Client:
         return answers
 
     def predict_each(self, images: Iterable[bytes], seconds: float = 60.0, top: int = 5) -> Outcomes:
-        """For each encoded image, in order and as soon as it is known, its answer, or why there is none.
+        """For each encoded image, in order, its answer, or why there is none.
 
-        Images are taken as they are needed, at most 16 ahead of the answers. Close the iterator to end early.
+        Images are taken as they are needed, at most 16 ahead of the answers. Answers are given after an image is taken
+        and before the next: one that is known meanwhile waits for as long as `images` takes over it. Close the iterator
+        to end early.
 
         Args:
             images: encoded files.
@@ -248,43 +210,24 @@ class Client:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _outcome(self, image: bytes, seconds: float, top: int) -> Predicted | ServerError:
-        deadline = time.monotonic() + seconds
         try:
-            for _ in range(_SWAPS):
-                answer = self._answer(image, deadline, top)
-                if answer is not None:
-                    return answer
+            response = self._call(self._predict, self._request(image), time.monotonic() + seconds)
+            return Outputs(response.outputs).predicted(top)
         except ServerError as error:
             return error
         except Unreadable as error:
             return Failed(f"{self._asking.address} sent {error}")
-        return NotReady(f"{self._asking.address} swapped models {_SWAPS} times meanwhile; ask again")
 
-    def _answer(self, image: bytes, deadline: float, top: int) -> Predicted | None:
-        """The answer; None where its model was swapped away before it told its labels."""
-        response = self._ask(image, deadline)
-        outputs = Outputs(response.outputs)
-        if outputs.ranks_classes and outputs.model_id not in self._labels:
-            try:
-                told = self._ask(image, deadline, response.model_spec.version.value)
-            except NoSuchModel:
-                return None
-            labels = Outputs(told.outputs).texts(CLASS_LABELS)
-            self._labels = dict([*self._labels.items(), (outputs.model_id, labels)][-_LABELS_KEPT:])
-        return outputs.predicted(self._labels.get(outputs.model_id, ()), top)
-
-    def _ask(self, image: bytes, deadline: float, labels_of: int | None = None) -> Any:
-        """What the server says to an image; with the labels of a version where that is given, else all but them."""
+    def _request(self, image: bytes) -> Any:
+        """Asks for all that there is of an image, so that its model's name and labels cost no second inference."""
         request = _PredictRequest()
         request.model_spec.name = self._name
-        if labels_of is not None:
-            request.model_spec.version.value = labels_of
-            request.output_filter.append(CLASS_LABELS)
+        request.output_filter.append(EVERYTHING)
         tensor = request.inputs[IMAGES]
         tensor.dtype = STRING
         tensor.tensor_shape.dim.add(size=1)
         tensor.string_val.append(image)
-        return self._call(self._predict, request, deadline)
+        return request
 
     def _call(self, method: Callable[..., Any], request: Any, deadline: float) -> Any:
         """What the server says; it is asked again a few times while it is busy, once where it is lost."""
@@ -324,10 +267,10 @@ def _credentials(
     tls_ca: Path | str | None, certificate: Path | str | None, key: Path | str | None
 ) -> grpc.ChannelCredentials | None:
     if (certificate is None) != (key is None):
-        raise SettingsUnusable("certificate and key go together")
+        raise SettingsUnusable("`certificate` and `key` go together")
     if tls_ca is None:
         if certificate is not None:
-            raise SettingsUnusable("a client's certificate goes with tls-ca, the authority of the server's")
+            raise SettingsUnusable("`certificate` goes with `tls_ca`, the authority of the server's certificate")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
