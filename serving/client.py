@@ -39,8 +39,8 @@ from serving.client_errors import (
     error_of,
 )
 from serving.messages.pool import message
+from serving.messages.tensor_protos import STRING
 from serving.outputs import CLASS_LABELS
-from serving.over_grpc.tensor_protos import STRING
 from serving.predicted import (
     Classified,
     Detected,

@@ -14,8 +14,8 @@ from serving.access import Access
 from serving.asking import IMAGES, Answer, Asked, Code, Refused, Tensor, version_of
 from serving.core import Core
 from serving.flat_numbers import array_of
+from serving.messages import tensor_protos
 from serving.outputs import described
-from serving.over_grpc import tensor_protos
 from serving.over_http.bodies import Bodies
 from serving.over_http.calls import Call, Request, Response, json_response
 from serving.over_http.json_bodies import bytes_in, flattened, is_bytes, made_of, require_fields

@@ -40,7 +40,7 @@ async def health_for(watchers: int) -> AsyncIterator[tuple[Health, Any]]:
     await server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield health, health_pb2_grpc.HealthStub(channel)  # type: ignore[no-untyped-call]
+            yield health, health_pb2_grpc.HealthStub(channel)
     finally:
         health.end()
         await server.stop(0)
