@@ -72,7 +72,7 @@ class Endpoint:
             ],
         )
         slow = max(1, _SLOW_BYTES // max_message)
-        self._answering = answering = Reception(calls, slow)
+        self._answering = answering = Reception(calls, slow, core.config.room.images)
         self._health = health.Health(
             ("", core.name, *_ANSWERING), asking=Reception(_TELLING, slow=1), watching=Reception(_WATCHING, slow=1)
         )
