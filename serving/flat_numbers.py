@@ -1,4 +1,4 @@
-"""Numbers that come one by one, in a text or in a message, as an array."""
+"""Numbers that come one by one, as an array of the dtype that they should be."""
 
 from __future__ import annotations
 
@@ -34,14 +34,35 @@ def array_of(values: Sequence[Any], dtype: np.dtype[Any], name: str) -> NDArray[
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             if dtype.kind in "iu" and float in kinds:
-                exact = np.array(values, np.float64)
-                array = exact.astype(dtype)
-                fits = bool((array == exact).all())
-            else:
-                array = np.array(values, dtype)
-                fits = dtype.kind != "f" or bool(np.isfinite(array).all())
+                return narrowed(np.array(values, np.float64), dtype, name)
+            array = np.array(values, dtype)
     except OverflowError:
-        fits = False
-    if not fits:
-        raise Refused(Code.INVALID_ARGUMENT, f"{name!r} holds numbers that are none of {dtype.name}")
+        raise _misfit(dtype, name) from None
+    if dtype.kind == "f" and not np.isfinite(array).all():
+        raise _misfit(dtype, name)
     return array
+
+
+def narrowed(values: NDArray[Any], dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+    """Numbers as whole numbers of a dtype, exactly.
+
+    Args:
+        values: of any shape.
+        dtype: of whole numbers.
+        name: of the tensor, for the words of a refusal.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        Refused: `INVALID_ARGUMENT`: the dtype has not all of them.
+    """
+    with np.errstate(invalid="ignore"):
+        narrow = values.astype(dtype)
+    if (narrow != values).any():
+        raise _misfit(dtype, name)
+    return narrow
+
+
+def _misfit(dtype: np.dtype[Any], name: str) -> Refused:
+    return Refused(Code.INVALID_ARGUMENT, f"{name!r} holds numbers that are none of {dtype.name}")

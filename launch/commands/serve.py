@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,12 +53,15 @@ _WORDS = {
 }
 """What is so of a server, where the job's words are of a stream."""
 _File = Path | None
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @app.command(name="serve")
 @with_job_flags(_TAKEN_OVER, _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
 def serve_models(
-    name: Annotated[str, typer.Option(help="Under which clients know whichever model is live.")] = "default",
+    name: Annotated[
+        str, typer.Option(help="Under which clients know whichever model is live: letters, digits, . _ -")
+    ] = "default",
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     grpc_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8500,
     http_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8501,
@@ -95,6 +99,11 @@ def serve_models(
     one ends at once.
     """
     _log()
+    if not _NAME.fullmatch(name):
+        raise CommandRefused(
+            f"--name {name[:40]!r} will be in paths: a letter or digit, then letters, digits, '.', '_' and '-', "
+            "128 at most"
+        )
     try:
         access = read_access(host, tls_cert, tls_key, tls_client_ca, token_file)
         if not insecure:

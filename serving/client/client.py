@@ -35,7 +35,7 @@ from serving.client.predicted import (
     Unreadable,
 )
 from serving.messages.pool import message
-from serving.over_grpc.tensor_protos import STRING
+from serving.messages.tensor_protos import STRING
 from serving.statuses import State
 
 IN_FLIGHT = 16

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.tasks import ClassScore, Detection, Detections, Labelled, Mask, Numbers, Ranked, Share
 from serving.asking import CLASS_LABELS, MODEL_ID, MODEL_NAME, Refused
-from serving.over_grpc import tensor_protos
+from serving.messages import tensor_protos
 
 _PNG = struct.Struct(">8x4x4sII")
 """Of a PNG's beginning: the name of its first chunk, width and height."""

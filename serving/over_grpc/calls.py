@@ -38,10 +38,12 @@ class Reception:
     Args:
         calls: under way at once, whose messages are there.
         slow: others whose messages may take longer than a second to come.
+        images: that a message may hold, for which it may have as many parts more.
     """
 
-    def __init__(self, calls: int, slow: int) -> None:
+    def __init__(self, calls: int, slow: int, images: int = 0) -> None:
         self._most = calls
+        self._most_fields = wire.FIELDS_BESIDE_IMAGES + images
         self._most_slow = slow
         self._calls = 0
         self._slow = 0
@@ -66,8 +68,12 @@ class Reception:
         finally:
             self._calls -= 1
 
+    def read(self, request: Any, data: bytes) -> Any:
+        """A message from its bytes: see `wire.read`."""
+        return wire.read(request, data, self._most_fields)
+
     async def message(self, context: Any) -> bytes:
-        """The message of a call, once it is there.
+        """The bytes of a call's message, once they are there.
 
         Raises:
             Refused: `TOO_SLOW`, or `RESOURCE_EXHAUSTED` where too many others are slow too; `INVALID_ARGUMENT`: the
@@ -152,7 +158,7 @@ def handler(
         async with refusing(context, tell):
             data = await reception.message(context)
             with reception.call():
-                return await method(wire.read(request, data), deadline_of(context))
+                return await method(reception.read(request, data), deadline_of(context))
 
     # As one of many requests: the message is asked for above, and not before.
     return grpc.stream_unary_rpc_method_handler(call, response_serializer=lambda response: response.SerializeToString())

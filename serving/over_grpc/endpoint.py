@@ -29,7 +29,9 @@ _LOOK_SECONDS = 0.02
 _SLOW_BYTES = 1 << 30
 """Of messages that come slowly."""
 _TELLING = 256
-"""Calls under way of health, so that it is told whatever else is asked."""
+"""Calls under way of who asks for health, so that it is told whatever else is asked."""
+_WATCHING = 4096
+"""Of who watches it: a client that balances its load does so for as long as it is connected."""
 _REFLECTING = 32
 _SLOWEST_PINGS = 10_000
 """Milliseconds: a client that pings more often is sent away."""
@@ -70,8 +72,10 @@ class Endpoint:
             ],
         )
         slow = max(1, _SLOW_BYTES // max_message)
-        self._answering = answering = Reception(calls, slow)
-        self._health = health.Health(("", core.name, *_ANSWERING), Reception(_TELLING, slow=1))
+        self._answering = answering = Reception(calls, slow, core.config.room.images)
+        self._health = health.Health(
+            ("", core.name, *_ANSWERING), asking=Reception(_TELLING, slow=1), watching=Reception(_WATCHING, slow=1)
+        )
         services = [
             *tensorflow_serving.services(core, answering),
             *open_inference.services(core, answering),

@@ -27,12 +27,14 @@ class Health:
 
     Args:
         names: of them; "" for the server.
-        reception: takes its calls in.
+        asking: takes in who asks.
+        watching: takes in who watches, for as long as they like: so they are never in the way of who asks.
     """
 
-    def __init__(self, names: Sequence[str], reception: Reception) -> None:
+    def __init__(self, names: Sequence[str], asking: Reception, watching: Reception) -> None:
         self._names = frozenset(names)
-        self._reception = reception
+        self._asking = asking
+        self._watching = watching
         self._serving = False
         self._ended = False
         self._changed = asyncio.Event()
@@ -42,7 +44,7 @@ class Health:
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Check": handler(self._reception, HealthCheckRequest, self._check),
+                "Check": handler(self._asking, HealthCheckRequest, self._check),
                 "Watch": grpc.stream_stream_rpc_method_handler(
                     self._watch, response_serializer=HealthCheckResponse.SerializeToString
                 ),
@@ -67,8 +69,8 @@ class Health:
 
     async def _watch(self, messages: Any, context: Any) -> None:
         async with refusing(context):
-            request = wire.read(HealthCheckRequest, await self._reception.message(context))
-            with self._reception.call():
+            request = wire.read(HealthCheckRequest, await self._watching.message(context))
+            with self._watching.call():
                 await self._keep_telling(request.service, context)
 
     async def _keep_telling(self, name: str, context: Any) -> None:

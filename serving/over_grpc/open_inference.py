@@ -11,9 +11,9 @@ from models.version import VERSION
 from serving import open_inference_tensors as tensors
 from serving.asking import IMAGES, MODEL_ID, Asked, Code, Refused, Tensor, version_of
 from serving.core import Core
+from serving.messages.packed import numbers_in, put
 from serving.messages.pool import message
 from serving.over_grpc.calls import Reception, handler
-from serving.over_grpc.tensor_protos import values_array
 from serving.telemetry.call import name_request
 
 SERVICE = "inference.GRPCInferenceService"
@@ -105,9 +105,10 @@ class _Api:
             output = response.outputs.add(name=name, datatype=datatype, shape=values.shape)
             if request.raw_input_contents:
                 response.raw_output_contents.append(tensors.raw_bytes(values))
+            elif datatype == tensors.BYTES:
+                output.contents.bytes_contents.extend(tensors.strings_in(values))
             else:
-                contents = tensors.strings_in(values) if datatype == tensors.BYTES else values.reshape(-1).tolist()
-                getattr(output.contents, _CONTENTS[datatype]).extend(contents)
+                put(output.contents, _CONTENTS[datatype], values)
         return response
 
 
@@ -133,6 +134,6 @@ def _input_of(request: Any) -> tuple[Any, Tensor | None]:
     dtype = tensors.dtype_of(datatype, name)
     if datatype not in _CONTENTS:
         raise Refused(Code.INVALID_ARGUMENT, f"{name[:60]!r} is {datatype}, which travels in raw_input_contents alone")
-    values = getattr(given.contents, _CONTENTS[datatype])
-    tensors.require_count(len(values), shape, name)
-    return (), Tensor(name, values_array(values, dtype, name[:60]).reshape(shape))
+    field = _CONTENTS[datatype]
+    tensors.require_count(len(getattr(given.contents, field)), shape, name)
+    return (), Tensor(name, numbers_in(given.contents, field, dtype, name[:60]).reshape(shape))

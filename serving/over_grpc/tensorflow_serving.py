@@ -10,9 +10,9 @@ import grpc
 from models.reference import ModelReference
 from serving.asking import IMAGES, Asked, Code, Refused, Tensor, version_of
 from serving.core import Core
+from serving.messages import tensor_protos
 from serving.messages.pool import message
 from serving.outputs import described
-from serving.over_grpc import tensor_protos
 from serving.over_grpc.calls import Reception, handler
 from serving.statuses import State
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
@@ -9,34 +10,43 @@ from google.protobuf.message import DecodeError
 
 from serving.asking import Code, Refused
 
-MOST_FIELDS = 1 << 15
-"""Of a message with all that is nested in it; packed numbers are one field, a string in a list is one each."""
+FIELDS_BESIDE_IMAGES = 1024
+"""Of a message with all that is nested in it: names, shapes, filters; packed numbers are one field. A string in a list,
+as each image is, is one more.
+"""
 _DEEPEST = 16
 _MOST_VARINT = 10
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
 _FIXED = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}
 
 
-def read(request: Any, data: bytes) -> Any:
+def read(request: Any, data: bytes, most: int = FIELDS_BESIDE_IMAGES) -> Any:
     """A message from its bytes.
 
     Args:
         request: the class of the message.
         data: as they came.
+        most: fields that it may have.
 
     Raises:
-        Refused: `INVALID_ARGUMENT`: they are none, or hold more than `MOST_FIELDS`.
+        Refused: `INVALID_ARGUMENT`: they are none, or hold more fields.
     """
     view = memoryview(data)
     try:
-        fields = _fields(view, 0, len(view), request.DESCRIPTOR, MOST_FIELDS, _DEEPEST)
+        fields = _fields(view, 0, len(view), request.DESCRIPTOR, most, _DEEPEST)
         if fields >= 0:
             return request.FromString(data)
     except (ValueError, DecodeError) as error:
         raise Refused(Code.INVALID_ARGUMENT, f"the request is no {request.DESCRIPTOR.full_name}") from error
-    raise Refused(
-        Code.INVALID_ARGUMENT, f"a {request.DESCRIPTOR.full_name} of more than {MOST_FIELDS:,} fields; send several"
-    )
+    raise Refused(Code.INVALID_ARGUMENT, f"a {request.DESCRIPTOR.full_name} of more than {most:,} fields; send several")
+
+
+@cache
+def _messages(described: Any) -> dict[int, Any]:
+    """Which fields of a message are messages themselves, by their numbers: what each is made of."""
+    return {
+        field.number: field.message_type for field in described.fields if field.type == FieldDescriptor.TYPE_MESSAGE
+    }
 
 
 def _fields(data: memoryview, at: int, end: int, described: Any, left: int, depth: int) -> int:
@@ -47,9 +57,7 @@ def _fields(data: memoryview, at: int, end: int, described: Any, left: int, dept
     """
     if not depth:
         raise ValueError("nested too deeply")
-    messages = {
-        field.number: field.message_type for field in described.fields if field.type == FieldDescriptor.TYPE_MESSAGE
-    }
+    messages = _messages(described)
     while at < end and left >= 0:
         left -= 1
         tag, at = _varint(data, at, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 from http import HTTPStatus
@@ -45,6 +46,7 @@ _INPUT = frozenset({"name", "shape", "datatype", _PARAMETERS, "data"})
 _OUTPUT = frozenset({"name", _PARAMETERS})
 _UNSERVED = ("shared_memory_region", "classification")
 _LONGEST_NUMBER = 20
+_OBJECT = re.compile(rb"\s*\{")
 
 
 def routes(core: Core, access: Access, bodies: Bodies) -> list[Route]:
@@ -164,6 +166,12 @@ def _parts(request: Request) -> tuple[bytes | None, bytes]:
     """A body's JSON and its binary data. Without any JSON the data is one image, as Triton's raw requests are."""
     length = request.headers.get(HEADER_LENGTH)
     if length is None:
+        if not _OBJECT.match(request.body):
+            raise Refused(
+                Code.INVALID_ARGUMENT,
+                "the body must be a JSON object; one encoded image, as it is, has the header "
+                "Inference-Header-Content-Length: 0",
+            )
         return request.body, b""
     if not length.isdigit() or len(length) > _LONGEST_NUMBER or int(length) > len(request.body):
         raise Refused(

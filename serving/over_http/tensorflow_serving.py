@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pybase64
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Route
 
 from models.artefacts import Manifest
@@ -14,8 +15,8 @@ from serving.access import Access
 from serving.asking import IMAGES, Answer, Asked, Code, Refused, Tensor, version_of
 from serving.core import Core
 from serving.flat_numbers import array_of
+from serving.messages import tensor_protos
 from serving.outputs import described
-from serving.over_grpc import tensor_protos
 from serving.over_http.bodies import Bodies
 from serving.over_http.calls import Call, Request, Response, json_response
 from serving.over_http.json_bodies import bytes_in, flattened, is_bytes, made_of, require_fields
@@ -27,13 +28,28 @@ _TYPES = {number: name for name, number in tensor_protos.DTYPES.items()}
 _FIELDS = frozenset({"signature_name", "instances", "inputs"})
 
 
+class _BeforeItsMethod(Convertor[str]):
+    """A part of a path without the `:predict` behind it, which is a method of it and never the end of a name."""
+
+    regex = "[^/]+(?<!:predict)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("before_its_method", _BeforeItsMethod())
+
+
 def routes(core: Core, access: Access, bodies: Bodies) -> list[Route]:
     """Every method, on a core."""
     api = _Api(core, bodies)
     refused = partial(core.refused, protocol=_PROTOCOL)
     found = []
-    for meant in ("", "/versions/{version}", "/labels/{label}"):
-        place = f"/v1/models/{{name}}{meant}"
+    for meant in ("", "/versions/{version:before_its_method}", "/labels/{label:before_its_method}"):
+        place = f"/v1/models/{{name{'' if meant else ':before_its_method'}}}{meant}"
         found += [
             Route(f"{place}:predict", Call(api.predict, access, bodies, refused=refused), methods=["POST"]),
             Route(f"{place}/metadata", Call(api.metadata, access, refused=refused), methods=["GET"]),

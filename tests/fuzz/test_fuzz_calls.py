@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.messages.pool import message
-from serving.over_grpc.tensor_protos import DTYPES
+from serving.messages.tensor_protos import DTYPES
 from tests.end_to_end.telling_models import drop
 from tests.sample_images import encoded, small
 from tests.serving.memory import memory_within

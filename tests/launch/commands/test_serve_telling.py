@@ -1,4 +1,4 @@
-"""`hotswap serve` refuses what it could tell nobody, before it listens or looks at a model."""
+"""`hotswap serve` refuses what could be told, or asked, by nobody, before it listens or looks at a model."""
 
 from __future__ import annotations
 
@@ -19,3 +19,10 @@ def test_what_tells_nobody_is_refused_in_a_line(option: str, value: str, why: st
     outcome = hotswap("serve", "--models", "m/*.onnx", option, value)
     assert outcome.code == 2
     assert why in error_line(outcome)
+
+
+@pytest.mark.parametrize("name", ["a/b:c", "", "a b", "..", "a%2fb", "größe", "x" * 129, "a\n"])
+def test_a_name_that_no_path_can_hold_is_refused_in_a_line(name: str, hotswap: Command) -> None:
+    outcome = hotswap("serve", "--models", "m/*.onnx", "--name", name)
+    assert outcome.code == 2
+    assert "letters, digits, '.', '_' and '-'" in error_line(outcome)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.messages.pool import message
-from serving.over_grpc.tensor_protos import STRING, fill
+from serving.messages.tensor_protos import STRING, fill
 
 SECONDS = 60.0
 """That a call may take, so that nothing waits for ever."""

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from serving.messages.pool import message
-from serving.over_grpc.tensor_protos import DTYPES
+from serving.messages.tensor_protos import DTYPES
 from tests.sample_images import encoded, png_bomb, small
 from tests.serving.memory import memory_within
 from tests.serving.over_grpc.conftest import Served
@@ -206,7 +206,7 @@ def test_the_version_that_is_live_is_answered_by_name(served: Served) -> None:
 
 def test_an_output_that_is_asked_for_thousands_of_times_is_made_once(served: Served) -> None:
     request = images_request([IMAGE] * 16)
-    request.output_filter.extend(["scores"] * 30_000)
+    request.output_filter.extend(["scores"] * 1000)
     assert set(served.speaker.ask(PREDICT, request).outputs) == {"scores", "model_id"}
 
 

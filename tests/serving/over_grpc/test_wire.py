@@ -9,6 +9,7 @@ import pytest
 from serving.asking import Code, Refused
 from serving.messages.pool import message
 from serving.over_grpc import wire
+from serving.over_grpc.wire import FIELDS_BESIDE_IMAGES
 from tests.serving.over_grpc.speaking import images_request
 
 Request = message("tensorflow.serving.PredictRequest")
@@ -33,21 +34,52 @@ def test_a_message_is_read_as_it_was_written() -> None:
 
 
 def test_as_many_fields_as_may_be_and_no_more() -> None:
-    whole = of_outputs(wire.MOST_FIELDS)
+    whole = of_outputs(FIELDS_BESIDE_IMAGES)
     assert wire.read(Request, whole.SerializeToString()) == whole
-    assert "fields" in refusal(of_outputs(wire.MOST_FIELDS + 1).SerializeToString())
+    assert "fields" in refusal(of_outputs(FIELDS_BESIDE_IMAGES + 1).SerializeToString())
+
+
+def test_a_request_for_many_images_may_have_as_many_fields_more() -> None:
+    request = images_request([b"an image"] * 5000)
+    assert wire.read(Request, request.SerializeToString(), FIELDS_BESIDE_IMAGES + 5000) == request
+    assert "more than 1,024 fields; send several" in refusal(request.SerializeToString())
+
+
+class Described:
+    """A description of a message, which counts how often it is asked for the message's fields."""
+
+    def __init__(self, described: Any, asked: list[str]) -> None:
+        self._described = described
+        self._asked = asked
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "fields":
+            self._asked.append(self._described.full_name)
+        return getattr(self._described, name)
+
+
+def test_a_description_is_looked_into_once_however_often_its_message_comes() -> None:
+    asked: list[str] = []
+
+    class Told:
+        DESCRIPTOR = Described(Request.DESCRIPTOR, asked)
+        FromString = Request.FromString
+
+    for _ in range(3):
+        wire.read(Told, images_request([b"one"]).SerializeToString())
+    assert asked == ["tensorflow.serving.PredictRequest"]
 
 
 def test_fields_in_fields_count_too() -> None:
     request = Request()
-    for _ in range(wire.MOST_FIELDS // 2):
+    for _ in range(FIELDS_BESIDE_IMAGES // 2):
         request.inputs["image"].tensor_shape.dim.add(size=1)  # a field, and one in it
     assert "fields" in refusal(request.SerializeToString())
 
 
 def test_packed_numbers_are_one_field() -> None:
     request = Request()
-    request.inputs["image"].float_val.extend([1.0] * (2 * wire.MOST_FIELDS))
+    request.inputs["image"].float_val.extend([1.0] * (2 * FIELDS_BESIDE_IMAGES))
     assert wire.read(Request, request.SerializeToString()) == request
 
 

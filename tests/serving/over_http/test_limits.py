@@ -183,5 +183,8 @@ def test_metrics_count_what_was_asked_over_http(served: Served) -> None:
 def test_what_there_is_not_is_said_in_json(served: Served) -> None:
     assert "/openapi.json" in refused(served.http.get("/v3"), 404)
     assert "/openapi.json" in refused(served.http.post("/v1/models/default:classify"), 405)
-    assert "there is no GET" in refused(served.http.get(INFER), 405)
+    for path in (INFER, PREDICT, f"/v1/models/default/versions/{served.version}:predict"):
+        response = served.http.get(path)
+        assert f"there is no GET '{path}'" in refused(response, 405)
+        assert response.headers["allow"] == "POST"
     refused(served.http.get("/%ff%00%0a"), 404)

@@ -273,3 +273,9 @@ def test_numbers_of_which_a_model_makes_none_are_the_client_s_doing(served: Serv
     request = binary(binary_input(raw, name="image", datatype="FP32", shape=list(ROW.shape)), raw)
     assert "non_finite_output" in refused(served.http.post(INFER, **request))
     assert inferred(served, inputs=[images_input(png())])["labels"]["data"] == ["first"]
+
+
+def test_an_image_as_it_is_without_its_header_is_told_of_it(served: Served) -> None:
+    response = served.http.post(INFER, content=png())
+    assert f"{HEADER}: 0" in refused(response)
+    assert good(served.http.post(INFER, content=png(), headers={HEADER: "0"}))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.asking import Code, Refused
+from serving.messages.packed import numbers_in, put
 from serving.messages.pool import POOL
 
 DTYPES: dict[str, int] = {value.name: value.number for value in POOL.FindEnumTypeByName("tensorflow.DataType").values}
@@ -30,11 +31,13 @@ _NUMBERS = {
     "bool": ("DT_BOOL", "bool_val"),
 }
 """For each dtype of NumPy's, TensorFlow's name, and the field that holds its values one by one."""
+_FLOATS = ("float_val", "double_val")
 _BY_NUMBER = {DTYPES[name]: (np.dtype(dtype), field) for dtype, (name, field) in _NUMBERS.items()}
 _NAMES = {number: name for name, number in DTYPES.items()}
 _ONE_BY_ONE = 1 << 16
-"""Numbers that are told one by one, as TensorFlow Serving does; more go as bytes."""
-_MOST_ONE_BY_ONE = 1 << 24
+"""Whole numbers that are told one by one, as TensorFlow Serving does; more go as bytes. Floats, whose field costs no
+more than bytes do, are always told so: that is where clients look for them.
+"""
 _MOST_REPEATED = 1 << 32
 _MOST_SIDES = 32
 
@@ -90,17 +93,17 @@ def array_of(proto: Any, name: str) -> NDArray[Any]:
     size = math.prod(shape)
     if not size:
         raise Refused(Code.INVALID_ARGUMENT, f"{name!r} has the shape {list(shape)}, which holds no numbers")
-    values = getattr(proto, field)
-    if proto.tensor_content:
-        held = len(proto.tensor_content) / dtype.itemsize
+    content = proto.tensor_content  # which is a new copy whenever it is asked for
+    if content:
+        held = len(content) / dtype.itemsize
         if held == size:
-            return np.frombuffer(proto.tensor_content, dtype).reshape(shape)
+            return np.frombuffer(content, dtype).reshape(shape)
     else:
-        held = len(values)
+        held = len(getattr(proto, field))
         if held == size:
-            return _from_values(values, dtype, name).reshape(shape)
+            return _from_values(proto, field, dtype, name).reshape(shape)
         if held == 1 and size <= _MOST_REPEATED:  # as TensorFlow writes a tensor of equal numbers
-            return np.broadcast_to(_from_values(values, dtype, name), shape)
+            return np.broadcast_to(_from_values(proto, field, dtype, name), shape)
     raise Refused(Code.INVALID_ARGUMENT, f"{name!r} has the shape {list(shape)} and holds {held:g} numbers")
 
 
@@ -114,41 +117,13 @@ def fill(proto: Any, values: NDArray[Any]) -> None:
         return
     name, field = _NUMBERS[values.dtype.name]
     proto.dtype = DTYPES[name]
-    if values.size > _ONE_BY_ONE:
+    if values.size > _ONE_BY_ONE and field not in _FLOATS:
         proto.tensor_content = values.tobytes()
     else:
-        getattr(proto, field).extend(values.reshape(-1).tolist())
+        put(proto, field, values.view(np.uint16) if values.dtype == np.float16 else values)
 
 
-def values_array(values: Any, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
-    """Numbers that a message holds one by one, as an array.
-
-    Args:
-        values: of the message's field, which are numbers of its kind.
-        dtype: of the array.
-        name: of the tensor, for the words of a refusal.
-
-    Returns:
-        Shape (len(values),).
-
-    Raises:
-        Refused: `INVALID_ARGUMENT`: some are none that the dtype has, or they are so many that they should be bytes.
-    """
-    if len(values) > _MOST_ONE_BY_ONE:
-        raise Refused(
-            Code.INVALID_ARGUMENT,
-            f"{name!r} tells {len(values):,} numbers one by one, {_MOST_ONE_BY_ONE:,} at most: send them as bytes",
-        )
-    if dtype.kind not in "iu":
-        return np.fromiter(values, dtype, len(values))
-    array = np.fromiter(values, np.uint64 if dtype.itemsize == 8 and dtype.kind == "u" else np.int64, len(values))
-    narrow = array.astype(dtype)
-    if (narrow != array).any():
-        raise Refused(Code.INVALID_ARGUMENT, f"{name!r} holds numbers that are none of {dtype.name}")
-    return narrow
-
-
-def _from_values(values: Any, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
+def _from_values(proto: Any, field: str, dtype: np.dtype[Any], name: str) -> NDArray[Any]:
     if dtype == np.float16:  # its bits, in integers
-        return values_array(values, np.dtype(np.uint16), name).view(np.float16)
-    return values_array(values, dtype, name)
+        return numbers_in(proto, field, np.dtype(np.uint16), name).view(np.float16)
+    return numbers_in(proto, field, dtype, name)
