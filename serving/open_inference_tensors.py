@@ -1,4 +1,4 @@
-"""Tensors of the Open Inference Protocol, the same over gRPC and over HTTP: their types, shapes and bytes."""
+"""The Open Inference Protocol where it is the same over gRPC and over HTTP: names, and types, shapes, bytes of tensors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from serving.asking import IMAGES, Code, Refused
 from serving.flat_numbers import array_of
 from serving.outputs import described
 
+SERVER = "hotswap"
+"""What the server calls itself."""
 BYTES = "BYTES"
 """The datatype of strings: of encoded images, of labels."""
 _DATATYPES = {
@@ -50,6 +52,11 @@ class Described(NamedTuple):
     name: str
     datatype: str
     shape: tuple[int, ...]
+
+
+def platform_of(manifest: Manifest) -> str:
+    """What a model runs on."""
+    return f"{SERVER}_{manifest.engine}"
 
 
 def inputs_of(manifest: Manifest) -> list[Described]:

@@ -74,12 +74,14 @@ class _Api:
         return _RESPONSES["ModelReady"](ready=self._core.is_ready)
 
     async def server_metadata(self, request: Any, deadline: float) -> Any:
-        return _RESPONSES["ServerMetadata"](name="hotswap", version=VERSION)
+        return _RESPONSES["ServerMetadata"](name=tensors.SERVER, version=VERSION)
 
     async def model_metadata(self, request: Any, deadline: float) -> Any:
         live = self._core.require_model(request.name, tensors.version_in(request.version))
         response = _RESPONSES["ModelMetadata"](
-            name=self._core.name, versions=[str(version_of(live.reference))], platform=f"hotswap_{live.manifest.engine}"
+            name=self._core.name,
+            versions=[str(version_of(live.reference))],
+            platform=tensors.platform_of(live.manifest),
         )
         for fields, described in (
             (response.inputs, tensors.inputs_of(live.manifest)),

@@ -14,13 +14,11 @@ from serving.messages import tensor_protos
 from serving.messages.pool import message
 from serving.outputs import described
 from serving.over_grpc.calls import Reception, handler
-from serving.statuses import State
+from serving.tensorflow_versions import METHOD, SIGNATURE, error_code, require_signature, statuses_of
 
 PREDICTION = "tensorflow.serving.PredictionService"
 MODEL = "tensorflow.serving.ModelService"
-SIGNATURE = "serving_default"
 _PROTOCOL = "tensorflow"
-_METHOD = "tensorflow/serving/predict"
 _METADATA = "signature_def"
 _PredictRequest = message("tensorflow.serving.PredictRequest")
 _PredictResponse = message("tensorflow.serving.PredictResponse")
@@ -29,8 +27,6 @@ _GetModelMetadataResponse = message("tensorflow.serving.GetModelMetadataResponse
 _GetModelStatusRequest = message("tensorflow.serving.GetModelStatusRequest")
 _GetModelStatusResponse = message("tensorflow.serving.GetModelStatusResponse")
 _SignatureDefMap = message("tensorflow.serving.SignatureDefMap")
-_FAILED = 2
-"""`UNKNOWN`, the code of a version that ended otherwise than well."""
 
 
 def services(core: Core, reception: Reception) -> list[grpc.GenericRpcHandler[Any, Any]]:
@@ -54,9 +50,7 @@ class _Api:
 
     async def predict(self, request: Any, deadline: float) -> Any:
         version, label = self._meant(request.model_spec)
-        signature = request.model_spec.signature_name
-        if signature not in ("", SIGNATURE):
-            raise Refused(Code.INVALID_ARGUMENT, f"there is no signature {signature[:60]!r}; there is {SIGNATURE!r}")
+        require_signature(request.model_spec.signature_name)
         images, tensor = _input_of(request.inputs)
         asked = Asked(images, tensor, version, label, tuple(dict.fromkeys(request.output_filter)), deadline)
         answer = await self._core.answer(asked, _PROTOCOL)
@@ -78,7 +72,7 @@ class _Api:
         self._name(response.model_spec, live.reference)
         signatures = _SignatureDefMap()
         signature = signatures.signature_def[SIGNATURE]
-        signature.method_name = _METHOD
+        signature.method_name = METHOD
         manifest = live.manifest
         _describe(signature.inputs, IMAGES, "text", ())
         _describe(signature.inputs, manifest.input_name, manifest.input_dtype, manifest.input_shape)
@@ -95,15 +89,10 @@ class _Api:
             self._core.require_model(spec.name)
         response = _GetModelStatusResponse()
         wanted = spec.version.value if spec.HasField("version") else None
-        for each in self._core.statuses.all():
-            if wanted is not None and each.version != wanted:
-                continue
+        for each in statuses_of(self._core, wanted):
             told = response.model_version_status.add(version=each.version, state=each.state.value)
             told.status.error_message = each.reason
-            if each.reason and each.state is State.END:
-                told.status.error_code = _FAILED
-        if wanted is not None and not response.model_version_status:
-            raise Refused(Code.NOT_FOUND, f"nothing is known of version {wanted}")
+            told.status.error_code = error_code(each)[1]
         return response
 
     def _meant(self, spec: Any) -> tuple[int | None, str]:

@@ -1,4 +1,4 @@
-"""Bodies in JSON: parsed within bounds, away from the event loop where that takes long, and taken apart."""
+"""Bodies in JSON: parsed within bounds, away from the event loop where that takes long, taken apart, and made."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import numpy as np
 import orjson
 import pybase64
+from numpy.typing import NDArray
 
 from models.errors import one_line
-from serving.asking import Code, Refused
+from serving.asking import Answer, Code, Refused
 
 Made = TypeVar("Made")
 
@@ -42,6 +43,19 @@ async def made_of(body: bytes, make: Callable[[Any], Made], threads: Executor) -
     if len(body) <= _SMALL or (len(body) <= _MEDIUM and _values(body) <= _FEW_VALUES):
         return make(_parsed(body))
     return await asyncio.get_running_loop().run_in_executor(threads, lambda: make(_parsed_large(body)))
+
+
+async def made_from(answer: Answer, make: Callable[[], Made], threads: Executor) -> Made:
+    """What is made of an answer.
+
+    Args:
+        answer: of a model.
+        make: makes it; runs in a thread where the answer is large, as those with masks are.
+        threads: that run it.
+    """
+    if sum(map(_size, answer.outputs.values())) <= _SMALL:
+        return make()
+    return await asyncio.get_running_loop().run_in_executor(threads, make)
 
 
 def flattened(value: list[Any], name: str) -> tuple[tuple[int, ...], list[Any]]:
@@ -100,6 +114,10 @@ def require_fields(value: Any, known: frozenset[str], what: str) -> dict[str, An
         if field not in known:
             raise Refused(Code.INVALID_ARGUMENT, f"{what} has no {field[:60]!r}; it has {', '.join(sorted(known))}")
     return value
+
+
+def _size(values: NDArray[Any]) -> int:
+    return sum(map(len, values.reshape(-1))) if values.dtype == object else values.nbytes
 
 
 def _parsed_large(body: bytes) -> Any:

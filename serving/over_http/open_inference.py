@@ -20,12 +20,14 @@ from serving.asking import IMAGES, MODEL_ID, Answer, Asked, Code, Refused, Tenso
 from serving.core import Core
 from serving.open_inference_tensors import (
     BYTES,
+    SERVER,
     Described,
     datatype_of,
     inputs_of,
     numbers_of_bytes,
     numbers_of_values,
     outputs_of,
+    platform_of,
     raw_bytes,
     require_strings,
     shape_of,
@@ -33,10 +35,9 @@ from serving.open_inference_tensors import (
 )
 from serving.over_http.bodies import Bodies
 from serving.over_http.calls import Call, Request, Response, json_response
-from serving.over_http.json_bodies import bytes_in, flattened, made_of, require_fields
+from serving.over_http.json_bodies import bytes_in, flattened, made_from, made_of, require_fields
 from serving.telemetry.call import name_request
 
-SERVER = "hotswap"
 _PROTOCOL = "open_inference_rest"
 EXTENSIONS = ("binary_tensor_data",)
 HEADER_LENGTH = b"inference-header-content-length"
@@ -116,7 +117,7 @@ class _Api:
             {
                 "name": self._core.name,
                 "versions": [str(version_of(live.reference))],
-                "platform": f"hotswap_{live.manifest.engine}",
+                "platform": platform_of(live.manifest),
                 "inputs": list(map(_told, inputs_of(live.manifest))),
                 "outputs": list(map(_told, outputs_of(live.manifest))),
             }
@@ -133,7 +134,8 @@ class _Api:
         deadline = min(request.deadline, time.monotonic() + given.seconds)
         name_request(given.id or "")
         asked = Asked(given.images, given.tensor, version, outputs=tuple(given.outputs), deadline=deadline)
-        return self._response(given, await self._core.answer(asked, _PROTOCOL))
+        answer = await self._core.answer(asked, _PROTOCOL)
+        return await made_from(answer, lambda: self._response(given, answer), self._threads)
 
     def _response(self, given: _Given, answer: Answer) -> Response:
         outputs: list[dict[str, Any]] = []

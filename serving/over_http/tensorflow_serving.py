@@ -19,10 +19,9 @@ from serving.messages import tensor_protos
 from serving.outputs import described
 from serving.over_http.bodies import Bodies
 from serving.over_http.calls import Call, Request, Response, json_response
-from serving.over_http.json_bodies import bytes_in, flattened, is_bytes, made_of, require_fields
-from serving.statuses import State
+from serving.over_http.json_bodies import bytes_in, flattened, is_bytes, made_from, made_of, require_fields
+from serving.tensorflow_versions import METHOD, SIGNATURE, error_code, require_signature, statuses_of
 
-SIGNATURE = "serving_default"
 _PROTOCOL = "tensorflow_rest"
 _TYPES = {number: name for name, number in tensor_protos.DTYPES.items()}
 _FIELDS = frozenset({"signature_name", "instances", "inputs"})
@@ -69,9 +68,13 @@ class _Api:
         images, tensor, in_rows = await made_of(request.body, lambda body: _input_of(body, manifest), self._threads)
         asked = Asked(images, tensor, version, label, deadline=request.deadline)
         answer = await self._core.answer(asked, _PROTOCOL)
-        if in_rows:
-            return json_response({"predictions": _rows(answer, asked.rows)})
-        return json_response({"outputs": {name: _plain(values) for name, values in answer.outputs.items()}})
+
+        def respond() -> Response:
+            if in_rows:
+                return json_response({"predictions": _rows(answer, asked.rows)})
+            return json_response({"outputs": {name: _plain(values) for name, values in answer.outputs.items()}})
+
+        return await made_from(answer, respond, self._threads)
 
     async def metadata(self, request: Request) -> Response:
         live = self._core.require_model(request.name, request.version, request.label)
@@ -81,7 +84,7 @@ class _Api:
             manifest.input_name: _described(manifest.input_name, manifest.input_dtype, manifest.input_shape),
         }
         outputs = {field.name: _described(field.name, field.kind, field.shape) for field in described(manifest)}
-        signature = {"inputs": inputs, "outputs": outputs, "method_name": "tensorflow/serving/predict"}
+        signature = {"inputs": inputs, "outputs": outputs, "method_name": METHOD}
         return json_response(
             {
                 "model_spec": {
@@ -99,9 +102,6 @@ class _Api:
             version = version_of(self._core.require_model(request.name, label=request.label).reference)
         elif request.name != self._core.name:
             self._core.require_model(request.name)
-        told = [each for each in self._core.statuses.all() if version is None or each.version == version]
-        if version is not None and not told:
-            raise Refused(Code.NOT_FOUND, f"nothing is known of version {version}")
         return json_response(
             {
                 "model_version_status": [
@@ -109,11 +109,11 @@ class _Api:
                         "version": str(each.version),
                         "state": each.state.name,
                         "status": {
-                            "error_code": "UNKNOWN" if each.reason and each.state is State.END else "OK",
+                            "error_code": error_code(each)[0],
                             "error_message": each.reason,
                         },
                     }
-                    for each in told
+                    for each in statuses_of(self._core, version)
                 ]
             }
         )
@@ -122,9 +122,7 @@ class _Api:
 def _input_of(body: Any, manifest: Manifest) -> tuple[list[bytes], Tensor | None, bool]:
     """Images or a tensor, and whether they came in rows."""
     fields = require_fields(body, _FIELDS, "the body")
-    signature = fields.get("signature_name", "")
-    if signature not in ("", SIGNATURE):
-        raise Refused(Code.INVALID_ARGUMENT, f"there is no such signature; there is {SIGNATURE!r}")
+    require_signature(fields.get("signature_name", ""))
     in_rows = "instances" in fields
     if in_rows == ("inputs" in fields):
         raise Refused(Code.INVALID_ARGUMENT, "the body needs either 'instances' or 'inputs'")
