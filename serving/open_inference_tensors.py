@@ -1,4 +1,4 @@
-"""The Open Inference Protocol where it is the same over gRPC and over HTTP: names, and types, shapes, bytes of tensors."""
+"""The Open Inference Protocol where gRPC and HTTP have it alike: names, and types, shapes and bytes of tensors."""
 
 from __future__ import annotations
 
