@@ -46,7 +46,7 @@ class Observed:
             status = status or 500
             raise
         finally:
-            call.route = getattr(scope.get("route"), "path", "")
+            call.route = getattr(scope.get("route"), "path_format", "")
             if not status:
                 call.error = call.error or "cancelled"
             self._observer.over(call, status or CLIENT_GONE)
