@@ -394,17 +394,3 @@ def test_a_hundred_swaps_under_load_keep_every_tag_true(models: LiveModels, shel
     assert shelf.loads.total() == 101
     eventually(lambda: events.counts()["retired"] == 100, "a hundred retirements")
     assert models.resident() == 1
-
-
-def test_it_is_known_which_model_is_live_and_which_is_to_replace_it(gated: Gated, shelf: Shelf) -> None:
-    first, second = shelf.model(1), shelf.model(2)
-    assert gated.models.now_and_next() == (None, None)
-    gated.let_load(first)
-    bring(gated.models, first, 1)
-    assert gated.models.now_and_next() == (first, None)
-    gated.models.follow(Statement(second, 2))
-    gated.await_loading(second)
-    assert gated.models.now_and_next() == (first, second)
-    gated.let_load(second)
-    await_live(gated.models, second)
-    assert gated.models.now_and_next() == (second, None)

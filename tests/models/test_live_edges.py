@@ -1,7 +1,8 @@
-"""Models that are overtaken on their way in: what is no longer wanted neither answers nor holds up its successor."""
+"""Models on their way in: what is no longer wanted neither answers nor holds up its successor; and what is known of it."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from models.live import LiveModels
 from models.reference import ModelReference, Statement
 from models.storage.errors import StorageUnavailable
 from tests.model_files import vetted_classifier
+from tests.models.live_bench import Gated, Shelf
 from tests.waiting import eventually
 
 GREY = Raster(np.full((8, 8, 3), 128, np.uint8))
@@ -137,3 +139,18 @@ def test_a_model_is_warmed_at_each_size_once_and_never_beyond_its_largest_run(
         assert ran == [1, 4, 8]
     finally:
         models.close()
+
+
+def test_it_is_known_which_model_is_live_and_which_is_to_replace_it(tmp_path: Path) -> None:
+    made = Shelf(tmp_path)
+    first, second = made.model(1), made.model(2)
+    with contextlib.closing(Gated(made, EventLog())) as gated:
+        assert gated.models.now_and_next() == (None, None)
+        gated.let_load(first)
+        gated.models.follow(Statement(first, 1))
+        eventually(lambda: gated.models.now_and_next() == (first, None), "the first to answer")
+        gated.models.follow(Statement(second, 2))
+        gated.await_loading(second)
+        assert gated.models.now_and_next() == (first, second)
+        gated.let_load(second)
+        eventually(lambda: gated.models.now_and_next() == (second, None), "the second to answer")
