@@ -1,4 +1,4 @@
-"""Models on their way in: what is no longer wanted neither answers nor holds up its successor; and what is known of it."""
+"""Models on their way in: what is no longer wanted neither answers nor holds its successor up; what is known of both."""
 
 from __future__ import annotations
 
