@@ -1,4 +1,4 @@
-"""Models on their way in: what is no longer wanted neither answers nor holds its successor up; what is known of both."""
+"""Models on their way in: the unwanted neither answers nor holds its successor up; what is known of both."""
 
 from __future__ import annotations
 
