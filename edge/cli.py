@@ -41,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("models.live").setLevel(logging.ERROR)  # `DeviceModels` tells the same
+    told_by_us = logging.getLogger("models.live")  # `DeviceModels` tells the same
+    level = told_by_us.level
+    told_by_us.setLevel(logging.ERROR)
     try:
         return _run(arguments)
     except BrokenPipeError:  # whoever read along has gone
@@ -49,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except (CacheUnusable, NoModelAnswers, OSError) as error:
         return _failed(str(error))
+    finally:
+        told_by_us.setLevel(level)  # of whoever called this from a program of theirs
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -139,3 +140,9 @@ def test_a_signal_ends_it_while_it_waits_for_a_component(images: Path, tmp_path:
         process.communicate(timeout=60)
 
     assert process.returncode == 0
+
+
+def test_whoever_calls_it_from_a_program_has_their_own_logging_back(images: Path, tmp_path: Path) -> None:
+    before = logging.getLogger("models.live").level
+    assert run(component_of(tmp_path, favours=2), images, "--interval", "0") == 0
+    assert logging.getLogger("models.live").level == before
