@@ -12,6 +12,22 @@ import typer
 
 from beam_pipeline.option_table import OPTIONS, Kind, Option
 
+OF_READERS = (
+    "model_pattern",
+    "model_poll_seconds",
+    "engine",
+    "max_batch_size",
+    "max_batch_wait_ms",
+    "max_values",
+    "max_image_bytes",
+    "max_image_pixels",
+    "exact_decode",
+    "require_confinement",
+    "trusted_key",
+    "model_cache",
+    "registry",
+)
+"""The options of the job that whoever answers by a model folder has too, wherever images come from."""
 _LEAST = {Kind.COUNT: 1, Kind.COUNT_OR_NONE: 0}
 
 

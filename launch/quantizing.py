@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.progress import track
 
@@ -13,6 +15,14 @@ from launch.command_line import CommandRefused
 from launch.printing import say
 from models.releasing import Quantization, Quantized
 from models.releasing.quantized import LEAST_AGREEMENT
+
+Calibration = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="With int8: a folder of images like those that it will get.")
+]
+LeastAgreement = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help=f"With int8: share of these that get the same answer ({LEAST_AGREEMENT})."),
+]
 
 
 class NumberPrecision(StrEnum):

@@ -6,12 +6,20 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from launch.command_line import CommandRefused
 from models.signatures.signer import Signer
 
+SignKey = Annotated[
+    Path | None, typer.Option(metavar="KEY", help="Sign it with a private key, in PEM, of the curve prime256v1 say.")
+]
+Certificates = Annotated[
+    list[Path] | None,
+    typer.Option(help="With --sign: the key's certificate, then those that lead to an authority; repeatable."),
+]
 _PASSWORD_VARIABLE = "HOTSWAP_SIGN_PASSWORD"  # noqa: S105 - its name
 
 

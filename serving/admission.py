@@ -48,7 +48,7 @@ class Admission:
 
     @property
     def size(self) -> int:
-        """Bytes of what is under way, as they came."""
+        """Bytes of what is under way, see `Room`."""
         return self._size
 
     @contextmanager

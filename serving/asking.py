@@ -150,6 +150,11 @@ class Answer(NamedTuple):
     ragged: frozenset[str] = frozenset()
 
 
+def not_one_input(given: int) -> Refused:
+    """How a request is refused that gives another number of inputs than one."""
+    return Refused(Code.INVALID_ARGUMENT, f"one input is expected, {IMAGES!r} or the model's own; {given} given")
+
+
 def version_of(reference: ModelReference) -> int:
     """The version that protocols with numbers for versions know a model by: the first 12 hexadecimal digits."""
     return int(reference.digest, 16)

@@ -100,7 +100,8 @@ class Batcher:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if self._closed:
                 return None
-            largest = self._worth_taking(self._waiting[0].model)
+            # What the engine computes at once: of more the first would only wait for the last.
+            largest = min(self._largest, self._waiting[0].model.engine.largest_run)
             self._await_others(self._waiting[0].ready + self._wait, largest)
             batch: list[Job] = []
             rows = 0
@@ -115,10 +116,6 @@ class Batcher:
             if self._waiting:
                 self._changed.notify()
             return batch
-
-    def _worth_taking(self, model: LiveModel) -> int:
-        """Images of a batch: what the engine computes at once. Of more the first would only wait for the last."""
-        return min(self._largest, model.engine.largest_run)
 
     def _await_others(self, until: float, largest: int) -> None:
         """Waits for a full batch, at most until so late."""

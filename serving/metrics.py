@@ -52,7 +52,7 @@ class Standing(NamedTuple):
         models: in memory, one that is being loaded included.
         images: under way.
         most_images: that may be.
-        size: bytes under way, as they came.
+        size: bytes under way, see `Room`.
         most_size: bytes that may be.
         restarts: of models' processes that crashed, hung or grew.
     """

@@ -84,8 +84,8 @@ def named_outputs(
     return outputs
 
 
-def texts(values: Sequence[str]) -> NDArray[Any]:
-    """Texts as an array, shape (n,)."""
+def texts(values: Sequence[str | bytes]) -> NDArray[Any]:
+    """Texts, or bytes, as an array, shape (n,)."""
     return np.array([*values, None], object)[:-1]
 
 
@@ -131,7 +131,7 @@ def _labelled(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Rast
 def _masked(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
     answers = _interpreted(rows, manifest, images, Mask)
     return {
-        "mask_bytes": np.array([*(answer.png for answer in answers), None], object)[:-1],
+        "mask_bytes": texts([answer.png for answer in answers]),
         "shares": _padded([[each.share for each in answer.shares] for answer in answers], np.float32),
         **_ragged([[(each.class_index, each.label) for each in answer.shares] for answer in answers]),
     }
@@ -213,9 +213,20 @@ def _width(manifest: Manifest) -> int:
     return int(np.prod(shape))
 
 
-def _ragged_fields(*first: OutputField) -> Callable[[Manifest], list[OutputField]]:
-    fields = [*first, OutputField("classes", "int64", (-1,)), OutputField("labels", "text", (-1,))]
-    return lambda manifest: fields
+def _ragged_fields(*first: OutputField) -> list[OutputField]:
+    return [*first, OutputField("classes", "int64", (-1,)), OutputField("labels", "text", (-1,))]
+
+
+def _fields_of_labels(manifest: Manifest) -> list[OutputField]:
+    return _ragged_fields(OutputField("scores", "float32", (_classes(manifest),)))
+
+
+def _fields_of_masks(manifest: Manifest) -> list[OutputField]:
+    return _ragged_fields(OutputField("mask_bytes", "bytes", ()), OutputField("shares", "float32", (-1,)))
+
+
+def _fields_of_boxes(manifest: Manifest) -> list[OutputField]:
+    return _ragged_fields(OutputField("boxes", "float32", (-1, 4)), OutputField("scores", "float32", (-1,)))
 
 
 def _own_fields(manifest: Manifest) -> list[OutputField]:
@@ -226,15 +237,9 @@ _SCORES_EACH_CLASS: frozenset[Task] = frozenset({"classification", "binary", "mu
 _TASKS: dict[Task, _Told] = {
     "classification": _Told(_fields_of_classes, _classified),
     "binary": _Told(_fields_of_classes, _decided),
-    "multilabel": _Told(
-        lambda manifest: _ragged_fields(OutputField("scores", "float32", (_width(manifest),)))(manifest), _labelled
-    ),
-    "segmentation": _Told(
-        _ragged_fields(OutputField("mask_bytes", "bytes", ()), OutputField("shares", "float32", (-1,))), _masked
-    ),
-    "detection": _Told(
-        _ragged_fields(OutputField("boxes", "float32", (-1, 4)), OutputField("scores", "float32", (-1,))), _detected
-    ),
+    "multilabel": _Told(_fields_of_labels, _labelled),
+    "segmentation": _Told(_fields_of_masks, _masked),
+    "detection": _Told(_fields_of_boxes, _detected),
     "regression": _Told(_own_fields, _plain),
     "raw": _Told(_own_fields, _plain),
 }

@@ -18,8 +18,15 @@ from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.job_flags import with_job_flags
 from launch.printing import PlainConsole, say
-from launch.quantizing import NumberPrecision, print_agreement, quantization_of, tracked
-from launch.signing import signer_of
+from launch.quantizing import (
+    Calibration,
+    LeastAgreement,
+    NumberPrecision,
+    print_agreement,
+    quantization_of,
+    tracked,
+)
+from launch.signing import Certificates, SignKey, signer_of
 from launch.waiting import asking, working
 from models.artefacts import EngineChoice
 from models.components.component import TARGETS, Target
@@ -35,7 +42,7 @@ from models.releasing.packaging import (
     pack_for_devices,
     read_shelf,
 )
-from models.releasing.quantized import LEAST_AGREEMENT, Telling
+from models.releasing.quantized import Telling
 from models.releasing.shelf import Shelved, missing, put_once
 from models.signatures.beside import list_models
 from models.storage import Told, newest_first
@@ -86,21 +93,10 @@ def package(
     precision: Annotated[
         NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
     ] = NumberPrecision.FP32,
-    calibration: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With int8: a folder of images like those that it will get.")
-    ] = None,
-    least_agreement: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help=f"With int8: share of these that get the same answer ({LEAST_AGREEMENT})."),
-    ] = None,
-    sign: Annotated[
-        Path | None,
-        typer.Option(metavar="KEY", help="Sign it with a private key, in PEM, of the curve prime256v1 say."),
-    ] = None,
-    certificate: Annotated[
-        list[Path] | None,
-        typer.Option(help="With --sign: the key's certificate, then those that lead to an authority; repeatable."),
-    ] = None,
+    calibration: Calibration = None,
+    least_agreement: LeastAgreement = None,
+    sign: SignKey = None,
+    certificate: Certificates = None,
     *,
     job: Mapping[str, Any],
 ) -> int:

@@ -17,14 +17,20 @@ from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import with_vetting_flags
 from launch.model_report import print_accepted
 from launch.printing import PlainConsole, say
-from launch.quantizing import NumberPrecision, print_agreement, quantization_of, tracked
-from launch.signing import signer_of
+from launch.quantizing import (
+    Calibration,
+    LeastAgreement,
+    NumberPrecision,
+    print_agreement,
+    quantization_of,
+    tracked,
+)
+from launch.signing import Certificates, SignKey, signer_of
 from launch.waiting import asking, working
 from models.errors import ModelRejected, QuantizedOtherwise
 from models.releasing import Precision, Prepared, Telling, prepare, prepare_quantized
 from models.releasing.destination import Destination, read_destination
 from models.releasing.inputs import read_card_file, read_labels
-from models.releasing.quantized import LEAST_AGREEMENT
 from models.storage import WritableStorage
 from models.storage.errors import NameTaken, StorageUnavailable
 from models.tags import read_tags
@@ -53,27 +59,16 @@ def publish(
         NumberPrecision,
         typer.Option(help="int8: in 8 bits, as .onnx, if it answers as before; needs --calibration."),
     ] = NumberPrecision.FP32,
-    calibration: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="With int8: a folder of images like those that it will get.")
-    ] = None,
-    least_agreement: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help=f"With int8: share of these that get the same answer ({LEAST_AGREEMENT})."),
-    ] = None,
+    calibration: Calibration = None,
+    least_agreement: LeastAgreement = None,
     version: Annotated[str | None, typer.Option(help="The model's version.")] = None,
     tag: Annotated[
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="A tag, in place of one of the same key; repeatable."),
     ] = None,
     description: Annotated[str | None, typer.Option(help="One line about the model.")] = None,
-    sign: Annotated[
-        Path | None,
-        typer.Option(metavar="KEY", help="Sign it with a private key, in PEM, of the curve prime256v1 say."),
-    ] = None,
-    certificate: Annotated[
-        list[Path] | None,
-        typer.Option(help="With --sign: the key's certificate, then those that lead to an authority; repeatable."),
-    ] = None,
+    sign: SignKey = None,
+    certificate: Certificates = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Vet, and say what would happen.")] = False,
     *,
     job: Mapping[str, Any],

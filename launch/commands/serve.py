@@ -11,13 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from beam_pipeline.option_table import JobOptions
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.job_flags import with_job_flags
+from launch.job_flags import OF_READERS, with_job_flags
 from launch.printing import say
 from models.confinement.proving import require_confinement
-from models.images.decoding import DecodeLimits
-from models.serving import ServingConfig
 from models.signatures.trusted import read_trusted
 from models.storage.schemes import AnyStorage
 from serving.access import AccessRefused, read_access
@@ -28,21 +27,6 @@ from serving.telemetry.observing import Observing, ObservingRefused
 
 app = typer.Typer(add_completion=False)
 
-_TAKEN_OVER = (
-    "model_pattern",
-    "model_poll_seconds",
-    "engine",
-    "max_batch_size",
-    "max_batch_wait_ms",
-    "max_values",
-    "max_image_bytes",
-    "max_image_pixels",
-    "exact_decode",
-    "require_confinement",
-    "trusted_key",
-    "model_cache",
-    "registry",
-)
 _CALLED = {"model_pattern": "models", "model_poll_seconds": "poll_seconds"}
 _WORDS = {
     "max_batch_wait_ms": "milliseconds that a request waits for others while nothing else is done",
@@ -57,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @app.command(name="serve")
-@with_job_flags(_TAKEN_OVER, _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
+@with_job_flags(OF_READERS, _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
 def serve_models(
     name: Annotated[
         str, typer.Option(help="Under which clients know whichever model is live: letters, digits, . _ -")
@@ -115,28 +99,19 @@ def serve_models(
     if job["require_confinement"]:
         require_confinement()
     storage = any_storage()
+    options = JobOptions(**{**job, "trusted_key": read_trusted(storage, job["trusted_key"] or ())})
     try:
-        limits = DecodeLimits(job["max_image_bytes"], job["max_image_pixels"])
+        limits = options.decode_limits
     except ValueError as error:
         raise CommandRefused(str(error)) from error
     config = CoreConfig(
-        ServingConfig(
-            job["model_pattern"],
-            job["model_poll_seconds"],
-            job["engine"],
-            job["max_batch_size"],
-            job["model_cache"],
-            job["registry"],
-            job["max_values"],
-            job["require_confinement"],
-            read_trusted(storage, job["trusted_key"] or ()),
-        ),
+        options.serving,
         name,
-        job["max_batch_wait_ms"] / 1000,
+        options.max_batch_wait_ms / 1000,
         Room(queue_images, max(Room().size, 2 * max_message_bytes)),
         request_seconds,
         limits,
-        job["exact_decode"],
+        options.exact_decode,
     )
     server = ServerConfig(
         access,

@@ -9,7 +9,7 @@ import grpc
 
 from models.version import VERSION
 from serving import open_inference_tensors as tensors
-from serving.asking import IMAGES, MODEL_ID, Asked, Code, Refused, Tensor, version_of
+from serving.asking import IMAGES, MODEL_ID, Asked, Code, Refused, Tensor, not_one_input, version_of
 from serving.core import Core
 from serving.messages.packed import numbers_in, put
 from serving.messages.pool import message
@@ -116,8 +116,7 @@ class _Api:
 
 def _input_of(request: Any) -> tuple[Any, Tensor | None]:
     if len(request.inputs) != 1:
-        given = len(request.inputs)
-        raise Refused(Code.INVALID_ARGUMENT, f"one input is expected, {IMAGES!r} or the model's own; {given} given")
+        raise not_one_input(len(request.inputs))
     [given] = request.inputs
     name, datatype = given.name, given.datatype
     shape = tensors.shape_of(list(given.shape), name)

@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 
 from models.reference import ModelReference
-from serving.asking import IMAGES, Asked, Code, Refused, Tensor, version_of
+from serving.asking import IMAGES, Asked, Code, Refused, Tensor, not_one_input, version_of
 from serving.core import Core
 from serving.messages import tensor_protos
 from serving.messages.pool import message
@@ -108,9 +108,7 @@ class _Api:
 
 def _input_of(inputs: Any) -> tuple[Any, Tensor | None]:
     if len(inputs) != 1:
-        raise Refused(
-            Code.INVALID_ARGUMENT, f"one input is expected, {IMAGES!r} or the model's own; {len(inputs)} given"
-        )
+        raise not_one_input(len(inputs))
     [name] = inputs
     proto = inputs[name]
     if proto.dtype == tensor_protos.STRING:

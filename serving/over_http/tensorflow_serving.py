@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from models.artefacts import Manifest
 from serving.access import Access
-from serving.asking import IMAGES, Answer, Asked, Code, Refused, Tensor, version_of
+from serving.asking import IMAGES, Answer, Asked, Code, Refused, Tensor, not_one_input, version_of
 from serving.core import Core
 from serving.flat_numbers import array_of
 from serving.messages import tensor_protos
@@ -168,9 +168,7 @@ def _columns_given(inputs: Any) -> tuple[str, list[Any]]:
 
 def _only_name(inputs: dict[str, Any]) -> str:
     if len(inputs) != 1:
-        raise Refused(
-            Code.INVALID_ARGUMENT, f"one input is expected, {IMAGES!r} or the model's own; {len(inputs)} given"
-        )
+        raise not_one_input(len(inputs))
     [name] = inputs
     return name
 

@@ -8,24 +8,10 @@ from pathlib import Path
 import pytest
 
 from models.errors import ImageFault, ModelFault
+from tests.docs.tables import first_words, table
 from transforms import metrics
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-
-
-def table(head: str) -> list[list[str]]:
-    """The cells of the table whose head line begins so, without its two head lines."""
-    lines = _PAGE.partition(f"\n| {head} |")[2].splitlines()[2:]
-    rows = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
-
-
-def first_words(head: str) -> list[str]:
-    return [row[0].strip("`") for row in table(head)]
 
 
 def metric_names() -> set[str]:
@@ -37,16 +23,16 @@ def metric_names() -> set[str]:
 
 @pytest.mark.parametrize(("head", "words"), [("error", ImageFault), ("reason", ModelFault)])
 def test_each_word_is_explained_once_in_its_order(head: str, words: type[ImageFault] | type[ModelFault]) -> None:
-    assert first_words(head) == [str(word) for word in words]
+    assert first_words(_PAGE, head) == [str(word) for word in words]
 
 
 def test_each_metric_is_explained_once() -> None:
-    assert sorted(first_words("metric")) == sorted(metric_names())
+    assert sorted(first_words(_PAGE, "metric")) == sorted(metric_names())
 
 
 @pytest.mark.parametrize("head", ["error", "reason", "metric"])
 def test_no_cell_is_empty(head: str) -> None:
-    assert all(len(row) == 3 and all(row) for row in table(head))
+    assert all(len(row) == 3 and all(row) for row in table(_PAGE, head))
 
 
 def test_every_metric_that_code_counts_is_a_name_of_the_one_module() -> None:

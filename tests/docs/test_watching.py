@@ -19,26 +19,12 @@ from serving.metrics import LINES, Metrics, Standing
 from serving.statuses import State
 from serving.telemetry.call import Call
 from serving.telemetry.request_log import record
+from tests.docs.tables import first_words, table
 from tests.serving.telemetry.calls import answered, refused
 
 _DOCS = Path(__file__).parents[2] / "docs"
 _PAGE = (_DOCS / "serving.md").read_text()
 _MODEL = ModelReference("/m/m.onnx", "ab" * 32)
-
-
-def table(head: str) -> list[list[str]]:
-    """The cells of the table whose head line begins so, without its two head lines."""
-    lines = _PAGE.partition(f"\n| {head} |")[2].splitlines()[2:]
-    rows = []
-    for line in lines:
-        if not line.startswith("|"):
-            break
-        rows.append([cell.strip() for cell in line.strip("|").split("|")])
-    return rows
-
-
-def first_words(head: str) -> list[str]:
-    return [row[0].strip("`") for row in table(head)]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +50,7 @@ def told(families: list[Metric]) -> Iterator[tuple[str, set[str]]]:
 
 def test_each_metric_is_explained_once_with_its_labels(families: list[Metric]) -> None:
     explained = [(name, set(re.findall(r"`(\w+)`", labels))) for name, labels in zip(
-        first_words("metric"), (row[1] for row in table("metric")), strict=True
+        first_words(_PAGE, "metric"), (row[1] for row in table(_PAGE, "metric")), strict=True
     )]  # fmt: skip
     assert sorted(explained) == sorted(told(families))
 
@@ -86,7 +72,7 @@ def test_alerts_ask_for_what_there_is(families: list[Metric]) -> None:
 
 
 def test_each_code_of_a_refusal_is_named() -> None:
-    [row] = [row for row in table("metric") if row[0] == "`hotswap_refused_total`"]
+    [row] = [row for row in table(_PAGE, "metric") if row[0] == "`hotswap_refused_total`"]
     assert re.findall(r"`([A-Z_]+)`", row[2]) == [code.name for code in Code]
 
 
@@ -95,7 +81,7 @@ def test_each_field_of_a_line_is_explained_once_in_its_order() -> None:
     whole.trace_id = "0af7"
     failed: Call = refused()
     fields = dict.fromkeys([*record(whole), *record(failed)])
-    explained = first_words("field")
+    explained = first_words(_PAGE, "field")
     assert set(explained) == set(fields) - {"waiting", "computing"}
     for line in (record(whole), record(failed)):
         places = [explained.index(name) for name in line if name in explained]
@@ -103,7 +89,7 @@ def test_each_field_of_a_line_is_explained_once_in_its_order() -> None:
 
 
 def test_each_state_is_explained_once() -> None:
-    assert first_words("state") == [state.name for state in State]
+    assert first_words(_PAGE, "state") == [state.name for state in State]
 
 
 def test_links_lead_somewhere() -> None:
