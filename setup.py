@@ -10,7 +10,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-ROOMS = ("models", "transforms", "serving", "beam_pipeline", "launch")
+ROOMS = ("models", "transforms", "serving", "fleet", "beam_pipeline", "launch")
 # Read, not imported: a build has nothing of what `models` may need.
 VERSION = re.search(r'^VERSION = "([^"]+)"', (ROOT / "models/version.py").read_text(encoding="utf-8"), re.M)[1]
 
@@ -62,10 +62,15 @@ setup(
         "prometheus-client>=0.21,<1",
         "opentelemetry-sdk>=1.30,<2",
         "opentelemetry-exporter-otlp-proto-grpc>=1.30,<2",
+        # Where a fleet's devices and what each is to run are kept.
+        "sqlalchemy>=2.0.40,<3",
+        "alembic>=1.14,<2",
+        "psycopg[binary]>=3.2,<4",
         "rich>=13,<16",
         "typer>=0.15,<1",
     ],
     extras_require={
+        "azure": ["azure-iot-hub>=2.7,<3"],  # device twins of an IoT hub
         "demo": ["scikit-learn>=1.5,<2"],
         "bench": ["matplotlib>=3.9,<4"],
     },

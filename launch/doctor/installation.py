@@ -20,9 +20,19 @@ from launch.code_version import DISTRIBUTION, ROOT, setup_file
 from launch.doctor.findings import Finding
 from models.vetting.frameworks import KERAS
 
-OURS = ("models", "transforms", "serving", "beam_pipeline", "launch")
+OURS = ("models", "transforms", "serving", "fleet", "beam_pipeline", "launch")
 """The packages at this project's top."""
-LEFT_OUT = ("apache-beam", "tensorflow", "keras", "tf-keras", "tf2onnx", "google-cloud-pubsub")
+LEFT_OUT = (
+    "apache-beam",
+    "tensorflow",
+    "keras",
+    "tf-keras",
+    "tf2onnx",
+    "google-cloud-pubsub",
+    "alembic",
+    "psycopg",
+    "sqlalchemy",
+)
 """The distributions that a server's installation does without, as `launch/container/left-out.in` has them."""
 _RENAME = "rename it, or call `hotswap` from another folder and without PYTHONPATH"
 

@@ -1,0 +1,1 @@
+"""What the devices of a fleet are to run, and what they say that they do."""
