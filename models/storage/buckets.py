@@ -83,6 +83,14 @@ class Buckets:
             raise NotWritten(f"{uri} was not written: there is no such bucket") from error
         told(size)
 
+    def address(self, uri: str, seconds: int) -> str:
+        """See `AnyStorage.address`."""
+        import obstore
+
+        store, name = self._store(uri)
+        with _trouble(uri, "has no address to read it at"):
+            return obstore.sign(store, "GET", name, timedelta(seconds=seconds))
+
     def _holds(self, uri: str, source: Path) -> bool:
         import obstore
 
