@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from functools import lru_cache
+from dataclasses import dataclass
+from threading import Lock
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ LIFETIME_SECONDS = 3600
 STEP_SECONDS = 300
 """Addresses that are minted within one such step are equal, so that caches and logs see one. Each lives for an hour but
 this at least."""
+RETRY_SECONDS = 15
 COMPONENTS = "/components"
 """The path below which the server sends archives."""
 LEAST_KEY_BYTES = 32
@@ -28,6 +30,7 @@ _PATH = re.compile(rf"{COMPONENTS}/{_PART}/{_PART}/{_PART}")
 _EXPIRES = re.compile(r"[1-9][0-9]{0,10}")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _MOST_KEPT = 1024
+_LONGEST_TROUBLE = 500
 
 
 class NotMinted(Exception):  # noqa: N818 - named for the state it reports
@@ -128,24 +131,44 @@ class OwnAddresses:
 class BucketAddresses:
     """Addresses of archives in buckets, signed for the buckets' own services.
 
+    Each is kept for `STEP_SECONDS`, for whoever asks: a fleet that polls costs a signature now and then. Why one could
+    not be made is kept for `RETRY_SECONDS`, since finding that out may take seconds.
+
     Args:
         storage: holds the credentials to sign with; `models.storage.schemes.AnyStorage` is one.
     """
 
     def __init__(self, storage: Signing) -> None:
         self._storage = storage
-        self._signed = lru_cache(maxsize=_MOST_KEPT)(self._sign)
+        self._one_at_a_time = Lock()
+        self._kept: dict[str, _Kept] = {}
 
     def url(self, uri: str, base_url: str, now: float) -> str:
-        """See `Addresses.url`; `base_url` is not used."""
-        return self._signed(uri, int(now // STEP_SECONDS))
+        """See `Addresses.url`; `base_url` is not used. May be called from several threads."""
+        with self._one_at_a_time:
+            kept = self._kept.get(uri)
+            if kept is None or not kept.since <= now < kept.until:
+                self._kept.pop(uri, None)
+                kept = self._kept[uri] = self._sign(uri, now)
+                if len(self._kept) > _MOST_KEPT:
+                    del self._kept[next(iter(self._kept))]
+        if kept.trouble:
+            raise NotMinted(kept.trouble)
+        return kept.url
 
-    def _sign(self, uri: str, step: int) -> str:
-        """An address that is kept for one step, and dies within the hour of the first who asked."""
+    def _sign(self, uri: str, now: float) -> _Kept:
         try:
-            return self._storage.address(uri, LIFETIME_SECONDS)
+            return _Kept(now, now + STEP_SECONDS, url=self._storage.address(uri, LIFETIME_SECONDS))
         except (StorageUnavailable, InvalidAddress) as error:
-            raise NotMinted(one_line(error)) from error
+            return _Kept(now, now + RETRY_SECONDS, trouble=one_line(error, limit=_LONGEST_TROUBLE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    since: float
+    until: float
+    url: str = ""
+    trouble: str = ""
 
 
 class ShelfAddresses:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from models.storage.errors import NoCredentials
+from models.errors import one_line
+from models.storage.errors import NoCredentials, StorageUnavailable
 
 HOW_TO_SIGN = (
     "addresses of gs:// are signed by a service account: set GOOGLE_APPLICATION_CREDENTIALS to its key file, run on a "
     "machine of Google's with one, or `gcloud auth application-default login --impersonate-service-account=EMAIL`"
 )
 
+_WHO_MAY_SIGN = "without a key file it needs the role Service Account Token Creator on itself"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """Without a key, what is to be signed goes to `signBlob`, which asks for this one."""
 
@@ -26,19 +28,30 @@ def signed_address(blob: Any, credentials: Any, seconds: int) -> str:
 
     Raises:
         NoCredentials: these are of no service account.
-        Exception: what Google's client raises where it is asked to sign, and does not answer.
+        StorageUnavailable: Google was asked to sign, and did not.
     """
     from google.auth import compute_engine
     from google.auth.credentials import Signing
+    from google.auth.exceptions import GoogleAuthError
+
+    if not isinstance(credentials, compute_engine.Credentials | Signing):
+        raise NoCredentials(f"these Google credentials cannot sign; {HOW_TO_SIGN}")
+    try:
+        address: str = blob.generate_signed_url(
+            version="v4", method="GET", expiration=timedelta(seconds=seconds), **_signer(credentials)
+        )
+    except GoogleAuthError as error:
+        raise StorageUnavailable(f"the service account did not sign: {one_line(error)}; {_WHO_MAY_SIGN}") from error
+    return address
+
+
+def _signer(credentials: Any) -> dict[str, Any]:
+    """What Google's client is to sign with."""
+    from google.auth import compute_engine
     from google.auth.transport.requests import Request
 
-    asking: dict[str, Any] = {"credentials": credentials}
-    if isinstance(credentials, compute_engine.Credentials):
-        # It has a token and no key; the token lets it ask, where it has the role Service Account Token Creator.
-        machine = credentials.with_scopes([_SCOPE])
-        machine.refresh(Request())
-        asking = {"service_account_email": machine.service_account_email, "access_token": machine.token}
-    elif not isinstance(credentials, Signing):
-        raise NoCredentials(f"these Google credentials cannot sign; {HOW_TO_SIGN}")
-    address: str = blob.generate_signed_url(version="v4", method="GET", expiration=timedelta(seconds=seconds), **asking)
-    return address
+    if not isinstance(credentials, compute_engine.Credentials):
+        return {"credentials": credentials}
+    machine = credentials.with_scopes([_SCOPE])
+    machine.refresh(Request())
+    return {"service_account_email": machine.service_account_email, "access_token": machine.token}
