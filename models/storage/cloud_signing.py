@@ -13,7 +13,7 @@ HOW_TO_SIGN = (
     "machine of Google's with one, or `gcloud auth application-default login --impersonate-service-account=EMAIL`"
 )
 
-_WHO_MAY_SIGN = "without a key file it needs the role Service Account Token Creator on itself"
+_WHO_MAY_SIGN = "without a key file, who signs needs the role Service Account Token Creator on it"
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """Without a key, what is to be signed goes to `signBlob`, which asks for this one."""
 

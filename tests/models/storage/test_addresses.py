@@ -20,8 +20,10 @@ from botocore.credentials import Credentials
 from models.storage.errors import InvalidAddress, NoCredentials, StorageUnavailable
 from models.storage.schemes import AnyStorage
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
+from tests.models.storage.google_identity import GoogleIdentity, google_identity, impersonating
 from tests.models.storage.other_buckets import azure_container, s3_bucket
 from tests.models.storage.service_accounts import SignedByAccount, service_account
+from tests.own_process import run_module
 from tests.waiting import eventually
 
 DATA = b"0123456789" * 100
@@ -58,6 +60,21 @@ def account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SignedByAccount:
     file, account = service_account(tmp_path)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
     return account
+
+
+@pytest.fixture
+def identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[GoogleIdentity]:
+    _, account = service_account(tmp_path)
+    with google_identity(account, tmp_path) as google:
+        for name, value in google.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+        monkeypatch.delenv("NO_GCE_CHECK", raising=False)
+        yield google
+
+
+def printed_address() -> str:
+    return run_module("tests.models.storage.print_address", f"gs://{BUCKET}/{NAME}").strip()
 
 
 def shelve(uri: str, local: Path) -> None:
@@ -227,6 +244,34 @@ class TestGoogle:
 
         with pytest.raises(NoCredentials, match=r"cannot sign; .* set GOOGLE_APPLICATION_CREDENTIALS to its key file"):
             AnyStorage().address(f"gs://{BUCKET}/{NAME}", HOUR)
+
+    def test_a_machine_of_googles_asks_its_account_to_sign(
+        self, google: StorageServer, identity: GoogleIdentity
+    ) -> None:
+        address = printed_address()
+
+        assert identity.account.has_signed("GET", address)
+        assert (read(address), identity.signed) == (DATA, 1)
+
+    def test_a_person_who_may_be_an_account_asks_it_to_sign(
+        self, google: StorageServer, identity: GoogleIdentity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(impersonating(tmp_path)))
+
+        assert identity.account.has_signed("GET", printed_address())
+
+    @pytest.mark.parametrize("of", ["machine", "person"])
+    def test_an_account_that_may_not_sign_is_told_which_role_it_lacks(
+        self, google: StorageServer, identity: GoogleIdentity, of: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        identity.may_sign = False
+        if of == "person":
+            monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(impersonating(tmp_path)))
+
+        told = printed_address()
+        assert "signBlob denied" in told
+        assert "Service Account Token Creator" in told
+        assert "\n" not in told
 
     def test_an_address_that_names_no_object_has_none(self, google: StorageServer) -> None:
         with pytest.raises(InvalidAddress, match="names no object"):
