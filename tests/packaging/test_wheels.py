@@ -25,7 +25,7 @@ from tests.sample_images import encoded, mosaic
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
 OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "google.cloud", "typer", "rich", "transforms", "launch")
 
-PACKAGES = ("beam_pipeline", "launch", "models", "serving", "transforms")
+PACKAGES = ("beam_pipeline", "fleet", "launch", "models", "serving", "transforms")
 DATA_FILES = (
     "launch/dataflow/flex_template/metadata.json",
     "launch/dataflow/container/Dockerfile",
@@ -94,7 +94,7 @@ def test_the_edge_needs_little_and_in_the_jobs_ranges(job_wheel: Path, edge_whee
     needed = [Requirement(each) for each in metadata_of(edge_wheel)["Requires-Dist"]]
 
     always = {each.name for each in needed if each.marker is None}
-    assert always == {"numpy", "onnxruntime", "packaging", "pillow", "psutil"}
+    assert always == {"cryptography", "numpy", "onnxruntime", "packaging", "pillow", "psutil"}
     assert {each.name for each in needed} - always == {"h5py", "onnx", "openvino"}
     assert [each for each in needed if each.specifier != stated[each.name].specifier] == []
 
