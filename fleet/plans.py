@@ -10,8 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Row, select
 
-from fleet.assignments import effective_assignments
-from fleet.devices import LIVE, NOTHING
+from fleet.assignments import LIVE, NOTHING, effective_assignments
 from fleet.releases import Release, all_releases
 from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, version_for
 from fleet.store.tables import devices, memberships, reached, rollouts
