@@ -123,13 +123,14 @@ def assign(
     Raises:
         NoSuchRelease, FleetError: as of `Assignments.assign`.
     """
+    pinned = version not in (LIVE, NOTHING)
     try:
         checked_component_name(name)
-        if version not in (LIVE, NOTHING):
+        if pinned:
             checked_version(version)
     except ValueError as error:
-        raise FleetError(f"{error}; a version may be `{LIVE}` or `{NOTHING}` too") from error
-    if version not in (LIVE, NOTHING):
+        raise FleetError(str(error)) from error
+    if pinned:
         recorded = select(releases.c.name).where(releases.c.name == name, releases.c.version == version).limit(1)
         if connection.execute(recorded).one_or_none() is None:
             raise no_such_release(name, version)
