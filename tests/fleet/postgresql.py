@@ -61,7 +61,7 @@ def postgresql_server() -> Iterator[PostgreSQL]:
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
     # It refuses to run as root.
     user = next(each for each in _UNPRIVILEGED if _exists(each)) if os.geteuid() == 0 else None
-    as_user = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
+    group, others = (pwd.getpwnam(user).pw_gid, list[int]()) if user else (None, None)
     # Short, as the path of a socket must be, and of a folder that this user may enter.
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     try:
@@ -75,7 +75,9 @@ def postgresql_server() -> Iterator[PostgreSQL]:
             env=environment,
             capture_output=True,
             text=True,
-            **as_user,
+            user=user,
+            group=group,
+            extra_groups=others,
         )
         assert made.returncode == 0, made.stderr
         server = PostgreSQL(folder, name)
@@ -85,7 +87,9 @@ def postgresql_server() -> Iterator[PostgreSQL]:
             cwd=folder,
             env=environment,
             stderr=subprocess.DEVNULL,
-            **as_user,
+            user=user,
+            group=group,
+            extra_groups=others,
         ) as process:
             try:
                 eventually(server.answers, "PostgreSQL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_the_same_release_again_is_the_one_that_is_there(fleet: Fleet) -> None:
 @pytest.mark.parametrize(
     "change", [{"sha256": "0" * 64}, {"size": 1001}, {"source_sha256": "0" * 64}, {"model_id": "x"}, {"terms": "int8"}]
 )
-def test_a_release_never_changes(fleet: Fleet, change: dict[str, object]) -> None:
+def test_a_release_never_changes(fleet: Fleet, change: dict[str, Any]) -> None:
     first = fleet.releases.record(release("1.0.0"))
 
     with pytest.raises(ReleaseTaken, match=r"model 1\.0\.0 for linux-x86_64"):
@@ -91,8 +92,7 @@ def test_the_next_version_is_one_more_than_the_greatest(fleet: Fleet) -> None:
 
 
 def test_what_was_made_of_a_file_by_the_same_terms_is_found(fleet: Fleet) -> None:
-    targets = ("linux-x86_64", "linux-aarch64")
-    record(fleet, "1.0.0", "2.0.0", targets=targets)
+    record(fleet, "1.0.0", "2.0.0", targets=("linux-x86_64", "linux-aarch64"))
     source = release("1.0.0").source_sha256
     fleet.releases.record(replace(release("3.0.0"), source_sha256=source, terms="onnx int8"))
 
