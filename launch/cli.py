@@ -32,7 +32,9 @@ SUMMARIES = {
 where importing the module would take seconds."""
 
 
-app = typer.Typer(cls=lazy_commands("launch.commands", "hotswap", SUMMARIES), add_completion=False, no_args_is_help=True)
+app = typer.Typer(
+    cls=lazy_commands("launch.commands", "hotswap", SUMMARIES), add_completion=False, no_args_is_help=True
+)
 
 
 def _print_version(asked: bool) -> None:

@@ -18,7 +18,7 @@ SUMMARIES = {
     "list": "List the devices: what each is to run, and what it runs.",
     "status": "Tell of one device, of the fleet, or of its rollouts.",
 }
-"""The commands, each a module of this package with one Typer application `app`; in the order in which one needs them."""
+"""The commands, each a module of this package with one Typer application `app`; in the order of their use."""
 
 app = typer.Typer(
     cls=lazy_commands("launch.commands.fleet", "hotswap fleet", SUMMARIES), add_completion=False, no_args_is_help=True
