@@ -29,6 +29,7 @@ from fleet.fleet import Fleet
 from fleet.metrics import Metrics
 from fleet.polls import NO_TOKEN, Polls
 from fleet.public_address import asked_at
+from fleet.troubles import Troubles
 from models.components.twin import DesiredModel, Reported, Twin, TwinMalformed
 from models.errors import one_line
 from models.printable import printable
@@ -85,6 +86,7 @@ def application(
     access: Access,
     counted: Metrics,
     threads: ThreadPoolExecutor,
+    troubles: Troubles,
     allowance: Allowance | None = None,
 ) -> Starlette:
     """All that is answered; to be run on one event loop.
@@ -97,8 +99,14 @@ def application(
         access: of it the operators' tokens, which open the metrics; without any they are for this machine alone.
         counted: what is counted.
         threads: that ask the database.
+        troubles: is told where no address can be made.
         allowance: how often a device may ask.
     """
+
+    async def no_address(request: Request, error: Exception) -> Response:
+        troubles.begin("addresses", f"devices get no addresses: {error}")
+        return await _no_answer(request, error)
+
     calls = _Calls(fleet, polls, shelf, addressing, access, counted, threads, allowance or Allowance())
     return Starlette(
         routes=[
@@ -111,8 +119,8 @@ def application(
         exception_handlers={
             Refused: _refused,
             TooOften: _too_often,
-            FleetError: _no_answer,
-            NotMinted: _no_answer,
+            FleetError: _no_answer,  # which rounds tell of
+            NotMinted: no_address,
             HungUp: _gone,
             HTTPException: _no_such_method,
         },
@@ -188,7 +196,9 @@ class _Calls:
             if not self._access.admits(request.headers.get("authorization")):
                 raise Refused(Code.UNAUTHENTICATED, "an operator's token is needed: Authorization: Bearer TOKEN")
         elif not _is_of_this_machine(request):
-            return _error(HTTPStatus.FORBIDDEN, "metrics are told to this machine alone; give the server a --token-file")
+            return _error(
+                HTTPStatus.FORBIDDEN, "metrics are told to this machine alone; give the server a --token-file"
+            )
         return Response(await self._in_thread(self._counted.text), media_type=metrics.CONTENT_TYPE)
 
     async def _admitted(self, request: Request) -> tuple[str, str]:
@@ -286,7 +296,9 @@ async def _too_often(request: Request, error: Exception) -> Response:
 
 async def _no_answer(request: Request, error: Exception) -> Response:
     """What a database or a bucket says is not for devices; the program tells it on standard error."""
-    return _error(HTTPStatus.SERVICE_UNAVAILABLE, "this server cannot tell now; ask again in a moment", {"retry-after": "10"})
+    return _error(
+        HTTPStatus.SERVICE_UNAVAILABLE, "this server cannot tell now; ask again in a moment", {"retry-after": "10"}
+    )
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
-from fleet.devices import DEFAULT_COMPONENT
+from fleet.devices import LIVE
 from fleet.errors import FleetError
 from fleet.fleet import Fleet
 from fleet.packing import ModelChanged, Packer
 from fleet.rollouts import Plan
 from fleet.troubles import Troubles
 from models.components.component import TARGETS, Target
-from models.errors import CacheUnusable, ModelRejected, QuantizedOtherwise, ReleaseError, VettingFailed, one_line
+from models.errors import (
+    CacheUnusable,
+    ModelRejected,
+    QuantizedOtherwise,
+    ReleaseError,
+    VettingFailed,
+    VettingStarved,
+    VettingStopped,
+    one_line,
+)
 from models.printable import logger
 from models.reference import ModelReference
-from models.releasing.packaging import Vetting
 from models.storage.errors import InvalidAddress, NotWritten, StorageUnavailable
-from models.vetting.vetter import Vetter
 
 _LOGGER = logger(__name__)
 
@@ -30,10 +36,19 @@ _TARGETS_SECONDS = 5.0
 _FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 2.0, 120.0
 _LONGEST_CLOSE_SECONDS = 10.0
 _TRANSIENT = (
-    CacheUnusable, FleetError, InvalidAddress, NotWritten, OSError, StorageUnavailable, VettingFailed,
-)  # fmt: skip
+    CacheUnusable,
+    FleetError,
+    InvalidAddress,
+    NotWritten,
+    OSError,
+    StorageUnavailable,
+    VettingFailed,
+    VettingStarved,
+    VettingStopped,
+)
 """What may go well another time."""
-PACKAGED, REFUSED, FAILED = "packaged", "refused", "failed"
+Outcome = Literal["packaged", "refused", "failed"]
+"""Of packaging: made; never to be; not this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +103,7 @@ class Following:
         plan: how they come to devices.
         say: is told a line of each that is packaged.
         troubles: is told what does not work.
-        counted: is told `packaged`, `refused` or `failed`, of each component.
+        counted: is told what became of each component.
         stopwatch: seconds that only grow.
     """
 
@@ -98,7 +113,7 @@ class Following:
     plan: Plan
     say: Callable[[str], None]
     troubles: Troubles
-    counted: Callable[[str], None] = lambda word: None
+    counted: Callable[[Outcome], None] = lambda outcome: None
     stopwatch: Callable[[], float] = time.monotonic
     _of: dict[str, _Progress] = field(default_factory=dict)
     _targets: frozenset[Target] = frozenset()
@@ -175,14 +190,14 @@ class Following:
             self._try_later(progress)
         except (ModelRejected, QuantizedOtherwise, ReleaseError) as refusal:
             self.troubles.begin(trouble, f"{wanted.model.model_id} cannot be packaged: {one_line(refusal)}")
-            self.counted(REFUSED)
+            self.counted("refused")
             progress.done = (wanted, targets)
         except _TRANSIENT as error:
             if not self._ending.is_set():
                 self.troubles.begin(
                     trouble, f"{wanted.model.model_id} is not packaged yet: {one_line(error)}; it is tried again"
                 )
-                self.counted(FAILED)
+                self.counted("failed")
             self._try_later(progress)
         else:
             self.troubles.end(trouble)
@@ -192,7 +207,7 @@ class Following:
         releases, made = self.packer.release(wanted.name, wanted.model, targets)
         for each in made:
             self.say(f"packaged {each.title}: {each.size:,} bytes, made of {each.model_id}")
-            self.counted(PACKAGED)
+            self.counted("packaged")
         if self._ending.is_set():
             return
         self.fleet.rollouts.go_live(wanted.name, releases[0].version, self.plan)
@@ -200,44 +215,3 @@ class Following:
     def _try_later(self, progress: _Progress) -> None:
         progress.retry_at = self.stopwatch() + progress.pause
         progress.pause = min(2 * progress.pause, _LONGEST_RETRY_SECONDS)
-
-
-class EndableVetting:
-    """Sessions of vetting of which the one that is open can be ended from another thread.
-
-    Args:
-        opened: opens sessions.
-    """
-
-    def __init__(self, opened: Vetting) -> None:
-        self._opened = opened
-        self._lock = threading.Lock()
-        self._open: Vetter | None = None
-        self._ended = False
-
-    @contextmanager
-    def session(self, engine: EngineChoice) -> Iterator[Vetter]:
-        """One session.
-
-        Raises:
-            VettingFailed: it is to end.
-            As what is opened.
-        """
-        with self._opened(engine) as vetter:
-            with self._lock:
-                if self._ended:
-                    raise VettingFailed("vetting is to end")
-                self._open = vetter
-            try:
-                yield vetter
-            finally:
-                with self._lock:
-                    self._open = None
-
-    def end(self) -> None:
-        """Ends the session that is open, with `VettingFailed` for whoever waits for it; there is no other any more."""
-        with self._lock:
-            self._ended = True
-            vetter = self._open
-        if vetter is not None:
-            vetter.close()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter as Counted
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,9 +19,12 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fleet.fleet import Fleet
+from fleet.following import Outcome
 from models.version import VERSION
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SEEN_SECONDS = 300.0
 UNCHANGED, TOLD, REFUSED, SLOWED, FAILED = "unchanged", "told", "refused", "slowed", "failed"
 """Outcomes of polls: nothing was new; what is desired was told; no token; too many; no answer of the database."""
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
@@ -44,6 +49,26 @@ class Standing:
     rollouts: Mapping[str, int] = field(default_factory=dict)
 
 
+def standing_of(fleet: Fleet, now: float) -> Standing:
+    """How a fleet stands, read from its database.
+
+    Args:
+        fleet: that is looked at.
+        now: wall-clock seconds.
+
+    Raises:
+        StoreUnusable: the database does not answer.
+    """
+    devices = fleet.devices.all()
+    return Standing(
+        len(devices),
+        sum(each.last_seen is not None and now - each.last_seen < _SEEN_SECONDS for each in devices),
+        Counted(model.state for twin in fleet.twins.devices() for model in twin.reported.models),
+        len(fleet.releases.all()),
+        Counted(each.state for each in fleet.rollouts.all()),
+    )
+
+
 class Metrics:
     """Everything that is counted.
 
@@ -58,7 +83,7 @@ class Metrics:
         reports = self._counter("hotswap_fleet_reports", "Devices that told what they run.", "outcome")
         self.reports = {word: reports.labels(word) for word in (TOLD, REFUSED, SLOWED, FAILED)}
         packaged = self._counter("hotswap_fleet_packaged", "Models that were packaged, or could not be.", "outcome")
-        self.packaged = {word: packaged.labels(word) for word in (TOLD, REFUSED, FAILED)}
+        self.packaged = {word: packaged.labels(word) for word in get_args(Outcome)}
         self.sent = Counter(
             "hotswap_fleet_component_bytes", "Bytes of components that were sent.", registry=self._registry
         )

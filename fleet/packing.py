@@ -97,7 +97,9 @@ class Packer:
         self._clock = clock
         self._telling = telling
 
-    def release(self, name: str, model: ModelReference, targets: Sequence[Target]) -> tuple[list[Release], list[Release]]:
+    def release(
+        self, name: str, model: ModelReference, targets: Sequence[Target]
+    ) -> tuple[list[Release], list[Release]]:
         """Has a model be on record for each target.
 
         Args:
@@ -131,9 +133,7 @@ class Packer:
     ) -> tuple[list[Release], list[Release]]:
         order = self._recipe.order(_NO_VERSION, targets)
         with tempfile.TemporaryDirectory(prefix="hotswap-fleet-") as folder:
-            compiled = compile_for_devices(
-                self._storage, model.uri, Path(folder), order, self._vetting, self._telling
-            )
+            compiled = compile_for_devices(self._storage, model.uri, Path(folder), order, self._vetting, self._telling)
             if compiled.source.sha256 != model.sha256:
                 raise ModelChanged(f"{model.uri} holds other bytes than those that went live")
             return self._shelved(name, compiled, Path(folder), known)

@@ -10,12 +10,8 @@ import secrets
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from itertools import islice
-from typing import NamedTuple
 
-from sqlalchemy import select
-
-from fleet.store.database import Database
-from fleet.store.tables import devices
+from fleet.devices import Head
 from serving.asking import Code, Refused
 
 NO_TOKEN = "the device's token is needed: Authorization: Bearer TOKEN"  # noqa: S105 - says that there is none
@@ -25,29 +21,6 @@ _MOST_WAITING = 20_000
 _DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NOBODY = secrets.token_bytes(32)
 """What the tokens of devices that there are not are held against, in the same time."""
-
-
-class Head(NamedTuple):
-    """What a poll needs of a device.
-
-    Attributes:
-        token_sha256: the digest of its token, 32 bytes.
-        etag: of what it is to run.
-    """
-
-    token_sha256: bytes
-    etag: str
-
-
-def heads_in(database: Database, names: Collection[str]) -> dict[str, Head]:
-    """The heads of devices, by one query; those that there are not are left out.
-
-    Raises:
-        StoreUnusable: the database does not answer.
-    """
-    query = select(devices.c.id, devices.c.token_sha256, devices.c.etag).where(devices.c.id.in_(names))
-    with database.reading() as connection:
-        return {row.id: Head(row.token_sha256, row.etag) for row in connection.execute(query)}
 
 
 class Polls:
