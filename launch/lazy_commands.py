@@ -34,7 +34,7 @@ def lazy_commands(package: str, program: str, summaries: Mapping[str, str]) -> t
                 CommandRefused: its module, or something that it needs, is not installed.
             """
             name, command, rest = super().resolve_command(ctx, args)
-            return name, _imported(package, program, name) if name in summaries else command, rest
+            return name, command if name is None else _imported(package, program, name), rest
 
     return LazyCommands
 
