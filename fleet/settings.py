@@ -50,7 +50,7 @@ def default_shelf(address: str) -> str | None:
         address: of the database, as `Fleet` takes it.
 
     Returns:
-        an absolute folder: `/var/lib/fleet-components` for `/var/lib/fleet.db`.
+        an absolute folder: `/var/lib/fleet.shelf` for `/var/lib/fleet.db`.
 
     Raises:
         StoreUnusable: it is no address of a database.
@@ -59,4 +59,4 @@ def default_shelf(address: str) -> str | None:
     if url.get_backend_name() != "sqlite" or url.database is None:
         return None
     path = Path(url.database).absolute()
-    return str(path.with_name(f"{path.stem}-components"))
+    return str(path.with_suffix(".shelf"))
