@@ -17,7 +17,9 @@ class Allowance:
         stopwatch: seconds that only grow.
     """
 
-    def __init__(self, rate: float = 5.0, burst: float = 30.0, stopwatch: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, rate: float = 20.0, burst: float = 200.0, stopwatch: Callable[[], float] = time.monotonic
+    ) -> None:
         self._rate = rate
         self._burst = burst
         self._stopwatch = stopwatch

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -78,20 +78,11 @@ class Addressing:
     clock: Callable[[], float] = time.time
 
 
-def application(
-    fleet: Fleet,
-    polls: Polls,
-    shelf: Shelf,
-    addressing: Addressing,
-    access: Access,
-    counted: Metrics,
-    threads: ThreadPoolExecutor,
-    troubles: Troubles,
-    allowance: Allowance | None = None,
-) -> Starlette:
-    """All that is answered; to be run on one event loop.
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What is asked, and who answers.
 
-    Args:
+    Attributes:
         fleet: what devices are to run.
         polls: knows who asks.
         shelf: where archives are.
@@ -101,14 +92,109 @@ def application(
         threads: that ask the database.
         troubles: is told where no address can be made.
         allowance: how often a device may ask.
+        bodies: reads what devices report.
     """
 
+    fleet: Fleet
+    polls: Polls
+    shelf: Shelf
+    addressing: Addressing
+    access: Access
+    counted: Metrics
+    threads: ThreadPoolExecutor
+    troubles: Troubles
+    allowance: Allowance
+    bodies: Bodies
+
+    async def twin(self, request: Request) -> Response:
+        """What a device is to run; 304 where it knows."""
+        with _counting(self.counted.polls) as count:
+            device, etag = await self._admitted(request)
+            if _knows(request.headers.get("if-none-match"), etag):
+                count(metrics.UNCHANGED)
+                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_of_twin(etag))
+            base_url = self.addressing.public_url or asked_at(request.scope["scheme"], request.scope["headers"])
+            twin = await self._in_thread(self._addressed, device, base_url)
+            count(metrics.TOLD)
+            return Response(twin.encode(), headers=_of_twin(twin.etag), media_type="application/json")
+
+    async def report(self, request: Request) -> Response:
+        """What a device says of itself."""
+        with _counting(self.counted.reports) as count:
+            device, _ = await self._admitted(request)
+            with self.bodies.reading() as reading:
+                body = await reading.body(request.receive, dict(request.scope["headers"]))
+            reported = _reported(body)
+            await self._in_thread(self.fleet.twins.write_reported, device, reported)
+            count(metrics.TOLD)
+            return Response(status_code=HTTPStatus.NO_CONTENT)
+
+    async def component(self, request: Request) -> Response:
+        """An archive of the shelf, for whoever has an address of it that this server signed."""
+        addressing = self.addressing
+        given = request.query_params
+        try:
+            addressing.own.verify(
+                request.scope["path"], given.get("expires", ""), given.get("signature", ""), addressing.clock()
+            )
+        except AddressRefused as refusal:
+            return _error(HTTPStatus.FORBIDDEN, str(refusal))
+        name, version, file = (request.path_params[part] for part in ("name", "version", "file"))
+        found = await self._in_thread(self.shelf.archive, name, version, file)
+        return Archive(found, self.counted.sent.inc)
+
+    async def health(self, request: Request) -> Response:
+        """That this server lives."""
+        return JSONResponse({"status": "ok"})
+
+    async def metrics(self, request: Request) -> Response:
+        """What Prometheus reads."""
+        if self.access.tokens:
+            if not self.access.admits(request.headers.get("authorization")):
+                raise Refused(Code.UNAUTHENTICATED, "an operator's token is needed: Authorization: Bearer TOKEN")
+        elif not _is_of_this_machine(request):
+            return _error(
+                HTTPStatus.FORBIDDEN, "metrics are told to this machine alone; give the server a --token-file"
+            )
+        return Response(await self._in_thread(self.counted.text), media_type=metrics.CONTENT_TYPE)
+
+    async def _admitted(self, request: Request) -> tuple[str, str]:
+        """The device that asks, and the etag of what it is to run.
+
+        Raises:
+            Refused, FleetError: as of `Polls.known`.
+            TooOften: it is not its turn.
+        """
+        device = request.path_params["device"]
+        head = await self.polls.known(device, request.headers.get("authorization"))
+        if waits := self.allowance.take(device):
+            raise TooOften(waits)
+        return device, head.etag
+
+    def _addressed(self, device: str, base_url: str) -> Twin:
+        """A twin with an address for each model."""
+        twin = self.fleet.twins.read(device)
+        addressing = self.addressing
+        now = addressing.clock()
+
+        def told(model: DesiredModel) -> DesiredModel:
+            uri = self.shelf.uri(model)
+            return model if uri is None else replace(model, url=addressing.addresses.url(uri, base_url, now))
+
+        return replace(twin, models=tuple(map(told, twin.models)))
+
+    async def _in_thread(self, work: Callable[..., _Answer], *given: object) -> _Answer:
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work, *given)
+
+
+def application(calls: Calls) -> Starlette:
+    """All that is answered; to be run on one event loop."""
+
     async def no_address(request: Request, error: Exception) -> Response:
-        troubles.begin("addresses", f"devices get no addresses: {error}")
+        calls.troubles.begin("addresses", f"devices get no addresses: {error}")
         return await _no_answer(request, error)
 
-    calls = _Calls(fleet, polls, shelf, addressing, access, counted, threads, allowance or Allowance())
-    return Starlette(
+    answering = Starlette(
         routes=[
             Route("/twins/{device}", calls.twin, methods=["GET"]),
             Route("/twins/{device}/properties/reported", calls.report, methods=["PATCH"]),
@@ -119,118 +205,26 @@ def application(
         exception_handlers={
             Refused: _refused,
             TooOften: _too_often,
+            NoSuchDevice: _taken_away,
             FleetError: _no_answer,  # which rounds tell of
             NotMinted: no_address,
             HungUp: _gone,
             HTTPException: _no_such_method,
+            Exception: _unexpected,
         },
     )
+    # To an address made of whatever `Host` says.
+    answering.router.redirect_slashes = False
+    return answering
 
 
-class _Calls:
-    def __init__(
-        self,
-        fleet: Fleet,
-        polls: Polls,
-        shelf: Shelf,
-        addressing: Addressing,
-        access: Access,
-        counted: Metrics,
-        threads: ThreadPoolExecutor,
-        allowance: Allowance,
-    ) -> None:
-        self._fleet = fleet
-        self._polls = polls
-        self._shelf = shelf
-        self._addressing = addressing
-        self._access = access
-        self._counted = counted
-        self._threads = threads
-        self._allowance = allowance
-        self._bodies = Bodies(MOST_BODY_BYTES, _ALL_BODIES, _BODY_SECONDS, threads)
+def report_bodies(threads: Executor) -> Bodies:
+    """Reads what devices report, within limits.
 
-    async def twin(self, request: Request) -> Response:
-        """What a device is to run; 304 where it knows."""
-        with _counting(self._counted.polls) as count:
-            device, etag = await self._admitted(request)
-            if _knows(request.headers.get("if-none-match"), etag):
-                count(metrics.UNCHANGED)
-                return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_of_twin(etag))
-            base_url = self._addressing.public_url or asked_at(request.scope["scheme"], request.scope["headers"])
-            twin = await self._in_thread(self._addressed, device, base_url)
-            count(metrics.TOLD)
-            return Response(twin.encode(), headers=_of_twin(twin.etag), media_type="application/json")
-
-    async def report(self, request: Request) -> Response:
-        """What a device says of itself."""
-        with _counting(self._counted.reports) as count:
-            device, _ = await self._admitted(request)
-            with self._bodies.reading() as reading:
-                body = await reading.body(request.receive, dict(request.scope["headers"]))
-            reported = _reported(body)
-            await self._in_thread(self._fleet.twins.write_reported, device, reported)
-            count(metrics.TOLD)
-            return Response(status_code=HTTPStatus.NO_CONTENT)
-
-    async def component(self, request: Request) -> Response:
-        """An archive of the shelf, for whoever has an address of it that this server signed."""
-        addressing = self._addressing
-        given = request.query_params
-        try:
-            addressing.own.verify(
-                request.scope["path"], given.get("expires", ""), given.get("signature", ""), addressing.clock()
-            )
-        except AddressRefused as refusal:
-            return _error(HTTPStatus.FORBIDDEN, str(refusal))
-        name, version, file = (request.path_params[part] for part in ("name", "version", "file"))
-        found = await self._in_thread(self._shelf.archive, name, version, file)
-        return Archive(found, self._counted.sent.inc)
-
-    async def health(self, request: Request) -> Response:
-        """That this server lives."""
-        return JSONResponse({"status": "ok"})
-
-    async def metrics(self, request: Request) -> Response:
-        """What Prometheus reads."""
-        if self._access.tokens:
-            if not self._access.admits(request.headers.get("authorization")):
-                raise Refused(Code.UNAUTHENTICATED, "an operator's token is needed: Authorization: Bearer TOKEN")
-        elif not _is_of_this_machine(request):
-            return _error(
-                HTTPStatus.FORBIDDEN, "metrics are told to this machine alone; give the server a --token-file"
-            )
-        return Response(await self._in_thread(self._counted.text), media_type=metrics.CONTENT_TYPE)
-
-    async def _admitted(self, request: Request) -> tuple[str, str]:
-        """The device that asks, and the etag of what it is to run.
-
-        Raises:
-            Refused, FleetError: as of `Polls.known`.
-            TooOften: it is not its turn.
-        """
-        device = request.path_params["device"]
-        head = await self._polls.known(device, request.headers.get("authorization"))
-        if waits := self._allowance.take(device):
-            raise TooOften(waits)
-        return device, head.etag
-
-    def _addressed(self, device: str, base_url: str) -> Twin:
-        """A twin with an address for each model."""
-        try:
-            twin = self._fleet.twins.read(device)
-        except NoSuchDevice as error:  # it was taken away in between
-            raise Refused(Code.UNAUTHENTICATED, NO_TOKEN) from error
-        addressing = self._addressing
-        now = addressing.clock()
-
-        def told(model: DesiredModel) -> DesiredModel:
-            uri = self._shelf.uri(model)
-            return model if uri is None else replace(model, url=addressing.addresses.url(uri, base_url, now))
-
-        return replace(twin, models=tuple(map(told, twin.models)))
-
-    async def _in_thread(self, work: Callable[..., _Answer], *given: object) -> _Answer:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
+    Args:
+        threads: that unpack what comes packed.
+    """
+    return Bodies(MOST_BODY_BYTES, _ALL_BODIES, _BODY_SECONDS, threads)
 
 
 @contextmanager
@@ -294,11 +288,21 @@ async def _too_often(request: Request, error: Exception) -> Response:
     return _error(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"retry-after": str(math.ceil(error.seconds))})
 
 
+async def _taken_away(request: Request, error: Exception) -> Response:
+    """Between its poll and its answer: as if it had not been there."""
+    return await _refused(request, Refused(Code.UNAUTHENTICATED, NO_TOKEN))
+
+
 async def _no_answer(request: Request, error: Exception) -> Response:
     """What a database or a bucket says is not for devices; the program tells it on standard error."""
     return _error(
         HTTPStatus.SERVICE_UNAVAILABLE, "this server cannot tell now; ask again in a moment", {"retry-after": "10"}
     )
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    """What the server's log tells whole."""
+    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, f"something unexpected: {type(error).__name__}")
 
 
 async def _gone(request: Request, error: Exception) -> Response:

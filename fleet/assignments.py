@@ -11,14 +11,20 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, insert, select
 
-from fleet.devices import LIVE, NOTHING
 from fleet.errors import FleetError
-from fleet.groups import require_group
+from fleet.identities import require_device, require_group
 from fleet.releases import no_such_release
 from fleet.store.database import Database
-from fleet.store.tables import assignments, devices, memberships, releases
-from fleet.twin_store import no_such_device
+from fleet.store.tables import assignments, memberships, releases
 from models.components.component import checked_component_name, checked_version
+from models.components.twin import MOST_MODELS
+
+DEFAULT_COMPONENT = "model"
+"""The name of the component that a device follows and that a server makes of models, unless told otherwise."""
+LIVE = "live"
+"""The version of an assignment that follows rollouts."""
+NOTHING = "nothing"
+"""The version of an assignment by which a device is to run no component of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +70,9 @@ class Assignments:
             FleetError: name or version cannot be one.
             StoreUnusable: the database does not answer.
         """
-        try:
-            checked_component_name(name)
-            if version not in (LIVE, NOTHING):
-                checked_version(version)
-        except ValueError as error:
-            raise FleetError(f"{error}; a version is X.Y.Z, `{LIVE}` or `{NOTHING}`") from error
         with self._database.changing_plans() as connection:
             self._require(connection, device, group)
-            if version not in (LIVE, NOTHING):
-                recorded = (
-                    select(releases.c.name).where(releases.c.name == name, releases.c.version == version).limit(1)
-                )
-                if connection.execute(recorded).one_or_none() is None:
-                    raise no_such_release(name, version)
-            connection.execute(delete(assignments).where(*_key(name, device, group)))
-            values = {"device": device, "group_name": group, "name": name, "version": version}
-            connection.execute(insert(assignments).values(values))
+            assign(connection, name, version, device=device, group=group)
 
     def withdraw(self, name: str, *, device: str | None = None, group: str | None = None) -> bool:
         """Takes an assignment back. What a device runs by it stays, unless another assignment says otherwise.
@@ -119,8 +111,34 @@ class Assignments:
             raise FleetError("name a device or a group, one of them")
         if group is not None:
             require_group(connection, group)
-        elif connection.execute(select(devices.c.id).where(devices.c.id == device)).one_or_none() is None:
-            raise no_such_device(str(device))
+        if device is not None:
+            require_device(connection, device)
+
+
+def assign(
+    connection: Connection, name: str, version: str, *, device: str | None = None, group: str | None = None
+) -> None:
+    """As of `Assignments.assign`, in a transaction, of a device or group that there is.
+
+    Raises:
+        NoSuchRelease, FleetError: as of `Assignments.assign`.
+    """
+    pinned = version not in (LIVE, NOTHING)
+    try:
+        checked_component_name(name)
+        if pinned:
+            checked_version(version)
+    except ValueError as error:
+        raise FleetError(str(error)) from error
+    if pinned:
+        recorded = select(releases.c.name).where(releases.c.name == name, releases.c.version == version).limit(1)
+        if connection.execute(recorded).one_or_none() is None:
+            raise no_such_release(name, version)
+    names = set(connection.execute(select(assignments.c.name).distinct()).scalars())
+    if len(names | {name}) > MOST_MODELS:
+        raise FleetError(f"a fleet has {MOST_MODELS} components at most, as a device's twin has")
+    connection.execute(delete(assignments).where(*_key(name, device, group)))
+    connection.execute(insert(assignments).values(device=device, group_name=group, name=name, version=version))
 
 
 def all_assignments(connection: Connection) -> list[Assignment]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from fleet.devices import DEFAULT_COMPONENT
+from fleet.assignments import DEFAULT_COMPONENT
 from fleet.fleet import Fleet
 from fleet.folder_models import EveryModel, LiveModel
 from fleet.following import Following

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import re
 import secrets
 import threading
 import time
@@ -14,22 +13,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
 
+from fleet.assignments import DEFAULT_COMPONENT, LIVE, assign
 from fleet.errors import DeviceTaken, FleetError
+from fleet.identities import checked_identity, has_device, no_such_device
 from fleet.store.database import Database
-from fleet.store.tables import assignments, devices, memberships
-from fleet.twin_store import new_etag, no_such_device
+from fleet.store.tables import devices, memberships
+from fleet.twin_store import new_etag
 from models.components.component import TARGETS, Target
 
-DEFAULT_COMPONENT = "model"
-"""The name of the component that a device follows and that a server makes of models, unless told otherwise."""
-LIVE = "live"
-"""The version of an assignment that follows rollouts."""
-NOTHING = "nothing"
-"""The version of an assignment by which a device is to run no component of that name."""
 SEEN_EVERY_SECONDS = 30.0
 """How often it is written when devices were seen."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NO_TOKEN = bytes(32)
 """What the token of a device that is not there is held against."""
 
@@ -93,14 +87,14 @@ class Devices:
             its token, 256 bits in 43 characters of URL-safe base64. It is told here alone: a digest of it is kept.
 
         Raises:
-            FleetError: the name cannot be one.
+            FleetError: the name cannot be one, or `follow` cannot be a component's.
             DeviceTaken: there is a device of this name.
             StoreUnusable: the database does not answer.
         """
         checked_identity(device, "device")
         token = secrets.token_urlsafe(32)
         with self._database.changing_plans() as connection:
-            if connection.execute(select(devices.c.id).where(devices.c.id == device)).one_or_none() is not None:
+            if has_device(connection, device):
                 raise DeviceTaken(f"there is a device {device}: choose another name, or remove that one first")
             connection.execute(
                 insert(devices).values(
@@ -116,7 +110,7 @@ class Devices:
                 )
             )
             if follow is not None:
-                connection.execute(insert(assignments).values(device=device, name=follow, version=LIVE))
+                assign(connection, follow, LIVE, device=device)
         return token
 
     def remove(self, device: str) -> None:
@@ -223,23 +217,6 @@ class Devices:
             with self._lock:
                 self._seen = seen | self._seen
             raise
-
-
-def checked_identity(name: str, what: str) -> str:
-    """The name of a device or a group, if it can be one.
-
-    Args:
-        what: "device" or "group", for the error.
-
-    Raises:
-        FleetError: it cannot.
-    """
-    if not _NAME.fullmatch(name):
-        raise FleetError(
-            f"{ascii(name)[:140]} cannot name a {what}: letters, digits, `.`, `_` and `-` can, 128 at most, a letter "
-            "or a digit first"
-        )
-    return name
 
 
 def _digest(token: str) -> bytes:

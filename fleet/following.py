@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from fleet.devices import LIVE
+from fleet.assignments import LIVE
 from fleet.errors import FleetError
 from fleet.fleet import Fleet
 from fleet.packing import ModelChanged, Packer

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import delete, insert, select
 
-from fleet.devices import checked_identity
-from fleet.errors import DeviceTaken, NoSuchGroup
+from fleet.errors import DeviceTaken
+from fleet.identities import checked_identity, has_group, no_such_group, require_device, require_group
 from fleet.store.database import Database
-from fleet.store.tables import devices, groups, memberships
-from fleet.twin_store import no_such_device
+from fleet.store.tables import groups, memberships
 
 
 class Groups:
@@ -35,7 +34,7 @@ class Groups:
         """
         checked_identity(group, "group")
         with self._database.changing_plans() as connection:
-            if connection.execute(select(groups.c.name).where(groups.c.name == group)).one_or_none() is not None:
+            if has_group(connection, group):
                 raise DeviceTaken(f"there is a group {group}")
             connection.execute(insert(groups).values(name=group, created=self._clock()))
 
@@ -48,7 +47,7 @@ class Groups:
         """
         with self._database.changing_plans() as connection:
             if connection.execute(delete(groups).where(groups.c.name == group)).rowcount == 0:
-                raise _no_such_group(group)
+                raise no_such_group(group)
 
     def all(self) -> dict[str, list[str]]:
         """The devices of each group, both sorted.
@@ -78,8 +77,7 @@ class Groups:
                 connection.execute(select(memberships.c.device).where(memberships.c.group_name == group)).scalars()
             )
             for device in dict.fromkeys(members):
-                if connection.execute(select(devices.c.id).where(devices.c.id == device)).one_or_none() is None:
-                    raise no_such_device(device)
+                require_device(connection, device)
                 if device not in there:
                     connection.execute(insert(memberships).values(group_name=group, device=device))
 
@@ -96,17 +94,3 @@ class Groups:
                 memberships.c.group_name == group, memberships.c.device.in_(list(members))
             )
             connection.execute(leaving)
-
-
-def require_group(connection: Connection, group: str) -> None:
-    """Raises where there is no such group.
-
-    Raises:
-        NoSuchGroup: as it says.
-    """
-    if connection.execute(select(groups.c.name).where(groups.c.name == group)).one_or_none() is None:
-        raise _no_such_group(group)
-
-
-def _no_such_group(group: str) -> NoSuchGroup:
-    return NoSuchGroup(f"there is no group {ascii(group)[:140]}; `hotswap fleet list` shows those that there are")

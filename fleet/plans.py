@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
-from fleet.assignments import effective_assignments
-from fleet.devices import DEFAULT_COMPONENT, LIVE, NOTHING
+from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING, effective_assignments
 from fleet.releases import Release, all_releases
 from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, version_for
 from fleet.store.tables import devices, memberships, reached, rollouts
@@ -56,8 +55,8 @@ class Plans:
         targets: of each device, as it was added.
         members: the devices of each group.
         assigned: the version (`X.Y.Z`, `live`, `nothing`) of each component for each device.
-        releases: by name, version and target.
-        rollouts: the earliest first.
+        releases: by name, version and target; those that are assigned or rolled out.
+        rollouts: the earliest first; without those that a later one for all devices has made meaningless.
         reached: the devices that each rollout, by its number, came to; with whether they are forgiven.
     """
 
@@ -78,7 +77,8 @@ class Plans:
             release = self.releases.get((rollout.name, rollout.version, outcomes.target(device, added)))
             if release is not None:
                 outcome = outcomes.of(device, release.sha256)
-                found.append(Follower(device, outcome, device in came_to, came_to.get(device, False)))
+                has_it = rollout.state == "done" or device in came_to
+                found.append(Follower(device, outcome, has_it, came_to.get(device, False)))
         return found
 
     def in_scope(self, device: str, rollout: Rollout) -> bool:
@@ -133,17 +133,35 @@ def load_plans(connection: Connection) -> Plans:
     came_to: dict[int, dict[str, bool]] = {}
     for row in connection.execute(select(reached)):
         came_to.setdefault(row.rollout, {})[row.device] = row.forgiven
+    assigned = effective_assignments(connection)
+    current = _current_rollouts(connection)
+    versions = {version for of in assigned.values() for version in of.values()} | {each.version for each in current}
     return Plans(
         targets={
             row.id: row.target
             for row in connection.execute(select(devices.c.id, devices.c.target).order_by(devices.c.id))
         },
         members={name: frozenset(them) for name, them in members.items()},
-        assigned=effective_assignments(connection),
-        releases={(each.name, each.version, each.target): each for each in all_releases(connection)},
-        rollouts=tuple(all_rollouts(connection)),
+        assigned=assigned,
+        releases={
+            (each.name, each.version, each.target): each
+            for each in all_releases(connection)
+            if each.version in versions
+        },
+        rollouts=current,
         reached=came_to,
     )
+
+
+def _current_rollouts(connection: Connection) -> tuple[Rollout, ...]:
+    later = rollouts.alias()
+    last_for_all = (
+        select(func.coalesce(func.max(later.c.id), 0))
+        .where(later.c.name == rollouts.c.name, later.c.state == "done", later.c.group_name.is_(None))
+        .scalar_subquery()
+    )
+    query = select(rollouts).where(rollouts.c.id >= last_for_all).order_by(rollouts.c.id)
+    return tuple(_rollout(row) for row in connection.execute(query))
 
 
 def all_rollouts(connection: Connection, name: str | None = None) -> list[Rollout]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, delete, insert, select, true, update
 
 from fleet.errors import NoSuchDevice, TwinChanged
 from fleet.plans import Outcomes, Plans, load_plans
 from fleet.rollout_records import save_rollout
-from fleet.rollouts import next_move
+from fleet.rollouts import Move, at_this_hour, next_move
 from fleet.store.database import Database, count_change, plans_version
-from fleet.store.tables import devices, reached, rollouts
+from fleet.store.tables import devices, reached, rollouts, settings
 from fleet.twin_store import TwinStore
 from models.components.component import Target
 
 _TRIES = 5
+_AWAKE, _AWAKE_SECONDS = "awake", 60.0
+"""Whoever takes rollouts on writes so; after a minute without it they slept."""
 _LOOK_EVERY_SECONDS = 60.0
 """How often twins are looked at although no plan changed: somebody else may have written into them."""
 
@@ -74,20 +76,18 @@ class Rolling:
         """Takes rollouts as far as they may go now; the plans that hold then, and their number."""
         with self._database.deciding() as connection:
             plans = load_plans(connection)
-            changed = False
-            for rollout in plans.rollouts:
-                current = rollout
-                while True:
+            running = [each for each in plans.rollouts if each.state == "running"]
+            asleep = _seconds_asleep(connection, now) if running else 0.0
+            for rollout in running:
+                current = at_this_hour(rollout, asleep, now)
+                move = next_move(current, plans.followers(current, outcomes), now)
+                while move.reach or move.rollout is not current:
+                    _reach(connection, move, now)
+                    plans, current = plans.after(move), move.rollout
                     move = next_move(current, plans.followers(current, outcomes), now)
-                    if not move.reach and move.rollout is current:
-                        break
-                    for device in move.reach:
-                        row = {"rollout": current.id, "device": device, "since": now, "forgiven": False}
-                        connection.execute(insert(reached).values(row))
-                    save_rollout(connection, move.rollout)
-                    plans, current, changed = plans.after(move), move.rollout, True
-            if changed:
-                count_change(connection)
+                if current != rollout:
+                    save_rollout(connection, current)
+                    count_change(connection)
             return plans, plans_version(connection)
 
     def _write(self, plans: Plans, outcomes: Outcomes) -> tuple[int, bool]:
@@ -105,6 +105,33 @@ class Rolling:
             except (TwinChanged, NoSuchDevice):
                 missed = True
         return written, missed
+
+
+def _reach(connection: Connection, move: Move, now: float) -> None:
+    rows = [{"rollout": move.rollout.id, "device": each, "since": now, "forgiven": False} for each in move.reach]
+    if rows:
+        connection.execute(insert(reached), rows)
+    if move.rollout.state == "done":
+        # All who follow have it now: who had which one before tells nothing any more.
+        before = select(rollouts.c.id).where(
+            rollouts.c.name == move.rollout.name,
+            rollouts.c.id < move.rollout.id,
+            true() if move.rollout.group is None else rollouts.c.group_name == move.rollout.group,
+        )
+        connection.execute(delete(reached).where(reached.c.rollout.in_(before)))
+
+
+def _seconds_asleep(connection: Connection, now: float) -> float:
+    """How long nobody took rollouts on; 0 where somebody did all the time."""
+    query = select(settings.c.value).where(settings.c.key == _AWAKE)
+    told = connection.execute(query).scalar_one_or_none()
+    if told is None:
+        connection.execute(insert(settings).values(key=_AWAKE, value=repr(now)))
+        return 0.0
+    gap = now - float(told)
+    if not 0 <= gap < _AWAKE_SECONDS / 6:
+        connection.execute(update(settings).where(settings.c.key == _AWAKE).values(value=repr(now)))
+    return gap if gap > _AWAKE_SECONDS else 0.0
 
 
 def targets_of(database: Database, twins: TwinStore) -> dict[str, Target]:

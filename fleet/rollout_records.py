@@ -11,7 +11,7 @@ from typing import cast
 from sqlalchemy import Connection, insert, select, update
 
 from fleet.errors import NoSuchRelease, NoSuchRollout
-from fleet.groups import require_group
+from fleet.identities import require_group
 from fleet.plans import Outcomes, all_rollouts, load_plans
 from fleet.releases import all_releases, no_such_release, version_order
 from fleet.rollouts import Follower, Plan, Rollout, RolloutState, resumed, superseded

@@ -61,7 +61,7 @@ class Rollout:
         plan: how it goes.
         state: what became of it.
         step: the index into `plan.shares` that it has come to.
-        since: when that step began, or when it was gone on with; seconds since 1970.
+        since: from when the pause counts: when it came to a device last, or was gone on with; seconds since 1970.
         started: when it began.
         note: why it halted or was superseded, one line; "" while it is running or done.
     """
@@ -135,8 +135,8 @@ def next_move(rollout: Rollout, followers: Sequence[Follower], now: float) -> Mo
         return Move((), replace(rollout, state="halted", note=note))
     reach = _waiting(rollout, followers)[: _room(rollout, followers)]
     if reach:
-        # Of this step: it began, or devices were added since.
-        return Move(reach, rollout)
+        # Of this step: it began, or devices were added since, who have the same time to say how they do.
+        return Move(reach, replace(rollout, since=now))
     if over or (rollout.plan.pause is None and not silent):
         return Move((), _further(rollout, now))
     return Move((), rollout)
@@ -167,6 +167,17 @@ def _waiting(rollout: Rollout, followers: Iterable[Follower]) -> tuple[str, ...]
 def turn(device: str, name: str, version: str) -> bytes:
     """By what devices are sorted: a digest, so that no device comes first with every release."""
     return hashlib.sha256(f"{device}\0{name}\0{version}".encode()).digest()
+
+
+def at_this_hour(rollout: Rollout, asleep: float, now: float) -> Rollout:
+    """A running rollout after nobody took it on for a while: devices could not report, and the pause did not pass.
+
+    Args:
+        asleep: seconds; 0 where it was taken on all the time.
+        now: seconds since 1970; where a clock was set back, the pause begins anew.
+    """
+    since = min(now, rollout.since + asleep)
+    return rollout if since == rollout.since else replace(rollout, since=since)
 
 
 def resumed(rollout: Rollout, now: float) -> Rollout:

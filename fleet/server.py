@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet.addresses import BucketAddresses, OwnAddresses, ShelfAddresses
-from fleet.application import Addressing, application
+from fleet.allowance import Allowance
+from fleet.application import Addressing, Calls, application, report_bodies
 from fleet.archives import Shelf
 from fleet.bringing import Bringing
 from fleet.polls import Polls
@@ -86,7 +87,7 @@ async def _serve_on(
         polls = Polls(fleet.devices.heads, threads)
         own = OwnAddresses(await asyncio.to_thread(fleet.url_key))
         addressing = Addressing(ShelfAddresses(own, BucketAddresses(bringing.storage)), own, config.public_url)
-        answering = application(
+        calls = Calls(
             fleet,
             polls,
             Shelf(fleet.releases, config.shelf),
@@ -95,8 +96,10 @@ async def _serve_on(
             bringing.counted,
             threads,
             bringing.troubles,
+            Allowance(),
+            report_bodies(threads),
         )
-        http = http_server(answering, config.access, config.finish)
+        http = http_server(application(calls), config.access, config.finish)
         rounds = Rounds(fleet, bringing.say, bringing.troubles)
         http_task = asyncio.create_task(http.serve(sockets=[listening]))
         rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, threads))

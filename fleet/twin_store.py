@@ -10,7 +10,8 @@ from typing import Protocol
 
 from sqlalchemy import RowMapping, select, update
 
-from fleet.errors import NoSuchDevice, TwinChanged
+from fleet.errors import TwinChanged
+from fleet.identities import no_such_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices
 from models.components.twin import DesiredModel, Reported, Twin
@@ -139,8 +140,7 @@ class SqlTwins:
         with self._database.writing() as connection:
             row = connection.execute(change).mappings().one_or_none()
             if row is None:
-                if connection.execute(select(devices.c.id).where(devices.c.id == device)).one_or_none() is None:
-                    raise no_such_device(device)
+                require_device(connection, device)
                 raise TwinChanged(f"the twin of {device} was changed since it was read")
             return _twin(row)
 
@@ -166,11 +166,6 @@ class SqlTwins:
 def new_etag() -> str:
     """Another one each time: 32 hexadecimal digits."""
     return secrets.token_hex(16)
-
-
-def no_such_device(device: str) -> NoSuchDevice:
-    """The error, with the name printable."""
-    return NoSuchDevice(f"there is no device {ascii(device)[:140]}; `hotswap fleet list` shows those that there are")
 
 
 def _models_text(models: tuple[DesiredModel, ...]) -> str:

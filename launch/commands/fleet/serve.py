@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from beam_pipeline.option_table import JobOptions
+from fleet.assignments import DEFAULT_COMPONENT
 from fleet.bringing import Bringing, BringingConfig
-from fleet.devices import DEFAULT_COMPONENT
 from fleet.fleet import Fleet
 from fleet.packing import Recipe
 from fleet.public_address import read_public_url
