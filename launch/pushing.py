@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fleet.devices import LIVE
+from fleet.assignments import LIVE
 from fleet.fleet import Fleet
 from fleet.releases import Release
 from fleet.rollout_records import RolloutStatus
@@ -169,9 +169,7 @@ def say_pushed(pushed: Pushed, statuses: Mapping[int, RolloutStatus], waiting: M
     for name, devices in waiting.items():
         named = ", ".join(devices[:_NAMED]) + (f" and {len(devices) - _NAMED:,} more" if len(devices) > _NAMED else "")
         say(f"note: there is no archive of {name} for what {named} runs on; package it for that, too", stderr=True)
-    say(
-        f"what {pushed.changed:,} devices are to run is changed" if pushed.changed else "no device is told anything new"
-    )
+    say(changed_in_words(pushed.changed))
 
 
 def _say_rollout(rollout: Rollout, status: RolloutStatus | None) -> None:

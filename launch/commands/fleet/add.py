@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from fleet.devices import DEFAULT_COMPONENT, LIVE, checked_identity
+from fleet.assignments import DEFAULT_COMPONENT, LIVE
 from fleet.errors import DeviceTaken, NoSuchDevice
 from fleet.fleet import Fleet
+from fleet.identities import checked_identity
 from launch.command_line import OK, CommandRefused
 from launch.device_options import TargetDevice
 from launch.fleet_arguments import Database, open_fleet

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fleet.devices import DEFAULT_COMPONENT, LIVE, NOTHING, checked_identity
+from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING
 from fleet.fleet import Fleet
+from fleet.identities import checked_identity
 from launch.command_line import OK, CommandRefused
 from launch.fleet_arguments import Database, open_fleet
 from launch.fleet_report import changed_in_words

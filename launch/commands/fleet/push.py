@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fleet.devices import DEFAULT_COMPONENT
+from fleet.assignments import DEFAULT_COMPONENT
 from fleet.errors import NoSuchRelease
 from fleet.fleet import Fleet
 from fleet.packing import Recipe
