@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
-from fleet.devices import DEFAULT_COMPONENT, LIVE, NOTHING, checked_identity
+from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING
 from fleet.fleet import Fleet
+from fleet.identities import checked_identity
 from launch.command_line import OK, CommandRefused
 from launch.fleet_arguments import Database, open_fleet
+from launch.fleet_report import changed_in_words
 from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_of
 from launch.model_arguments import AsJson
 from launch.model_report import print_json
@@ -94,7 +96,7 @@ def assign(
     for way, groups in (("in", joined), ("not in", left)):
         if groups:
             say(f"{subjects.title}: {way} {', '.join(groups)} from now on")
-    say(f"what {written:,} devices are to run is changed" if written else "no device is to run anything else now")
+    say(changed_in_words(written))
     return OK
 
 
