@@ -19,6 +19,15 @@ Database = Annotated[
     typer.Option(metavar="URL", help="The fleet's: a file (SQLite), sqlite:///FILE, or postgresql://HOST/NAME."),
 ]
 
+Shelf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        help="Where components go, kept for the next time: a folder (NAME.shelf beside the database), or gs://, s3://, "
+        "az://.",
+    ),
+]
+
 
 def open_fleet(database: str, *, make: bool = False) -> Fleet:
     """The fleet of `--database`, to be closed.
