@@ -17,7 +17,7 @@ from models.reference import sha256_of
 from tests.component_files import component
 from tests.fleet.running_fleet import RunningFleet, running_fleet
 from tests.launch.commands.hotswap_command import Command
-from tests.launch.tiny_models import tiny_keras, tiny_onnx
+from tests.launch.tiny_models import tiny_onnx
 from tests.models.signatures.makers import Maker
 from tests.models.storage.other_buckets import azure_container, s3_bucket
 from tests.serving.certificates import Authority
@@ -194,8 +194,7 @@ def test_a_shelf_in_a_bucket_is_read_by_addresses_of_the_bucket_s_own(
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_whoever_is_ended_while_it_packages_goes_on_the_next_time(tmp_path: Path, how: int) -> None:
-    (tmp_path / "models").mkdir()
-    tiny_keras(tmp_path / "models" / "a.keras")
+    tiny_onnx(tmp_path / "models" / "a.onnx")
     with running_fleet(tmp_path) as server:
         device = Device(server)
         server.said(r"^vetting ")
