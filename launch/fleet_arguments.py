@@ -20,6 +20,21 @@ Database = Annotated[
 ]
 
 
+def _place(asked: str | None) -> str | None:
+    return None if asked is None else read_shelf(asked)
+
+
+Shelf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        callback=_place,
+        help="Where components go, kept for the next time: a folder (NAME.shelf beside the database), or gs://, s3://, "
+        "az://.",
+    ),
+]
+
+
 def open_fleet(database: str, *, make: bool = False) -> Fleet:
     """The fleet of `--database`, to be closed.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,8 @@ class Releasing:
 
     def _vetted(self, model: str) -> tuple[ModelReference, str]:
         """Which bytes are at an address, and what their model is called."""
+        with closing(self._storage.open(model)):  # vetting does not tell a file that is not there from a failure
+            pass
         with working(self._stderr, f"vetting {model}"), self._vetting(self._recipe.engine) as vetter:
             vetted = vetter.vet(model)
         return ModelReference(model, vetted.reference.sha256), vetted.name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
@@ -13,21 +12,19 @@ from fleet.identities import checked_identity
 from launch.command_line import OK, CommandRefused
 from launch.fleet_arguments import Database, open_fleet
 from launch.fleet_report import changed_in_words
-from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_of
+from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_of, taking_long
 from launch.model_arguments import AsJson
 from launch.model_report import print_json
-from launch.printing import PlainConsole, say
-from launch.waiting import working
+from launch.printing import say
+from launch.pushing import left_waiting, say_left_waiting
 
-_MANY = 100
-"""Devices that take no second."""
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def assign(
     database: Database,
-    device: Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help="The devices.")] = None,
+    device: Annotated[list[str] | None, typer.Argument(metavar="DEVICE", help="The devices.")] = None,
     group: Groups = None,
     all_devices: AllDevices = False,
     model: Annotated[
@@ -72,13 +69,14 @@ def assign(
         subjects = subjects_of(fleet, device or (), group or (), all_devices)
         subjects_of(fleet, (), left, all_devices=False)
         if assigns:
-            with _taking_long(subjects):
+            with taking_long(len(subjects.devices), "assigning to"):
                 _assign(fleet, subjects, named, None if withdraw else version or LIVE)
         for name in joined:
             join(fleet, name, subjects.devices)
         for name in left:
             fleet.groups.remove_members(name, subjects.devices)
         written = fleet.advance()
+        waiting = left_waiting(fleet, (), [(named, version)]) if version else {}
     if as_json:
         told = {
             "devices": list(subjects.devices),
@@ -87,6 +85,7 @@ def assign(
             "version": None if withdraw or not assigns else version or LIVE,
             "joined": joined,
             "left": left,
+            "without_archive": waiting,
             "changed": written,
         }
         print_json(told)
@@ -96,6 +95,7 @@ def assign(
     for way, groups in (("in", joined), ("not in", left)):
         if groups:
             say(f"{subjects.title}: {way} {', '.join(groups)} from now on")
+    say_left_waiting(waiting)
     say(changed_in_words(written))
     return OK
 
@@ -108,11 +108,6 @@ def _assign(fleet: Fleet, subjects: Subjects, name: str, version: str | None) ->
             fleet.assignments.withdraw(name, **each)
         else:
             fleet.assignments.assign(name, version, **each)
-
-
-def _taking_long(subjects: Subjects) -> AbstractContextManager[None]:
-    count = len(subjects.devices)
-    return working(PlainConsole(stderr=True), f"assigning to {count:,} devices") if count > _MANY else nullcontext()
 
 
 def _assigned(name: str, version: str | None) -> str:

@@ -18,8 +18,8 @@ from fleet.rollouts import Rollout
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandRefused
 from launch.device_options import EngineOfDevices
-from launch.fleet_arguments import Database, open_fleet, shelf_of
-from launch.fleet_subjects import subjects_of
+from launch.fleet_arguments import Database, Shelf, open_fleet, shelf_of
+from launch.fleet_subjects import subjects_of, taking_long
 from launch.job_flags import with_job_flags
 from launch.model_arguments import AsJson
 from launch.model_files import find_models
@@ -42,7 +42,7 @@ def push(
     what: Annotated[
         list[str],
         typer.Argument(
-            metavar="WHAT...",
+            metavar="WHAT",
             help="NAME or NAME@VERSION on record; a COMPONENT.zip; a model file; with --latest or --all a folder or "
             "pattern of them.",
         ),
@@ -72,10 +72,7 @@ def push(
     halt_now: Annotated[bool, typer.Option("--halt-now", help="NAME's rollout reaches no device more.")] = False,
     back: Annotated[bool, typer.Option("--back", help="NAME's release before is rolled out.")] = False,
     name: Annotated[str, typer.Option(help="Of the component that is made of a model file.")] = DEFAULT_COMPONENT,
-    shelf: Annotated[
-        str | None,
-        typer.Option(metavar="PLACE", help="Where components go, kept for the next time: a folder, or a bucket's."),
-    ] = None,
+    shelf: Shelf = None,
     engine: Annotated[
         EngineOfDevices, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
     ] = EngineOfDevices.ONNX,
@@ -115,10 +112,12 @@ def push(
                 recipe = Recipe(shelf_of(fleet, database, shelf), engine.value, quantization, signer, signed_by)
                 return Releasing(fleet, any_storage(), PlainConsole(stderr=True), recipe, job)
 
-            pushed = begin(fleet, _releases(fleet, making, what, name, latest, every), whom, plan)
+            releases = _releases(fleet, making, what, name, latest, every)
+            with taking_long(len(fleet.devices.all()), "beginning with"):
+                pushed = begin(fleet, releases, whom, plan)
         pushed.changed = fleet.advance()
         statuses = {each.rollout.id: each for each in fleet.rollouts.status()}
-        waiting = left_waiting(fleet, pushed)
+        waiting = left_waiting(fleet, pushed.rollouts, [(name, version) for _, name, version in pushed.pinned])
     print_json(pushed_as_json(pushed, statuses, waiting)) if as_json else say_pushed(pushed, statuses, waiting)
     return OK
 

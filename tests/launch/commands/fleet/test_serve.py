@@ -210,7 +210,7 @@ def test_whoever_is_ended_while_it_packages_goes_on_the_next_time(tmp_path: Path
     ("options", "told"),
     [
         (["--host", "0.0.0.0"], "--tls-cert"),
-        (["--database", "postgresql://u:secret@127.0.0.1/none"], "--shelf"),
+        (["--database", "postgresql://u:secret@127.0.0.1:1/none"], "127.0.0.1"),
         (["--database", "mysql://u:secret@127.0.0.1/none"], "--database takes"),
         (["--rollout", "50,20"], "10,50,100"),
         (["--rollout", "all"], "10,50,100"),
