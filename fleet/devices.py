@@ -8,7 +8,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
@@ -45,6 +45,19 @@ class Device:
     created: float
     last_seen: float | None
     groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is asked of a device at each poll.
+
+    Attributes:
+        token_sha256: the digest of its token, 32 bytes.
+        etag: of what it is to run.
+    """
+
+    token_sha256: bytes
+    etag: str
 
 
 class Devices:
@@ -138,6 +151,16 @@ class Devices:
             kept = connection.execute(query).scalar_one_or_none()
         same = hmac.compare_digest(_digest(token), kept or _NO_TOKEN)
         return same and kept is not None
+
+    def heads(self, names: Collection[str]) -> dict[str, Head]:
+        """What a poll needs of devices, by one query; those that there are not are left out.
+
+        Raises:
+            StoreUnusable: as of `add`.
+        """
+        query = select(devices.c.id, devices.c.token_sha256, devices.c.etag).where(devices.c.id.in_(names))
+        with self._database.reading() as connection:
+            return {row.id: Head(bytes(row.token_sha256), row.etag) for row in connection.execute(query)}
 
     def all(self) -> list[Device]:
         """Every device, sorted by name.

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, Row, func, select
 
-from fleet.assignments import LIVE, NOTHING, effective_assignments
+from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING, effective_assignments
 from fleet.releases import Release, all_releases
 from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, version_for
 from fleet.store.tables import devices, memberships, reached, rollouts
@@ -98,7 +98,9 @@ class Plans:
         """What a device is to run: its twin as it is, but for the components that are assigned to it."""
         target = outcomes.target(twin.device, self.targets[twin.device])
         wanted = twin
-        for name, version in sorted(self.assigned.get(twin.device, {}).items()):
+        assigned = self.assigned.get(twin.device, {})
+        # What follows a folder's live model leads: the device's `current` is the first.
+        for name, version in sorted(assigned.items(), key=lambda each: (each[0] != DEFAULT_COMPONENT, each[0])):
             if version == NOTHING:
                 wanted = replace(wanted, models=tuple(each for each in wanted.models if each.name != name))
                 continue

@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, get_args
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,7 +15,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.device_options import EngineOfDevices, TargetDevice
 from launch.job_flags import with_job_flags
+from launch.model_files import find_models
 from launch.printing import PlainConsole, say
 from launch.quantizing import (
     Calibration,
@@ -29,12 +30,10 @@ from launch.quantizing import (
 from launch.signing import Certificates, SignKey, signer_of
 from launch.waiting import asking, working
 from models.artefacts import EngineChoice
-from models.components.component import TARGETS, Target
+from models.components.component import Target
 from models.errors import ModelRejected, QuantizedOtherwise, one_line
-from models.model_files import MODEL_SUFFIXES
 from models.releasing.packaging import (
     Compiled,
-    DeviceEngine,
     Order,
     Packaged,
     compile_for_devices,
@@ -44,32 +43,12 @@ from models.releasing.packaging import (
 )
 from models.releasing.quantized import Telling
 from models.releasing.shelf import Shelved, missing, put_once
-from models.signatures.beside import list_models
-from models.storage import Told, newest_first
-from models.storage.errors import StorageUnavailable
+from models.storage import Told
 from models.storage.schemes import AnyStorage
 from models.vetting.session import vetting
 
 _VETTING = ("max_batch_size", "max_values", "require_confinement")
 app = typer.Typer(add_completion=False)
-
-
-class _Engine(StrEnum):
-    """What executes the model on the device."""
-
-    ONNX = "onnx"
-    OPENVINO = "openvino"
-    AUTO = "auto"
-
-
-class _Target(StrEnum):
-    """The device."""
-
-    X86_64 = "linux-x86_64"
-    AARCH64 = "linux-aarch64"
-
-
-assert tuple(_Target) == TARGETS and tuple(_Engine) == get_args(DeviceEngine)
 
 
 @app.command()
@@ -85,11 +64,11 @@ def package(
     name: Annotated[str | None, typer.Option(help="The component's name; else the model's.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every valid model of a folder or pattern.")] = False,
     target: Annotated[
-        list[_Target] | None, typer.Option(help=f"What it is made for ({_Target.X86_64}); repeatable.")
+        list[TargetDevice] | None, typer.Option(help=f"What it is made for ({TargetDevice.X86_64}); repeatable.")
     ] = None,
     engine: Annotated[
-        _Engine, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
-    ] = _Engine.ONNX,
+        EngineOfDevices, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
+    ] = EngineOfDevices.ONNX,
     precision: Annotated[
         NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
     ] = NumberPrecision.FP32,
@@ -107,7 +86,7 @@ def package(
     stderr = PlainConsole(stderr=True)
     storage = any_storage()
     where = read_shelf(destination)
-    targets: list[Target] = [each.value for each in dict.fromkeys(target or [_Target.X86_64])]
+    targets: list[Target] = [each.value for each in dict.fromkeys(target or [TargetDevice.X86_64])]
     order = Order(
         version,
         tuple(targets),
@@ -117,7 +96,7 @@ def package(
     )
     if every and name is not None:
         raise CommandRefused("--name goes with one model, not with --all")
-    found = _found(storage, model, every)
+    found = find_models(storage, model, every)
     with tempfile.TemporaryDirectory(prefix="hotswap-package-") as folder:
         try:
             compiled = _compiled(storage, stderr, found, Path(folder), order, job, every)
@@ -130,29 +109,6 @@ def package(
         except OSError as error:
             raise CommandFailed(f"nothing was packaged: {one_line(error)}") from error
     return OK
-
-
-def _found(storage: AnyStorage, model: str, every: bool) -> list[str]:
-    """The addresses of the models in question, the newest first.
-
-    Raises:
-        CommandRefused: there is none, or one is named where all are asked for.
-    """
-    is_folder = model.endswith("/") or ("://" not in model and Path(model).is_dir())
-    if not is_folder and not any(character in model for character in "*?["):
-        if every:
-            raise CommandRefused(f"{model} is no folder; --all takes a folder, or a pattern in quotes")
-        return [model]
-    pattern = f"{model.rstrip('/')}/*" if is_folder else model
-    try:
-        with asking(pattern):
-            files = newest_first(list_models(storage, pattern))
-    except StorageUnavailable as error:
-        raise CommandRefused(str(error)) from error
-    found = [file.uri for file in files if not is_folder or PurePosixPath(file.uri).suffix.lower() in MODEL_SUFFIXES]
-    if not found:
-        raise CommandRefused(f"there is no model file in {model}")
-    return found
 
 
 def _compiled(

@@ -31,6 +31,7 @@ DATA_FILES = (
     "launch/dataflow/container/Dockerfile",
     "serving/messages/published.binpb",
     "serving/over_http/openapi.json",
+    "fleet/openapi.json",
 )
 IMPORTS = Path(__file__).with_name("import_models.py")
 VETS_AND_ANSWERS = Path(__file__).with_name("vet_and_answer.py")

@@ -1,0 +1,84 @@
+"""The arguments that the verbs about a fleet have in common, and how they open it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fleet.errors import StoreUnusable
+from fleet.fleet import Fleet
+from fleet.settings import default_shelf
+from fleet.store.database import database_url
+from launch.command_line import CommandRefused
+from models.releasing.packaging import read_shelf
+
+Database = Annotated[
+    str,
+    typer.Option(metavar="URL", help="The fleet's: a file (SQLite), sqlite:///FILE, or postgresql://HOST/NAME."),
+]
+
+
+def _place(asked: str | None) -> str | None:
+    return None if asked is None else read_shelf(asked)
+
+
+Shelf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        callback=_place,
+        help="Where components go, kept for the next time: a folder (NAME.shelf beside the database), or gs://, s3://, "
+        "az://.",
+    ),
+]
+
+
+def open_fleet(database: str, *, make: bool = False) -> Fleet:
+    """The fleet of `--database`, to be closed.
+
+    Args:
+        database: as `Fleet` takes it.
+        make: whether a file that is not there is made; else it is a slip of the pen.
+
+    Raises:
+        CommandRefused: it is no address of a database, or there is no such file.
+        StoreUnusable: it cannot be opened.
+    """
+    try:
+        url = database_url(database)
+    except StoreUnusable as error:
+        raise CommandRefused(str(error)) from error
+    if not make and url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+        made = "`hotswap fleet add` and `hotswap fleet serve` make one"
+        raise CommandRefused(f"there is no database {url.database}; {made}")
+    return Fleet(database)
+
+
+def shelf_of(fleet: Fleet, database: str, asked: str | None) -> str:
+    """Where archives of components go: where it is asked for, which is kept; else where they went before.
+
+    Args:
+        fleet: whose they are.
+        database: its address.
+        asked: `--shelf`; None where it is not given.
+
+    Returns:
+        an absolute folder, or an address in a bucket.
+
+    Raises:
+        CommandRefused: nobody said so yet, and the database is no file beside which they could be.
+        ReleaseError: it is no place for them.
+        StoreUnusable: the database does not answer.
+    """
+    kept = fleet.settings.shelf()
+    place = asked or kept or default_shelf(database)
+    if place is None:
+        raise CommandRefused("say by --shelf where components go, once: a folder, gs://, s3:// or az://")
+    place = read_shelf(place)
+    if "://" not in place:
+        place = str(Path(place).absolute())
+    if place != kept:
+        fleet.settings.keep_shelf(place)
+    return place
