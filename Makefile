@@ -10,6 +10,8 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 DEMO_READY := $(VENV)/.demo-ready
 TESTS_READY := $(VENV)/.tests-ready
+AZURITE := .venv.azurite
+AZURITE_READY := $(AZURITE)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench zoo prism image-check messages lock wheels clean chosen-python
@@ -18,7 +20,7 @@ help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo "  PYTHON=python3.13 chooses the Python that .venv is made of, VENV=.venv.3.13 another folder for it"
 
-setup: $(TESTS_READY) ## install everything into .venv
+setup: $(TESTS_READY) $(AZURITE_READY) ## install everything into .venv, and Azurite into .venv.azurite
 
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check --progress-bar off
 PIP := $(BIN)/python $(PIP_INSTALL)
@@ -73,6 +75,16 @@ $(CLIENTS_READY): tests/serving/clients/requirements.txt $(TESTS_READY)
 	@$(call install_into,$(CLIENTS)/bin/python,-r $<)
 	@touch $@
 
+# Microsoft's stand-in of Azure Blob Storage. Without npm, or where that fails, the tests that need it are skipped.
+$(AZURITE_READY): $(addprefix tests/azurite/,package.json package-lock.json .npmrc)
+	@if ! command -v npm >/dev/null; then \
+		echo "== npm is not installed: without Azurite, tests of az:// are skipped"; \
+	else \
+		echo "== installing Azurite into $(AZURITE): some 200 MB, half a minute"; \
+		rm -rf $(AZURITE) && mkdir $(AZURITE) && cp $^ $(AZURITE) && (cd $(AZURITE) && npm ci --silent) && touch $@ \
+			|| echo "== npm did not do it: without Azurite, tests of az:// are skipped"; \
+	fi
+
 test: lint types unit ## run every check
 
 lint: $(TESTS_READY) ## style, format, and who may import whom
@@ -86,7 +98,7 @@ types: $(TESTS_READY) ## static types
 	@echo "== mypy"
 	@$(BIN)/mypy
 
-unit: $(TESTS_READY) $(CLIENTS_READY) ## the tests
+unit: $(TESTS_READY) $(CLIENTS_READY) $(AZURITE_READY) ## the tests
 	@echo "== pytest: about twenty minutes on two cores"
 	@$(BIN)/python -m pytest
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
+from fleet.errors import FleetError, ReleaseTaken, StoreUnusable, TwinChanged
 from launch.printing import say
 from models.errors import CacheUnusable, KeyUnusable, ReleaseError, TagMalformed, VettingFailed
 from models.storage.errors import InvalidAddress, NoCredentials, NotWritten, StorageUnavailable
@@ -18,7 +19,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 _REFUSED = (InvalidAddress, KeyUnusable, NoCredentials, PubSubRefused, ReleaseError, TagMalformed)
-_FAILED = (CacheUnusable, NotWritten, StorageUnavailable, VettingFailed)
+_FAILED = (CacheUnusable, NotWritten, ReleaseTaken, StorageUnavailable, StoreUnusable, TwinChanged, VettingFailed)
 
 
 class CommandRefused(typer.TyperException):
@@ -53,6 +54,8 @@ def run(app: typer.Typer, argv: Sequence[str] | None = None) -> int:
         return _told(str(error), USAGE_ERROR)
     except _FAILED as error:
         return _told(str(error), FAILED)
+    except FleetError as error:  # of the other kinds
+        return _told(str(error), USAGE_ERROR)
     except typer.TyperException as error:
         # Called without a command, a program of several has shown its help, and has nothing more to say.
         return _told(error.format_message() or "name a command", error.exit_code)

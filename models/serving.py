@@ -57,12 +57,17 @@ class ServingConfig:
     alone: bool = True
 
 
-class Serving:
-    """The watch, the vetter, the live models and their events, of one process and one configuration.
+class WatchedFolder:
+    """The watch of one model folder, its vetter and its events: all that tells which model is live, and holds none.
 
     Args:
-        config: which models are served, and how.
+        config: which models are followed, and how.
         storage: reaches them, and the registry.
+
+    Attributes:
+        events: what happened to models.
+        registry: what is known of them.
+        vetter: vets them.
 
     Raises:
         InvalidAddress: the registry's address can hold none.
@@ -73,17 +78,14 @@ class Serving:
     def __init__(self, config: ServingConfig, storage: AnyStorage) -> None:
         if config.require_confinement:
             require_confinement()
-        keep_freed_memory()
         self._config = config
         self._storage = storage
         self._watching = threading.Lock()
-        self._following = Following(config.poll_seconds)
-        self._waiting_since: float | None = None
         cache = ArtefactCache(Path(config.cache_folder) if config.cache_folder else default_cache_folder())
         cache.sweep()
         self.events = EventLog()
         objects = storage.objects(config.registry or str(cache.folder / REGISTRY_IN_CACHE))
-        self._registry = Registry(
+        self.registry = Registry(
             objects,
             config.model_pattern,
             Terms(config.engine, config.max_values, config.trusted_keys),
@@ -95,13 +97,10 @@ class Serving:
             config.engine,
             config.max_batch_size,
             # A registry in the cache would hold all compiled forms twice.
-            forms=self._registry.forms if config.registry else None,
+            forms=self.registry.forms if config.registry else None,
             max_values=config.max_values,
             trusted=config.trusted_keys,
         )
-        self._hosts = Hosts()
-        sizes = sorted({1, config.max_batch_size})
-        self.live = LiveModels(self.vetter.obtain, self.events, self._hosts.load, sizes)
 
     @cached_property
     def _watch(self) -> ModelWatch:
@@ -109,7 +108,7 @@ class Serving:
         return ModelWatch(
             self._storage,
             self.vetter,
-            self._registry,
+            self.registry,
             self.events,
             config.poll_seconds,
             alone=config.alone,
@@ -121,6 +120,50 @@ class Serving:
         """The watch, started by whoever asks first."""
         with self._watching:
             return self._watch
+
+    def stop_waiting(self) -> None:
+        """Begins to close: who waits for a statement is let go."""
+        with self._watching:
+            watch = self.__dict__.get("_watch")
+        if watch is not None:
+            watch.stop_waiting()
+
+    def close(self) -> None:
+        """Ends the watch and every vetting child."""
+        with self._watching:
+            watch = self.__dict__.get("_watch")
+        if watch is not None:
+            watch.close()
+        self.vetter.close()
+
+
+class Serving:
+    """A watched folder and the models that are live, of one process and one configuration.
+
+    Args:
+        config: which models are served, and how.
+        storage: reaches them, and the registry.
+
+    Raises:
+        As `WatchedFolder`.
+    """
+
+    def __init__(self, config: ServingConfig, storage: AnyStorage) -> None:
+        self._folder = WatchedFolder(config, storage)
+        keep_freed_memory()
+        self._config = config
+        self._following = Following(config.poll_seconds)
+        self._waiting_since: float | None = None
+        self.events = self._folder.events
+        self.vetter = self._folder.vetter
+        self._hosts = Hosts()
+        sizes = sorted({1, config.max_batch_size})
+        self.live = LiveModels(self.vetter.obtain, self.events, self._hosts.load, sizes)
+
+    @property
+    def watch(self) -> ModelWatch:
+        """The watch, started by whoever asks first."""
+        return self._folder.watch
 
     @property
     def restarts(self) -> int:
@@ -156,18 +199,11 @@ class Serving:
 
     def stop_waiting(self) -> None:
         """Begins to close: who waits for a statement is let go."""
-        with self._watching:
-            watch = self.__dict__.get("_watch")
-        if watch is not None:
-            watch.stop_waiting()
+        self._folder.stop_waiting()
 
     def close(self) -> None:
         """Ends the watch, every vetting child, the loading of models and whatever a model does."""
-        with self._watching:
-            watch = self.__dict__.get("_watch")
-        if watch is not None:
-            watch.close()
-        self.vetter.close()
+        self._folder.close()
         self._hosts.close()
         self.live.close()
 

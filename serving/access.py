@@ -5,10 +5,12 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _SHORTEST_TOKEN = 16
+_TLS = "--tls-cert and --tls-key"
 
 
 class AccessRefused(ValueError):  # noqa: N818 - named for what it says
@@ -44,15 +46,18 @@ class Access:
         Raises:
             AccessRefused: somebody might.
         """
-        if is_loopback(self.host):
-            return
-        missing = [] if self.is_encrypted else ["--tls-cert and --tls-key"]
+        missing = [] if self.is_encrypted else [_TLS]
         if not self.tokens and self.client_authority is None:
             missing.append("--token-file or --tls-client-ca")
-        if missing:
-            raise AccessRefused(
-                f"--host {self.host} lets others in: give {' and '.join(missing)}, or --insecure if that is meant"
-            )
+        self._require(missing)
+
+    def require_encrypted(self) -> None:
+        """Does nothing where nobody listens in; for a server whose clients each have a token of their own.
+
+        Raises:
+            AccessRefused: somebody might.
+        """
+        self._require([] if self.is_encrypted else [_TLS])
 
     def admits(self, authorization: str | None) -> bool:
         """Whether a client with this header, `Bearer TOKEN`, may come in; takes as long for any token."""
@@ -62,6 +67,12 @@ class Access:
         given = token.strip().encode("utf-8", "surrogateescape")
         equal = [hmac.compare_digest(given, each.encode()) for each in self.tokens]
         return any(equal) and scheme.lower() == "bearer"
+
+    def _require(self, missing: Sequence[str]) -> None:
+        if missing and not is_loopback(self.host):
+            raise AccessRefused(
+                f"--host {self.host} lets others in: give {' and '.join(missing)}, or --insecure if that is meant"
+            )
 
 
 def is_loopback(host: str) -> bool:

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import resource
-import signal
 import socket
-import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-
-import uvicorn
 
 from models.printable import logger
 from serving.access import Access
 from serving.core import Core
+from serving.listening import (
+    HttpServer,
+    allow_connections,
+    host_and_port,
+    http_server,
+    listening_at,
+    stop_requests,
+    unless_asked_again,
+)
 from serving.over_grpc.endpoint import Endpoint
 from serving.over_http.application import application
-from serving.over_http.bounded_protocol import BoundedProtocol
 from serving.over_http.observed import Observed
 from serving.telemetry.observing import Observer, Observing
 
 _LOGGER = logger(__name__)
 
 _LOOK_SECONDS = 0.1
-_BACKLOG = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,10 @@ async def serve(begin: Callable[[], Core], config: ServerConfig, say: Callable[[
         OSError: an address cannot be had.
         ObservingRefused: requests cannot be told of as asked for.
     """
-    _allow_connections()
-    stops = _stop_requests()
-    with _listening(config.access.host, config.http_port) as http_socket:
-        _listening(
+    allow_connections()
+    stops = stop_requests()
+    with listening_at(config.access.host, config.http_port) as http_socket:
+        listening_at(
             config.access.host, config.grpc_port
         ).close()  # gRPC's own words for it are many, and none of them its
         core = begin()
@@ -94,9 +95,9 @@ async def _serve_on(
             _LOGGER.info("ending: no longer ready, %d images under way", core.under_way)
             core.drain()
             endpoint.tell(False)
-            if await _unless_asked_again(stops, asyncio.sleep(config.drain)):
+            if await unless_asked_again(stops, asyncio.sleep(config.drain)):
                 http.should_exit = True
-                await _unless_asked_again(stops, asyncio.gather(endpoint.stop(config.finish), http_task))
+                await unless_asked_again(stops, asyncio.gather(endpoint.stop(config.finish), http_task))
         finally:
             for task in (ready, health):
                 task.cancel()
@@ -113,32 +114,6 @@ def _observer(core: Core, config: ServerConfig) -> Iterator[Observer | None]:
     finally:
         if observer is not None:
             observer.close()
-
-
-def _allow_connections() -> None:
-    """Lets the process have as many open at once as the system allows it: the usual limit is 1,024."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def _stop_requests() -> asyncio.Queue[int]:
-    stops: asyncio.Queue[int] = asyncio.Queue()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stops.put_nowait, number)
-    return stops
-
-
-async def _unless_asked_again(stops: asyncio.Queue[int], work: Awaitable[object]) -> bool:
-    """Does some work, unless it is to end at once; whether the work is done."""
-    working: asyncio.Future[object] = asyncio.ensure_future(work)
-    again: asyncio.Future[object] = asyncio.ensure_future(stops.get())
-    await asyncio.wait({working, again}, return_when=asyncio.FIRST_COMPLETED)
-    done = not again.done()
-    for task in (working, again):
-        task.cancel()
-    return done
 
 
 async def _tell_health(core: Core, endpoint: Endpoint) -> None:
@@ -159,52 +134,11 @@ async def _tell_ready(core: Core, endpoint: Endpoint, line: str, say: Callable[[
 
 def _ready_line(core: Core, config: ServerConfig, endpoint: Endpoint, http: socket.socket) -> str:
     host = config.access.host
-    at = f"[{host}]" if ":" in host.strip("[]") else host
-    return f"ready: grpc={at}:{endpoint.port} http={at}:{http.getsockname()[1]} model={core.name}"
+    grpc_at, http_at = host_and_port(host, endpoint.port), host_and_port(host, http.getsockname()[1])
+    return f"ready: grpc={grpc_at} http={http_at} model={core.name}"
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    try:
-        family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
-        # For all connections: a response is written in two parts, and its second would wait 40 ms for the client's word
-        # that it has the first. The event loop sets it only where a socket says its protocol, as this one does not.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listening
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else error
-        raise OSError(
-            f"{host}:{port} cannot be listened at: {why}; choose another port, or 0 for one that is free"
-        ) from error
-
-
-class _HttpServer(uvicorn.Server):
-    """Uvicorn's, which leaves signals to the program."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _http_server(core: Core, config: ServerConfig, observer: Observer | None) -> _HttpServer:
-    access = config.access
-    answering = application(core, access, max_body=config.max_message)
-    settings = uvicorn.Config(
-        Observed(answering, observer) if observer is not None else answering,
-        loop="none",
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=int(config.finish) or 1,
-        ssl_certfile=access.certificate,
-        ssl_keyfile=access.key,
-        ssl_ca_certs=str(access.client_authority) if access.client_authority else None,
-        ssl_cert_reqs=ssl.CERT_REQUIRED if access.client_authority else ssl.CERT_NONE,
-    )
-    settings.load()
-    return _HttpServer(settings)
+def _http_server(core: Core, config: ServerConfig, observer: Observer | None) -> HttpServer:
+    answering = application(core, config.access, max_body=config.max_message)
+    observed = Observed(answering, observer) if observer is not None else answering
+    return http_server(observed, config.access, config.finish)

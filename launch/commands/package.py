@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.device_options import EngineOfDevices, TargetDevice
 from launch.job_flags import with_job_flags
 from launch.printing import PlainConsole, say
 from launch.quantizing import (
@@ -29,12 +29,11 @@ from launch.quantizing import (
 from launch.signing import Certificates, SignKey, signer_of
 from launch.waiting import asking, working
 from models.artefacts import EngineChoice
-from models.components.component import TARGETS, Target
+from models.components.component import Target
 from models.errors import ModelRejected, QuantizedOtherwise, one_line
 from models.model_files import MODEL_SUFFIXES
 from models.releasing.packaging import (
     Compiled,
-    DeviceEngine,
     Order,
     Packaged,
     compile_for_devices,
@@ -54,24 +53,6 @@ _VETTING = ("max_batch_size", "max_values", "require_confinement")
 app = typer.Typer(add_completion=False)
 
 
-class _Engine(StrEnum):
-    """What executes the model on the device."""
-
-    ONNX = "onnx"
-    OPENVINO = "openvino"
-    AUTO = "auto"
-
-
-class _Target(StrEnum):
-    """The device."""
-
-    X86_64 = "linux-x86_64"
-    AARCH64 = "linux-aarch64"
-
-
-assert tuple(_Target) == TARGETS and tuple(_Engine) == get_args(DeviceEngine)
-
-
 @app.command()
 @with_job_flags(_VETTING)
 def package(
@@ -85,11 +66,11 @@ def package(
     name: Annotated[str | None, typer.Option(help="The component's name; else the model's.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every valid model of a folder or pattern.")] = False,
     target: Annotated[
-        list[_Target] | None, typer.Option(help=f"What it is made for ({_Target.X86_64}); repeatable.")
+        list[TargetDevice] | None, typer.Option(help=f"What it is made for ({TargetDevice.X86_64}); repeatable.")
     ] = None,
     engine: Annotated[
-        _Engine, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
-    ] = _Engine.ONNX,
+        EngineOfDevices, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
+    ] = EngineOfDevices.ONNX,
     precision: Annotated[
         NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
     ] = NumberPrecision.FP32,
@@ -107,7 +88,7 @@ def package(
     stderr = PlainConsole(stderr=True)
     storage = any_storage()
     where = read_shelf(destination)
-    targets: list[Target] = [each.value for each in dict.fromkeys(target or [_Target.X86_64])]
+    targets: list[Target] = [each.value for each in dict.fromkeys(target or [TargetDevice.X86_64])]
     order = Order(
         version,
         tuple(targets),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.job_flags import OF_READERS, with_job_flags
 from launch.printing import say
+from launch.server_log import log_to_standard_error
 from models.confinement.proving import require_confinement
 from models.signatures.trusted import read_trusted
 from models.storage.schemes import AnyStorage
@@ -82,7 +82,7 @@ def serve_models(
     Every answer names the exact bytes that made it. SIGTERM or Ctrl-C finishes what is under way, and ends; a second
     one ends at once.
     """
-    _log()
+    log_to_standard_error()
     if not _NAME.fullmatch(name):
         raise CommandRefused(
             f"--name {name[:40]!r} will be in paths: a letter or digit, then letters, digits, '.', '_' and '-', "
@@ -135,9 +135,3 @@ def _begun(config: CoreConfig, storage: AnyStorage) -> Core:
         return Core(config, storage)
     except OSError as error:
         raise CommandRefused(f"compiled models cannot be kept: {error}") from error
-
-
-def _log() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for noisy in ("google", "absl", "uvicorn", "apache_beam"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -199,7 +199,7 @@ def pack_for_devices(
         ReleaseError: it has a name that no component can have, or is too large for one.
         OSError: the archives cannot be written.
     """
-    called = _component_name(compiled.name if name is None else name, is_chosen=name is not None)
+    called = component_name(compiled.name if name is None else name, is_chosen=name is not None)
     place = _joined(destination, called, order.version)
     components, files, uris, size = [], [], [], 0
     for target, artefact in compiled.artefacts.items():
@@ -243,7 +243,15 @@ def read_shelf(text: str) -> str:
     return text
 
 
-def _component_name(name: str, is_chosen: bool) -> str:
+def component_name(name: str, is_chosen: bool = False) -> str:
+    """What a component is called.
+
+    Args:
+        name: of its model; or, as it `is_chosen`, of the component itself.
+
+    Raises:
+        ReleaseError: no component can have it.
+    """
     made = name if is_chosen else re.sub(r"[^A-Za-z0-9._-]+", "-", model_stem(f"{name}.h5")).strip("-._") or "model"
     try:
         return checked_component_name(made)
@@ -259,6 +267,6 @@ def _joined(place: str, *names: str) -> str:
 
 def names_of_their_own(models: Sequence[Compiled]) -> list[str | None]:
     """For models that are packed together: a name after the file for those that share theirs; None for all others."""
-    names = [_component_name(model.name, is_chosen=False).lower() for model in models]
-    files = [_component_name(model.source.file_name, is_chosen=False) for model in models]
+    names = [component_name(model.name).lower() for model in models]
+    files = [component_name(model.source.file_name) for model in models]
     return [file if names.count(name) > 1 else None for file, name in zip(files, names, strict=True)]

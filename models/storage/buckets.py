@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from models.errors import one_line
 from models.storage.errors import InvalidAddress, NameTaken, NotWritten, StorageUnavailable
@@ -21,15 +22,16 @@ from models.storage.files import ReadableFile, Told
 from models.storage.reading import TranslatedReading
 
 if TYPE_CHECKING:  # at run time where an address asks for it
-    from obstore.store import ObjectStore
+    from obstore.store import AzureStore, S3Store
 
 SCHEMES = ("s3", "az")
 _RETRIES = 3
 _RETRY_SECONDS = 30
 _MOST_BYTES = 5 << 30
 """What S3 takes in one request, which alone can be conditional."""
-_MACHINES_ROLE = "169.254.169.254"
-"""Who is asked last for credentials, where there are no others: the machine itself."""
+_WITHOUT_CREDENTIALS = ("169.254.169.254", "/latest/api/token", "/metadata/identity/", "Generating SAS keys with")
+"""In errors that come of credentials: who is asked last, where there are no others, is the machine itself; a token for
+a container signs no further ones."""
 _HOW = {
     "s3": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or use a machine with a role",
     "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or a token",
@@ -40,7 +42,7 @@ class Buckets:
     """Files at `s3://BUCKET/NAME` and `az://CONTAINER/NAME`."""
 
     def __init__(self) -> None:
-        self._stores: dict[tuple[str, str], ObjectStore] = {}
+        self._stores: dict[tuple[str, str], S3Store | AzureStore] = {}
 
     def open(self, uri: str) -> ReadableFile:
         """See `models.storage.Storage.open`."""
@@ -83,6 +85,18 @@ class Buckets:
             raise NotWritten(f"{uri} was not written: there is no such bucket") from error
         told(size)
 
+    def address(self, uri: str, seconds: int) -> str:
+        """See `AnyStorage.address`."""
+        import obstore
+
+        store, name = self._store(uri)
+        with _trouble(uri, "has no address to read it at"):
+            address = obstore.sign(store, "GET", name, timedelta(seconds=seconds))
+        if uri.startswith("az://") and "%" in urlsplit(address).path:
+            # obstore 0.12 signs the escaped name, and Azure checks the name.
+            raise InvalidAddress(f"{uri} cannot be signed: rename its folder, with letters, digits and . _ - alone")
+        return address
+
     def _holds(self, uri: str, source: Path) -> bool:
         import obstore
 
@@ -92,7 +106,7 @@ class Buckets:
         with source.open("rb") as file:
             return hashlib.sha256(found).digest() == hashlib.file_digest(file, "sha256").digest()
 
-    def _store(self, uri: str) -> tuple[ObjectStore, str]:
+    def _store(self, uri: str) -> tuple[S3Store | AzureStore, str]:
         """The bucket of an address, and the name in it."""
         match = re.fullmatch(r"(s3|az)://([^/*?\[]+)/([^*?\[]+)", uri)
         if match is None:
@@ -103,7 +117,7 @@ class Buckets:
         return self._stores[scheme, bucket], name
 
 
-def _connected(scheme: str, bucket: str) -> ObjectStore:
+def _connected(scheme: str, bucket: str) -> S3Store | AzureStore:
     from obstore.exceptions import BaseError
     from obstore.store import AzureStore, S3Store
 
@@ -164,4 +178,4 @@ def _in_words(error: Exception, uri: str) -> str:
         return f"the credentials are not accepted; {how}"
     # Its texts go over many lines, the first of which says what there is to say.
     first = one_line(str(error).strip().partition("\n")[0])
-    return f"{first}; {how}" if _MACHINES_ROLE in first else first
+    return f"{first}; {how}" if any(part in first for part in _WITHOUT_CREDENTIALS) else first

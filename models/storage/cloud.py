@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,18 @@ class CloudStorage:
         pinned = blob.bucket.blob(blob.name, generation=blob.generation)
         file = pinned.open("rb", chunk_size=_READ_BYTES, raw_download=True, retry=self.retry, timeout=TIMEOUT)
         return TranslatedReading(uri, file, _as_storage_error)
+
+    def address(self, uri: str, seconds: int) -> str:
+        """See `AnyStorage.address`."""
+        from models.storage.cloud_signing import signed_address
+
+        bucket, name = split_address(uri)
+        with trouble_as(StorageUnavailable, f"{uri} has no address to read it at"):
+            return signed_address(self.client.bucket(bucket).blob(name), self._signer, seconds)
+
+    @cached_property
+    def _signer(self) -> Any:
+        return usable_credentials()
 
     def exists(self, uri: str) -> bool:
         """See `WritableStorage.exists`."""

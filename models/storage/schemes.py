@@ -66,6 +66,25 @@ class AnyStorage:
         except OSError as error:
             raise NotWritten(f"{uri} cannot be written: {error.strerror or error}") from error
 
+    def address(self, uri: str, seconds: int) -> str:
+        """Where whoever has it may read a file of a bucket, and nothing else; the bucket's own service checks it.
+
+        May ask that service to sign, where no key is at hand.
+
+        Args:
+            uri: of the file, which need not be there yet.
+            seconds: how long the address lives; a week at most.
+
+        Raises:
+            InvalidAddress: no file of a bucket can have this name.
+            StorageUnavailable: nothing is at hand that could sign; the text says what to set.
+        """
+        if _in_other_buckets(uri):
+            return self._buckets.address(uri, seconds)
+        if uri.startswith("gs://"):
+            return self._cloud.address(uri, seconds)
+        raise InvalidAddress(f"{uri} is in no bucket; addresses of gs://, s3:// and az:// can be signed")
+
     def make_newest(self, file: StoredFile, above: float) -> None:
         """See `WritableStorage.make_newest`."""
         if file.uri.startswith("gs://"):

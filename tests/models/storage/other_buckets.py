@@ -15,6 +15,8 @@ ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """Azurite's own, which its manual tells everybody."""
 BUCKET = "models"
+_AZURITE = Path(__file__).parents[3] / ".venv.azurite/node_modules/.bin/azurite-blob"
+"""Where `make setup` puts it."""
 
 
 @contextmanager
@@ -46,10 +48,18 @@ def azure_container(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[str]:
     """The address of an empty container, which the environment says how to reach; skips where there is no Azurite."""
     from azure.storage.blob import BlobServiceClient
 
-    azurite = shutil.which("azurite-blob")
-    if azurite is None:
-        pytest.skip("needs Azurite: npm install -g azurite")
-    command = [azurite, "--blobPort", "0", "--location", str(folder), "--skipApiVersionCheck", "--disableTelemetry"]
+    azurite = _AZURITE if _AZURITE.exists() else shutil.which("azurite-blob")
+    if azurite is None or shutil.which("node") is None:
+        pytest.skip("needs Azurite: `make setup` installs it where there is npm")
+    command = [
+        str(azurite),
+        "--blobPort",
+        "0",
+        "--location",
+        str(folder),
+        "--skipApiVersionCheck",
+        "--disableTelemetry",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None

@@ -1,0 +1,217 @@
+"""Follows which model of a folder is live, and has devices get it: packaged, recorded, and rolled out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from fleet.assignments import LIVE
+from fleet.errors import FleetError
+from fleet.fleet import Fleet
+from fleet.packing import ModelChanged, Packer
+from fleet.rollouts import Plan
+from fleet.troubles import Troubles
+from models.components.component import TARGETS, Target
+from models.errors import (
+    CacheUnusable,
+    ModelRejected,
+    QuantizedOtherwise,
+    ReleaseError,
+    VettingFailed,
+    VettingStarved,
+    VettingStopped,
+    one_line,
+)
+from models.printable import logger
+from models.reference import ModelReference
+from models.storage.errors import InvalidAddress, NotWritten, StorageUnavailable
+
+_LOGGER = logger(__name__)
+
+_LOOK_SECONDS = 0.2
+_TARGETS_SECONDS = 5.0
+_FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 2.0, 120.0
+_LONGEST_CLOSE_SECONDS = 10.0
+_TRANSIENT = (
+    CacheUnusable,
+    FleetError,
+    InvalidAddress,
+    NotWritten,
+    OSError,
+    StorageUnavailable,
+    VettingFailed,
+    VettingStarved,
+    VettingStopped,
+)
+"""What may go well another time."""
+Outcome = Literal["packaged", "refused", "failed"]
+"""Of packaging: made; never to be; not this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A component that devices are to have.
+
+    Attributes:
+        name: of it.
+        model: that it is to be made of.
+    """
+
+    name: str
+    model: ModelReference
+
+
+class Models(Protocol):
+    """Which models devices are to have now."""
+
+    def wanted(self) -> Sequence[Wanted]:
+        """One of each name, the one that leads first.
+
+        Raises:
+            StorageUnavailable: nobody knows; what was wanted before stays.
+        """
+
+
+@dataclass
+class _Progress:
+    """What became of one wanted component.
+
+    Attributes:
+        done: what was brought last, or given up.
+        retry_at: by the monotonic clock: when it is tried again.
+        pause: seconds until the next.
+    """
+
+    done: tuple[Wanted, frozenset[Target]] | None = None
+    retry_at: float = 0.0
+    pause: float = _FIRST_RETRY_SECONDS
+
+
+@dataclass
+class Following:
+    """Brings each wanted model to devices, in a thread of its own.
+
+    Every step may be cut off: the next look, of whichever process, completes it.
+
+    Attributes:
+        models: which are wanted.
+        fleet: whose devices get them.
+        packer: makes components of them.
+        plan: how they come to devices.
+        say: is told a line of each that is packaged.
+        troubles: is told what does not work.
+        counted: is told what became of each component.
+        stopwatch: seconds that only grow.
+    """
+
+    models: Models
+    fleet: Fleet
+    packer: Packer
+    plan: Plan
+    say: Callable[[str], None]
+    troubles: Troubles
+    counted: Callable[[Outcome], None] = lambda outcome: None
+    stopwatch: Callable[[], float] = time.monotonic
+    _of: dict[str, _Progress] = field(default_factory=dict)
+    _targets: frozenset[Target] = frozenset()
+    _targets_at: float = float("-inf")
+    _ending: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begins to look."""
+        self._thread = threading.Thread(target=self._run, name="following", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begins to end."""
+        self._ending.set()
+
+    def close(self) -> None:
+        """Waits until what is under way is over; not for long."""
+        self.stop()
+        if self._thread is not None:
+            self._thread.join(_LONGEST_CLOSE_SECONDS)
+
+    def look(self) -> None:
+        """Brings whatever is wanted and is not there yet. Never raises what a storage or a database does."""
+        try:
+            wanted = self.models.wanted()
+            if not wanted:
+                return
+            targets = self._known_targets()
+            self._have_followed(wanted)
+        except _TRANSIENT as error:
+            self.troubles.begin("looking", f"which model is live is not known now: {one_line(error)}")
+            return
+        self.troubles.end("looking")
+        for each in wanted:
+            if self._ending.is_set():
+                return
+            self._bring(each, targets)
+
+    def _run(self) -> None:
+        while not self._ending.wait(_LOOK_SECONDS):
+            try:
+                self.look()
+            except Exception:
+                _LOGGER.exception("following goes on after an unexpected error")
+
+    def _known_targets(self) -> frozenset[Target]:
+        """Those that devices have; before there is a device, the most frequent one, so that the first need not wait."""
+        now = self.stopwatch()
+        if now - self._targets_at >= _TARGETS_SECONDS:
+            self._targets = frozenset(self.fleet.targets() or TARGETS[:1])
+            self._targets_at = now
+        return self._targets
+
+    def _have_followed(self, wanted: Sequence[Wanted]) -> None:
+        """Who follows the first follows the others too, unless something else is said of them."""
+        leading, *others = (each.name for each in wanted)
+        if not others:
+            return
+        for device, assigned in self.fleet.assignments.effective().items():
+            if assigned.get(leading) == LIVE:
+                for name in others:
+                    if name not in assigned:
+                        self.fleet.assignments.assign(name, device=device)
+
+    def _bring(self, wanted: Wanted, targets: frozenset[Target]) -> None:
+        progress = self._of.setdefault(wanted.name, _Progress())
+        if progress.done == (wanted, targets) or self.stopwatch() < progress.retry_at:
+            return
+        trouble = f"packaging {wanted.name}"
+        try:
+            self._packaged(wanted, [each for each in TARGETS if each in targets])
+        except ModelChanged:
+            self._try_later(progress)
+        except (ModelRejected, QuantizedOtherwise, ReleaseError) as refusal:
+            self.troubles.begin(trouble, f"{wanted.model.model_id} cannot be packaged: {one_line(refusal)}")
+            self.counted("refused")
+            progress.done = (wanted, targets)
+        except _TRANSIENT as error:
+            if not self._ending.is_set():
+                self.troubles.begin(
+                    trouble, f"{wanted.model.model_id} is not packaged yet: {one_line(error)}; it is tried again"
+                )
+                self.counted("failed")
+            self._try_later(progress)
+        else:
+            self.troubles.end(trouble)
+            self._of[wanted.name] = _Progress((wanted, targets))
+
+    def _packaged(self, wanted: Wanted, targets: Sequence[Target]) -> None:
+        releases, made = self.packer.release(wanted.name, wanted.model, targets)
+        for each in made:
+            self.say(f"packaged {each.title}: {each.size:,} bytes, made of {each.model_id}")
+            self.counted("packaged")
+        if self._ending.is_set():
+            return
+        self.fleet.rollouts.go_live(wanted.name, releases[0].version, self.plan)
+
+    def _try_later(self, progress: _Progress) -> None:
+        progress.retry_at = self.stopwatch() + progress.pause
+        progress.pause = min(2 * progress.pause, _LONGEST_RETRY_SECONDS)

@@ -1,0 +1,185 @@
+"""From a model that is live to releases on record: vetted for devices, packed, shelved, and written down."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet.errors import ReleaseTaken
+from fleet.releases import Release, Releases
+from models.components.component import COMPONENT_FORMAT, Component, Target
+from models.components.recipe import RECIPE
+from models.reference import ModelReference, sha256_of
+from models.releasing.packaging import (
+    Compiled,
+    DeviceEngine,
+    Order,
+    Packaged,
+    Vetting,
+    compile_for_devices,
+    pack_for_devices,
+)
+from models.releasing.quantized import SILENT, Quantization, Telling
+from models.releasing.shelf import Shelved, VersionTaken, missing, put_once
+from models.signatures.beside import SIGNATURE_SUFFIX
+from models.signatures.signer import Signer
+from models.storage import Told, WritableStorage
+
+_NO_VERSION = "0.0.0"
+_MOST_VERSIONS = 1000
+"""That others may have put on the shelf meanwhile."""
+
+
+class ModelChanged(Exception):  # noqa: N818 - named for the state it reports
+    """The file holds other bytes than were stated; a later statement will say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How components are made.
+
+    Attributes:
+        shelf: a folder or an address in a bucket, as `read_shelf` gives it.
+        engine: what executes them.
+        quantization: for 8 bits; None for the numbers of the file.
+        signer: signs each archive; nobody does where None.
+        signed_by: which key that is, as a text that changes with it; "" where nobody signs.
+    """
+
+    shelf: str
+    engine: DeviceEngine = "onnx"
+    quantization: Quantization | None = None
+    signer: Signer | None = None
+    signed_by: str = ""
+
+    @property
+    def terms(self) -> str:
+        """What a release depends on beside the model's file."""
+        eight_bits = ""
+        if self.quantization is not None:
+            of = self.quantization
+            eight_bits = f" int8 by {of.calibration} at {of.least_agreement:g}"
+        signed = f" signed by {self.signed_by}" if self.signed_by else ""
+        return f"format {COMPONENT_FORMAT}, {self.engine}{eight_bits}{signed}"
+
+    def order(self, version: str, targets: Sequence[Target]) -> Order:
+        """What is asked of one version."""
+        return Order(version, tuple(targets), self.engine, self.quantization, self.signer)
+
+
+class Packer:
+    """Makes releases, each once: whatever was begun before, by this process or another, is completed.
+
+    Args:
+        storage: where models are, and the shelf.
+        releases: those on record.
+        recipe: how they are made.
+        vetting: opens sessions of vetting.
+        clock: wall-clock seconds.
+        telling: is told how far it is.
+    """
+
+    def __init__(
+        self,
+        storage: WritableStorage,
+        releases: Releases,
+        recipe: Recipe,
+        vetting: Vetting,
+        clock: Callable[[], float],
+        telling: Telling = SILENT,
+    ) -> None:
+        self._storage = storage
+        self._releases = releases
+        self._recipe = recipe
+        self._vetting = vetting
+        self._clock = clock
+        self._telling = telling
+
+    def release(
+        self, name: str, model: ModelReference, targets: Sequence[Target]
+    ) -> tuple[list[Release], list[Release]]:
+        """Has a model be on record for each target.
+
+        Args:
+            name: of the component.
+            model: the bytes that are meant.
+            targets: that are asked for.
+
+        Returns:
+            all that are on record of it, of one version; and those of them that were made now.
+
+        Raises:
+            ModelChanged: other bytes are there now.
+            StoreUnusable: the database does not answer.
+            NotWritten: the shelf cannot be written.
+            As `compile_for_devices` and `pack_for_devices`.
+        """
+        known = self._releases.of_source(name, model.sha256, self._recipe.terms)
+        lacking = [each for each in targets if each not in {release.target for release in known}]
+        if not lacking:
+            return known, []
+        try:
+            return self._made(name, model, lacking, known)
+        except (VersionTaken, ReleaseTaken):
+            if not known:
+                raise
+            # Others have other bytes under the version that it has: all targets get another one together.
+            return self._made(name, model, targets, [])
+
+    def _made(
+        self, name: str, model: ModelReference, targets: Sequence[Target], known: Sequence[Release]
+    ) -> tuple[list[Release], list[Release]]:
+        order = self._recipe.order(_NO_VERSION, targets)
+        with tempfile.TemporaryDirectory(prefix="hotswap-fleet-") as folder:
+            compiled = compile_for_devices(self._storage, model.uri, Path(folder), order, self._vetting, self._telling)
+            if compiled.source.sha256 != model.sha256:
+                raise ModelChanged(f"{model.uri} holds other bytes than those that went live")
+            return self._shelved(name, compiled, Path(folder), known)
+
+    def _shelved(
+        self, name: str, compiled: Compiled, folder: Path, known: Sequence[Release]
+    ) -> tuple[list[Release], list[Release]]:
+        version = known[0].version if known else self._releases.next_version(name)
+        for _ in range(_MOST_VERSIONS):
+            order = self._recipe.order(version, list(compiled.artefacts))
+            packed = pack_for_devices(compiled, self._recipe.shelf, folder, order, name)
+            try:
+                put_once(self._storage, missing(self._storage, _archives(packed)), _untold)
+                made = [self._record(packed, each) for each in packed.components]
+            except (VersionTaken, ReleaseTaken):
+                if known:
+                    raise
+                version = f"{int(version.partition('.')[0]) + 1}.0.0"
+                continue
+            return sorted([*known, *made], key=lambda each: each.target), made
+        raise VersionTaken(f"{name} {version}", self._recipe.shelf)
+
+    def _record(self, packed: Packaged, component: Component) -> Release:
+        archive = next(file for file in packed.files if file.path.name == f"{component.stem}.zip")
+        signature = archive.path.with_name(archive.path.name + SIGNATURE_SUFFIX)
+        return self._releases.record(
+            Release(
+                component.name,
+                component.version,
+                component.target,
+                component.model_id,
+                component.source_sha256,
+                sha256_of(archive.path),
+                archive.path.stat().st_size,
+                archive.uri,
+                signature.read_text(encoding="utf-8") if self._recipe.signer else None,
+                self._recipe.terms,
+                self._clock(),
+            )
+        )
+
+
+def _archives(packed: Packaged) -> list[Shelved]:
+    """What goes on the shelf: another target may come to a version later, and a recipe tells of those of one push."""
+    return [file for file in packed.files if not file.uri.endswith(RECIPE)]
+
+
+def _untold(file: Shelved) -> Told:
+    return lambda size: None

@@ -1,0 +1,123 @@
+"""The fleet's server as a program: from its address to its end, with what it follows and takes on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fleet.addresses import BucketAddresses, OwnAddresses, ShelfAddresses
+from fleet.allowance import Allowance
+from fleet.application import Addressing, Calls, application, report_bodies
+from fleet.archives import Shelf
+from fleet.bringing import Bringing
+from fleet.polls import Polls
+from fleet.rounds import Rounds
+from models.printable import logger
+from serving.access import Access
+from serving.listening import (
+    allow_connections,
+    host_and_port,
+    http_server,
+    listening_at,
+    stop_requests,
+    unless_asked_again,
+)
+
+_LOGGER = logger(__name__)
+
+_THREADS = 8
+"""That ask the database, and make addresses, at once; more wait for their turn."""
+_ROUND_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """How a fleet's server is reached, and how it ends.
+
+    Attributes:
+        access: where it listens, its TLS, and the operators' tokens.
+        port: 0 for one that is free.
+        public_url: where devices reach it, as `read_public_url` gives it; None for where each says that it did.
+        shelf: the folder of archives; None where they lie in a bucket.
+        finish: seconds that it waits for what is under way, once it is to end.
+    """
+
+    access: Access = field(default_factory=Access)
+    port: int = 8600
+    public_url: str | None = None
+    shelf: Path | None = None
+    finish: float = 5.0
+
+
+async def serve(begin: Callable[[], Bringing], config: ServerConfig, say: Callable[[str], None]) -> None:
+    """Answers until SIGTERM or SIGINT, then finishes what is under way; a second signal ends at once.
+
+    Args:
+        begin: opens the fleet and what brings models to it, once the address is there; both are closed at the end.
+        config: how it is reached.
+        say: is told, in a line, that it is ready.
+
+    Raises:
+        OSError: the address cannot be had.
+        What `begin` raises.
+    """
+    allow_connections()
+    stops = stop_requests()
+    with listening_at(config.access.host, config.port) as listening:
+        bringing = await asyncio.to_thread(begin)
+        try:
+            await _serve_on(listening, bringing, config, stops, say)
+        finally:
+            await asyncio.to_thread(bringing.close)
+
+
+async def _serve_on(
+    listening: socket.socket,
+    bringing: Bringing,
+    config: ServerConfig,
+    stops: asyncio.Queue[int],
+    say: Callable[[str], None],
+) -> None:
+    fleet = bringing.fleet
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads:
+        polls = Polls(fleet.devices.heads, threads)
+        own = OwnAddresses(await asyncio.to_thread(fleet.url_key))
+        addressing = Addressing(ShelfAddresses(own, BucketAddresses(bringing.storage)), own, config.public_url)
+        calls = Calls(
+            fleet,
+            polls,
+            Shelf(fleet.releases, config.shelf),
+            addressing,
+            config.access,
+            bringing.counted,
+            threads,
+            bringing.troubles,
+            Allowance(),
+            report_bodies(threads),
+        )
+        http = http_server(application(calls), config.access, config.finish)
+        rounds = Rounds(fleet, bringing.say, bringing.troubles)
+        http_task = asyncio.create_task(http.serve(sockets=[listening]))
+        rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, threads))
+        bringing.start()
+        say(_ready_line(config.access, listening))
+        try:
+            await stops.get()
+            _LOGGER.info("ending")
+            bringing.stop()
+            http.should_exit = True
+            await unless_asked_again(stops, http_task)
+        finally:
+            rounds_task.cancel()
+            http.should_exit = http.force_exit = True
+            await asyncio.gather(http_task, rounds_task, return_exceptions=True)
+            await asyncio.to_thread(rounds.seen_at_last, polls.seen())
+
+
+def _ready_line(access: Access, listening: socket.socket) -> str:
+    scheme = "https" if access.is_encrypted else "http"
+    return f"ready: {scheme}://{host_and_port(access.host, listening.getsockname()[1])}"

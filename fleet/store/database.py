@@ -1,0 +1,215 @@
+"""Opening the fleet's database, and its transactions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text, update
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from fleet.errors import StoreUnusable
+from fleet.store.migrating import migrate
+from fleet.store.tables import settings
+from models.errors import one_line
+
+_BUSY_SECONDS = 30
+"""How long a writer waits for others, who each write for milliseconds."""
+_PLANS = "plans"
+_PLANS_LOCK = 0x686F7473776170
+"""PostgreSQL's number of the lock that `deciding` holds."""
+
+
+class Database:
+    """An open database, of this version's tables. Any thread may use it; each transaction has a connection of its own.
+
+    Args:
+        address: `sqlite:///fleet.db`, a path `fleet.db`, or `postgresql://USER:PASSWORD@HOST/NAME`.
+
+    Raises:
+        StoreUnusable: it cannot be opened, or is of a newer version.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._url = database_url(address)
+        self._shown = self._url.render_as_string(hide_password=True)
+        with self._told():
+            self._engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
+            self._writer = self._engine.execution_options(writes=True)
+            try:
+                with self.deciding() as connection:
+                    migrate(connection, self._shown)
+            except BaseException:
+                self._engine.dispose()
+                raise
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self._url.get_backend_name() == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads alone.
+
+        Raises:
+            StoreUnusable: the database does not answer.
+        """
+        with self._told(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that writes: all of it happens at the end of the block, or, where that raises, nothing.
+
+        Raises:
+            StoreUnusable: the database does not answer.
+        """
+        with self._told(), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def changing_plans(self) -> Iterator[Connection]:
+        """`deciding`, and tells all who look at `plans_version` that something is otherwise now.
+
+        Raises:
+            StoreUnusable: the database does not answer.
+        """
+        with self.deciding() as connection:
+            yield connection
+            count_change(connection)
+
+    @contextmanager
+    def deciding(self) -> Iterator[Connection]:
+        """`writing`, and nobody else changes plans meanwhile: who follows what, and how far rollouts are.
+
+        Raises:
+            StoreUnusable: the database does not answer.
+        """
+        with self.writing() as connection:
+            # A writer of SQLite is alone anyway.
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _PLANS_LOCK})
+            yield connection
+
+    def close(self) -> None:
+        """Gives all connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise StoreUnusable(f"the fleet's database {self._shown}: {self._reason(error)}") from error
+
+    def _reason(self, error: Exception) -> str:
+        cause = error.__cause__ if isinstance(error, SQLAlchemyError) and error.__cause__ is not None else error
+        reason = one_line(cause) or type(cause).__name__
+        password = self._url.password
+        return reason.replace(str(password), "***") if password else reason
+
+
+def plans_version(connection: Connection) -> int:
+    """Grows with each change of plans."""
+    return int(connection.execute(select(settings.c.value).where(settings.c.key == _PLANS)).scalar_one_or_none() or 0)
+
+
+def count_change(connection: Connection) -> None:
+    """Makes `plans_version` grow, in a transaction of `Database.deciding`."""
+    version = plans_version(connection)
+    if version:
+        connection.execute(update(settings).where(settings.c.key == _PLANS).values(value=str(version + 1)))
+    else:
+        connection.execute(insert(settings).values(key=_PLANS, value="1"))
+
+
+def database_url(address: str) -> URL:
+    """What `--database` takes, as SQLAlchemy takes it.
+
+    Args:
+        address: as of `Database`.
+
+    Raises:
+        StoreUnusable: it is none of these. What is said of it has no password.
+    """
+    if "://" not in address:
+        if not address or "\0" in address or address.startswith("sqlite:"):
+            raise StoreUnusable(_TAKEN)
+        return URL.create("sqlite+pysqlite", database=address)
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError) as error:
+        raise StoreUnusable(_TAKEN) from error
+    if url.drivername in ("postgresql", "postgres", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername in ("sqlite", "sqlite+pysqlite") and not url.host:
+        if url.database in (None, "", ":memory:") or url.query:
+            raise StoreUnusable("a fleet's database is a file: --database sqlite:///fleet.db")
+        return url.set(drivername="sqlite+pysqlite")
+    raise StoreUnusable(_TAKEN)
+
+
+_TAKEN = (
+    "--database takes a path (fleet.db), sqlite:///fleet.db (relative), sqlite:////var/lib/fleet.db (absolute), "
+    "or postgresql://USER:PASSWORD@HOST/NAME"
+)
+
+
+def _sqlite(url: URL) -> Engine:
+    assert url.database is not None
+    path = Path(url.database)
+    # It holds the key that signs addresses; what SQLite puts beside it has the same rights.
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    _write_ahead(path)
+    # As many connections as threads ask at once, so that none waits for another's.
+    engine = create_engine(url, pool_size=8, max_overflow=-1, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # None: the driver begins no transactions by itself; those that write begin below, as writers.
+        connection.isolation_level = None
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        # A reader that turns into a writer may find that it is too late, however long it waits.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _write_ahead(path: Path) -> None:
+    """Once, in the file: readers and a writer do not wait for each other from then on."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait here for another process that does the same.
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        finally:
+            connection.close()
+        time.sleep(0.01)
+
+
+def _postgresql(url: URL) -> Engine:
+    return create_engine(
+        url,
+        pool_size=8,
+        max_overflow=24,
+        # A server that was begun anew costs no request.
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "hotswap-fleet"},
+    )

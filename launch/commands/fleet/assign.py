@@ -1,0 +1,119 @@
+"""`hotswap fleet assign`: what devices or groups are to run, and who is in a group."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated
+
+import typer
+
+from fleet.devices import DEFAULT_COMPONENT, LIVE, NOTHING, checked_identity
+from fleet.fleet import Fleet
+from launch.command_line import OK, CommandRefused
+from launch.fleet_arguments import Database, open_fleet
+from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_of
+from launch.model_arguments import AsJson
+from launch.model_report import print_json
+from launch.printing import PlainConsole, say
+from launch.waiting import working
+
+_MANY = 100
+"""Devices that take no second."""
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def assign(
+    database: Database,
+    device: Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help="The devices.")] = None,
+    group: Groups = None,
+    all_devices: AllDevices = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help=f"The component ({DEFAULT_COMPONENT}: what a server follows).")
+    ] = None,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X.Y.Z|live|nothing", help="live (the default) follows rollouts; a version is pinned, at once."
+        ),
+    ] = None,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take back what was assigned of --model; what runs goes on.")
+    ] = False,
+    join_group: Annotated[
+        list[str] | None,
+        typer.Option("--join", metavar="GROUP", help="Put the devices into a group; made where there is none."),
+    ] = None,
+    leave_group: Annotated[
+        list[str] | None, typer.Option("--leave", metavar="GROUP", help="Take the devices out of a group.")
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Says what devices or groups are to run: what is live, a version, or nothing of a name. Puts devices into groups.
+
+    What a device itself is told goes before what its groups are told; of several groups, what was said last.
+    """
+    joined, left = list(dict.fromkeys(join_group or ())), list(dict.fromkeys(leave_group or ()))
+    assigns = model is not None or version is not None or withdraw
+    if not assigns and not joined and not left:
+        raise CommandRefused("say what: --model NAME, --version, --withdraw, --join GROUP or --leave GROUP")
+    if not (device or group or all_devices):
+        raise CommandRefused("say whom: DEVICE, --group GROUP or --all")
+    if withdraw and version is not None:
+        raise CommandRefused("--withdraw goes without --version")
+    if (joined or left) and group:
+        raise CommandRefused("--join and --leave are for devices, and not for --group")
+    for name in joined:
+        checked_identity(name, "group")
+    named = model or DEFAULT_COMPONENT
+    with open_fleet(database) as fleet:
+        subjects = subjects_of(fleet, device or (), group or (), all_devices)
+        subjects_of(fleet, (), left, all_devices=False)
+        if assigns:
+            with _taking_long(subjects):
+                _assign(fleet, subjects, named, None if withdraw else version or LIVE)
+        for name in joined:
+            join(fleet, name, subjects.devices)
+        for name in left:
+            fleet.groups.remove_members(name, subjects.devices)
+        written = fleet.advance()
+    if as_json:
+        told = {
+            "devices": list(subjects.devices),
+            "groups": list(subjects.groups),
+            "model": named if assigns else None,
+            "version": None if withdraw or not assigns else version or LIVE,
+            "joined": joined,
+            "left": left,
+            "changed": written,
+        }
+        print_json(told)
+        return OK
+    if assigns:
+        say(f"{subjects.title}: {_assigned(named, None if withdraw else version or LIVE)}")
+    for way, groups in (("in", joined), ("not in", left)):
+        if groups:
+            say(f"{subjects.title}: {way} {', '.join(groups)} from now on")
+    say(f"what {written:,} devices are to run is changed" if written else "no device is to run anything else now")
+    return OK
+
+
+def _assign(fleet: Fleet, subjects: Subjects, name: str, version: str | None) -> None:
+    """To all of them; takes back what was assigned where `version` is None."""
+    whom = [{"device": each} for each in subjects.devices] + [{"group": each} for each in subjects.groups]
+    for each in whom:
+        if version is None:
+            fleet.assignments.withdraw(name, **each)
+        else:
+            fleet.assignments.assign(name, version, **each)
+
+
+def _taking_long(subjects: Subjects) -> AbstractContextManager[None]:
+    count = len(subjects.devices)
+    return working(PlainConsole(stderr=True), f"assigning to {count:,} devices") if count > _MANY else nullcontext()
+
+
+def _assigned(name: str, version: str | None) -> str:
+    if version is None:
+        return f"nothing is assigned of {name} any more; what runs goes on"
+    return {LIVE: f"{name}, as rollouts bring it", NOTHING: f"no {name}"}.get(version, f"{name} {version}, pinned")

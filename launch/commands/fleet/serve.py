@@ -1,0 +1,166 @@
+"""`hotswap fleet serve`: follows the live model, and tells devices what to run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from beam_pipeline.option_table import JobOptions
+from fleet.assignments import DEFAULT_COMPONENT
+from fleet.bringing import Bringing, BringingConfig
+from fleet.fleet import Fleet
+from fleet.packing import Recipe
+from fleet.public_address import read_public_url
+from fleet.server import ServerConfig, serve
+from fleet.store.database import database_url
+from launch.any_storage import any_storage
+from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.device_options import EngineOfDevices
+from launch.fleet_arguments import Database
+from launch.job_flags import with_job_flags
+from launch.printing import say
+from launch.quantizing import Calibration, LeastAgreement, NumberPrecision, quantization_of
+from launch.rollout_options import ALL_AT_ONCE, HALT_PERCENT, Halt, Pause, Shares, plan_of
+from launch.server_log import log_to_standard_error
+from launch.signing import Certificates, SignKey, signer_of
+from models.confinement.proving import require_confinement
+from models.errors import one_line
+from models.releasing.packaging import read_shelf
+from models.signatures.trusted import read_trusted
+from serving.access import AccessRefused, read_access
+
+app = typer.Typer(add_completion=False)
+
+_FLAGS = (
+    "model_pattern",
+    "model_poll_seconds",
+    "max_batch_size",
+    "max_values",
+    "require_confinement",
+    "trusted_key",
+    "registry",
+)
+_CALLED = {"model_pattern": "models", "model_poll_seconds": "poll_seconds"}
+_WORDS = {
+    "registry": "where what is known of models is kept for all who read the pattern: verdicts, compiled forms, which "
+    "is live (default: a folder in the cache)",
+    "max_batch_size": "most images in one call of the model, for which it is vetted",
+}
+_File = Path | None
+
+
+@app.command(name="serve")
+@with_job_flags(_FLAGS, _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
+def serve_fleet(
+    database: Database,
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8600,
+    public_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where devices reach this server; else where each says it did.")
+    ] = None,
+    shelf: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            help="Where components go: a folder (FILE.shelf beside the database), or gs://, s3://, az://.",
+        ),
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="Of the component of the live model, whichever model that is.")
+    ] = DEFAULT_COMPONENT,
+    every: Annotated[
+        bool,
+        typer.Option("--all/--latest", help="Beside the live model each valid one of another name, too; or it alone."),
+    ] = False,
+    rollout: Shares = ALL_AT_ONCE,
+    pause: Pause = None,
+    halt: Halt = HALT_PERCENT,
+    engine: Annotated[
+        EngineOfDevices, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
+    ] = EngineOfDevices.ONNX,
+    precision: Annotated[
+        NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
+    ] = NumberPrecision.FP32,
+    calibration: Calibration = None,
+    least_agreement: LeastAgreement = None,
+    sign: SignKey = None,
+    certificate: Certificates = None,
+    tls_cert: Annotated[_File, typer.Option(help="The server's certificate, in PEM.")] = None,
+    tls_key: Annotated[_File, typer.Option(help="Its private key, in PEM.")] = None,
+    token_file: Annotated[
+        _File, typer.Option(help="Operators' tokens, one a line; whoever reads /metrics must bear one.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let others in without TLS; for closed networks, or behind a proxy.")
+    ] = False,
+    *,
+    job: Mapping[str, Any],
+) -> int:
+    """Packages each model that goes live, brings it to devices in steps, and tells them where it is.
+
+    SIGTERM or Ctrl-C finishes what is under way, and ends; a second one ends at once.
+    """
+    log_to_standard_error()
+    try:
+        access = read_access(host, tls_cert, tls_key, None, token_file)
+        if not insecure:
+            access.require_encrypted()
+        reached_at = None if public_url is None else read_public_url(public_url)
+    except (AccessRefused, ValueError) as error:
+        raise CommandRefused(str(error)) from error
+    place = read_shelf(_default_shelf(database) if shelf is None else shelf)
+    is_folder = "://" not in place
+    if is_folder:
+        place = str(Path(place).absolute())  # as it is recorded: others may read the record from elsewhere
+    recipe = Recipe(
+        place,
+        engine.value,
+        quantization_of(precision, calibration, least_agreement),
+        signer_of(sign, certificate or ()),
+        "" if sign is None else str(sign.absolute()),
+    )
+    plan = plan_of(rollout, pause, halt)
+    if job["require_confinement"]:
+        require_confinement()
+    storage = any_storage()
+    trusted = read_trusted(storage, job["trusted_key"] or ())
+    # With a registry, verdicts are shared with jobs and servers, which vet for any engine; alone, what goes live is
+    # what devices can run.
+    vetted_for = "auto" if job["registry"] else engine.value
+    models = JobOptions(**{**job, "trusted_key": trusted, "engine": vetted_for}).serving
+    config = BringingConfig(models, recipe, name, every, plan)
+
+    def told(line: str) -> None:
+        say(line, stderr=True)
+
+    def begin() -> Bringing:
+        fleet = Fleet(database)
+        try:
+            return Bringing(config, fleet, storage, told)
+        except BaseException:
+            fleet.close()
+            raise
+
+    server = ServerConfig(access, port, reached_at, Path(place) if is_folder else None)
+    try:
+        asyncio.run(serve(begin, server, told))
+    except OSError as error:
+        raise CommandFailed(one_line(error)) from error
+    return OK
+
+
+def _default_shelf(database: str) -> str:
+    """A folder beside a database that is a file.
+
+    Raises:
+        CommandRefused: it is none.
+        StoreUnusable: it is no database's address.
+    """
+    url = database_url(database)
+    if url.get_backend_name() != "sqlite":
+        raise CommandRefused("--shelf PLACE is needed with this --database: a folder, or gs://, s3:// or az://")
+    return str(Path(str(url.database)).with_suffix(".shelf"))
