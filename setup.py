@@ -27,6 +27,7 @@ setup(
         "launch.dataflow": ["flex_template/*.json", "container/*"],
         "serving.messages": ["*.binpb"],
         "serving.over_http": ["*.json"],
+        "fleet": ["*.json"],
     },
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",

@@ -11,6 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from pathlib import Path
 from typing import TypeVar
 
 from prometheus_client import Counter
@@ -38,6 +39,7 @@ from serving.asking import Code, Refused
 from serving.over_http.bodies import Bodies, HungUp
 
 MOST_BODY_BYTES = 64 << 10
+_DESCRIPTION = Path(__file__).with_name("openapi.json")
 _ALL_BODIES = 32 << 20
 _BODY_SECONDS = 20.0
 _HEADERS = {
@@ -194,6 +196,11 @@ def application(calls: Calls) -> Starlette:
         calls.troubles.begin("addresses", f"devices get no addresses: {error}")
         return await _no_answer(request, error)
 
+    description = _DESCRIPTION.read_bytes()
+
+    async def described(request: Request) -> Response:
+        return Response(description, media_type="application/json")
+
     answering = Starlette(
         routes=[
             Route("/twins/{device}", calls.twin, methods=["GET"]),
@@ -201,6 +208,7 @@ def application(calls: Calls) -> Starlette:
             Route("/components/{name}/{version}/{file}", calls.component, methods=["GET"]),
             Route("/healthz", calls.health, methods=["GET"]),
             Route("/metrics", calls.metrics, methods=["GET"]),
+            Route("/openapi.json", described, methods=["GET"]),
         ],
         exception_handlers={
             Refused: _refused,

@@ -18,6 +18,7 @@ from fleet.groups import Groups
 from fleet.releases import Releases
 from fleet.rolling import Rolling, targets_of
 from fleet.rollout_records import Rollouts
+from fleet.settings import Settings
 from fleet.store.database import Database
 from fleet.store.tables import settings
 from fleet.twin_store import SqlTwins, TwinStore
@@ -56,6 +57,7 @@ class Fleet:
         groups: of devices.
         releases: what may come to devices.
         assignments: who follows what, or is pinned to it.
+        settings: how it is served.
         rollouts: how releases come to those that follow.
         twins: what each device is to run, and what it says.
 
@@ -76,6 +78,7 @@ class Fleet:
         self.groups = Groups(self._database, clock)
         self.releases = Releases(self._database)
         self.assignments = Assignments(self._database)
+        self.settings = Settings(self._database)
         self.rollouts = Rollouts(self._database, self.twins, clock)
         self._rolling = Rolling(self._database, self.twins)
         self._advancing = threading.Lock()

@@ -79,6 +79,7 @@ class Packer:
         vetting: opens sessions of vetting.
         clock: wall-clock seconds.
         telling: is told how far it is.
+        told: is given each file before it is put on the shelf, and gives what is told how far it is.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class Packer:
         vetting: Vetting,
         clock: Callable[[], float],
         telling: Telling = SILENT,
+        told: Callable[[Shelved], Told] | None = None,
     ) -> None:
         self._storage = storage
         self._releases = releases
@@ -96,6 +98,7 @@ class Packer:
         self._vetting = vetting
         self._clock = clock
         self._telling = telling
+        self._told = told or _untold
 
     def release(
         self, name: str, model: ModelReference, targets: Sequence[Target]
@@ -146,7 +149,7 @@ class Packer:
             order = self._recipe.order(version, list(compiled.artefacts))
             packed = pack_for_devices(compiled, self._recipe.shelf, folder, order, name)
             try:
-                put_once(self._storage, missing(self._storage, _archives(packed)), _untold)
+                put_once(self._storage, missing(self._storage, _archives(packed)), self._told)
                 made = [self._record(packed, each) for each in packed.components]
             except (VersionTaken, ReleaseTaken):
                 if known:

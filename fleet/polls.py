@@ -5,20 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from itertools import islice
 
 from fleet.devices import Head
+from fleet.errors import FleetError
+from fleet.identities import checked_identity
 from serving.asking import Code, Refused
 
 NO_TOKEN = "the device's token is needed: Authorization: Bearer TOKEN"  # noqa: S105 - says that there is none
 _MOST_AT_ONCE = 500
 """Devices in one query."""
 _MOST_WAITING = 20_000
-_DEVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _NOBODY = secrets.token_bytes(32)
 """What the tokens of devices that there are not are held against, in the same time."""
 
@@ -55,7 +55,7 @@ class Polls:
         """
         scheme, _, token = (authorization or "").partition(" ")
         digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
-        head = await self._head(device) if _DEVICE.fullmatch(device) else None
+        head = await self._head(device) if _can_be_one(device) else None
         is_right = hmac.compare_digest(digest, head.token_sha256 if head else _NOBODY)
         if head is None or not is_right or scheme.lower() != "bearer":
             raise Refused(Code.UNAUTHENTICATED, NO_TOKEN)
@@ -93,3 +93,11 @@ class Polls:
                         waiting.set_result(heads.get(device))
         finally:
             self._asking = None
+
+
+def _can_be_one(device: str) -> bool:
+    try:
+        checked_identity(device, "device")
+    except FleetError:
+        return False
+    return True

@@ -9,12 +9,23 @@ import typer
 
 from fleet.errors import StoreUnusable
 from fleet.fleet import Fleet
+from fleet.settings import default_shelf
 from fleet.store.database import database_url
 from launch.command_line import CommandRefused
+from models.releasing.packaging import read_shelf
 
 Database = Annotated[
     str,
     typer.Option(metavar="URL", help="The fleet's: a file (SQLite), sqlite:///FILE, or postgresql://HOST/NAME."),
+]
+
+Shelf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLACE",
+        help="Where components go, kept for the next time: a folder (NAME.shelf beside the database), or gs://, s3://, "
+        "az://.",
+    ),
 ]
 
 
@@ -37,3 +48,31 @@ def open_fleet(database: str, *, make: bool = False) -> Fleet:
         made = "`hotswap fleet add` and `hotswap fleet serve` make one"
         raise CommandRefused(f"there is no database {url.database}; {made}")
     return Fleet(database)
+
+
+def shelf_of(fleet: Fleet, database: str, asked: str | None) -> str:
+    """Where archives of components go: where it is asked for, which is kept; else where they went before.
+
+    Args:
+        fleet: whose they are.
+        database: its address.
+        asked: `--shelf`; None where it is not given.
+
+    Returns:
+        an absolute folder, or an address in a bucket.
+
+    Raises:
+        CommandRefused: nobody said so yet, and the database is no file beside which they could be.
+        ReleaseError: it is no place for them.
+        StoreUnusable: the database does not answer.
+    """
+    kept = fleet.settings.shelf()
+    place = asked or kept or default_shelf(database)
+    if place is None:
+        raise CommandRefused("say by --shelf where components go, once: a folder, gs://, s3:// or az://")
+    place = read_shelf(place)
+    if "://" not in place:
+        place = str(Path(place).absolute())
+    if place != kept:
+        fleet.settings.keep_shelf(place)
+    return place

@@ -155,6 +155,13 @@ def assigned_in_words(assigned: dict[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in sorted(assigned.items()))
 
 
+def changed_in_words(devices: int) -> str:
+    """How many devices are to run something else than before, in a line."""
+    if not devices:
+        return "no device is to run anything else than before"
+    return f"{devices:,} device{'s are' if devices > 1 else ' is'} to run something else than before"
+
+
 def inert(text: str) -> Text:
     """A stranger's text in a table."""
     return Text(printable(text))

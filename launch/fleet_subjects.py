@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,6 +12,11 @@ import typer
 from fleet.errors import DeviceTaken, NoSuchDevice, NoSuchGroup
 from fleet.fleet import Fleet
 from launch.command_line import CommandRefused
+from launch.printing import PlainConsole
+from launch.waiting import working
+
+_MANY = 100
+"""Devices that take no second."""
 
 Groups = Annotated[list[str] | None, typer.Option(metavar="GROUP", help="The devices of a group; repeatable.")]
 AllDevices = Annotated[bool, typer.Option("--all", "--all-devices", help="Every device that there is now.")]
@@ -70,6 +75,16 @@ def join(fleet: Fleet, group: str, devices: Iterable[str]) -> None:
         StoreUnusable: the database does not answer.
     """
     if group not in fleet.groups.all():
-        with contextlib.suppress(DeviceTaken):  # somebody was faster
+        with suppress(DeviceTaken):  # somebody was faster
             fleet.groups.add(group)
     fleet.groups.add_members(group, devices)
+
+
+def taking_long(devices: int, doing: str) -> AbstractContextManager[None]:
+    """Says what takes long, where it is done to many devices one after the other.
+
+    Args:
+        devices: how many.
+        doing: "assigning to", say.
+    """
+    return working(PlainConsole(stderr=True), f"{doing} {devices:,} devices") if devices > _MANY else nullcontext()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from launch.command_line import CommandRefused
 from launch.waiting import asking
+from models.model_files import MODEL_SUFFIXES
 from models.signatures.beside import list_models
 from models.storage import Storage, StoredFile, newest_first
+from models.storage.errors import StorageUnavailable
 from models.survey import Surveyed, survey
 from models.vetting import Vetter
 
@@ -48,3 +50,31 @@ def survey_with_progress(console: Console, files: Sequence[StoredFile], vetter: 
             print(f"vetting {len(files)} file{'s' * (len(files) > 1)} …", file=sys.stderr)
         task = progress.add_task("", total=len(files))
         return survey(files, vetter, lambda: progress.advance(task))
+
+
+def find_models(storage: Storage, model: str, every: bool) -> list[str]:
+    """The addresses of the models that devices are to get, the newest first.
+
+    Args:
+        storage: where they are.
+        model: a file, or a folder or pattern of them.
+        every: whether all are asked for, and not the newest alone.
+
+    Raises:
+        CommandRefused: there is none, or one is named where all are asked for.
+    """
+    is_folder = model.endswith("/") or ("://" not in model and Path(model).is_dir())
+    if not is_folder and not any(character in model for character in "*?["):
+        if every:
+            raise CommandRefused(f"{model} is no folder; --all takes a folder, or a pattern in quotes")
+        return [model]
+    pattern = f"{model.rstrip('/')}/*" if is_folder else model
+    try:
+        with asking(pattern):
+            files = newest_first(list_models(storage, pattern))
+    except StorageUnavailable as error:
+        raise CommandRefused(str(error)) from error
+    found = [file.uri for file in files if not is_folder or PurePosixPath(file.uri).suffix.lower() in MODEL_SUFFIXES]
+    if not found:
+        raise CommandRefused(f"there is no model file in {model}")
+    return found

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +17,7 @@ from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.device_options import EngineOfDevices, TargetDevice
 from launch.job_flags import with_job_flags
+from launch.model_files import find_models
 from launch.printing import PlainConsole, say
 from launch.quantizing import (
     Calibration,
@@ -31,7 +32,6 @@ from launch.waiting import asking, working
 from models.artefacts import EngineChoice
 from models.components.component import Target
 from models.errors import ModelRejected, QuantizedOtherwise, one_line
-from models.model_files import MODEL_SUFFIXES
 from models.releasing.packaging import (
     Compiled,
     Order,
@@ -43,9 +43,7 @@ from models.releasing.packaging import (
 )
 from models.releasing.quantized import Telling
 from models.releasing.shelf import Shelved, missing, put_once
-from models.signatures.beside import list_models
-from models.storage import Told, newest_first
-from models.storage.errors import StorageUnavailable
+from models.storage import Told
 from models.storage.schemes import AnyStorage
 from models.vetting.session import vetting
 
@@ -98,7 +96,7 @@ def package(
     )
     if every and name is not None:
         raise CommandRefused("--name goes with one model, not with --all")
-    found = _found(storage, model, every)
+    found = find_models(storage, model, every)
     with tempfile.TemporaryDirectory(prefix="hotswap-package-") as folder:
         try:
             compiled = _compiled(storage, stderr, found, Path(folder), order, job, every)
@@ -111,29 +109,6 @@ def package(
         except OSError as error:
             raise CommandFailed(f"nothing was packaged: {one_line(error)}") from error
     return OK
-
-
-def _found(storage: AnyStorage, model: str, every: bool) -> list[str]:
-    """The addresses of the models in question, the newest first.
-
-    Raises:
-        CommandRefused: there is none, or one is named where all are asked for.
-    """
-    is_folder = model.endswith("/") or ("://" not in model and Path(model).is_dir())
-    if not is_folder and not any(character in model for character in "*?["):
-        if every:
-            raise CommandRefused(f"{model} is no folder; --all takes a folder, or a pattern in quotes")
-        return [model]
-    pattern = f"{model.rstrip('/')}/*" if is_folder else model
-    try:
-        with asking(pattern):
-            files = newest_first(list_models(storage, pattern))
-    except StorageUnavailable as error:
-        raise CommandRefused(str(error)) from error
-    found = [file.uri for file in files if not is_folder or PurePosixPath(file.uri).suffix.lower() in MODEL_SUFFIXES]
-    if not found:
-        raise CommandRefused(f"there is no model file in {model}")
-    return found
 
 
 def _compiled(

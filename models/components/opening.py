@@ -63,7 +63,7 @@ class _Source(Protocol):
         """
 
 
-def open_component(path: Path, folder: Path) -> OpenedComponent:
+def open_component(path: Path, folder: Path, *, is_for_here: bool = True) -> OpenedComponent:
     """Copies a component into a folder, proving on the way what its manifest says.
 
     Names, sizes and kinds of what is read are not trusted: nothing is written but files that the manifest lists, of
@@ -72,6 +72,7 @@ def open_component(path: Path, folder: Path) -> OpenedComponent:
     Args:
         path: an archive, an unpacked folder, or a link to either.
         folder: an empty one.
+        is_for_here: whether this machine is to run it, and needs its runtime.
 
     Raises:
         ComponentRefused: with the reason.
@@ -79,23 +80,24 @@ def open_component(path: Path, folder: Path) -> OpenedComponent:
     """
     try:
         if path.is_dir():
-            return _taken_in(_Folder(path.resolve(strict=True)), folder)
+            return _taken_in(_Folder(path.resolve(strict=True)), folder, is_for_here)
         with open(path, "rb", opener=open_without_waiting) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ComponentRefused(ComponentFault.NOT_A_COMPONENT, "it is neither a file nor a folder")
-            return _taken_in(_Archived(Archive(file)), folder)
+            return _taken_in(_Archived(Archive(file)), folder, is_for_here)
     except FileNotFoundError as error:
         raise ComponentRefused(ComponentFault.NOT_FOUND, f"there is no {error.filename or path}") from error
 
 
-def _taken_in(source: _Source, folder: Path) -> OpenedComponent:
+def _taken_in(source: _Source, folder: Path, is_for_here: bool) -> OpenedComponent:
     with source.open(MANIFEST) as reading:
         written = reading.read(MOST_MANIFEST_BYTES + 1)
     if len(written) > MOST_MANIFEST_BYTES:
         raise ComponentRefused(ComponentFault.TOO_LARGE, f"its {MANIFEST} is larger than {MOST_MANIFEST_BYTES:,} bytes")
     component = Component.decode(written)
     source.require_only({MANIFEST, *(file.name for file in component.files)})
-    require_runtime(component.runtime)
+    if is_for_here:
+        require_runtime(component.runtime)
     _require_room(component, folder)
     for file in component.files:
         with source.open(file.name) as reading:

@@ -25,12 +25,13 @@ from tests.sample_images import encoded, mosaic
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
 OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "google.cloud", "typer", "rich", "transforms", "launch")
 
-PACKAGES = ("beam_pipeline", "launch", "models", "serving", "transforms")
+PACKAGES = ("beam_pipeline", "fleet", "launch", "models", "serving", "transforms")
 DATA_FILES = (
     "launch/dataflow/flex_template/metadata.json",
     "launch/dataflow/container/Dockerfile",
     "serving/messages/published.binpb",
     "serving/over_http/openapi.json",
+    "fleet/openapi.json",
 )
 IMPORTS = Path(__file__).with_name("import_models.py")
 VETS_AND_ANSWERS = Path(__file__).with_name("vet_and_answer.py")

@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import shlex
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fleet.devices import DEFAULT_COMPONENT, LIVE, checked_identity
+from fleet.assignments import DEFAULT_COMPONENT, LIVE
 from fleet.errors import DeviceTaken, NoSuchDevice
 from fleet.fleet import Fleet
+from fleet.identities import checked_identity
 from launch.command_line import OK, CommandRefused
+from launch.device_options import TargetDevice
 from launch.fleet_arguments import Database, open_fleet
 from launch.fleet_subjects import join
 from launch.model_arguments import AsJson
 from launch.model_report import print_json
 from launch.printing import say
 from launch.token_files import new_token_file
-from models.components.component import TARGETS, checked_component_name
+from models.components.component import checked_component_name
 
 _SERVER = "http://SERVER:8600"
 app = typer.Typer(add_completion=False)
-
-
-class _Target(StrEnum):
-    """What the device is."""
-
-    X86_64 = "linux-x86_64"
-    AARCH64 = "linux-aarch64"
-
-
-assert tuple(_Target) == TARGETS
 
 
 @app.command()
@@ -43,7 +34,7 @@ def add(
         Path, typer.Option(metavar="FILE", help="A new file for its token, which its owner alone can read.")
     ],
     target: Annotated[
-        _Target | None, typer.Option(help=f"What it is ({_Target.X86_64}), until it says so itself.")
+        TargetDevice | None, typer.Option(help=f"What it is ({TargetDevice.X86_64}), until it says so itself.")
     ] = None,
     group: Annotated[
         list[str] | None, typer.Option(metavar="GROUP", help="That it is in; made where there is none. Repeatable.")
@@ -74,7 +65,7 @@ def add(
         if new_token:
             _renew(fleet, device, token_file)
         else:
-            _add(fleet, device, token_file, target or _Target.X86_64, groups, models)
+            _add(fleet, device, token_file, target or TargetDevice.X86_64, groups, models)
     command = shlex.join(
         ["hotswap-edge", "agent", "--server", server, "--device", device, "--token-file", str(token_file)]
     )
@@ -100,7 +91,9 @@ def _require_names(device: str, groups: list[str], models: list[str]) -> None:
             raise CommandRefused(str(error)) from error
 
 
-def _add(fleet: Fleet, device: str, token_file: Path, target: _Target, groups: list[str], models: list[str]) -> None:
+def _add(
+    fleet: Fleet, device: str, token_file: Path, target: TargetDevice, groups: list[str], models: list[str]
+) -> None:
     with new_token_file(token_file) as write:
         try:
             token = fleet.devices.add(device, target=target.value, follow=models[0])

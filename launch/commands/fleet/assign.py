@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated
 
 import typer
 
-from fleet.devices import DEFAULT_COMPONENT, LIVE, NOTHING, checked_identity
+from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING
 from fleet.fleet import Fleet
+from fleet.identities import checked_identity
 from launch.command_line import OK, CommandRefused
 from launch.fleet_arguments import Database, open_fleet
-from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_of
+from launch.fleet_report import changed_in_words
+from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_of, taking_long
 from launch.model_arguments import AsJson
 from launch.model_report import print_json
-from launch.printing import PlainConsole, say
-from launch.waiting import working
+from launch.printing import say
 
-_MANY = 100
-"""Devices that take no second."""
 app = typer.Typer(add_completion=False)
 
 
@@ -70,7 +68,7 @@ def assign(
         subjects = subjects_of(fleet, device or (), group or (), all_devices)
         subjects_of(fleet, (), left, all_devices=False)
         if assigns:
-            with _taking_long(subjects):
+            with taking_long(len(subjects.devices), "assigning to"):
                 _assign(fleet, subjects, named, None if withdraw else version or LIVE)
         for name in joined:
             join(fleet, name, subjects.devices)
@@ -94,7 +92,7 @@ def assign(
     for way, groups in (("in", joined), ("not in", left)):
         if groups:
             say(f"{subjects.title}: {way} {', '.join(groups)} from now on")
-    say(f"what {written:,} devices are to run is changed" if written else "no device is to run anything else now")
+    say(changed_in_words(written))
     return OK
 
 
@@ -106,11 +104,6 @@ def _assign(fleet: Fleet, subjects: Subjects, name: str, version: str | None) ->
             fleet.assignments.withdraw(name, **each)
         else:
             fleet.assignments.assign(name, version, **each)
-
-
-def _taking_long(subjects: Subjects) -> AbstractContextManager[None]:
-    count = len(subjects.devices)
-    return working(PlainConsole(stderr=True), f"assigning to {count:,} devices") if count > _MANY else nullcontext()
 
 
 def _assigned(name: str, version: str | None) -> str:

@@ -16,11 +16,10 @@ from fleet.fleet import Fleet
 from fleet.packing import Recipe
 from fleet.public_address import read_public_url
 from fleet.server import ServerConfig, serve
-from fleet.store.database import database_url
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.device_options import EngineOfDevices
-from launch.fleet_arguments import Database
+from launch.fleet_arguments import Database, Shelf, open_fleet, shelf_of
 from launch.job_flags import with_job_flags
 from launch.printing import say
 from launch.quantizing import Calibration, LeastAgreement, NumberPrecision, quantization_of
@@ -29,7 +28,6 @@ from launch.server_log import log_to_standard_error
 from launch.signing import Certificates, SignKey, signer_of
 from models.confinement.proving import require_confinement
 from models.errors import one_line
-from models.releasing.packaging import read_shelf
 from models.signatures.trusted import read_trusted
 from serving.access import AccessRefused, read_access
 
@@ -62,13 +60,7 @@ def serve_fleet(
     public_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where devices reach this server; else where each says it did.")
     ] = None,
-    shelf: Annotated[
-        str | None,
-        typer.Option(
-            metavar="PLACE",
-            help="Where components go: a folder (FILE.shelf beside the database), or gs://, s3://, az://.",
-        ),
-    ] = None,
+    shelf: Shelf = None,
     name: Annotated[
         str, typer.Option(help="Of the component of the live model, whichever model that is.")
     ] = DEFAULT_COMPONENT,
@@ -112,10 +104,8 @@ def serve_fleet(
         reached_at = None if public_url is None else read_public_url(public_url)
     except (AccessRefused, ValueError) as error:
         raise CommandRefused(str(error)) from error
-    place = read_shelf(_default_shelf(database) if shelf is None else shelf)
-    is_folder = "://" not in place
-    if is_folder:
-        place = str(Path(place).absolute())  # as it is recorded: others may read the record from elsewhere
+    with open_fleet(database, make=True) as fleet:
+        place = shelf_of(fleet, database, shelf)
     recipe = Recipe(
         place,
         engine.value,
@@ -145,22 +135,9 @@ def serve_fleet(
             fleet.close()
             raise
 
-    server = ServerConfig(access, port, reached_at, Path(place) if is_folder else None)
+    server = ServerConfig(access, port, reached_at, None if "://" in place else Path(place))
     try:
         asyncio.run(serve(begin, server, told))
     except OSError as error:
         raise CommandFailed(one_line(error)) from error
     return OK
-
-
-def _default_shelf(database: str) -> str:
-    """A folder beside a database that is a file.
-
-    Raises:
-        CommandRefused: it is none.
-        StoreUnusable: it is no database's address.
-    """
-    url = database_url(database)
-    if url.get_backend_name() != "sqlite":
-        raise CommandRefused("--shelf PLACE is needed with this --database: a folder, or gs://, s3:// or az://")
-    return str(Path(str(url.database)).with_suffix(".shelf"))

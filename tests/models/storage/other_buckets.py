@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
+
+from tests.serving.certificates import Authority
+
+AzureCredential = Literal["key", "identity"]
+"""What Azure Storage knows one by: the account's key, or a token of an identity of Entra."""
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -44,8 +53,14 @@ def s3_bucket(patch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @contextmanager
-def azure_container(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[str]:
-    """The address of an empty container, which the environment says how to reach; skips where there is no Azurite."""
+def azure_container(patch: pytest.MonkeyPatch, folder: Path, by: AzureCredential = "key") -> Iterator[str]:
+    """The address of an empty container, which the environment says how to reach; skips where there is no Azurite.
+
+    Args:
+        patch: of the environment.
+        folder: for what it keeps, and over TLS, which identities need, for certificates.
+        by: what one is known by.
+    """
     from azure.storage.blob import BlobServiceClient
 
     azurite = _AZURITE if _AZURITE.exists() else shutil.which("azurite-blob")
@@ -60,16 +75,43 @@ def azure_container(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[str]:
         "--skipApiVersionCheck",
         "--disableTelemetry",
     ]
+    if by == "identity":
+        authority = Authority(folder)
+        pair = authority.pair("azurite", "127.0.0.1")
+        command += ["--oauth", "basic", "--cert", str(pair.certificate), "--key", str(pair.key)]
+        for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            patch.setenv(name, str(authority.certificate))
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             assert process.stdout is not None
-            told = (re.search(r"listens on (http://\S+)", line) for line in process.stdout)
+            told = (re.search(r"listens on (https?://\S+)", line) for line in process.stdout)
             endpoint = f"{next(match[1] for match in told if match)}/{ACCOUNT}"
             patch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
-            patch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
             patch.setenv("AZURE_STORAGE_ENDPOINT", endpoint)
+            if by == "key":
+                patch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
+            else:
+                patch.delenv("AZURE_STORAGE_ACCOUNT_KEY", raising=False)
+                patch.setenv("AZURE_STORAGE_TOKEN", _token())
             with BlobServiceClient(endpoint, credential={"account_name": ACCOUNT, "account_key": KEY}) as client:
                 client.create_container(BUCKET)
             yield f"az://{BUCKET}"
         finally:
             process.terminate()
+
+
+def _token() -> str:
+    """What Entra gives an identity; Azurite reads all of it but the signature."""
+    now = int(time.time())
+    tenant = "00000000-0000-0000-0000-000000000001"
+    claims = {
+        "aud": "https://storage.azure.com",
+        "iss": f"https://sts.windows.net/{tenant}/",
+        "tid": tenant,
+        "oid": "00000000-0000-0000-0000-000000000002",
+        "iat": now - 60,
+        "nbf": now - 60,
+        "exp": now + 3600,
+    }
+    parts = (json.dumps(part).encode() for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return ".".join([*(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts), "signature"])

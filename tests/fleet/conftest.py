@@ -1,0 +1,41 @@
+"""A fleet in an empty database: each test runs on SQLite, and on PostgreSQL where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet.fleet import Fleet
+from tests.fleet.postgresql import PostgreSQL, postgresql_server
+from tests.fleet.simulated import Clock
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server that runs until the tests end."""
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of a database that is empty, or not there yet."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/fleet.db"
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return server.new_database()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Time that a test sets."""
+    return Clock()
+
+
+@pytest.fixture
+def fleet(address: str, clock: Clock) -> Iterator[Fleet]:
+    """A fleet without devices."""
+    with Fleet(address, clock=clock) as fleet:
+        yield fleet
