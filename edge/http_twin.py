@@ -1,4 +1,4 @@
-"""A device's twin at its fleet's server, over HTTP: one connection, kept open, to one host, that follows nobody elsewhere."""
+"""A device's twin at its fleet's server, over HTTP: one connection, kept open, to one host."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ LONGEST_SECONDS = 60.0
 _SILENT_SECONDS = 20.0
 _MOST_TOKEN_BYTES = 4096
 _LOOPBACK = "localhost"
-_YEAR_BEFORE_WHICH_NO_CLOCK_IS_RIGHT = 2024
+_NOT_YET_VALID, _EXPIRED = 9, 10
+"""OpenSSL's codes (`X509_V_ERR_…`) of certificates."""
 _WRITTEN = (200, 204)
 _REFUSED = (401, 403)
 _MAY_PASS = (408, 425, 429)
@@ -68,7 +69,7 @@ class HttpTwin:
             raise AddressRefused(f"{server} is no address of a server; https://HOST:PORT is expected")
         if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
             raise AddressRefused(
-                f"{server} would carry the token in the clear; give https://, or --insecure where the network is trusted"
+                f"{server} would carry the token in the clear; give https://, or --insecure where that is no harm"
             )
         self._server = server
         self._host, self._port = parts.hostname, parts.port
@@ -206,12 +207,10 @@ def _within(connection: http.client.HTTPConnection, seconds: float) -> Iterator[
 
 def _why(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        # By name and not by `verify_code`: what says so is OpenSSL's text.
         text = one_line(error.verify_message or error)
-        year = time.gmtime().tm_year
-        if year < _YEAR_BEFORE_WHICH_NO_CLOCK_IS_RIGHT or "not yet valid" in text:
+        if error.verify_code in (_NOT_YET_VALID, _EXPIRED):
             today = time.strftime("%Y-%m-%d", time.gmtime())
-            return f"its certificate is not valid by this device's clock, which says {today}; set the clock ({text})"
+            return f"{text}, by this device's clock, which says {today}; set the clock, if that is wrong"
         return f"its certificate is not trusted ({text}); give its authority by --ca"
     if isinstance(error, OSError) and error.strerror:
         return one_line(error.strerror)
