@@ -67,6 +67,8 @@ class ComponentFault(StrEnum):
     WRONG_DIGEST = "wrong_digest"
     TOO_LARGE = "too_large"
     NO_RUNTIME = "no_runtime"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
 
 
 MACHINE_FAULTS = frozenset({ModelFault.TOO_LARGE, ModelFault.TIMED_OUT, ModelFault.CRASHED})
