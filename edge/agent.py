@@ -2,49 +2,43 @@
 
 from __future__ import annotations
 
-import errno
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Event
 
-from edge.acquiring import Acquirer, NotFetched
-from edge.backoff import Backoff
+from edge.acquiring import Acquirer
 from edge.device_folder import RESERVED, DeviceFolder
 from edge.device_state import FIRST_PLACE, DeviceState, Failure, Place, Release, Trial
+from edge.fetching import FetchStopped
 from edge.listening import Listener
-from edge.reporting import Trouble, report_of, says_the_same
+from edge.reporting import report_of, says_the_same
 from edge.runs import forget_runs, now, read_runs
 from edge.steps import At, Step
 from edge.trials import SeenRun, begin, condemned, failure_of, given_way, looked_at, proved, swapped
+from edge.troubles import FOLDER, Troubles
 from models.components.twin import DesiredModel, Reported, Twin
-from models.errors import ComponentFault, ComponentRefused, ModelUnfit, typed_line
+from models.errors import ComponentFault, ComponentRefused, FetchFailed, FetchFault, ModelUnfit
 
-TRIAL_SECONDS, EVERY_SECONDS = 300.0, 60.0
 LOOK_SECONDS = 1.0
 """Between two looks at what runs a release in trial."""
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 5.0, 3600.0
 _WRITTEN_SHARE = 0.1
 """Of a trial: its time is written to the disk no more often."""
+_PROGRESS_SECONDS = 10.0
 _LEAST_REST_SECONDS = 0.05
 _OF_THE_ARCHIVE = frozenset(ComponentFault) - {
     ComponentFault.NOT_FOUND,
     ComponentFault.NO_RUNTIME,
-    ComponentFault.RESERVED_NAME,
     ComponentFault.UNSIGNED,
     ComponentFault.BAD_SIGNATURE,
 }
 """Refusals that another signature, another package or another device would not change."""
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Overtaken(Exception):  # noqa: N818 - named for what happened
     """Something else is desired meanwhile."""
-
-
-class Ending(Exception):  # noqa: N818 - nothing failed
-    """The program is to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +50,8 @@ class Terms:
         trial: seconds for which a release has to prove itself.
     """
 
-    every: float = EVERY_SECONDS
-    trial: float = TRIAL_SECONDS
+    every: float
+    trial: float
 
 
 class Agent:
@@ -93,11 +87,10 @@ class Agent:
         self._tell = tell
         self._stop = stop
         self._at = at
-        self._refused: dict[str, Trouble] = {}
-        self._troubles: dict[str, Trouble] = {}
-        self._pauses: dict[str, tuple[Backoff, float]] = {}
+        self._troubles = Troubles(tell)
         self._may_report = True
-        self._looked = -LOOK_SECONDS
+        self._is_unsaved = False
+        self._looked = self._told_progress = time.monotonic()
         state, trouble = folder.read_state()
         if trouble:
             tell(trouble)
@@ -117,26 +110,30 @@ class Agent:
             if self._listener.seconds_left <= 0:
                 self._poll()
             self._bring_in_all()
+            if self._is_unsaved and self._troubles.may_try(FOLDER):
+                self._write(self._state)
+            for name in self._state.places:
+                self._folder.point(self._state, name)  # whoever meddled with it
             if self._folder.clean(self._state, self._coming()):
                 self._at(Step.CLEANED)
-            self._forget_trouble("")
-        except Ending:
+        except FetchStopped:
             return
         except OSError as error:  # of the folder's disk; what is there goes on
-            self._postpone("", _word_of(error), typed_line(error))
+            self._troubles.postpone_disk(FOLDER, str(self._folder.path), error, self._goes_on())
         self._report()
 
     def why_not(self) -> str:
         """Why not all is as desired; "" where it is."""
         if self._listener.trouble:
             return self._listener.trouble
-        if "" in self._troubles:
-            return self._troubles[""][1]
+        passing, refused = self._troubles.passing, self._troubles.refused
+        if FOLDER in passing:
+            return passing[FOLDER][1]
         for name, desired in self._state.wanted().items():
             if not self._is_there(name, desired) or desired.sha256 in self._state.failed:
                 failure = self._state.failed.get(desired.sha256)
                 trouble = (failure.error, failure.detail) if failure else None
-                trouble = trouble or self._refused.get(desired.sha256) or self._troubles.get(desired.sha256)
+                trouble = trouble or refused.get(desired.sha256) or passing.get(desired.sha256)
                 return f"{desired.title} does not run: {': '.join(trouble or ('fetching', 'it is on its way'))}"
         return ""
 
@@ -164,9 +161,7 @@ class Agent:
         if heard == self._state:
             return
         if desired != self._state.desired:
-            self._refused.clear()
-            self._troubles.clear()
-            self._pauses.clear()
+            self._troubles.forget_all()
         dropped = heard.places.keys() - heard.wanted() - {FIRST_PLACE}
         heard = replace(heard, places={name: place for name, place in heard.places.items() if name not in dropped})
         self._write(heard)
@@ -187,44 +182,62 @@ class Agent:
 
     def _is_overtaken(self) -> bool:
         """Brings in what is due; whether something else was desired before all was done."""
-        for name, desired in self._state.wanted().items():
+        before = self._state  # two places may change with each other
+        for name, desired in before.wanted().items():
             if self._is_there(name, desired) or not self._may_try(desired):
                 continue
+            if self._listener.trouble and not self._is_at_hand(desired):
+                continue  # nobody tells where it lies now
+            if name in RESERVED:
+                why = f"the folder has something else at {name}"
+                self._troubles.refuse(desired.sha256, desired.title, "unsafe_name", why, self._goes_on())
+                continue
             try:
-                self._bring_in(name, desired)
-                self._forget_trouble(desired.sha256)
+                self._bring_in(name, desired, before)
+                self._troubles.forget(desired.sha256)
             except Overtaken:
                 self._tell(f"{desired.title} is no longer desired")
                 return True
             except ComponentRefused as refusal:
-                self._refuse(desired, refusal)
+                word, detail = str(refusal.fault), refusal.detail
+                if refusal.fault in _OF_THE_ARCHIVE:
+                    self._give_up(desired, word, detail)
+                else:
+                    self._troubles.refuse(desired.sha256, desired.title, word, detail, self._goes_on())
             except ModelUnfit as unfit:
                 self._give_up(desired, str(unfit.fault), unfit.detail)
-            except NotFetched as trouble:
-                self._postpone(desired.sha256, trouble.word, trouble.detail, desired.title)
+            except FetchFailed as failure:
+                word, detail = str(failure.fault), failure.detail
+                if failure.received:
+                    self._troubles.came_on(desired.sha256)
+                self._troubles.postpone(desired.sha256, desired.title, word, detail, self._goes_on())
             except OSError as error:
-                self._postpone(desired.sha256, _word_of(error), typed_line(error), desired.title)
+                self._troubles.postpone_disk(desired.sha256, desired.title, error, self._goes_on())
         return False
 
-    def _bring_in(self, name: str, desired: DesiredModel) -> None:
+    def _bring_in(self, name: str, desired: DesiredModel, before: DeviceState) -> None:
         """Has a place lead to what is desired there.
 
+        Args:
+            name: of the place.
+            desired: is to be there.
+            before: what lay here before this turn, and is not removed yet.
+
         Raises:
-            Overtaken, Ending: meanwhile.
+            Overtaken, FetchStopped: meanwhile.
             ComponentRefused, ModelUnfit: it must not run here.
-            NotFetched: it cannot be had now.
+            FetchFailed: it cannot be had now.
             OSError: of this machine.
         """
-        if name in RESERVED:
-            raise ComponentRefused(ComponentFault.RESERVED_NAME, f"the device keeps something else at {name}/")
         self._acquirer.verify(desired)
         self._at(Step.VERIFIED)
-        here = self._state.here(desired.sha256)
-        release = here or self._acquired(name, desired)
-        is_proved = here is not None and self._state.is_proved(here)
+        here = before.here(desired.sha256)
+        if here is not None and self._folder.holds(here):
+            release, trial = here, None if before.is_proved(here) else begin(now())
+        else:
+            release, trial = self._acquired(name, desired), begin(now())
         place = self._state.places.get(name, Place())
-        after = swapped(place, release, None if is_proved else begin(now()), self._state.failed)
-        self._write(self._state.with_place(name, after))
+        self._write(self._state.with_place(name, swapped(place, release, trial, self._state.failed)))
         self._folder.point(self._state, name)
         self._tell(f"current{' of ' + name if name else ''}: {release.title} ({release.model_id})")
 
@@ -233,16 +246,16 @@ class Agent:
         if addressed is None:
             addressed = self._addressed_anew(name, desired)
         self._report()
+        self._tell(f"fetching {desired.title}, {desired.size:,} bytes")
+        self._told_progress = time.monotonic()
         between = partial(self._between, name, desired)
         self._folder.clean(self._state, [desired.sha256])
-        self._folder.require_room(desired.size, desired.sha256)
         try:
-            self._acquirer.fetch(addressed, between)
-        except NotFetched as trouble:
-            if trouble.word != "expired":
+            self._acquirer.fetch(addressed, self._stop, between)
+        except FetchFailed as failure:
+            if failure.fault != FetchFault.EXPIRED:
                 raise
-            self._acquirer.fetch(self._addressed_anew(name, desired), between)
-        self._at(Step.FETCHED)
+            self._acquirer.fetch(self._addressed_anew(name, desired), self._stop, between)
         self._poll()
         self._require_wanted(name, desired)
         return self._acquirer.take_in(desired)
@@ -253,19 +266,26 @@ class Agent:
         self._require_wanted(name, desired)
         addressed = self._listener.address(desired)
         if addressed is None:
-            raise NotFetched("unreachable", self._listener.trouble or "the server tells no address of it")
+            why = self._listener.trouble or "the server tells no address of it"
+            raise FetchFailed(FetchFault.UNREACHABLE, why)
         return addressed
 
-    def _between(self, name: str, desired: DesiredModel) -> None:
-        """What goes on while something is fetched."""
+    def _between(self, name: str, desired: DesiredModel, fetched: int) -> None:
+        """What goes on while something is fetched, of which so many bytes lie there."""
         self._at(Step.FETCHING)
-        if self._stop.is_set():
-            raise Ending
-        if time.monotonic() - self._looked >= LOOK_SECONDS:
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        try:
             self._look_at_trials()
-        if self._listener.seconds_left <= 0:
-            self._poll()
-            self._require_wanted(name, desired)
+            if self._listener.seconds_left <= 0:
+                self._poll()
+        except OSError as error:  # of the folder's disk, and not of whoever sends
+            self._troubles.postpone_disk(FOLDER, str(self._folder.path), error, self._goes_on())
+        self._require_wanted(name, desired)
+        self._report()
+        if self._looked - self._told_progress >= _PROGRESS_SECONDS:
+            self._told_progress = self._looked
+            self._tell(f"{desired.title}: {fetched / desired.size:.0%} of {desired.size:,} bytes")
 
     def _require_wanted(self, name: str, desired: DesiredModel) -> None:
         wanted = self._state.wanted().get(name)
@@ -276,43 +296,19 @@ class Agent:
         place = self._state.places.get(name)
         return place is not None and place.current is not None and place.current.sha256 == desired.sha256
 
+    def _is_at_hand(self, desired: DesiredModel) -> bool:
+        return self._state.here(desired.sha256) is not None or self._listener.address(desired) is not None
+
     def _may_try(self, desired: DesiredModel) -> bool:
-        sha256 = desired.sha256
-        return sha256 not in self._state.failed and sha256 not in self._refused and self._is_due(sha256)
+        return desired.sha256 not in self._state.failed and self._troubles.may_try(desired.sha256)
 
     # What fails
 
-    def _refuse(self, desired: DesiredModel, refusal: ComponentRefused) -> None:
-        """What is wrong with the archive stays so; else it is not tried while the same is desired of this process."""
-        word, detail = str(refusal.fault), refusal.detail
-        if refusal.fault in _OF_THE_ARCHIVE:
-            self._give_up(desired, word, detail)
-            return
-        self._forget_trouble(desired.sha256)
-        self._refused[desired.sha256] = (word, detail)
-        self._tell(f"{desired.title} is not taken: {word}: {detail}; {self._goes_on()}")
-
     def _give_up(self, desired: DesiredModel, word: str, detail: str) -> None:
-        """It is not tried again until another archive is desired."""
-        self._forget_trouble(desired.sha256)
+        """It is never tried again: what is wrong with an archive stays so."""
+        self._troubles.forget(desired.sha256)
         self._write(self._state.with_failure(desired.sha256, Failure(desired.name, desired.version, "", word, detail)))
         self._tell(f"{desired.title} fails here: {word}: {detail}; {self._goes_on()}")
-
-    def _postpone(self, key: str, word: str, detail: str, title: str = "the folder") -> None:
-        """It is tried again, ever more seldom; told once while it stays the same."""
-        before = self._troubles.get(key)
-        backoff, _ = self._pauses.get(key) or (Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS), 0.0)
-        self._pauses[key] = (backoff, time.monotonic() + backoff.failed())
-        if before is None or before[0] != word:
-            self._troubles[key] = (word, detail)
-            self._tell(f"{title}: {word}: {detail}; it is tried again, and {self._goes_on()}")
-
-    def _forget_trouble(self, key: str) -> None:
-        self._troubles.pop(key, None)
-        self._pauses.pop(key, None)
-
-    def _is_due(self, key: str) -> bool:
-        return key not in self._pauses or self._pauses[key][1] <= time.monotonic()
 
     def _goes_on(self) -> str:
         current = self._state.places[FIRST_PLACE].current
@@ -335,12 +331,12 @@ class Agent:
             self._give_way(name, release, failure)
             return
         after = self._state.with_place(name, replace(place, trial=trial))
-        if trial.seconds >= self._terms.trial and self._is_due(release.sha256):
+        if trial.seconds >= self._terms.trial and self._troubles.may_try(release.sha256):
             self._conclude(name, release, answered=trial.answered)
             return
-        if self._is_worth_writing(name, trial):
-            self._write(after)
         self._state = after
+        if self._is_worth_writing(name, trial) and self._troubles.may_try(FOLDER):
+            self._write(after)
 
     def _is_worth_writing(self, name: str, trial: Trial) -> bool:
         """Whether a trial is another than the disk knows, but for a little time."""
@@ -358,28 +354,37 @@ class Agent:
             self._give_way(name, release, failure_of(release, str(unfit.fault), unfit.detail))
             return
         except OSError as error:
-            self._postpone(release.sha256, _word_of(error), typed_line(error), release.title)
+            self._troubles.postpone_disk(release.sha256, release.title, error, self._goes_on())
             return
-        self._forget_trouble(release.sha256)
+        self._troubles.forget(release.sha256)
         self._write(self._state.with_place(name, proved(self._state.places[name])))
         self._tell(f"{release.title} has come through its first minutes")
 
     def _give_way(self, name: str, release: Release, failure: Failure) -> None:
-        self._forget_trouble(release.sha256)
-        self._write(given_way(self._state, name, failure))
-        self._folder.point(self._state, name)
+        self._troubles.forget(release.sha256)
+        self._state = given_way(self._state, name, failure)
+        self._is_unsaved = True
+        self._folder.point(self._state, name)  # whether it can be written down or not: the disk may be full
+        self._write(self._state)
         self._tell(f"{release.title} fails here: {failure.error}: {failure.detail}; {self._goes_on()}")
 
     # Writing and telling
 
     def _write(self, state: DeviceState) -> None:
-        self._folder.write_state(state)
+        try:
+            self._folder.write_state(state)
+        except OSError:
+            if not self._folder.clean(state):
+                raise
+            self._folder.write_state(state)  # in the room of what was on its way
         self._state = self._saved = state
+        self._is_unsaved = False
+        self._troubles.forget(FOLDER)
 
     def _report(self) -> None:
         if self._listener.trouble or not self._may_report:
             return
-        reported = report_of(self._state, self._refused, self._troubles, self._folder.free_bytes())
+        reported = report_of(self._state, self._troubles, self._folder.free_bytes())
         if reported == self._state.told:
             return
         if not self._listener.report(reported):
@@ -392,10 +397,6 @@ class Agent:
             self._state = replace(self._state, told=reported)
 
     def _seconds_to_rest(self) -> float:
-        pauses = [again_at - time.monotonic() for _, again_at in self._pauses.values()]
         in_trial = any(place.trial is not None for place in self._state.places.values())
-        return max(_LEAST_REST_SECONDS, min([self._listener.seconds_left, *pauses, *([LOOK_SECONDS] if in_trial else [])]))
-
-
-def _word_of(error: OSError) -> str:
-    return "disk_full" if error.errno in _FULL else "disk"
+        waits = [self._listener.seconds_left, *self._troubles.seconds_left(), LOOK_SECONDS if in_trial else math.inf]
+        return max(_LEAST_REST_SECONDS, min(waits))

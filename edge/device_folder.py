@@ -1,10 +1,10 @@
 """The agent's folder: whatever happens to the power or the disk, `current` leads to a component that is whole.
 
-    DIR/current -> components/DIGEST      replaced by one rename; DIR/NAME/current for further models
-    DIR/components/DIGEST/                whole, verified, probed, and on the disk before it got this name
-    DIR/incoming/                         an archive on its way, and what is unpacked of it
-    DIR/state.json                        what is to lie where; written before the links, which follow it
-    DIR/lock, DIR/runs/
+DIR/current -> components/DIGEST      replaced by one rename; DIR/NAME/current for further models
+DIR/components/DIGEST/                whole, verified, probed, and on the disk before it got this name
+DIR/incoming/                         an archive on its way, and what is unpacked of it
+DIR/state.json                        what is to lie where; written before the links, which follow it
+DIR/lock, DIR/runs/
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from edge.device_state import FIRST_PLACE, DeviceState, Place, Release, StateUnreadable
+from edge.fetching import PART_SUFFIX
 from edge.runs import RUNS, STATE_FILE
 from edge.steps import At, Step
 from models.artefacts import MANIFEST
@@ -31,7 +32,6 @@ from models.trees import remove_tree
 CURRENT, COMPONENTS, INCOMING, LOCK = "current", "components", "incoming", "lock"
 RESERVED = frozenset({CURRENT, COMPONENTS, INCOMING, LOCK, RUNS, STATE_FILE})
 """Names in the folder that no component's own place can have."""
-PART_SUFFIX = ".zip.part"
 _UNPACKED_SUFFIX = ".unpacked"
 _NEXT = ".next"
 _MOST_STATE_BYTES = 16 << 20
@@ -108,6 +108,9 @@ class DeviceFolder:
             state = state.with_place(name, self._there(place))
         for name in state.places:
             self.point(state, name)
+        for link in self.path.glob(f"*/{CURRENT}"):
+            if link.is_symlink() and link.parent.name not in state.places:
+                self.drop(link.parent.name)
         for left in (*self.path.glob(f".{STATE_FILE}.partial-*"), *self._incoming.glob(f"*{_UNPACKED_SUFFIX}")):
             remove_tree(left) if left.is_dir() else left.unlink(missing_ok=True)
         return state
@@ -149,9 +152,18 @@ class DeviceFolder:
         """The folder of a release that lies here."""
         return self._components / release.folder_name
 
-    def part(self, sha256: str) -> Path:
-        """Where an archive is fetched to."""
-        return self._incoming / f"{sha256}{PART_SUFFIX}"
+    def holds(self, release: Release) -> bool:
+        """Whether each of its files is, with its size: digests are proved by whoever loads it."""
+        folder = self.component(release)
+        try:
+            component = Component.decode(_manifest(folder))
+            return all((folder / file.name).stat().st_size == file.size for file in component.files)
+        except (OSError, ComponentRefused):
+            return False
+
+    def archive(self, sha256: str) -> Path:
+        """Where an archive is fetched to; beside it, with `PART_SUFFIX`, lies what has come of it."""
+        return self._incoming / f"{sha256}.zip"
 
     @contextlib.contextmanager
     def unpacking(self, sha256: str) -> Iterator[Path]:
@@ -169,7 +181,7 @@ class DeviceFolder:
             remove_tree(folder)
 
     def place(self, unpacked: Path, release: Release) -> None:
-        """Moves what was unpacked and probed to where it stays; the same that lies there already may be in use, and stays.
+        """Moves what was unpacked and probed to where it stays; the same that is there may be in use, and stays.
 
         Raises:
             OSError: it cannot be written to the disk, or not be moved.
@@ -192,7 +204,9 @@ class DeviceFolder:
             state: says what is.
             fetched: SHA-256 of archives that are still to come, whose parts stay.
         """
-        components, parts = set(state.releases()), {self.part(each).name for each in fetched}
+        components, parts = set(state.releases()), set()
+        for sha256 in fetched:
+            parts |= {self.archive(sha256).name, self.archive(sha256).name + PART_SUFFIX}
         left = [path for path in _entries(self._components) if path.name not in components]
         left += [path for path in _entries(self._incoming) if path.name not in parts]
         for path in left:
@@ -208,8 +222,9 @@ class DeviceFolder:
         Raises:
             OSError: `ENOSPC`, with the figures.
         """
-        part = self.part(sha256)
-        here = part.stat().st_size if part.exists() else 0
+        archive = self.archive(sha256)
+        parts = (archive, archive.with_name(archive.name + PART_SUFFIX))
+        here = sum(each.stat().st_size for each in parts if each.exists())
         needed, free = 2 * size - here + SPARE_BYTES, self.free_bytes()
         if needed > free:
             raise OSError(
@@ -223,20 +238,11 @@ class DeviceFolder:
     def _there(self, place: Place) -> Place:
         """A place without releases whose folders are gone."""
         current, last_good = place.current, place.last_good
-        if last_good is not None and not self._is_there(last_good):
+        if last_good is not None and not self.holds(last_good):
             last_good = None
-        if current is not None and not self._is_there(current):
+        if current is not None and not self.holds(current):
             return Place(last_good)
         return Place(current, last_good, place.trial)
-
-    def _is_there(self, release: Release) -> bool:
-        """Whether each of its files is, with its size: digests are proved by whoever loads it."""
-        folder = self.component(release)
-        try:
-            component = Component.decode(_manifest(folder))
-            return all((folder / file.name).stat().st_size == file.size for file in component.files)
-        except (OSError, ComponentRefused):
-            return False
 
     def _found_at(self, name: str) -> Release | None:
         """What a link leads to, where that is a component of this folder."""

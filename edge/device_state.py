@@ -30,7 +30,7 @@ class Release:
 
     Attributes:
         name, version: of the component.
-        sha256: of its archive, all 64 hexadecimal digits.
+        sha256: of its archive, all 64 hexadecimal digits; see `is_known`.
         manifest: SHA-256 of its `manifest.json`, by which `hotswap-edge run` knows it.
         model_id: of the model that it was made of.
     """
@@ -45,6 +45,11 @@ class Release:
     def title(self) -> str:
         """Name and version, for people."""
         return f"{self.name} {self.version}"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all of its archive's digest is; of a release that was found without a state it is not."""
+        return len(self.sha256) > FOLDER_DIGITS
 
     @property
     def folder_name(self) -> str:

@@ -8,14 +8,13 @@ import json
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from edge.connections import AddressRefused, is_loopback, why
 from edge.twin_source import TwinUnavailable
 from models.components.twin import MOST_TWIN_BYTES, Reported, Twin, TwinMalformed
 from models.errors import one_line
@@ -25,16 +24,9 @@ LONGEST_SECONDS = 60.0
 """For one question and its answer, however slowly the bytes come."""
 _SILENT_SECONDS = 20.0
 _MOST_TOKEN_BYTES = 4096
-_LOOPBACK = "localhost"
-_NOT_YET_VALID, _EXPIRED = 9, 10
-"""OpenSSL's codes (`X509_V_ERR_…`) of certificates."""
 _WRITTEN = (200, 204)
 _REFUSED = (401, 403)
 _MAY_PASS = (408, 425, 429)
-
-
-class AddressRefused(ValueError):  # noqa: N818 - named for the state it reports
-    """An address that no token is sent to; its text is one line that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +59,7 @@ class HttpTwin:
         parts = urlsplit(server)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise AddressRefused(f"{server} is no address of a server; https://HOST:PORT is expected")
-        if parts.scheme == "http" and not insecure and not _is_loopback(parts.hostname):
+        if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
             raise AddressRefused(
                 f"{server} would carry the token in the clear; give https://, or --insecure where that is no harm"
             )
@@ -178,15 +170,6 @@ class HttpTwin:
         return TwinUnavailable("malformed", f"{server} is no fleet's server: it answers {status}{_told(answer.body)}")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == _LOOPBACK:
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 @contextmanager
 def _within(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
     """Ends a connection that takes longer: whoever sends a byte now and then keeps a socket's own timeout waiting."""
@@ -206,15 +189,7 @@ def _within(connection: http.client.HTTPConnection, seconds: float) -> Iterator[
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        text = one_line(error.verify_message or error)
-        if error.verify_code in (_NOT_YET_VALID, _EXPIRED):
-            today = time.strftime("%Y-%m-%d", time.gmtime())
-            return f"{text}, by this device's clock, which says {today}; set the clock, if that is wrong"
-        return f"its certificate is not trusted ({text}); give its authority by --ca"
-    if isinstance(error, OSError) and error.strerror:
-        return one_line(error.strerror)
-    return one_line(error)
+    return why(error) if isinstance(error, OSError) else one_line(error)
 
 
 def _told(body: bytes) -> str:

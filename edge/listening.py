@@ -1,4 +1,4 @@
-"""When a device asks for what is desired, and what it says of a server that does not answer: once, and not each time."""
+"""When a device asks for what is desired, and what it says of a server that does not answer: once."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""What a device says of itself: of each component that it runs, fetches or gave up one state, and how much room it has."""
+"""What a device says of itself: a state for each component that it runs, fetches or gave up."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping
 from dataclasses import replace
 
 from edge.device_state import FIRST_PLACE, DeviceState, Place, Release
+from edge.troubles import Troubles
 from models.components.twin import MOST_MODELS, DesiredModel, Reported, ReportedModel
 from models.version import VERSION
 
@@ -14,32 +14,26 @@ _ROUNDED_TO = 16 << 20
 _LARGE_SHARE = 4
 _LONGEST_DETAIL = 300
 
-Trouble = tuple[str, str]
-"""A word, and one line of text."""
-
 
 def target() -> str:
     """Of components that this machine runs."""
     return f"{platform.system().lower()}-{platform.machine()}"
 
 
-def report_of(
-    state: DeviceState, refused: Mapping[str, Trouble], troubles: Mapping[str, Trouble], free_bytes: int
-) -> Reported:
+def report_of(state: DeviceState, troubles: Troubles, free_bytes: int) -> Reported:
     """What there is to tell now.
 
     Args:
         state: of the device.
-        refused: by the SHA-256 of archives: what is not tried as it is desired now.
-        troubles: the same: what is tried again.
+        troubles: that it has with what is desired.
         free_bytes: on the disk.
 
     Returns:
         The same as was told, where only what changes all the time did.
     """
-    models = {each.sha256: _of_desired(each, state, refused, troubles) for each in state.desired}
+    models = {each.sha256: _of_desired(each, state, troubles) for each in state.desired}
     for place in state.places.values():
-        if place.current is not None and place.current.sha256 not in models:
+        if place.current is not None and place.current.is_known and place.current.sha256 not in models:
             models[place.current.sha256] = _of_release(place.current, place, state)
     told = state.told
     free = _steady(free_bytes, told.free_bytes)
@@ -52,9 +46,7 @@ def says_the_same(one: Reported, other: Reported) -> bool:
     return one.models == other.models and one.agent == other.agent and one.target == other.target
 
 
-def _of_desired(
-    desired: DesiredModel, state: DeviceState, refused: Mapping[str, Trouble], troubles: Mapping[str, Trouble]
-) -> ReportedModel:
+def _of_desired(desired: DesiredModel, state: DeviceState, troubles: Troubles) -> ReportedModel:
     for name in (FIRST_PLACE, desired.name):
         place = state.places.get(name)
         if place is not None and place.current is not None and place.current.sha256 == desired.sha256:
@@ -63,9 +55,9 @@ def _of_desired(
     if (failure := state.failed.get(desired.sha256)) is not None:
         detail = failure.detail[:_LONGEST_DETAIL]
         return replace(told, model_id=failure.model_id, state="failed", error=failure.error, detail=detail)
-    if (why := refused.get(desired.sha256)) is not None:
+    if (why := troubles.refused.get(desired.sha256)) is not None:
         return replace(told, state="failed", error=why[0], detail=why[1][:_LONGEST_DETAIL])
-    if (why := troubles.get(desired.sha256)) is not None:
+    if (why := troubles.passing.get(desired.sha256)) is not None:
         return replace(told, error=why[0], detail=why[1][:_LONGEST_DETAIL])
     return told
 

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -43,6 +44,8 @@ def folder_of_agent(component: Path) -> Path | None:
 class RunNotes:
     """Tells an agent what becomes of components here, where there is one; that it cannot be told harms nobody.
 
+    Threads may tell it side by side.
+
     Args:
         component: the path that is followed. An agent may come later.
         tell: is given a line where the agent cannot be told.
@@ -59,6 +62,7 @@ class RunNotes:
         self._lock: int | None = None
         self._folder: Path | None = None
         self._has_told = False
+        self._alone = threading.Lock()
 
     def runs(self, manifest: str) -> None:
         """A component was taken, and will answer.
@@ -66,27 +70,34 @@ class RunNotes:
         Args:
             manifest: SHA-256 of its manifest.
         """
-        if manifest != self._manifest:
-            self._manifest = manifest
-            self._write()
+        with self._alone:
+            if manifest != self._manifest:
+                self._manifest = manifest
+                self._write()
 
     def answered(self, manifest: str) -> None:
         """One has answered to an image."""
-        if manifest not in self._answered:
-            self._answered.add(manifest)
-            self._write()
+        with self._alone:
+            if manifest not in self._answered:
+                self._answered.add(manifest)
+                self._write()
 
     def quarantined(self, manifest: str, reason: str) -> None:
         """One fails on its own probe image."""
-        self._quarantined[manifest] = reason[:_LONGEST_REASON]
-        self._write()
+        with self._alone:
+            self._quarantined[manifest] = reason[:_LONGEST_REASON]
+            self._write()
 
     def close(self) -> None:
-        """A clean end."""
-        if self._folder is not None and self._lock is not None:
-            for suffix in (_SAID, _LOCK):
-                with contextlib.suppress(OSError):
-                    (self._folder / f"{self._name}{suffix}").unlink(missing_ok=True)
+        """A clean end: nothing is left but what was quarantined, for an agent that has not looked yet."""
+        with self._alone:
+            if self._folder is None or self._lock is None:
+                return
+            if self._quarantined:
+                self._manifest = ""
+                self._write()
+            else:
+                forget_runs(self._folder, [self._name])
             os.close(self._lock)
             self._lock = self._folder = None
 

@@ -110,7 +110,8 @@ def swapped(place: Place, release: Release, trial: Trial | None, failed: Iterabl
     before = place.current
     is_good = before is not None and place.trial is None and before.sha256 not in failed
     kept = before if is_good else place.last_good
-    return Place(release, None if kept == release else kept, trial)
+    is_other = kept is not None and kept.folder_name != release.folder_name
+    return Place(release, kept if is_other else None, trial)
 
 
 def proved(place: Place) -> Place:
