@@ -29,7 +29,7 @@ from rich.table import Table
 from benchmarks.model_files import write_digits
 from benchmarks.simulated_device import SimulatedDevice
 from fleet.fleet import Fleet
-from launch.command_line import run
+from launch.command_line import CommandFailed, run
 
 _PATIENCE_SECONDS = 300.0
 _CLOSED_LOOP = 32
@@ -70,19 +70,23 @@ class FleetReport:
 @contextmanager
 def _server(folder: Path, database: str) -> Iterator[tuple[psutil.Process, tuple[str, int]]]:
     command = [sys.executable, "-m", "launch.cli", "fleet", "serve", "--models", f"{folder}/models/*.h5"]
-    command += ["--database", database, "--shelf", str(folder / "shelf"), "--port", "0", "--poll_seconds", "1"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as program:
+    command += ["--database", database, "--shelf", str(folder / "shelf"), "--port", "0", "--poll-seconds", "1"]
+    log = folder / "server.log"
+    with log.open("w") as writing, subprocess.Popen(command, stderr=writing) as program:
         try:
-            assert program.stderr is not None
-            found = (re.search(r"ready: http://([\d.]+):(\d+)", line) for line in program.stderr)
-            match = next(each for each in found if each)
-            with (folder / "server.log").open("w") as log:
-                relay = subprocess.Popen(["cat"], stdin=program.stderr, stdout=log)
-            yield psutil.Process(program.pid), (match[1], int(match[2]))
+            yield psutil.Process(program.pid), _address(log, program)
         finally:
             program.terminate()
             program.wait(60)
-            relay.wait(10)
+
+
+def _address(log: Path, program: subprocess.Popen[bytes]) -> tuple[str, int]:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and program.poll() is None:
+        if match := re.search(r"ready: http://([\d.]+):(\d+)", log.read_text()):
+            return match[1], int(match[2])
+        time.sleep(0.1)
+    raise CommandFailed(f"the server is not there: {log.read_text()[-1000:]}")
 
 
 def measure_fleet(
@@ -122,8 +126,16 @@ async def _measured(
     say(f"{len(devices)} devices get their first model")
     _land(folder, "few")
     polling = [asyncio.create_task(_poll(device, every)) for device in devices]
+
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while not condition():
+                for ended in (task for task in polling if task.done()):
+                    ended.result()
+                await asyncio.sleep(0.05)
+
     try:
-        await _until(lambda: all(device.runs for device in devices))
+        await until(lambda: all(device.runs for device in devices))
         first = devices[0].runs
         say(f"polls that change nothing, one device every {every:g} s, for {quiet:g} s")
         _forget(devices)
@@ -135,8 +147,8 @@ async def _measured(
         say("a new model lands")
         began = time.monotonic()
         _land(folder, "all")
-        await _until(lambda: any(device.runs != first for device in devices))
-        await _until(lambda: len({device.runs for device in devices}) == 1)
+        await until(lambda: any(device.runs != first for device in devices))
+        await until(lambda: len({device.runs for device in devices}) == 1)
         landed = sorted(device.since - began for device in devices)
     finally:
         for task in polling:
@@ -181,12 +193,6 @@ async def _most(devices: Sequence[SimulatedDevice], seconds: float) -> float:
 
     await asyncio.gather(*(work(devices[number::_CLOSED_LOOP]) for number in range(_CLOSED_LOOP)))
     return count / (time.monotonic() - began)
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(_PATIENCE_SECONDS):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 def _land(folder: Path, name: str) -> None:

@@ -120,7 +120,11 @@ class SimulatedDevice:
         request = "\r\n".join([*lines, "", ""]).encode() + body
         began = time.monotonic()
         writing.write(request)
-        top = await reading.readuntil(b"\r\n\r\n")
+        try:
+            top = await reading.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionError):  # it was kept open for long enough
+            await self.close()
+            return await self._ask(method, target, headers, body)
         first, *others = top.decode("latin-1").rstrip().split("\r\n")
         answered = {name.lower(): value.strip() for name, _, value in (each.partition(":") for each in others)}
         content = await reading.readexactly(int(answered.get("content-length", "0")))

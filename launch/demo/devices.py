@@ -91,7 +91,7 @@ class Demonstration:
         say("== the fleet's server begins, and packages the model in the folder, signed")
         self._programs.start(
             "fleet", "launch.cli", "fleet", "serve",
-            "--models", place.models / "*.h5", "--database", place.database, "--port", 0, "--poll_seconds", 1,
+            "--models", place.models / "*.h5", "--database", place.database, "--port", 0, "--poll-seconds", 1,
             "--sign", private, "--rollout", "50,100", "--pause", 2,
         )  # fmt: skip
         self._programs.until(lambda: bool(self._address()), "the server")
