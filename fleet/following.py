@@ -32,7 +32,7 @@ from models.storage.errors import InvalidAddress, NotWritten, StorageUnavailable
 _LOGGER = logger(__name__)
 
 _LOOK_SECONDS = 0.2
-_TARGETS_SECONDS = 5.0
+_DEVICES_SECONDS = 5.0
 _FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 2.0, 120.0
 _LONGEST_CLOSE_SECONDS = 10.0
 _TRANSIENT = (
@@ -117,7 +117,8 @@ class Following:
     stopwatch: Callable[[], float] = time.monotonic
     _of: dict[str, _Progress] = field(default_factory=dict)
     _targets: frozenset[Target] = frozenset()
-    _targets_at: float = float("-inf")
+    _names: Sequence[str] = ()
+    _devices_at: float = float("-inf")
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -142,8 +143,7 @@ class Following:
             wanted = self.models.wanted()
             if not wanted:
                 return
-            targets = self._known_targets()
-            self._have_followed(wanted)
+            targets = self._seen_to(wanted)
         except _TRANSIENT as error:
             self.troubles.begin("looking", f"which model is live is not known now: {one_line(error)}")
             return
@@ -160,17 +160,21 @@ class Following:
             except Exception:
                 _LOGGER.exception("following goes on after an unexpected error")
 
-    def _known_targets(self) -> frozenset[Target]:
-        """Those that devices have; before there is a device, the most frequent one, so that the first need not wait."""
-        now = self.stopwatch()
-        if now - self._targets_at >= _TARGETS_SECONDS:
+    def _seen_to(self, wanted: Sequence[Wanted]) -> frozenset[Target]:
+        """The targets of devices, which are looked at now and then, with who follows what.
+
+        Before there is a device it is the most frequent one, so that the first need not wait.
+        """
+        now, names = self.stopwatch(), [each.name for each in wanted]
+        if now - self._devices_at >= _DEVICES_SECONDS or names != self._names:
+            self._have_followed(names)
             self._targets = frozenset(self.fleet.targets() or TARGETS[:1])
-            self._targets_at = now
+            self._devices_at, self._names = now, names
         return self._targets
 
-    def _have_followed(self, wanted: Sequence[Wanted]) -> None:
+    def _have_followed(self, names: Sequence[str]) -> None:
         """Who follows the first follows the others too, unless something else is said of them."""
-        leading, *others = (each.name for each in wanted)
+        leading, *others = names
         if not others:
             return
         for device, assigned in self.fleet.assignments.effective().items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -199,3 +200,13 @@ def test_a_group_that_goes_takes_no_device_along(fleet: Fleet) -> None:
 
     assert fleet.groups.all() == {}
     assert [device.groups for device in fleet.devices.all()] == [()]
+
+
+def test_what_a_poll_needs_is_one_answer_for_many(fleet: Fleet) -> None:
+    token = fleet.devices.add("robot-1")
+    fleet.devices.add("robot-2")
+    heads = fleet.devices.heads(["robot-1", "robot-2", "nobody"])
+    assert heads.keys() == {"robot-1", "robot-2"}
+    assert heads["robot-1"].token_sha256 == hashlib.sha256(token.encode()).digest()
+    assert heads["robot-1"].etag == fleet.twins.read("robot-1").etag
+    assert fleet.devices.heads([]) == {}

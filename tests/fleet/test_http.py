@@ -23,6 +23,12 @@ OPERATOR = "an-operator-s-token"
 
 
 @pytest.fixture
+def address(tmp_path: Path) -> str:
+    """What is asked over HTTP is the same in any database."""
+    return f"sqlite:///{tmp_path}/fleet.db"
+
+
+@pytest.fixture
 def api(fleet: Fleet, clock: Clock, tmp_path: Path) -> Iterator[Api]:
     with running_api(fleet, tmp_path / "shelf", clock) as api:
         yield api
@@ -316,14 +322,20 @@ def test_metrics_are_for_this_machine_or_an_operator(fleet: Fleet, clock: Clock,
         error(api.http.get("/twins/robot-1", headers=bearing(OPERATOR)), 401)
 
 
-def test_a_database_that_does_not_answer_is_said_without_its_address(api: Api, tmp_path: Path) -> None:
-    headers = api.device()
-    api.fleet.close()
-    for database in tmp_path.glob("fleet.db*"):
-        database.unlink()
-    told = error(api.http.get("/twins/robot-1", headers=headers), 503)
-    assert "fleet.db" not in told
-    assert api.http.get("/healthz").status_code == 200
+def test_a_database_that_does_not_answer_is_said_without_its_address(clock: Clock, tmp_path: Path) -> None:
+    database = tmp_path / "fleet.db"
+    with Fleet(str(database), clock=clock) as fleet, running_api(fleet, tmp_path / "shelf", clock) as api:
+        headers = api.device()
+        fleet.close()
+        away = database.rename(tmp_path / "away")
+        database.mkdir()
+        refusal = api.http.get("/twins/robot-1", headers=headers)
+        assert "fleet.db" not in error(refusal, 503)
+        assert int(refusal.headers["retry-after"]) > 0
+        assert api.http.get("/healthz").status_code == 200
+        database.rmdir()
+        away.rename(database)
+        assert api.http.get("/twins/robot-1", headers=headers).status_code == 200
 
 
 def test_who_asked_is_noted(api: Api) -> None:
