@@ -1,4 +1,4 @@
-"""A device as its fleet's server sees it: it polls, fetches, checks and reports over one connection, and runs nothing."""
+"""A device as its fleet's server sees it: it polls, fetches, checks, reports, and runs nothing."""
 
 from __future__ import annotations
 

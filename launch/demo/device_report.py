@@ -107,7 +107,13 @@ def _rows(device: str, results: Sequence[Mapping[str, Any]], labels: Sequence[in
     for model_id, of in by_model.items():
         right = sum(each["class_index"] == labels[_number(each)] for each in of)
         moments = [str(each["predict_time"])[11:19] for each in of]
-        yield DeviceRow(device, model_id.rpartition("/")[2], moments[0], moments[-1], len(of), right / len(of))
+        yield DeviceRow(device, _short(model_id), moments[0], moments[-1], len(of), right / len(of))
+
+
+def _short(model_id: str) -> str:
+    """The file's name, and the digest's first digits."""
+    name, _, digest = model_id.rpartition("/")[2].rpartition("@sha256:")
+    return f"{name}@{digest[:6]}"
 
 
 def _number(record: Mapping[str, Any]) -> int:
@@ -117,7 +123,7 @@ def _number(record: Mapping[str, Any]) -> int:
 def print_report(judgement: Judgement, console: Console) -> None:
     """The judgement as two tables."""
     models = Table(title="who ran what, and when (UTC)")
-    for column in ("device", "model_id", "from", "until", "images", "accuracy"):
+    for column in ("device", "model", "from", "until", "images", "accuracy"):
         models.add_column(column, justify="right" if column in ("images", "accuracy") else "left", no_wrap=True)
     for row in judgement.rows:
         models.add_row(row.device, row.model, row.began, row.ended, str(row.images), f"{row.accuracy:.1%}")

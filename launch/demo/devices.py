@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import re
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from launch.demo.programs import DemoFailed, Programs, run_verb
 from launch.demo.signing_keys import make_keys
 from launch.printing import PlainConsole
 
+COMPONENT = "model"
 DEVICES = ("camera-1", "camera-2")
 IMAGES_PER_SECOND = 20
 BETTER_AT, BROKEN_AT = 200, 400
@@ -82,6 +84,7 @@ class Demonstration:
         self._programs = programs
         self._console = console
         self._server = ""
+        self._halted: dict[str, Any] = {}
 
     def begin(self) -> None:
         """The server on a folder with the first model, and two devices that follow it."""
@@ -102,7 +105,7 @@ class Demonstration:
             run_verb("fleet", "add", device, "--database", place.database, "--token-file", token)
             self._programs.start(
                 f"{device} agent", "edge.cli", "agent", "--server", self._server, "--device", device,
-                "--token-file", token, "--folder", folder, "--every", 1, "--trusted-keys", public, "--trial", 5,
+                "--token-file", token, "--folder", folder, "--every", 1, "--trusted-key", public, "--trial", 5,
             )  # fmt: skip
             self._programs.start(
                 f"{device} run", "edge.cli", "run", "--component", folder / "current",
@@ -128,15 +131,23 @@ class Demonstration:
             write_png(pixels, place.images(DEVICES[number % len(DEVICES)]) / f"{number:04d}.png")
         self._programs.until(lambda: self._answers() >= len(digits.labels), "the last results")
 
-    def status(self) -> dict[str, Any]:
-        """What the fleet says of itself."""
+    def recorded(self) -> Recorded:
+        """What is known at the end; the server must still be there."""
+        rollout = self._halted["rollouts"][-1]
+        told = f"{rollout['state']} after {rollout['reached']} of {rollout['followers']} devices, then taken back"
+        refused = {each["device"]: f"{each['error']}: {each['detail']}" for each in self._halted["failures"]}
+        results = {device: self._place.results(device) for device in DEVICES}
+        return Recorded(results, refused, told, self._traffic())
+
+    def _status(self) -> dict[str, Any]:
         told: dict[str, Any] = json.loads(run_verb("fleet", "status", "--database", self._place.database, "--json"))
         return told
 
-    def traffic(self) -> Traffic:
-        """What went over the wire."""
-        with urllib.request.urlopen(f"{self._server}/metrics") as answer:
-            text = answer.read()
+    def _traffic(self) -> Traffic:
+        connection = http.client.HTTPConnection(self._server.rpartition("/")[2])
+        with contextlib.closing(connection):
+            connection.request("GET", "/metrics")
+            text = connection.getresponse().read()
         polls = {outcome.decode(): int(float(count)) for outcome, count in _POLLED.findall(text)}
         sent = _SENT.search(text)
         return Traffic(sum(polls.values()), polls.get("unchanged", 0), int(float(sent[1])) if sent else 0)
@@ -144,11 +155,11 @@ class Demonstration:
     def _push_broken(self) -> None:
         say, place = self._console.print, self._place
         say("== a component comes that was packed and signed elsewhere, and answers with no numbers")
-        broken = make_broken(place.folder(DEVICES[0]) / "current", place.root, place.root / "demo.key")
+        broken = make_broken(place.folder(DEVICES[0]) / "current", place.root, place.root / "demo.key", "3.0.0")
         run_verb("fleet", "push", broken, "--database", place.database, "--rollout", "50,100", "--pause", 2)
         self._programs.until(self._has_halted, "the rollout to halt")
         say("== it is taken back")
-        run_verb("fleet", "push", "--back", "--database", place.database)
+        run_verb("fleet", "push", COMPONENT, "--back", "--database", place.database)
 
     def _address(self) -> str:
         found = (re.search(r"ready: (http://\S+)", line) for line in self._programs.lines("fleet"))
@@ -164,14 +175,15 @@ class Demonstration:
             return ""
 
     def _has_halted(self) -> bool:
-        return any(each["state"] == "halted" for each in self.status()["rollouts"])
+        self._halted = self._status()
+        return self._halted["rollouts"][-1]["state"] == "halted"
 
     def _answers(self) -> int:
         return sum(len(self._place.results(device)) for device in DEVICES)
 
 
 def main() -> int:
-    """Runs the demonstration; 0 when nothing was lost, no device was without a model, and the broken one came to no use."""
+    """Runs the demonstration; 0 when nothing was lost and the broken component came to no use."""
     console = PlainConsole(highlight=False)
     with tempfile.TemporaryDirectory(prefix="hotswap-devices-") as folder:
         place = Workplace(Path(folder))
@@ -183,14 +195,13 @@ def main() -> int:
                 demonstration = Demonstration(place, programs, console)
                 demonstration.begin()
                 demonstration.stream(held_out)
-                status, traffic = demonstration.status(), demonstration.traffic()
+                recorded = demonstration.recorded()
         except DemoFailed as error:
             console.print(f"error: {error}", style="red")
             return 1
         except KeyboardInterrupt:
             return 130
-        results = {device: place.results(device) for device in DEVICES}
-        judgement = judge(Recorded(results, status, traffic), held_out.labels.tolist())
+    judgement = judge(recorded, held_out.labels.tolist())
     print_report(judgement, console)
     return 0 if judgement.good else 1
 
