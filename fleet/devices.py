@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, assign
 from fleet.errors import DeviceTaken, FleetError
-from fleet.identities import checked_identity, has_device, no_such_device
+from fleet.identities import checked_identity, has_device, is_identity, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices, memberships
 from fleet.twin_store import new_etag
@@ -121,8 +121,8 @@ class Devices:
             StoreUnusable: as of `add`.
         """
         with self._database.changing_plans() as connection:
-            if connection.execute(delete(devices).where(devices.c.id == device)).rowcount == 0:
-                raise no_such_device(device)
+            require_device(connection, device)
+            connection.execute(delete(devices).where(devices.c.id == device))
 
     def renew_token(self, device: str) -> str:
         """Gives a device another token; the one before lets nobody in any more.
@@ -135,9 +135,8 @@ class Devices:
         """
         token = secrets.token_urlsafe(32)
         with self._database.writing() as connection:
-            change = update(devices).where(devices.c.id == device).values(token_sha256=_digest(token))
-            if connection.execute(change).rowcount == 0:
-                raise no_such_device(device)
+            require_device(connection, device)
+            connection.execute(update(devices).where(devices.c.id == device).values(token_sha256=_digest(token)))
         return token
 
     def admits(self, device: str, token: str) -> bool:
@@ -146,8 +145,10 @@ class Devices:
         Raises:
             StoreUnusable: as of `add`.
         """
+        # A name that can be nobody's is looked for as any other: under one that a database takes.
+        query = select(devices.c.token_sha256).where(devices.c.id == (device if is_identity(device) else ""))
         with self._database.reading() as connection:
-            kept = connection.execute(select(devices.c.token_sha256).where(devices.c.id == device)).scalar_one_or_none()
+            kept = connection.execute(query).scalar_one_or_none()
         same = hmac.compare_digest(_digest(token), kept or _NO_TOKEN)
         return same and kept is not None
 

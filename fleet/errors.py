@@ -16,7 +16,11 @@ class NoSuchDevice(FleetError):  # noqa: N818
 
 
 class DeviceTaken(FleetError):  # noqa: N818
-    """There is a device, or a group, of this name."""
+    """There is a device of this name."""
+
+
+class GroupTaken(FleetError):  # noqa: N818
+    """There is a group of this name."""
 
 
 class NoSuchGroup(FleetError):  # noqa: N818

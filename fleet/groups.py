@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from sqlalchemy import delete, insert, select
 
-from fleet.errors import DeviceTaken
-from fleet.identities import checked_identity, has_group, no_such_group, require_device, require_group
+from fleet.errors import GroupTaken
+from fleet.identities import checked_identity, has_group, require_device, require_group
 from fleet.store.database import Database
 from fleet.store.tables import groups, memberships
 
@@ -29,13 +29,13 @@ class Groups:
 
         Raises:
             FleetError: the name cannot be one.
-            DeviceTaken: there is a group of this name.
+            GroupTaken: there is a group of this name.
             StoreUnusable: the database does not answer.
         """
         checked_identity(group, "group")
         with self._database.changing_plans() as connection:
             if has_group(connection, group):
-                raise DeviceTaken(f"there is a group {group}")
+                raise GroupTaken(f"there is a group {group}")
             connection.execute(insert(groups).values(name=group, created=self._clock()))
 
     def remove(self, group: str) -> None:
@@ -46,8 +46,8 @@ class Groups:
             StoreUnusable: as of `add`.
         """
         with self._database.changing_plans() as connection:
-            if connection.execute(delete(groups).where(groups.c.name == group)).rowcount == 0:
-                raise no_such_group(group)
+            require_group(connection, group)
+            connection.execute(delete(groups).where(groups.c.name == group))
 
     def all(self) -> dict[str, list[str]]:
         """The devices of each group, both sorted.

@@ -21,7 +21,7 @@ def checked_identity(name: str, what: str) -> str:
     Raises:
         FleetError: it cannot.
     """
-    if not _NAME.fullmatch(name):
+    if not is_identity(name):
         raise FleetError(
             f"{ascii(name)[:140]} cannot name a {what}: letters, digits, `.`, `_` and `-` can, 128 at most, a letter "
             "or a digit first"
@@ -29,14 +29,21 @@ def checked_identity(name: str, what: str) -> str:
     return name
 
 
+def is_identity(name: str) -> bool:
+    """Whether a name can be one. What a stranger asks for may hold what a database refuses to look for."""
+    return _NAME.fullmatch(name) is not None
+
+
 def has_device(connection: Connection, device: str) -> bool:
     """Whether there is such a device."""
-    return connection.execute(select(devices.c.id).where(devices.c.id == device)).one_or_none() is not None
+    query = select(devices.c.id).where(devices.c.id == device)
+    return is_identity(device) and connection.execute(query).one_or_none() is not None
 
 
 def has_group(connection: Connection, group: str) -> bool:
     """Whether there is such a group."""
-    return connection.execute(select(groups.c.name).where(groups.c.name == group)).one_or_none() is not None
+    query = select(groups.c.name).where(groups.c.name == group)
+    return is_identity(group) and connection.execute(query).one_or_none() is not None
 
 
 def require_device(connection: Connection, device: str) -> None:

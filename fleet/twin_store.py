@@ -11,7 +11,7 @@ from typing import Protocol
 from sqlalchemy import RowMapping, select, update
 
 from fleet.errors import TwinChanged
-from fleet.identities import no_such_device, require_device
+from fleet.identities import is_identity, no_such_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices
 from models.components.twin import DesiredModel, Reported, Twin
@@ -123,6 +123,8 @@ class SqlTwins:
 
     def read(self, device: str) -> Twin:
         """As of `TwinStore`: one query by the table's key."""
+        if not is_identity(device):
+            raise no_such_device(device)
         with self._database.reading() as connection:
             row = connection.execute(_READ.where(devices.c.id == device)).mappings().one_or_none()
         if row is None:
@@ -131,6 +133,8 @@ class SqlTwins:
 
     def write_desired(self, device: str, models: tuple[DesiredModel, ...], etag: str) -> Twin:
         """As of `TwinStore`."""
+        if not is_identity(device):
+            raise no_such_device(device)
         change = (
             update(devices)
             .where(devices.c.id == device, devices.c.etag == etag)
@@ -146,7 +150,9 @@ class SqlTwins:
 
     def write_reported(self, device: str, reported: Reported) -> None:
         """As of `TwinStore`."""
-        text = json.dumps(replace(reported, version=0).to_json(), ensure_ascii=False)
+        if not is_identity(device):
+            raise no_such_device(device)
+        text = json.dumps(replace(reported, version=0).to_json())
         change = (
             update(devices)
             .where(devices.c.id == device)
@@ -169,7 +175,7 @@ def new_etag() -> str:
 
 
 def _models_text(models: tuple[DesiredModel, ...]) -> str:
-    return json.dumps([asdict(each.without_url()) for each in models], ensure_ascii=False)
+    return json.dumps([asdict(each.without_url()) for each in models])
 
 
 def _twin(row: RowMapping) -> Twin:

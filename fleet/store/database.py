@@ -109,7 +109,7 @@ class Database:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        except (SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
             raise StoreUnusable(f"the fleet's database {self._shown}: {self._reason(error)}") from error
 
     def _reason(self, error: Exception) -> str:

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import create_engine, select
 
 from fleet.devices import SEEN_EVERY_SECONDS
-from fleet.errors import DeviceTaken, FleetError, NoSuchDevice, NoSuchGroup
+from fleet.errors import DeviceTaken, FleetError, GroupTaken, NoSuchDevice, NoSuchGroup
 from fleet.fleet import Fleet
 from fleet.store.database import database_url
 from fleet.store.tables import devices
+from models.components.twin import Reported
 from tests.fleet.simulated import Clock, record, versions
 
 
@@ -26,8 +27,12 @@ def test_a_device_is_let_in_by_its_own_token_alone(fleet: Fleet) -> None:
     assert fleet.devices.admits("robot-7", token)
     for wrong in (other, "", token[:-1], token + "a", token.lower(), "ä", "\udcff", "\0"):
         assert not fleet.devices.admits("robot-7", wrong)
-    for nobody in ("robot-9", "", "ROBOT-7", "robot-7 ", "%", "ä", "a" * 1000):
+    for nobody in ("robot-9", "", "ROBOT-7", "robot-7 ", "%", "ä", "a" * 1000, "robot-7\0", "\udcff"):
         assert not fleet.devices.admits(nobody, token)
+        with pytest.raises(NoSuchDevice):
+            fleet.twins.read(nobody)
+        with pytest.raises(NoSuchDevice):
+            fleet.twins.write_reported(nobody, Reported())
 
 
 def test_tokens_have_256_bits_and_are_not_in_the_database(address: str, tmp_path: Path) -> None:
@@ -103,6 +108,8 @@ def test_what_is_not_there_is_told_so(fleet: Fleet) -> None:
     for call in (fleet.devices.remove, fleet.devices.renew_token):
         with pytest.raises(NoSuchDevice, match="hotswap fleet list"):
             call("robot-7")
+        with pytest.raises(NoSuchDevice, match=r"'\\udcff'"):
+            call("\udcff")
 
 
 def test_devices_tell_how_they_were_added(fleet: Fleet, clock: Clock) -> None:
@@ -182,7 +189,7 @@ def test_members_are_taken_all_or_none(fleet: Fleet) -> None:
 def test_a_group_is_added_once_and_may_be_absent(fleet: Fleet) -> None:
     fleet.groups.add("lab")
 
-    with pytest.raises(DeviceTaken, match="lab"):
+    with pytest.raises(GroupTaken, match="lab"):
         fleet.groups.add("lab")
     for call in (fleet.groups.add_members, fleet.groups.remove_members):
         with pytest.raises(NoSuchGroup, match="yard"):
