@@ -18,7 +18,7 @@ class Allowance:
     """
 
     def __init__(
-        self, rate: float = 20.0, burst: float = 200.0, stopwatch: Callable[[], float] = time.monotonic
+        self, rate: float = 50.0, burst: float = 500.0, stopwatch: Callable[[], float] = time.monotonic
     ) -> None:
         self._rate = rate
         self._burst = burst

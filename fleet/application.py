@@ -93,7 +93,7 @@ class Calls:
         counted: what is counted.
         threads: that ask the database.
         troubles: is told where no address can be made.
-        allowance: how often a device may ask.
+        allowance: how often a device may ask what is more than whether something changed.
         bodies: reads what devices report.
     """
 
@@ -115,6 +115,7 @@ class Calls:
             if _knows(request.headers.get("if-none-match"), etag):
                 count(metrics.UNCHANGED)
                 return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_of_twin(etag))
+            self._take_turn(device)
             base_url = self.addressing.public_url or asked_at(request.scope["scheme"], request.scope["headers"])
             twin = await self._in_thread(self._addressed, device, base_url)
             count(metrics.TOLD)
@@ -124,6 +125,7 @@ class Calls:
         """What a device says of itself."""
         with _counting(self.counted.reports) as count:
             device, _ = await self._admitted(request)
+            self._take_turn(device)
             with self.bodies.reading() as reading:
                 body = await reading.body(request.receive, dict(request.scope["headers"]))
             reported = _reported(body)
@@ -165,13 +167,19 @@ class Calls:
 
         Raises:
             Refused, FleetError: as of `Polls.known`.
-            TooOften: it is not its turn.
         """
         device = request.path_params["device"]
         head = await self.polls.known(device, request.headers.get("authorization"))
+        return device, head.etag
+
+    def _take_turn(self, device: str) -> None:
+        """Of what costs something; to say that nothing changed costs no more than to refuse it.
+
+        Raises:
+            TooOften: it is not its turn.
+        """
         if waits := self.allowance.take(device):
             raise TooOften(waits)
-        return device, head.etag
 
     def _addressed(self, device: str, base_url: str) -> Twin:
         """A twin with an address for each model."""

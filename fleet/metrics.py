@@ -1,4 +1,4 @@
-"""What Prometheus reads of a fleet. `docs/devices.md` explains each name."""
+"""What Prometheus reads of a fleet. `docs/fleet.md` explains each name."""
 
 from __future__ import annotations
 

@@ -19,10 +19,16 @@ Database = Annotated[
     typer.Option(metavar="URL", help="The fleet's: a file (SQLite), sqlite:///FILE, or postgresql://HOST/NAME."),
 ]
 
+
+def _place(asked: str | None) -> str | None:
+    return None if asked is None else read_shelf(asked)
+
+
 Shelf = Annotated[
     str | None,
     typer.Option(
         metavar="PLACE",
+        callback=_place,
         help="Where components go, kept for the next time: a folder (NAME.shelf beside the database), or gs://, s3://, "
         "az://.",
     ),

@@ -112,23 +112,39 @@ def _have_followed(fleet: Fleet, names: Sequence[str], whom: Whom) -> int:
     return count
 
 
-def left_waiting(fleet: Fleet, pushed: Pushed) -> dict[str, list[str]]:
-    """By component, the devices that are to get it and cannot: there is no archive for what they are.
+def left_waiting(
+    fleet: Fleet, rollouts: Sequence[Rollout], pinned: Sequence[tuple[str, str]] = ()
+) -> dict[str, list[str]]:
+    """By component, the devices that are to get a version and cannot: there is no archive for what they are.
+
+    Args:
+        fleet: whose devices they are.
+        rollouts: for whoever follows.
+        pinned: name and version, for whoever is pinned to it.
 
     Raises:
         StoreUnusable: the database does not answer.
     """
-    versions = {each.name: each.version for each in pushed.rollouts} | {name: of for _, name, of in pushed.pinned}
-    groups = {each.name: each.group for each in pushed.rollouts}
     found: dict[str, list[str]] = {}
-    there = {(each.name, each.version, each.target) for each in fleet.releases.all() if each.name in versions}
+    there = {(each.name, each.version, each.target) for each in fleet.releases.all()}
     for of in fleet.status():
-        for name, version in versions.items():
-            group = groups.get(name)
-            means = of.assigned.get(name) in (LIVE, version) and (group is None or group in of.device.groups)
-            if means and (name, version, of.twin.reported.target or of.device.target) not in there:
-                found.setdefault(name, []).append(of.device.name)
+        target = of.twin.reported.target or of.device.target
+        following = [
+            (each.name, each.version)
+            for each in rollouts
+            if of.assigned.get(each.name) == LIVE and (each.group is None or each.group in of.device.groups)
+        ]
+        wanted = [*following, *((name, version) for name, version in pinned if of.assigned.get(name) == version)]
+        for name in dict.fromkeys(name for name, version in wanted if (name, version, target) not in there):
+            found.setdefault(name, []).append(of.device.name)
     return found
+
+
+def say_left_waiting(waiting: Mapping[str, Sequence[str]]) -> None:
+    """What `left_waiting` found, for a person."""
+    for name, devices in waiting.items():
+        named = ", ".join(devices[:_NAMED]) + (f" and {len(devices) - _NAMED:,} more" if len(devices) > _NAMED else "")
+        say(f"note: there is no archive of {name} for what {named} runs on; package it for that, too", stderr=True)
 
 
 def pushed_as_json(
@@ -166,9 +182,7 @@ def say_pushed(pushed: Pushed, statuses: Mapping[int, RolloutStatus], waiting: M
         _say_rollout(_now(begun, statuses), statuses.get(begun.id))
     if pushed.following:
         say("those that followed nothing of the name do from now on")
-    for name, devices in waiting.items():
-        named = ", ".join(devices[:_NAMED]) + (f" and {len(devices) - _NAMED:,} more" if len(devices) > _NAMED else "")
-        say(f"note: there is no archive of {name} for what {named} runs on; package it for that, too", stderr=True)
+    say_left_waiting(waiting)
     say(changed_in_words(pushed.changed))
 
 

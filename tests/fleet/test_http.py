@@ -276,6 +276,9 @@ def test_who_hammers_waits_and_others_do_not(fleet: Fleet, clock: Clock, tmp_pat
         refusal = api.http.get("/twins/robot-1", headers=hammering)
         error(refusal, 429)
         assert int(refusal.headers["retry-after"]) >= 1
+        known = hammering | {"if-none-match": f'"{fleet.twins.read("robot-1").etag}"'}
+        assert api.http.get("/twins/robot-1", headers=known).status_code == 304
+        error(api.http.patch("/twins/robot-1/properties/reported", headers=hammering, json={}), 429)
         assert api.http.get("/twins/robot-2", headers=other).status_code == 200
         # Who has no token uses up nobody's turn.
         for _ in range(20):

@@ -16,6 +16,7 @@ from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_o
 from launch.model_arguments import AsJson
 from launch.model_report import print_json
 from launch.printing import say
+from launch.pushing import left_waiting, say_left_waiting
 
 app = typer.Typer(add_completion=False)
 
@@ -23,7 +24,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def assign(
     database: Database,
-    device: Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help="The devices.")] = None,
+    device: Annotated[list[str] | None, typer.Argument(metavar="DEVICE", help="The devices.")] = None,
     group: Groups = None,
     all_devices: AllDevices = False,
     model: Annotated[
@@ -75,6 +76,7 @@ def assign(
         for name in left:
             fleet.groups.remove_members(name, subjects.devices)
         written = fleet.advance()
+        waiting = left_waiting(fleet, (), [(named, version)]) if version else {}
     if as_json:
         told = {
             "devices": list(subjects.devices),
@@ -83,6 +85,7 @@ def assign(
             "version": None if withdraw or not assigns else version or LIVE,
             "joined": joined,
             "left": left,
+            "without_archive": waiting,
             "changed": written,
         }
         print_json(told)
@@ -92,6 +95,7 @@ def assign(
     for way, groups in (("in", joined), ("not in", left)):
         if groups:
             say(f"{subjects.title}: {way} {', '.join(groups)} from now on")
+    say_left_waiting(waiting)
     say(changed_in_words(written))
     return OK
 

@@ -42,7 +42,7 @@ def push(
     what: Annotated[
         list[str],
         typer.Argument(
-            metavar="WHAT...",
+            metavar="WHAT",
             help="NAME or NAME@VERSION on record; a COMPONENT.zip; a model file; with --latest or --all a folder or "
             "pattern of them.",
         ),
@@ -117,7 +117,7 @@ def push(
                 pushed = begin(fleet, releases, whom, plan)
         pushed.changed = fleet.advance()
         statuses = {each.rollout.id: each for each in fleet.rollouts.status()}
-        waiting = left_waiting(fleet, pushed)
+        waiting = left_waiting(fleet, pushed.rollouts, [(name, version) for _, name, version in pushed.pinned])
     print_json(pushed_as_json(pushed, statuses, waiting)) if as_json else say_pushed(pushed, statuses, waiting)
     return OK
 

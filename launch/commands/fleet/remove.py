@@ -19,7 +19,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def remove(
     database: Database,
-    device: Annotated[list[str] | None, typer.Argument(metavar="[DEVICE]...", help="The devices.")] = None,
+    device: Annotated[list[str] | None, typer.Argument(metavar="DEVICE", help="The devices.")] = None,
     group: Annotated[
         list[str] | None,
         typer.Option(metavar="GROUP", help="A group, with what it runs; its devices stay. Repeatable."),

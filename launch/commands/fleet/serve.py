@@ -104,20 +104,16 @@ def serve_fleet(
         reached_at = None if public_url is None else read_public_url(public_url)
     except (AccessRefused, ValueError) as error:
         raise CommandRefused(str(error)) from error
-    with open_fleet(database, make=True) as fleet:
-        place = shelf_of(fleet, database, shelf)
-    recipe = Recipe(
-        place,
-        engine.value,
-        quantization_of(precision, calibration, least_agreement),
-        signer_of(sign, certificate or ()),
-        "" if sign is None else str(sign.absolute()),
-    )
+    quantization = quantization_of(precision, calibration, least_agreement)
+    signer = signer_of(sign, certificate or ())
     plan = plan_of(rollout, pause, halt)
     if job["require_confinement"]:
         require_confinement()
     storage = any_storage()
     trusted = read_trusted(storage, job["trusted_key"] or ())
+    with open_fleet(database, make=True) as fleet:
+        place = shelf_of(fleet, database, shelf)
+    recipe = Recipe(place, engine.value, quantization, signer, "" if sign is None else str(sign.absolute()))
     # With a registry, verdicts are shared with jobs and servers, which vet for any engine; alone, what goes live is
     # what devices can run.
     vetted_for = "auto" if job["registry"] else engine.value

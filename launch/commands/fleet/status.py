@@ -30,7 +30,7 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def status(
     database: Database,
-    device: Annotated[str | None, typer.Argument(metavar="[DEVICE]", help="Tell of this device, whole.")] = None,
+    device: Annotated[str | None, typer.Argument(metavar="DEVICE", help="Tell of this device, whole.")] = None,
     rollout: Annotated[
         bool, typer.Option("--rollout", help="Tell of rollouts alone: steps, failures, and those before.")
     ] = False,

@@ -69,6 +69,12 @@ def test_what_a_device_keeps_in_a_folder_besides_is_left_there(archive: Path) ->
     assert files == {"card.json", "labels.json", "manifest.json", "model.onnx"}
 
 
+def test_what_another_machine_is_to_run_is_read_without_its_runtime(archive: Path, tmp_path: Path) -> None:
+    with_manifest(archive, runs_on(range=">=99"))
+    taken = open_component(archive, tmp_path, is_for_here=False)
+    assert taken.component.runtime.range == ">=99"
+
+
 def changed(name: str, data: bytes) -> Callable[[Members], object]:
     return lambda members: members.update({name: data})
 

@@ -36,6 +36,15 @@ def test_a_version_is_pinned_at_once_and_live_follows_again(told: Callable[..., 
     assert versions(told)["robot-1"] == ["2.0.0"]
 
 
+def test_a_device_that_no_archive_is_made_for_is_named(
+    fleet_command: FleetCommand, told: Callable[..., Any], three: Fleet
+) -> None:
+    three.devices.add("jetson", target="linux-aarch64", follow=None)
+    pinned = ("assign", "jetson", "robot-1", "--model", "animals", "--version", "1.0.0")
+    assert told(*pinned)["without_archive"] == {"animals": ["jetson"]}
+    assert "jetson" in fleet_command(*pinned).err
+
+
 def test_nothing_takes_a_component_away(told: Callable[..., Any], three: Fleet) -> None:
     told("assign", "--all", "--model", "animals", "--version", "nothing")
     assert versions(told) == {"robot-1": [], "robot-2": [], "robot-3": []}

@@ -19,6 +19,7 @@ from tests.fleet.running_fleet import RunningFleet, running_fleet
 from tests.launch.commands.hotswap_command import Command
 from tests.launch.tiny_models import tiny_onnx
 from tests.models.signatures.makers import Maker
+from tests.models.storage.other_buckets import azure_container, s3_bucket
 from tests.serving.certificates import Authority
 from tests.waiting import eventually
 
@@ -50,11 +51,11 @@ class Device:
         self.etag = response.headers["etag"]
         return Twin.decode(response.content)
 
-    def poll_until_changed(self) -> Twin:
+    def poll_until_changed(self, url: str | None = None) -> Twin:
         """Asks until it is told something with a model in it."""
 
         def look() -> Twin | None:
-            twin = self.poll()
+            twin = self.poll(url)
             return twin if twin is not None and twin.models else None
 
         twin = eventually(look, "another model", 120)
@@ -101,6 +102,10 @@ def test_a_device_gets_each_model_that_goes_live_and_a_restart_changes_nothing(t
         assert device.unchanged
         device.report(second)
         server.said(r"^rollout of model 2\.0\.0: 1 of 1 device, done")
+        first.touch()
+        back = device.poll_until_changed()
+        assert [(each.version, each.sha256) for each in back.models] == [("1.0.0", model.sha256)]
+        device.report(back)
         assert server.finish() == 0
     with running_fleet(tmp_path) as server:
         again = server.url + "/twins/robot-1"
@@ -109,7 +114,7 @@ def test_a_device_gets_each_model_that_goes_live_and_a_restart_changes_nothing(t
             assert device.poll(again) is None
         with Fleet(str(server.database)) as fleet:
             assert [each.version for each in fleet.releases.all()] == ["1.0.0", "2.0.0"]
-            assert [each.version for each in fleet.rollouts.all()] == ["1.0.0", "2.0.0"]
+            assert [each.version for each in fleet.rollouts.all()] == ["1.0.0", "2.0.0", "1.0.0"]
         assert server.finish(signal.SIGINT) == 0
         assert "packaged" not in server.log()
 
@@ -171,11 +176,45 @@ def test_signed_over_tls(tmp_path: Path) -> None:
         assert httpx.get(model.url, verify=context).status_code == 200
 
 
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("kind", ["s3", "az"])
+def test_a_shelf_in_a_bucket_is_read_by_addresses_of_the_bucket_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    tiny_onnx(tmp_path / "models" / "a.onnx")
+    container = tmp_path / "azurite"
+    container.mkdir()
+    bucket = s3_bucket(monkeypatch) if kind == "s3" else azure_container(monkeypatch, container)
+    with bucket as address, running_fleet(tmp_path, "--shelf", f"{address}/shelf") as server:
+        device = Device(server)
+        [model] = device.poll_until_changed().models
+        assert not model.url.startswith(server.url)
+        archive = device.fetch(model.url)
+        assert hashlib.sha256(archive).hexdigest() == model.sha256
+        assert httpx.get(model.url.partition("?")[0]).status_code in (401, 403, 404)
+        assert device.poll() is None
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_whoever_is_ended_while_it_packages_goes_on_the_next_time(tmp_path: Path, how: int) -> None:
+    tiny_onnx(tmp_path / "models" / "a.onnx")
+    with running_fleet(tmp_path) as server:
+        device = Device(server)
+        server.said(r"^vetting ")
+        code = server.finish(how)
+        assert code == (0 if how == signal.SIGTERM else -signal.SIGKILL)
+        assert "Traceback" not in server.log()
+    with running_fleet(tmp_path) as server:
+        twin = device.poll_until_changed(f"{server.url}/twins/robot-1")
+        assert [(each.name, each.version) for each in twin.models] == [("model", "1.0.0")]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
         (["--host", "0.0.0.0"], "--tls-cert"),
-        (["--database", "postgresql://u:secret@127.0.0.1/none"], "--shelf"),
+        (["--database", "postgresql://u:secret@127.0.0.1:1/none"], "127.0.0.1"),
         (["--database", "mysql://u:secret@127.0.0.1/none"], "--database takes"),
         (["--rollout", "50,20"], "10,50,100"),
         (["--rollout", "all"], "10,50,100"),
