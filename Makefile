@@ -14,7 +14,7 @@ AZURITE := .venv.azurite
 AZURITE_READY := $(AZURITE)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types format unit quick versions fuzz mutants bench zoo prism image-check messages lock wheels clean chosen-python
+.PHONY: help setup demo demo-device test lint types format unit quick versions fuzz mutants bench zoo prism image-check messages lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -64,6 +64,9 @@ $(TESTS_READY): $(DEMO_READY)
 
 demo: $(DEMO_READY) ## stream real images while the model is replaced; ends by itself
 	@$(BIN)/python -m launch.demo
+
+demo-device: $(DEMO_READY) ## a fleet of two devices whose model is replaced, and one that is bad; ends by itself
+	@$(BIN)/python -m launch.demo.devices
 
 # Clients of other makers, which the server must answer; what they need does not go with the pins of this project.
 CLIENTS := .venv.clients

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from fleet.assignments import DEFAULT_COMPONENT
+from fleet.errors import StoreUnusable
 from fleet.fleet import Fleet
 from fleet.folder_models import EveryModel, LiveModel
 from fleet.following import Following
@@ -104,15 +105,14 @@ class Bringing:
         self._folder.stop_waiting()
 
     def close(self) -> None:
-        """Ends all of it, the fleet too.
-
-        Raises:
-            StoreUnusable: the database does not answer.
-        """
+        """Ends all of it, the fleet too; where its database does not answer, that is told."""
         self.stop()
         self._folder.close()
         self._following.close()
-        self.fleet.close()
+        try:
+            self.fleet.close()
+        except StoreUnusable as error:
+            self.troubles.begin("ending", f"when devices were seen is not kept: {error}")
 
 
 class EndableVetting:

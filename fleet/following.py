@@ -34,6 +34,7 @@ _LOGGER = logger(__name__)
 _LOOK_SECONDS = 0.2
 _DEVICES_SECONDS = 5.0
 _FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 2.0, 120.0
+_UNEXPECTED_SECONDS = 10.0
 _LONGEST_CLOSE_SECONDS = 10.0
 _TRANSIENT = (
     CacheUnusable,
@@ -77,16 +78,18 @@ class Models(Protocol):
 
 @dataclass
 class _Progress:
-    """What became of one wanted component.
+    """What became of one wanted component, for these targets.
 
     Attributes:
-        done: what was brought last, or given up.
-        retry_at: by the monotonic clock: when it is tried again.
-        pause: seconds until the next.
+        of: it, and they.
+        done: whether it was brought, or given up.
+        retry_at: by the stopwatch: when it is tried again.
+        pause: seconds until the next try.
     """
 
-    done: tuple[Wanted, frozenset[Target]] | None = None
-    retry_at: float = 0.0
+    of: tuple[Wanted, frozenset[Target]]
+    done: bool = False
+    retry_at: float = float("-inf")
     pause: float = _FIRST_RETRY_SECONDS
 
 
@@ -159,6 +162,7 @@ class Following:
                 self.look()
             except Exception:
                 _LOGGER.exception("following goes on after an unexpected error")
+                self._ending.wait(_UNEXPECTED_SECONDS)
 
     def _seen_to(self, wanted: Sequence[Wanted]) -> frozenset[Target]:
         """The targets of devices, which are looked at now and then, with who follows what.
@@ -184,8 +188,10 @@ class Following:
                         self.fleet.assignments.assign(name, device=device)
 
     def _bring(self, wanted: Wanted, targets: frozenset[Target]) -> None:
-        progress = self._of.setdefault(wanted.name, _Progress())
-        if progress.done == (wanted, targets) or self.stopwatch() < progress.retry_at:
+        progress = self._of.get(wanted.name)
+        if progress is None or progress.of != (wanted, targets):
+            progress = self._of[wanted.name] = _Progress((wanted, targets))
+        if progress.done or self.stopwatch() < progress.retry_at:
             return
         trouble = f"packaging {wanted.name}"
         try:
@@ -195,7 +201,7 @@ class Following:
         except (ModelRejected, QuantizedOtherwise, ReleaseError) as refusal:
             self.troubles.begin(trouble, f"{wanted.model.model_id} cannot be packaged: {one_line(refusal)}")
             self.counted("refused")
-            progress.done = (wanted, targets)
+            progress.done = True
         except _TRANSIENT as error:
             if not self._ending.is_set():
                 self.troubles.begin(
@@ -205,7 +211,7 @@ class Following:
             self._try_later(progress)
         else:
             self.troubles.end(trouble)
-            self._of[wanted.name] = _Progress((wanted, targets))
+            progress.done = True
 
     def _packaged(self, wanted: Wanted, targets: Sequence[Target]) -> None:
         releases, made = self.packer.release(wanted.name, wanted.model, targets)

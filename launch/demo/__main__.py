@@ -17,12 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from rich.console import Console
 
 from launch.demo.digits import Digits, load_digits
+from launch.demo.landing import land, train, write_png
+from launch.demo.programs import PATIENCE_SECONDS, DemoFailed
 from launch.demo.report import Recorded, judge, print_report
 from launch.printing import PlainConsole
 
@@ -31,7 +30,6 @@ SECOND_MODEL_AT = 120
 CORRUPT_MODEL_AT = 360
 LEFT_FOR_THE_SECOND = 150
 """Digits that land only once the second model answers, which on a busy machine may take minutes."""
-PATIENCE_SECONDS = 300.0
 _LAST_LINES_SECONDS = 5.0
 _LEFT_OUT = ("ready: ", "finishing what was read")
 """Lines for people who publish to the run, or interrupt it; here nobody does."""
@@ -67,10 +65,6 @@ class Workplace:
         return [json.loads(line) for line in whole.splitlines()]
 
 
-class DemoFailed(Exception):  # noqa: N818 - what happened, and it names no error of the program
-    """The demonstration could not go on; its text says why."""
-
-
 def main() -> int:
     """Runs the demonstration; 0 when nothing was lost, mis-tagged or wrongly accepted."""
     console = PlainConsole(highlight=False)
@@ -78,7 +72,7 @@ def main() -> int:
         place = Workplace(Path(folder))
         try:
             console.print("== training two classifiers on handwritten digits: some ten seconds")
-            _train(place)
+            train(place.trained)
             _, held_out = load_digits()
             with _local_run(place, console) as run:
                 landed = _stream(place, held_out, run, console)
@@ -93,19 +87,6 @@ def main() -> int:
         judgement = judge(recorded, held_out.labels.tolist(), answers)
     print_report(judgement, console)
     return 0 if judgement.good else 1
-
-
-def _train(place: Workplace) -> None:
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
-    done = subprocess.run(
-        [sys.executable, "-m", "launch.demo.digits", str(place.trained)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise DemoFailed(f"training failed: {done.stderr.strip().splitlines()[-1:]}")
 
 
 @contextmanager
@@ -156,7 +137,7 @@ def _stream(place: Workplace, held_out: Digits, run: subprocess.Popen[bytes], co
     for number, pixels in enumerate(held_out.pixels):
         if number == SECOND_MODEL_AT:
             console.print("== a better model lands under the running stream")
-            _land(place.trained / "all.h5", place.models / "all.h5")
+            land(place.trained / "all.h5", place.models / "all.h5")
             landed["all"] = time.time()
         if number == CORRUPT_MODEL_AT:
             console.print("== a corrupt .h5 lands")
@@ -166,7 +147,7 @@ def _stream(place: Workplace, held_out: Digits, run: subprocess.Popen[bytes], co
             _await(lambda: _events(place, "live") >= 2, run, "the better model to go live")
             begin = time.monotonic() - number / IMAGES_PER_SECOND
         time.sleep(max(0.0, begin + number / IMAGES_PER_SECOND - time.monotonic()))
-        _write_png(pixels, place.images / f"{number:04d}.png")
+        write_png(pixels, place.images / f"{number:04d}.png")
     _await(lambda: _events(place, "rejected") >= 1, run, "the corrupt file to be rejected")
     _await(lambda: _outcomes(place) >= len(held_out.labels), run, "the last results")
     return landed
@@ -176,18 +157,6 @@ def _finish(run: subprocess.Popen[bytes]) -> None:
     run.send_signal(signal.SIGTERM)
     if run.wait(60) != 0:
         raise DemoFailed(f"the local run ended with exit code {run.returncode}")
-
-
-def _land(source: Path, target: Path) -> None:
-    hidden = target.with_name(f".{target.name}")
-    shutil.copy(source, hidden)
-    hidden.rename(target)
-
-
-def _write_png(pixels: NDArray[np.uint8], path: Path) -> None:
-    hidden = path.with_name(f".{path.name}")
-    Image.fromarray(pixels).save(hidden, "PNG")
-    hidden.rename(path)
 
 
 def _events(place: Workplace, kind: str) -> int:

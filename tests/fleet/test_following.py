@@ -212,6 +212,15 @@ def test_a_file_that_is_not_there_is_told_once_and_waited_for(fleet: Fleet, tmp_
     assert [version for version, _ in records(fleet)] == ["1.0.0"]
 
 
+def test_one_that_waits_does_not_hold_up_the_next(fleet: Fleet, tmp_path: Path) -> None:
+    followed = Followed(fleet, tmp_path)
+    followed.goes_live(tmp_path / "models" / "gone.onnx", "ab" * 32)
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    followed.live.models = [Wanted("model", ModelReference(str(model), sha256_of(model)))]
+    followed.following.look()
+    assert [version for version, _ in records(fleet)] == ["1.0.0"]
+
+
 def test_a_file_that_changed_since_it_went_live_is_not_packaged(fleet: Fleet, tmp_path: Path) -> None:
     followed = Followed(fleet, tmp_path)
     followed.goes_live(tiny_onnx(tmp_path / "models" / "a.onnx"), "ab" * 32)

@@ -102,6 +102,10 @@ def test_a_device_gets_each_model_that_goes_live_and_a_restart_changes_nothing(t
         assert device.unchanged
         device.report(second)
         server.said(r"^rollout of model 2\.0\.0: 1 of 1 device, done")
+        first.touch()
+        back = device.poll_until_changed()
+        assert [(each.version, each.sha256) for each in back.models] == [("1.0.0", model.sha256)]
+        device.report(back)
         assert server.finish() == 0
     with running_fleet(tmp_path) as server:
         again = server.url + "/twins/robot-1"
@@ -110,7 +114,7 @@ def test_a_device_gets_each_model_that_goes_live_and_a_restart_changes_nothing(t
             assert device.poll(again) is None
         with Fleet(str(server.database)) as fleet:
             assert [each.version for each in fleet.releases.all()] == ["1.0.0", "2.0.0"]
-            assert [each.version for each in fleet.rollouts.all()] == ["1.0.0", "2.0.0"]
+            assert [each.version for each in fleet.rollouts.all()] == ["1.0.0", "2.0.0", "1.0.0"]
         assert server.finish(signal.SIGINT) == 0
         assert "packaged" not in server.log()
 
