@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from models.tasks import Prediction, interpret
 
 Items = TypeVar("Items", Sequence[Raster], NDArray[Any])
 """Images, or a batch as a model takes it."""
+Meaning = TypeVar("Meaning")
+"""What a model's numbers come to."""
 
 
 class Answered(NamedTuple):
@@ -51,37 +54,49 @@ def answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | Ima
         ModelUnfit: the model fails on its own probe image too.
         ModelsClosed: the program is ending.
     """
-    run = model.images_at_once
     outcomes = [
-        outcome for start in range(0, len(images), run) for outcome in _answers(model, images[start : start + run])
+        row if isinstance(row, ImageError) else meaning_of(partial(interpret, row, model.manifest, image))
+        for image, row in zip(images, rows_of(model, model.predict, images), strict=True)
     ]
     if any(isinstance(outcome, ImageError) for outcome in outcomes):
         model.require_fit()
     return outcomes
 
 
-def _answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | ImageError]:
-    rows = zip(images, rows_of(model.predict, images), strict=True)
-    return [row if isinstance(row, ImageError) else _meaning(row, model, image) for image, row in rows]
-
-
-def _meaning(row: Outputs, model: LiveModel, image: Raster) -> Prediction | ImageError:
-    try:
-        return interpret(row, model.manifest, image)
-    except ImageError as error:
-        return error.with_traceback(None)  # which would hold on to the model
-
-
-def rows_of(predict: Callable[[Items], Outputs], items: Items) -> list[Outputs | ImageError]:
-    """A row of each output for each item of a batch; a batch that fails is halved until the item at fault is found.
+def meaning_of(interpreted: Callable[[], Meaning]) -> Meaning | ImageError:
+    """What a model's numbers come to, whatever they are.
 
     Args:
-        predict: a model's answer to some of them, shape (n, …) each.
+        interpreted: reads them; what it raises is the model's doing.
+    """
+    try:
+        return interpreted()
+    except ImageError as error:
+        return error.with_traceback(None)  # which would hold on to the model
+    except Exception as error:
+        return ImageError(ImageFault.PREDICTION_FAILED, typed_line(error))
+
+
+def rows_of(model: LiveModel, predict: Callable[[Items], Outputs], items: Items) -> Iterator[Outputs | ImageError]:
+    """A row of each output for each item of a batch, in order, as many at once as there is room for.
+
+    Whoever is given an `ImageError`, or cannot make sense of a row, asks `model.require_fit` whose fault it is.
+
+    Args:
+        model: of whose numbers there is room for so many.
+        predict: its answer to some of them, shape (n, …) each.
         items: at least one.
 
     Raises:
         ModelUnfit, ModelsClosed: as from `predict`.
     """
+    run = model.images_at_once
+    for start in range(0, len(items), run):
+        yield from _halved(predict, items[start : start + run])
+
+
+def _halved(predict: Callable[[Items], Outputs], items: Items) -> list[Outputs | ImageError]:
+    """A row of each output for each item; a batch that fails is halved until the item at fault is found."""
     try:
         return list(zip(*predict(items), strict=True))
     except (ModelsClosed, ModelUnfit):
@@ -90,7 +105,7 @@ def rows_of(predict: Callable[[Items], Outputs], items: Items) -> list[Outputs |
         if len(items) == 1:
             return [_fault_of(error)]
         middle = len(items) // 2
-        return rows_of(predict, items[:middle]) + rows_of(predict, items[middle:])
+        return _halved(predict, items[:middle]) + _halved(predict, items[middle:])
 
 
 def _fault_of(error: Exception) -> ImageError:

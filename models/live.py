@@ -19,6 +19,7 @@ from models.card import Card
 from models.compute_threads import cores
 from models.engines.engine import Engine, Outputs
 from models.errors import (
+    ImageError,
     ImageFault,
     ModelFailed,
     ModelGivenUp,
@@ -33,6 +34,7 @@ from models.images.decoding import Raster
 from models.images.model_input import model_input
 from models.printable import logger
 from models.reference import ModelReference, Statement
+from models.tasks import interpret
 
 _LOGGER = logger(__name__)
 
@@ -71,24 +73,27 @@ class LiveModel:
         return self.engine.predict(model_input(images, self.manifest))
 
     def require_fit(self) -> None:
-        """Does nothing where the model answers to its own probe image, a black one.
+        """Does nothing where the model answers to its own probe image, a black one, with numbers that mean something.
 
         Raises:
             ModelUnfit: it does not: what went wrong was no image's fault.
             ModelsClosed: the program is ending.
         """
+        [black] = _black_images(self.card, 1)
         try:
-            outputs = self.predict(_black_images(self.card, 1))
+            outputs = self.predict([black])
+            if not all(np.isfinite(output).all() for output in outputs):
+                raise ModelUnfit(ImageFault.NON_FINITE_OUTPUT, "an answer to a black image is not finite")
+            [row] = zip(*outputs, strict=True)
+            interpret(row, self.manifest, black)
         except (ModelsClosed, ModelUnfit):
             raise
         except ModelGivenUp:
             return
-        except ModelFailed as failure:
+        except (ModelFailed, ImageError) as failure:
             raise ModelUnfit(failure.fault, failure.detail) from failure
         except Exception as error:  # engines raise errors of their own kinds
             raise ModelUnfit(ImageFault.PREDICTION_FAILED, typed_line(error)) from error
-        if not all(np.isfinite(output).all() for output in outputs):
-            raise ModelUnfit(ImageFault.NON_FINITE_OUTPUT, "an answer to a black image is not finite")
 
 
 class LiveModels:
@@ -176,6 +181,15 @@ class LiveModels:
                 self._on_its_way_out(model)
             self._take_out(model.reference, model.card.name, str(why))
 
+    def is_quarantined(self, model: LiveModel) -> bool:
+        """Whether a model was taken out, and has had no other chance since."""
+        return model.reference in self._quarantined
+
+    def why_none(self) -> str:
+        """Why there is no live model: which one failed on its own probe image, and how; "" where none did."""
+        with self._changed:
+            return self._why_none_is_left() if self._quarantined else ""
+
     def peek(self) -> LiveModel | None:
         """The live model, or None while there is none."""
         return self._live
@@ -257,7 +271,11 @@ class LiveModels:
 
     def _why_none_is_left(self) -> str:
         reference, why = list(self._quarantined.items())[-1]
-        return f"no model can answer; the last one, {reference.model_id}, failed on its own probe image: {why}"
+        failed = f"{reference.model_id}, failed on its own probe image: {why}"
+        after = self._should_be_live()
+        if after is not None:
+            return f"{after.model_id} is about to take over; the model before, {failed}"
+        return f"no model can answer; the last one, {failed}"
 
     def _take_out(self, reference: ModelReference, name: str, why: str) -> None:
         """Quarantines a model, and tells it; under the lock."""

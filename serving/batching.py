@@ -6,19 +6,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.answering import rows_of
+from models.answering import meaning_of, rows_of
 from models.compute_threads import cores
 from models.engines.engine import Outputs
 from models.errors import ImageError, ImageFault, ModelsClosed, ModelUnfit, typed_line
-from models.live import LiveModel, LiveModels
+from models.images.decoding import Raster
+from models.live import LiveModels
 from models.printable import logger
 from serving.asking import Answer, Code, Refused, Spent, refusal_of
-from serving.outputs import named_outputs, ragged
+from serving.outputs import Named, named_outputs, ragged
 from serving.preparing import Job, Outcome, settle
 
 _LOGGER = logger(__name__)
@@ -127,26 +129,42 @@ class Batcher:
             self._changed.wait(pause)
 
     def _outcomes(self, batch: list[Job]) -> list[tuple[Job, Outcome]]:
+        """What each job comes to; none of those that are handed on, as their model is unfit."""
         model = batch[0].model
         began = time.monotonic()
         try:
-            answers = _answers(model, _together([job.values for job in batch]))
+            if self._models.is_quarantined(model):  # since they came
+                return self._handed_on(batch)
+            rows = list(rows_of(model, model.engine.predict, _together([job.values for job in batch])))
+            took = time.monotonic() - began
+            given = iter(rows)
+            told = [_told(job, [next(given) for _ in range(job.asked.rows)]) for job in batch]
+            if any(isinstance(each, _Fault) for each in told):
+                model.require_fit()
         except ModelUnfit as why:
             self._models.quarantine(model, why)
-            for job in batch:
-                self._again(job)
-            return []
+            return self._handed_on(batch)
         except ModelsClosed:
             return [(job, _ending()) for job in batch]
         except Exception as error:
             _LOGGER.exception("a batch of %d requests failed unexpectedly", len(batch))
             return [(job, Refused(Code.INTERNAL, typed_line(error))) for job in batch]
-        took = time.monotonic() - began
-        given = iter(answers)
-        return [
-            (job, _outcome(job, [next(given) for _ in range(job.asked.rows)], began, took, len(answers)))
-            for job in batch
-        ]
+        return [(job, _outcome(job, each, began, took, len(rows))) for job, each in zip(batch, told, strict=True)]
+
+    def _handed_on(self, batch: list[Job]) -> list[tuple[Job, Outcome]]:
+        for job in batch:
+            try:
+                self._again(job)
+            except Exception as error:  # no room for its images once more, say
+                job.refuse(Refused(Code.INTERNAL, typed_line(error)))
+        return []
+
+
+class _Fault(NamedTuple):
+    """Why the model has no answer to one of a request's rows."""
+
+    error: ImageError
+    row: int
 
 
 def _ending() -> Refused:
@@ -157,37 +175,35 @@ def _together(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return values[0] if len(values) == 1 else np.concatenate(values)
 
 
-def _answers(model: LiveModel, values: NDArray[Any]) -> list[Outputs | ImageError]:
-    """What the model gives for each row.
-
-    Raises:
-        ModelUnfit: it fails on its own probe image too.
-        ModelsClosed: the program is ending.
-    """
-    run = model.images_at_once
-    found: list[Outputs | ImageError] = []
-    for start in range(0, len(values), run):
-        found += rows_of(model.engine.predict, values[start : start + run])
-    if any(isinstance(each, ImageError) for each in found):
-        model.require_fit()
-    return found
-
-
-def _outcome(job: Job, rows: Sequence[Outputs | ImageError], began: float, took: float, batch: int) -> Outcome:
+def _told(job: Job, rows: Sequence[Outputs | ImageError]) -> Named | Refused | _Fault:
+    """What a model's numbers come to for one request."""
     good: list[Outputs] = []
     for index, row in enumerate(rows):
         if isinstance(row, ImageError):
-            return refusal_of(row, index, len(rows))
+            return _Fault(row, index)
         good.append(row)
+    found = meaning_of(partial(_named, job, good, job.outlines))
+    if not isinstance(found, ImageError):
+        return found
+    by_themselves = (
+        meaning_of(partial(_named, job, [row], [outline])) for row, outline in zip(good, job.outlines, strict=True)
+    )
+    return _Fault(found, next((row for row, each in enumerate(by_themselves) if isinstance(each, ImageError)), 0))
+
+
+def _named(job: Job, rows: Sequence[Outputs], outlines: Sequence[Raster | None]) -> Named | Refused:
     try:
-        outputs = named_outputs(job.model, good, job.outlines, job.asked.outputs)
-    except ImageError as error:
-        if error.fault is ImageFault.NON_FINITE_OUTPUT and job.asked.tensor is not None:
-            return Refused(Code.INVALID_ARGUMENT, f"{error.fault}: of these numbers the model makes none")
-        return refusal_of(error, 0, 1)
+        return named_outputs(job.model, rows, outlines, job.asked.outputs)
     except Refused as refused:
         return Refused(refused.code, refused.detail)  # without its traceback, which would hold on to the model
-    except Exception as error:  # whatever a model's numbers may make of an interpretation
-        return refusal_of(ImageError(ImageFault.PREDICTION_FAILED, typed_line(error)), 0, 1)
+
+
+def _outcome(job: Job, told: Named | Refused | _Fault, began: float, took: float, batch: int) -> Outcome:
+    if isinstance(told, Refused):
+        return told
+    if isinstance(told, _Fault):
+        if told.error.fault is ImageFault.NON_FINITE_OUTPUT and job.asked.tensor is not None:
+            return Refused(Code.INVALID_ARGUMENT, f"{told.error.fault}: of these numbers the model makes none")
+        return refusal_of(told.error, told.row, job.asked.rows)
     spent = Spent(job.ready - job.arrived, began - job.ready, took, batch, job.arrived)
-    return Answer(job.model.reference, outputs, spent, ragged(job.model.manifest))
+    return Answer(job.model.reference, told, spent, ragged(job.model.manifest))

@@ -161,7 +161,8 @@ class Core:
             raise Refused(Code.NOT_FOUND, f"there is no model {name[:100]!r} here; this server's is {self.name!r}")
         live = self.live
         if live is None:
-            raise Refused(Code.UNAVAILABLE, "no model is live yet; try again in a moment")
+            why = self._reader.models.why_none() or "no model is live yet; try again in a moment"
+            raise Refused(Code.UNAVAILABLE, why)
         reference, written = live.reference, live.card.version
         if version is not None and version != version_of(reference):
             raise Refused(
@@ -208,14 +209,15 @@ class Core:
 
     def _again(self, job: Job) -> None:
         """In a thread: has another model answer, unless the client asked for the one that is unfit."""
-        asked = job.asked
+        asked, unfit = job.asked, f"{job.model.reference.model_id} failed on its own probe image"
+        if asked.version is not None or asked.label:
+            job.refuse(Refused(Code.UNAVAILABLE, unfit))
+            return
         try:
-            if asked.version is not None or asked.label:
-                raise Refused(Code.UNAVAILABLE, f"{job.model.reference.model_id} failed on its own probe image")
             live = self._reader.models.current()
             require_fit(asked, live)
-        except Refused as refused:
-            job.refuse(Refused(refused.code, refused.detail))
+        except Refused as refused:  # it was made for the other one, and was right
+            job.refuse(Refused(Code.UNAVAILABLE, f"{unfit}; of the one that takes over: {refused.detail}"))
         except (ModelsClosed, NoModelAnswers) as error:
             job.refuse(Refused(Code.UNAVAILABLE, one_line(error)))
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.artefacts import ONNX_FILE, Artefact, Manifest, OutputSpec, Vetted
 from models.card import Card, InputSpec
 from models.reference import ModelReference, sha256_of
-from tests.model_files import loop_of_sines
+from tests.model_files import loop_of_sines, save_onnx
 
 SIDE = 8
 CLASSES = 3
@@ -131,6 +131,32 @@ def treacherous(path: Path, treachery: Treachery) -> Path:
     helper.set_model_props(model, {"model_card": '{"input": {"scale": 1.0}}'})
     path.write_bytes(model.SerializeToString())
     return path
+
+
+def speechless(path: Path, grey: int) -> Path:
+    """A classifier as ONNX that has no number for an answer to images of one brightness, 0 to 255; else class 2.
+
+    It takes pixels as they are.
+    """
+    constants: dict[str, NDArray[Any]] = {
+        "grey": np.array(grey, np.float32),
+        "least": np.array(0.25, np.float32),
+        "row": np.array([-1, 1], np.int64),
+        "kernel": np.array([[1e-3, 2e-3, 3e-3]], np.float32),
+        "bias": np.array([0, 0, 5], np.float32),
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Sub", ["mean", "grey"], ["away"]),
+        helper.make_node("Mul", ["away", "away"], ["squared"]),
+        helper.make_node("Sub", ["squared", "least"], ["further"]),
+        helper.make_node("Sqrt", ["further"], ["distance"]),  # none of what is negative
+        helper.make_node("Reshape", ["distance", "row"], ["distances"]),
+        helper.make_node("Gemm", ["distances", "kernel", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["scores"], axis=1),
+    ]
+    card = {"name": path.stem, "input": {"scale": 1.0}}
+    return save_onnx(path, nodes, ["n", SIDE, SIDE, 3], ["n", CLASSES], constants, card=card)
 
 
 def vetted_treachery(folder: Path, treachery: Treachery) -> Vetted:

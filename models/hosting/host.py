@@ -73,8 +73,10 @@ def main() -> None:
     from models.artefacts import Artefact, Manifest
     from models.engines.lean_tensorflow import load_tensorflow
     from models.engines.loading import load_engine
+    from models.engines.quiet_openvino import leave_out_converter
     from models.hosting.lane import HostsEnds, HostsLane
 
+    leave_out_converter()
     manifest = Manifest.from_json(job.manifest)
     if manifest.engine == "tensorflow":
         load_tensorflow()  # takes memory that is none of the model's

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.answering import answer
-from models.artefacts import Artefact
+from models.answering import answer, answers
+from models.artefacts import Artefact, Manifest, OutputSpec
+from models.card import Card, InputSpec
 from models.engines.engine import Outputs
 from models.engines.loading import load_engine
 from models.errors import ImageError, ImageFault, ModelFailed, ModelUnfit, NoModelAnswers
 from models.events import EventLog
 from models.images.decoding import Raster
-from models.live import LiveModels
+from models.live import LiveModel, LiveModels
 from models.reference import ModelReference, Statement
-from models.tasks import Ranked
+from models.tasks import Mask, Ranked
 from tests.models.live_bench import Shelf
 from tests.waiting import eventually
 
@@ -171,6 +172,38 @@ def test_a_model_that_fails_on_one_image_alone_stays(models: LiveModels, shelf: 
         models.current().require_fit()
     finally:
         models.close()
+
+
+class Masks:
+    """A model of masks, whose class indices are none that can be: for all images, or for those that are not black."""
+
+    largest_run = 8
+
+    def __init__(self, for_black_too: bool) -> None:
+        self._for_black_too = for_black_too
+
+    def predict(self, batch: NDArray[Any]) -> Outputs:
+        bad = np.array([self._for_black_too or image.any() for image in batch])
+        return (np.broadcast_to(np.where(bad, 300, 7)[:, None, None], (len(batch), 8, 8)),)
+
+
+def masks(for_black_too: bool) -> LiveModel:
+    sha256 = "0" * 64
+    card = Card("masks", "", (), "segmentation", InputSpec(8, 8))
+    manifest = Manifest(sha256, "onnx", "", card, (8, 8, 3), "float32", (OutputSpec("classes", (8, 8)),), 0.0)
+    return LiveModel(ModelReference("masks.onnx", sha256), manifest, Masks(for_black_too))
+
+
+def test_a_model_whose_numbers_mean_nothing_for_its_own_probe_image_is_unfit() -> None:
+    with pytest.raises(ModelUnfit, match="prediction_failed: a mask with class indices"):
+        answers(masks(for_black_too=True), GREY)
+
+
+def test_numbers_that_mean_nothing_for_one_image_are_that_images_fault() -> None:
+    black = Raster(np.zeros((8, 8, 3), np.uint8))
+    bad, good = answers(masks(for_black_too=False), [GREY[0], black])
+    assert isinstance(bad, ImageError) and bad.fault is ImageFault.PREDICTION_FAILED
+    assert isinstance(good, Mask)
 
 
 def test_who_is_unfit_says_so_in_the_words_of_dead_letters() -> None:

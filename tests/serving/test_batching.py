@@ -20,7 +20,7 @@ from models.images.decoding import Raster
 from serving.asking import Answer, Asked, Code, Refused, Tensor
 from serving.batching import Batcher
 from serving.preparing import Job, Outcome
-from tests.serving.held_models import POISON, HeldModels
+from tests.serving.held_models import NUMBNESS, POISON, HeldModels
 from tests.waiting import eventually
 
 
@@ -56,6 +56,12 @@ class Batching:
         values = np.zeros((rows, 8, 8, 3), np.float32)
         values[0, 0, 0, 0] = POISON
         return self._put(Asked(tensor=Tensor("", values)), values, 60.0)
+
+    def ask_numbing(self, rows: int) -> asyncio.Future[Outcome]:
+        """The same of images, to the last of which the model has no number for an answer."""
+        values = np.zeros((rows, 8, 8, 3), np.float32)
+        values[-1, 0, 0, 0] = NUMBNESS
+        return self._put(Asked(images=[b"-"] * rows), values, 60.0)
 
     def _put(self, asked: Asked, values: NDArray[Any], seconds: float) -> asyncio.Future[Outcome]:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -199,13 +205,46 @@ def test_a_row_that_the_model_dies_of_is_the_fault_of_its_request_alone(models: 
     run(clients)
 
 
-def test_a_model_that_fails_on_its_own_image_gives_way_and_the_batch_is_answered(models: HeldModels) -> None:
+def test_an_image_to_which_the_answer_is_no_number_is_the_fault_of_its_request_alone(models: HeldModels) -> None:
+    async def clients() -> None:
+        with batching(models) as batcher:
+            held = await occupied(models, batcher)
+            good, bad, other = batcher.ask(), batcher.ask_numbing(rows=2), batcher.ask()
+            models.gate.set()
+            assert classes(await good) == classes(await other) == [1]
+            refused = refusal(await bad)
+            assert refused.detail.startswith("image 2 of 2: non_finite_output")
+            assert refused.code is Code.INTERNAL
+            assert batcher.unfit == []
+            await asyncio.gather(*held)
+
+    run(clients)
+
+
+@pytest.mark.parametrize("how", ["broken", "numb"])
+def test_a_model_that_fails_on_its_own_image_gives_way_and_the_batch_is_answered(models: HeldModels, how: str) -> None:
     async def clients() -> None:
         with batching(models) as batcher:
             second = await asyncio.to_thread(models.bring, 2)
-            models.broken.add(second.sha256)
-            assert classes(await batcher.ask()) == [1]
+            getattr(models, how).add(second.sha256)
+            answer = await batcher.ask()
+            assert classes(answer) == [1]
+            assert isinstance(answer, Answer) and answer.reference != second
             assert len(batcher.unfit) == 1
+
+    run(clients)
+
+
+def test_what_waits_for_a_model_that_was_taken_out_is_not_asked_of_it(models: HeldModels) -> None:
+    async def clients() -> None:
+        with batching(models, largest=1) as batcher:
+            second = await asyncio.to_thread(models.bring, 2)
+            held = await occupied(models, batcher)
+            waiting = [batcher.ask() for _ in range(5 * cores())]
+            models.numb.add(second.sha256)
+            models.gate.set()
+            assert [classes(each) for each in await asyncio.gather(*held, *waiting)] == [[1]] * 6 * cores()
+        assert models.asked[second.sha256] <= 2 * cores()  # what each thread had taken, and its own image
 
     run(clients)
 
