@@ -16,6 +16,7 @@ COPY setup.py pyproject.toml MANIFEST.in README.md LICENSE ./
 COPY models models
 COPY transforms transforms
 COPY serving serving
+COPY fleet fleet
 COPY beam_pipeline beam_pipeline
 COPY launch launch
 # Its metadata name what the server does without, so nothing is resolved here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from fleet.devices import Device
 from fleet.fleet import DeviceStatus, Fleet
 from launch.fleet_report import print_device, print_devices
 from launch.printing import PlainConsole
-from models.components.twin import DesiredModel, Reported, ReportedModel, Twin
+from models.components.twin import DesiredModel, Reported, ReportedModel, RunState, Twin
 from tests.launch.commands.fleet.conftest import FleetCommand
 from tests.launch.commands.fleet.telling import animals, say
 from tests.launch.commands.hotswap_command import error_line
@@ -76,6 +77,21 @@ def test_the_worst_of_its_components_is_the_state_of_a_device(told: Callable[...
     (failure,) = document["failures"]
     assert (failure["device"], failure["error"]) == ("robot-1", "non_finite_output")
     assert failure["detail"] == "its probe failed"
+
+
+def test_one_component_that_failed_is_seen_beside_one_that_runs(told: Callable[..., Any], two: Fleet) -> None:
+    told("push", animals("2.0.0", favours=2), "--device", "robot-1")
+    old, new = two.twins.read("robot-2").models[0], two.twins.read("robot-1").models[0]
+    other = replace(new, name="birds")
+    two.twins.write_desired("robot-2", (old, other), two.twins.read("robot-2").etag)
+    states: dict[str, RunState] = {"animals": "running", "birds": "failed"}
+    said = [ReportedModel(each.name, each.version, each.sha256, "", states[each.name]) for each in (old, other)]
+    two.twins.write_reported("robot-2", Reported(tuple(said)))
+
+    device = told("status", "robot-2")
+
+    assert [each["state"] for each in device["desired"]] == ["running", "failed"]
+    assert device["state"] == "failed"
 
 
 def test_a_report_of_other_bytes_is_none_of_what_is_desired(
@@ -183,15 +199,17 @@ def test_a_device_that_writes_to_the_terminal_writes_on_its_line_alone(
         device, {}, Twin("robot-1", (DesiredModel("animals", "1.0.0", "", "a" * 64, 1),), 1, "e", reported)
     )
 
+    outputs = []
     for is_terminal in (False, True):
         if is_terminal:
             on_a_terminal(monkeypatch, 400)
-        print_devices(PlainConsole(), [of])
-        print_device(PlainConsole(), of)
-    out = capsys.readouterr().out
+        for tell in (lambda: print_devices(PlainConsole(), [of]), lambda: print_device(PlainConsole(), of)):
+            tell()
+            outputs.append(capsys.readouterr().out)
 
-    plain = Text.from_ansi(out).plain
-    assert "\x1b[2J" not in out and "\x1b]0" not in out
-    assert not {"\x07", "\r", "\u202e", "\x9b"} & set(out)
-    assert "[bold red]x[/]" in plain
-    assert not any(line.startswith("robot-9") for line in plain.splitlines())
+    for out in outputs:
+        plain = Text.from_ansi(out).plain
+        assert "\x1b[2J" not in out and "\x1b]0" not in out
+        assert not {"\x07", "\r", "\u202e", "\x9b"} & set(out)
+        assert "[bold red]x[/]" in plain
+        assert not any(line.startswith("robot-9") for line in plain.splitlines())
