@@ -55,20 +55,30 @@ def interrupted(left: int | None) -> Iterator[Interruption]:
             event.remove(Engine, name, interruption.place)
 
 
-def overtaken(between: Callable[[], object]) -> Callable[[Database], SqlTwins]:
-    """Twins that somebody else works on, each time after they were read and before they are written.
+def overtaken(between: Callable[[], object], *, early: bool = False) -> Callable[[Database], SqlTwins]:
+    """Twins that somebody else works on after they were read and before they are written.
 
     Args:
         between: what somebody else does, once.
+        early: it happens as soon as they were read, not just before the first is written.
     """
 
     class Overtaken(SqlTwins):
         waiting = True
 
+        def devices(self) -> Iterator[Twin]:
+            twins = super().devices()
+            if early:
+                self._overtake()
+            return twins
+
         def write_desired(self, device: str, models: tuple[DesiredModel, ...], etag: str) -> Twin:
+            self._overtake()
+            return super().write_desired(device, models, etag)
+
+        def _overtake(self) -> None:
             if self.waiting:
                 self.waiting = False
                 between()
-            return super().write_desired(device, models, etag)
 
     return Overtaken

@@ -200,6 +200,8 @@ def test_a_device_that_is_added_gets_at_once_what_is_rolled_out(fleet: Fleet) ->
     fleet.devices.add("late")
 
     assert step(fleet) == {"late": "1.0.0"}
+    [status] = fleet.rollouts.status()
+    assert (status.rollout.state, status.followers, status.reached) == ("done", 1, 1)
 
 
 def test_a_device_that_is_added_on_the_way_counts_into_the_share(fleet: Fleet) -> None:
@@ -301,14 +303,15 @@ def test_hours_in_which_no_server_ran_are_no_pause(fleet: Fleet, clock: Clock) -
     assert len(versions(fleet)) == 4
 
 
-def test_a_twin_that_is_written_meanwhile_is_read_again(address: str) -> None:
+@pytest.mark.parametrize("early", [False, True])
+def test_a_twin_that_is_written_meanwhile_is_read_again(address: str, early: bool) -> None:
     other = release("1.0.0", "other").desired()
     with Fleet(address) as somebody:
         record(somebody, "1.0.0")
         [name] = add_devices(somebody, 1)
         somebody.rollouts.start("model")
 
-        with Fleet(address, overtaken(lambda: write_model(somebody.twins, name, other))) as fleet:
+        with Fleet(address, overtaken(lambda: write_model(somebody.twins, name, other), early=early)) as fleet:
             assert fleet.advance() == 1
 
         assert fleet.twins.read(name).models == (other, release("1.0.0").desired())
