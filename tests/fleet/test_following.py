@@ -46,6 +46,7 @@ class Followed:
 
     def __init__(self, fleet: Fleet, folder: Path, **recipe: Any) -> None:
         self.said: list[str] = []
+        self.outcomes: list[str] = []
         self.now = 0.0
         self.live = Live()
         self.packer = Packer(
@@ -56,7 +57,7 @@ class Followed:
             lambda: 1.0,
         )
         self.following = Following(
-            self.live, fleet, self.packer, AT_ONCE, self.said.append, Troubles(self.said.append),
+            self.live, fleet, self.packer, AT_ONCE, self.said.append, Troubles(self.said.append), self.outcomes.append,
             stopwatch=lambda: self.now,
         )  # fmt: skip
 
@@ -195,6 +196,7 @@ def test_a_model_that_cannot_be_packaged_is_told_once_and_changes_nothing(fleet:
     followed.look()
     fleet.advance()
     [line] = followed.said
+    assert followed.outcomes == ["packaged", "refused"]
     assert "b.onnx" in line and "cannot be packaged: non_finite_output" in line
     assert fleet.twins.read("robot-1") == before
 
