@@ -65,9 +65,6 @@ class Agent:
         tell: is given a line about each thing that happens.
         stop: set where it is to end.
         at: is told of steps.
-
-    Raises:
-        OSError: the folder cannot be mended.
     """
 
     def __init__(
@@ -94,8 +91,12 @@ class Agent:
         state, trouble = folder.read_state()
         if trouble:
             tell(trouble)
-        self._state = self._saved = folder.mend(state)
-        at(Step.STARTED)
+        self._state = self._saved = folder.whole(state)
+        try:
+            folder.mend(self._state)
+            at(Step.STARTED)
+        except OSError as error:  # a full disk: each turn tries again
+            self._troubles.postpone_disk(FOLDER, str(folder.path), error, self._goes_on())
 
     def run(self) -> None:
         """Goes on until it is to end."""

@@ -78,6 +78,10 @@ class FleetServer:
         self._archives[digest] = archive
         return DesiredModel(what.name, what.version, "", digest, len(data), signature)
 
+    def manifests(self) -> list[bytes]:
+        """Of all archives that it ever desired."""
+        return [component(archive).encode() for archive in self._archives.values()]
+
     def desire_models(self, *models: DesiredModel) -> None:
         self._models, self._etag = models, secrets.token_hex(8)
         self._version += 1
