@@ -372,6 +372,18 @@ def test_the_same_is_verified_anew_where_the_state_is_lost(
     assert server.state_of("1.0.0") == "trial"
 
 
+def test_what_lies_in_the_folder_and_is_nobodys_stays(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    (device.folder / "app/releases/1").mkdir(parents=True)
+    (device.folder / "app/current").symlink_to("releases/1")
+    (device.folder / "notes.txt").touch()
+    server.desire(first)
+    once(device, server)
+    once(device, server)
+
+    assert (device.folder / "app/current").is_dir()
+    assert (device.folder / "notes.txt").exists()
+
+
 def test_a_component_that_lost_bytes_is_fetched_again(device: DeviceFiles, server: FleetServer, first: Path) -> None:
     server.desire(first)
     once(device, server)
