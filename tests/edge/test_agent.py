@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from models.signatures.bundles import DeviceKeys
+from models.signatures.signer import Signer
 from tests.component_files import component_of, repacked
 from tests.edge.agents import AgentHere, DeviceFiles, once
 from tests.edge.fleet_server import FleetServer
+from tests.models.signatures.makers import Maker
 from tests.waiting import eventually
+
+
+def is_running(server: FleetServer, version: str) -> bool:
+    return server.state_of(version) == "running"
+
+
+def signature_of(archive: Path, by: Maker, folder: Path) -> str:
+    """What `hotswap package --sign` writes beside it."""
+    Signer(by.private).sign(archive, folder / "signature")
+    return (folder / "signature").read_text()
 
 
 @pytest.fixture
@@ -48,20 +62,24 @@ def test_what_is_desired_runs_and_is_told(device: DeviceFiles, server: FleetServ
     assert device.incoming() == []
 
 
+def written(folder: Path) -> list[tuple[Path, int, int]]:
+    """All that there is, and when it was written."""
+    return [(path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(folder.rglob("*"))]
+
+
 def test_a_poll_that_changes_nothing_writes_nothing_and_tells_nothing(
     device: DeviceFiles, server: FleetServer, first: Path
 ) -> None:
     server.desire(first)
     with AgentHere(device, server, every=0.02, trial=0.1) as here:
         here.start()
-        eventually(lambda: server.state_of("1.0.0") == "running", "the end of the trial")
-        before = [(path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(device.folder.rglob("*"))]
-        told, polls = len(server.reported), server.answers["GET 304"]
+        eventually(partial(is_running, server, "1.0.0"), "the end of the trial")
+        polls = server.answers["GET 304"]
+        eventually(lambda: server.answers["GET 304"] > polls + 1, "a poll after all was written")
+        before, told, polls = written(device.folder), len(server.reported), server.answers["GET 304"]
         eventually(lambda: server.answers["GET 304"] > polls + 10, "more polls")
 
-    assert [
-        (path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(device.folder.rglob("*"))
-    ] == before
+    assert written(device.folder) == before
     assert len(server.reported) == told
 
 
@@ -76,7 +94,7 @@ def test_the_next_one_replaces_it_and_the_last_good_one_is_kept(
             (component_of(tmp_path, version="3.0.0"), "3.0.0"),
         ):
             server.desire(archive)
-            eventually(lambda version=version: server.state_of(version) == "running", version)
+            eventually(partial(is_running, server, version), version)
 
     assert device.version() == "3.0.0"
     assert device.components() == {"2.0.0", "3.0.0"}
@@ -89,7 +107,7 @@ def test_the_one_before_comes_back_without_a_download(
         here.start()
         for archive, version in ((first, "1.0.0"), (second, "2.0.0")):
             server.desire(archive)
-            eventually(lambda version=version: server.state_of(version) == "running", version)
+            eventually(partial(is_running, server, version), version)
         sent = server.sent
         server.desire(first)
         eventually(lambda: server.state_of("1.0.0") == "running", "the one before")
@@ -275,6 +293,41 @@ def test_an_archive_of_another_component_is_refused(
     assert server.state_of("9.9.9") == "failed other_component"
 
 
+def test_what_nobody_trusted_signed_is_refused_before_a_byte_of_it_is_fetched(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path, tmp_path: Path
+) -> None:
+    ours, theirs = Maker(tmp_path, "ours"), Maker(tmp_path, "theirs")
+    keys = DeviceKeys([ours.public.read_text()])
+    server.desire(first, signature=signature_of(first, ours, tmp_path))
+    assert once(device, server, keys=keys).agent.why_not() == ""
+
+    sent = server.sent
+    for signature, word in (
+        (None, "unsigned"),
+        (signature_of(second, theirs, tmp_path), "bad_signature"),
+        (signature_of(first, ours, tmp_path), "bad_signature"),
+    ):
+        server.desire(second, signature=signature)
+        here = once(device, server, keys=keys)
+        assert server.state_of("2.0.0") == f"failed {word}"
+        assert here.probed == []
+    assert server.sent == sent
+    assert device.label() == "ant"
+
+    server.desire(second, signature=signature_of(second, ours, tmp_path))
+    assert once(device, server, keys=keys).agent.why_not() == ""
+
+
+def test_a_signature_of_other_bytes_is_refused_by_whoever_trusts_no_key_too(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path, tmp_path: Path
+) -> None:
+    server.desire(first, signature=signature_of(second, Maker(tmp_path, "somebody"), tmp_path))
+    once(device, server)
+
+    assert server.state_of("1.0.0") == "failed bad_signature"
+    assert server.sent == 0
+
+
 def test_an_archive_with_a_file_that_leads_elsewhere_is_refused(
     device: DeviceFiles, server: FleetServer, first: Path, second: Path
 ) -> None:
@@ -317,6 +370,18 @@ def test_the_same_is_verified_anew_where_the_state_is_lost(
     assert here.agent.why_not() == ""
     assert device.label() == "ant"
     assert server.state_of("1.0.0") == "trial"
+
+
+def test_what_lies_in_the_folder_and_is_nobodys_stays(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    (device.folder / "app/releases/1").mkdir(parents=True)
+    (device.folder / "app/current").symlink_to("releases/1")
+    (device.folder / "notes.txt").touch()
+    server.desire(first)
+    once(device, server)
+    once(device, server)
+
+    assert (device.folder / "app/current").is_dir()
+    assert (device.folder / "notes.txt").exists()
 
 
 def test_a_component_that_lost_bytes_is_fetched_again(device: DeviceFiles, server: FleetServer, first: Path) -> None:
