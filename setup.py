@@ -48,7 +48,7 @@ setup(
         "obstore>=0.8,<1",  # writes to s3:// and az://
         "pyyaml>=6,<7",
         "packaging>=24,<27",
-        "cryptography>=44,<51",
+        "cryptography>=45,<51",
         "model-signing>=1.1,<2",
         "pyopenssl>=25,<27",  # model-signing imports it, and has not said so since sigstore gave it up
         "psutil>=6,<8",
