@@ -11,13 +11,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
-
+from edge.probing import load_proved
+from edge.runs import RunNotes
 from models.artefacts import Artefact, Vetted
 from models.components.component import Component
 from models.components.opening import OpenedComponent, open_component
 from models.engines.engine import Engine
-from models.errors import ComponentRefused, ImageFault, ModelFailed, ModelUnfit, typed_line
+from models.errors import ComponentRefused, typed_line
 from models.events import EventLog
 from models.hosting.hosted_engine import Hosts
 from models.live import LiveModels
@@ -52,6 +52,7 @@ class DeviceModels:
     def __init__(self, path: Path, cache: ArtefactCache, tell: Callable[[str], None]) -> None:
         self._path = path
         self._tell = tell
+        self._notes = RunNotes(path, tell)
         self._events = EventLog()
         self._hosts = Hosts()
         self.live = LiveModels(self._obtain, self._events, self._load, warm_sizes=(1,))
@@ -117,16 +118,22 @@ class DeviceModels:
         """What a model that is or was live was unpacked of."""
         return self._components[reference]
 
+    def answered(self, reference: ModelReference) -> None:
+        """A model has answered to an image."""
+        self._notes.answered(reference.sha256)
+
     def tell_events(self) -> bool:
         """Tells what became of models since the last time; whether one could not be brought in."""
         failed = False
-        titles = {reference.model_id: component.title for reference, component in list(self._components.items())}
+        known = {reference.model_id: (reference, each.title) for reference, each in list(self._components.items())}
         for event in self._events.drain():
-            title = titles[event.model_id]
+            reference, title = known[event.model_id]
             match event.event:
                 case "live":
+                    self._notes.runs(reference.sha256)
                     self._tell(f"live: {title} after {event.seconds:.2f} s")
                 case "quarantined":
+                    self._notes.quarantined(reference.sha256, event.reason)
                     self._tell(f"{title} fails here: {event.reason}")
                 case "failed":
                     failed = True
@@ -144,6 +151,7 @@ class DeviceModels:
             self._thread.join()
         self._hosts.close()
         self.live.close()
+        self._notes.close()
         self._left.close()
 
     def _run(self) -> None:
@@ -183,6 +191,7 @@ class DeviceModels:
                 f"taken: {component.title} ({component.runtime.engine}, {component.precision}, {component.model_id})"
             )
         self._forget_old(reference)
+        self._notes.runs(reference.sha256)  # before it is loaded, which may be the end of this process
         self.live.follow(Statement(reference, self._looks))
 
     def _forget_old(self, newest: ModelReference) -> None:
@@ -197,23 +206,7 @@ class DeviceModels:
         return self._opened[reference].vetted
 
     def _load(self, artefact: Artefact, threads: int) -> Engine:
-        """A model in a process of its own, which has answered to a black image.
-
-        Raises:
-            ModelUnfit: it does not answer, or not with numbers.
-        """
-        engine = self._hosts.load(artefact, threads)
-        manifest = artefact.manifest
-        try:
-            outputs = engine.predict(np.zeros((1, *manifest.input_shape), manifest.input_dtype))
-        except ModelUnfit:
-            raise
-        except ModelFailed as failure:
-            raise ModelUnfit(failure.fault, failure.detail) from failure
-        if not all(np.isfinite(output).all() for output in outputs):
-            engine.close()
-            raise ModelUnfit(ImageFault.NON_FINITE_OUTPUT, "an answer to a black image is not finite")
-        return engine
+        return load_proved(self._hosts, artefact, threads)
 
 
 def _seen(path: Path) -> Seen:

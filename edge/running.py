@@ -141,6 +141,7 @@ class Runner:
         if isinstance(outcome, ImageError):
             self._lose(image, "predict", outcome, component.model_id)
             return True
+        self._models.answered(by.reference)
         told = Answer(outcome, by.card.name, rfc3339())
         self._records.result(result_record(ImageRequest(image.path, _NO_MESSAGE), told, component.model_id))
         self._say(f"Prediction result of {printable(image.name)}: {printable(in_words(outcome))}")

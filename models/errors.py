@@ -67,6 +67,19 @@ class ComponentFault(StrEnum):
     WRONG_DIGEST = "wrong_digest"
     TOO_LARGE = "too_large"
     NO_RUNTIME = "no_runtime"
+    UNSIGNED = "unsigned"
+    BAD_SIGNATURE = "bad_signature"
+
+
+class FetchFault(StrEnum):
+    """Why an archive has not come to a device: what a device says of it, and what it does next."""
+
+    EXPIRED = "expired"
+    UNREACHABLE = "unreachable"
+    INTERRUPTED = "interrupted"
+    WRONG_DIGEST = "wrong_digest"
+    BAD_ANSWER = "bad_answer"
+    BAD_ADDRESS = "bad_address"
 
 
 MACHINE_FAULTS = frozenset({ModelFault.TOO_LARGE, ModelFault.TIMED_OUT, ModelFault.CRASHED})
@@ -124,6 +137,22 @@ class ComponentRefused(Exception):  # noqa: N818 - a verdict on a component, not
         super().__init__(f"{fault}: {detail}")
         self.fault = fault
         self.detail = detail
+
+
+class FetchFailed(Exception):  # noqa: N818 - it is told apart by its word
+    """An archive has not come whole to a device, for a reason that is not this machine's.
+
+    Attributes:
+        fault: the stable word.
+        detail: one line for a person, safe to print.
+        received: bytes of it that came over the wire this time.
+    """
+
+    def __init__(self, fault: FetchFault, detail: str, received: int = 0) -> None:
+        super().__init__(f"{fault}: {detail}")
+        self.fault = fault
+        self.detail = detail
+        self.received = received
 
 
 class ModelFailed(Exception):  # noqa: N818 - told apart from a verdict on an image

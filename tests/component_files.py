@@ -19,18 +19,24 @@ Members = dict[str, bytes]
 
 
 def component_of(
-    folder: Path, *, favours: int = 1, version: str = "1.0.0", target: Target = "linux-x86_64", finite: bool = True
+    folder: Path,
+    *,
+    favours: int = 1,
+    version: str = "1.0.0",
+    target: Target = "linux-x86_64",
+    finite: bool = True,
+    name: str = "animals",
 ) -> Path:
     """The archive of a classifier that answers `LABELS[favours]` to every image, or none that is a number."""
     folder.mkdir(parents=True, exist_ok=True)
     vetted = vetted_classifier(folder / f"compiled-{version}-{favours}", favours=favours)
     manifest = vetted.artefact.manifest
-    named = replace(manifest, card=replace(manifest.card, name="animals", labels=LABELS))
+    named = replace(manifest, card=replace(manifest.card, name=name, labels=LABELS))
     artefact = replace(vetted.artefact, manifest=named)
     if not finite:
         nan_output(artefact.folder / "model.onnx")
-    archive = folder / f"animals-{version}-{target}.zip"
-    pack(artefact, vetted.reference, archive, name="animals", version=version, target=target, precision="fp32")
+    archive = folder / f"{name}-{version}-{target}.zip"
+    pack(artefact, vetted.reference, archive, name=name, version=version, target=target, precision="fp32")
     return archive
 
 

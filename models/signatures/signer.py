@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.errors import KeyUnusable, one_line
-from models.signatures.trusted import CURVES
+from models.signatures.keys import CURVES
 
 if TYPE_CHECKING:
     from model_signing.signing import Config

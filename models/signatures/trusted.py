@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from models.errors import KeyUnusable, ModelFault, ModelRejected, one_line
 from models.printable import printable
 from models.reference import DIGEST_DIGITS
+from models.signatures.keys import checked_pem, holds_certificates, holds_key, public_key, subject_of
 from models.storage import Storage
 from models.storage.errors import InvalidAddress, StorageUnavailable
 from models.storage.reading import read_small
@@ -20,11 +20,7 @@ from models.storage.reading import read_small
 if TYPE_CHECKING:  # takes a second to import, and most readers trust every key
     from model_signing.verifying import Config
 
-CURVES = ("secp256r1", "secp384r1", "secp521r1")
-"""Of elliptic-curve keys: those that OpenSSF Model Signing takes."""
 _MOST_BYTES = 1 << 20
-_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
-_PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----"
 
 
 def read_trusted(storage: Storage, uris: Iterable[str]) -> tuple[str, ...]:
@@ -33,7 +29,7 @@ def read_trusted(storage: Storage, uris: Iterable[str]) -> tuple[str, ...]:
     Raises:
         KeyUnusable: one is not there, or holds neither.
     """
-    return tuple(_checked(uri, _read(storage, uri)) for uri in uris)
+    return tuple(checked_pem(uri, _read(storage, uri)) for uri in uris)
 
 
 class TrustedKeys:
@@ -44,8 +40,8 @@ class TrustedKeys:
     """
 
     def __init__(self, pems: Sequence[str]) -> None:
-        self._keys = dict(_public_key(pem) for pem in pems if _PUBLIC_KEY in pem)
-        self._authorities = "\n".join(pem for pem in pems if _CERTIFICATE in pem).encode()
+        self._keys = dict(public_key(pem) for pem in pems if holds_key(pem))
+        self._authorities = "\n".join(pem for pem in pems if holds_certificates(pem)).encode()
 
     def require_signed(self, model: Path, signature: bytes | None) -> str:
         """Refuses a model that none of these keys signed, and none whose certificate one of these authorities gave.
@@ -91,7 +87,9 @@ class TrustedKeys:
         match material:
             case {"publicKey": {"hint": str(hint)}}:
                 if hint not in self._keys:
-                    raise _bad(f"it is by the key sha256:{hint[:DIGEST_DIGITS]}, which is none of the trusted")
+                    raise _bad(
+                        f"it is by the key sha256:{printable(hint[:DIGEST_DIGITS])}, which is none of the trusted"
+                    )
                 trusted.write_bytes(self._keys[hint])
                 config.use_elliptic_key_verifier(public_key=trusted)
                 return config, f"the key sha256:{hint[:DIGEST_DIGITS]}"
@@ -100,7 +98,7 @@ class TrustedKeys:
                     raise _bad("it is by a certificate, and no authority is trusted")
                 trusted.write_bytes(self._authorities)
                 config.use_certificate_verifier(certificate_chain=[trusted])
-                return config, f"the certificate of {_subject(encoded)}"
+                return config, f"the certificate of {subject_of(base64.b64decode(encoded))}"
             case {"certificate": _}:
                 raise _bad("it was made without a key, by an identity; sign it with a key or a certificate")
             case _:
@@ -131,13 +129,6 @@ def _in_words(error: Exception) -> str:
     return printable(one_line(error))
 
 
-def _subject(encoded: str) -> str:
-    """Whom a certificate is of, as it says itself; believed once its signature is proved."""
-    from cryptography import x509
-
-    return printable(x509.load_der_x509_certificate(base64.b64decode(encoded)).subject.rfc4514_string())[:200]
-
-
 def _read(storage: Storage, uri: str) -> str:
     try:
         return read_small(storage, uri, _MOST_BYTES).decode("ascii")
@@ -147,45 +138,3 @@ def _read(storage: Storage, uri: str) -> str:
         raise KeyUnusable(one_line(error)) from error
     except ValueError as error:
         raise KeyUnusable(f"{uri} is no public key and no certificate in PEM") from error
-
-
-def _checked(uri: str, pem: str) -> str:
-    """A trusted key, where that is what a file holds.
-
-    Raises:
-        KeyUnusable: it holds something else.
-    """
-    from cryptography import x509
-
-    if "PRIVATE KEY-----" in pem:
-        raise KeyUnusable(f"{uri} is a private key; trust its public half: openssl pkey -in {uri} -pubout")
-    try:
-        if _CERTIFICATE in pem:
-            x509.load_pem_x509_certificates(pem.encode())
-        elif _PUBLIC_KEY in pem:
-            _public_key(pem)
-        else:
-            raise KeyUnusable(f"{uri} is no public key and no certificate in PEM")
-    except ValueError as error:
-        raise KeyUnusable(f"{uri} cannot be trusted: {one_line(error)}") from error
-    return pem
-
-
-def _public_key(pem: str) -> tuple[str, bytes]:
-    """A key as its hint, by which a signature names it, and its PEM, whose SHA-256 that is.
-
-    Raises:
-        ValueError: it is none that signs models.
-    """
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    try:
-        key = serialization.load_pem_public_key(pem.encode())
-    except UnsupportedAlgorithm as error:
-        raise ValueError(str(error)) from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name not in CURVES:
-        raise ValueError(f"it is no key of the curves {', '.join(CURVES)} (the first is also called prime256v1)")
-    normal = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(normal).hexdigest(), normal

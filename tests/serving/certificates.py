@@ -26,13 +26,15 @@ class Authority:
     Args:
         folder: where the files are put.
         name: of it.
+        days_ago: when that day began; now where 0.
 
     Attributes:
         certificate: file with its own.
     """
 
-    def __init__(self, folder: Path, name: str = "authority") -> None:
+    def __init__(self, folder: Path, name: str = "authority", days_ago: int = 0) -> None:
         self._folder = folder
+        self._begins = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days_ago, hours=1)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _called(name)
         builder = self._begun(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
@@ -57,15 +59,14 @@ class Authority:
         return pair
 
     def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.datetime.now(datetime.UTC)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=1))
+            .not_valid_before(self._begins)
+            .not_valid_after(self._begins + datetime.timedelta(days=1, hours=1))
         )
 
 

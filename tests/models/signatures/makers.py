@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -44,8 +48,16 @@ class Maker:
         path.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, how))
         return path
 
-    def certified(self, subject: str, by: Maker | None = None, *, authority: bool = False, signs: bool = True) -> Path:
-        """A certificate of this key, given by `by` or by itself; it ran out long ago."""
+    def certified(
+        self,
+        subject: str,
+        by: Maker | None = None,
+        *,
+        authority: bool = False,
+        signs: bool = True,
+        begins: datetime.datetime = LONG_AGO,
+    ) -> Path:
+        """A certificate of this key, given by `by` or by itself, for thirty days; unless told, it ran out long ago."""
         issuer = by or self
         builder = (
             x509.CertificateBuilder()
@@ -53,14 +65,36 @@ class Maker:
             .issuer_name(_name(issuer.name))
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(LONG_AGO)
-            .not_valid_after(LONG_AGO + datetime.timedelta(days=30))
+            .not_valid_before(begins)
+            .not_valid_after(begins + datetime.timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(_usage(signs=signs, authority=authority), critical=True)
         )
         path = self.folder / f"{self.name}.by-{issuer.name}.crt"
         path.write_bytes(builder.sign(issuer.key, hashes.SHA256()).public_bytes(Encoding.PEM))
         return path
+
+    def signed(self, payload: bytes) -> dict[str, Any]:
+        """A bundle in which this key signs whatever it is given, and names itself."""
+        pem = self.public.read_bytes()
+        how = {256: hashes.SHA256(), 384: hashes.SHA384(), 521: hashes.SHA512()}[self.key.curve.key_size]
+        encoded = b"DSSEv1 28 application/vnd.in-toto+json %d %b" % (len(payload), payload)
+        signature = {"sig": base64.b64encode(self.key.sign(encoded, ec.ECDSA(how))).decode(), "keyid": ""}
+        return {
+            "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
+            "verificationMaterial": {"publicKey": {"hint": hashlib.sha256(pem).hexdigest()}, "tlogEntries": []},
+            "dsseEnvelope": {
+                "payload": base64.b64encode(payload).decode(),
+                "payloadType": "application/vnd.in-toto+json",
+                "signatures": [signature],
+            },
+        }
+
+
+def statement_of(bundle: bytes) -> dict[str, Any]:
+    """What a bundle says."""
+    statement: dict[str, Any] = json.loads(base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
+    return statement
 
 
 def signed_by_their_tool(model: Path, *arguments: str | Path) -> Path:

@@ -1,0 +1,105 @@
+"""`hotswap-edge agent`: its options, and how it begins and ends."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.acquiring import Acquirer
+from edge.agent import Agent, Terms
+from edge.device_folder import DeviceFolder
+from edge.fetching import Fetching
+from edge.http_twin import HttpTwin
+from edge.listening import Listener
+from edge.steps import At
+from edge.twin_source import TwinSource
+from models.errors import KeyUnusable
+from models.signatures.keys import checked_pem
+
+if TYPE_CHECKING:  # it takes memory, and not every device trusts keys
+    from models.signatures.bundles import DeviceKeys
+
+_MOST_KEY_BYTES = 1 << 20
+
+
+def agent(arguments: argparse.Namespace, tell: Callable[[str], None], at: At) -> str:
+    """Runs the agent until it is to end.
+
+    Args:
+        arguments: as `edge.options` has them.
+        tell: is given a line about each thing that happens.
+        at: is told of steps.
+
+    Returns:
+        With `--once` why not all is as desired; "" where it is, and without.
+
+    Raises:
+        FolderTaken: another agent has the folder.
+        AddressRefused: the token is not sent to such an address.
+        KeyUnusable: a trusted key is none.
+        OSError: the folder cannot be had.
+    """
+    keys = _trusted(arguments.trusted_key or [])
+    stop = threading.Event()
+    with _ended_by_signals(stop), ExitStack() as left:
+        source = left.enter_context(closing(_source(arguments)))
+        folder = left.enter_context(closing(DeviceFolder(arguments.folder, at)))
+        acquirer = Acquirer(folder, Fetching(arguments.ca, arguments.insecure), keys, at=at)
+        if keys is None and not arguments.once:
+            tell(f"no --trusted-key: whoever runs {arguments.server} chooses the model")
+        terms = Terms(arguments.every, arguments.trial)
+        agent = Agent(Listener(source, terms.every, tell), folder, acquirer, terms, tell, stop, at)
+        if arguments.once:
+            agent.turn()
+            return agent.why_not()
+        agent.run()
+    return ""
+
+
+def _source(arguments: argparse.Namespace) -> TwinSource:
+    """Whoever knows what is desired."""
+    return HttpTwin(arguments.server, arguments.device, arguments.token_file, arguments.ca, arguments.insecure)
+
+
+def _trusted(files: list[Path]) -> DeviceKeys | None:
+    if not files:
+        return None
+    from models.signatures.bundles import DeviceKeys
+
+    return DeviceKeys([checked_pem(str(path), _text(path)) for path in files])
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(_MOST_KEY_BYTES).decode("ascii")
+    except OSError as error:
+        raise KeyUnusable(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise KeyUnusable(f"{path} is no public key and no certificate in PEM") from error
+
+
+class _Asked(BaseException):
+    """The process was asked to end: it ends wherever it is, as it may be killed anywhere too."""
+
+
+@contextmanager
+def _ended_by_signals(stop: threading.Event) -> Iterator[None]:
+    def end(*_: object) -> None:
+        if not stop.is_set():
+            stop.set()
+            raise _Asked
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with suppress(_Asked):
+            yield
+    finally:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,298 @@
+"""The agent's folder: whatever happens to the power or the disk, `current` leads to a component that is whole.
+
+DIR/current -> components/DIGEST      replaced by one rename; DIR/NAME/current for further models
+DIR/components/DIGEST/                whole, verified, probed, and on the disk before it got this name
+DIR/incoming/                         an archive on its way, and what is unpacked of it
+DIR/state.json                        what is to lie where; written before the links, which follow it
+DIR/lock, DIR/runs/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import filecmp
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from edge.device_state import FIRST_PLACE, DeviceState, Place, Release, StateUnreadable
+from edge.fetching import PART_SUFFIX
+from edge.runs import RUNS, STATE_FILE
+from edge.steps import At, Step
+from models.artefacts import MANIFEST
+from models.components.component import MOST_MANIFEST_BYTES, Component
+from models.errors import ComponentRefused
+from models.storage.local_writing import write_locally
+from models.trees import remove_tree
+
+CURRENT, COMPONENTS, INCOMING, LOCK = "current", "components", "incoming", "lock"
+RESERVED = frozenset({CURRENT, COMPONENTS, INCOMING, LOCK, RUNS, STATE_FILE})
+"""Names in the folder that no component's own place can have."""
+_UNPACKED_SUFFIX = ".unpacked"
+_NEXT = ".next"
+_MOST_STATE_BYTES = 16 << 20
+SPARE_BYTES = 4 << 20
+"""That are left on the disk, for the state and what else must be written."""
+
+
+class FolderTaken(Exception):  # noqa: N818 - named for the state it reports
+    """Another agent has the folder; the text is one line."""
+
+
+class DeviceFolder:
+    """One agent's folder, made where it does not exist.
+
+    Args:
+        folder: on one disk.
+        at: is told of steps.
+
+    Raises:
+        FolderTaken: an agent has it already.
+        OSError: it cannot be made, or not be written.
+    """
+
+    def __init__(self, folder: Path, at: At = lambda step: None) -> None:
+        self.path = folder
+        self.runs = folder / RUNS
+        self._components = folder / COMPONENTS
+        self._incoming = folder / INCOMING
+        self._state = folder / STATE_FILE
+        self._at = at
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(folder / LOCK)
+        for each in (self._components, self._incoming, self.runs):
+            each.mkdir(exist_ok=True)
+
+    def close(self) -> None:
+        """Lets the next agent have it."""
+        os.close(self._lock)
+
+    def read_state(self) -> tuple[DeviceState, str]:
+        """The state, and what is wrong with the one on the disk; "" where nothing is.
+
+        Where there is none that can be read, what `current` leads to is taken for what is current and good.
+        """
+        try:
+            with self._state.open("rb") as file:
+                return DeviceState.decode(file.read(_MOST_STATE_BYTES)), ""
+        except FileNotFoundError:
+            trouble = ""
+        except (OSError, StateUnreadable) as error:
+            trouble = f"{self._state} cannot be read, and is made anew: {error}"
+        found = self._found_at(FIRST_PLACE)
+        return DeviceState().with_place(FIRST_PLACE, Place(found)), trouble
+
+    def write_state(self, state: DeviceState) -> None:
+        """Replaces the state; it is on the disk afterwards.
+
+        Raises:
+            OSError: it cannot be written; the one before stays.
+        """
+        write_locally(state.encode(), str(self._state))
+        self._at(Step.RECORDED)
+
+    def mend(self, state: DeviceState) -> DeviceState:
+        """Has the links follow the state, and removes what was half done, but what is to be fetched on.
+
+        Returns:
+            The state without releases whose folders are gone: somebody removed them.
+
+        Raises:
+            OSError: a link cannot be made.
+        """
+        for name, place in state.places.items():
+            state = state.with_place(name, self._there(place))
+        for name in state.places:
+            self.point(state, name)
+        for link in self.path.glob(f"*/{CURRENT}"):
+            if link.is_symlink() and link.parent.name not in state.places:
+                self.drop(link.parent.name)
+        for left in (*self.path.glob(f".{STATE_FILE}.partial-*"), *self._incoming.glob(f"*{_UNPACKED_SUFFIX}")):
+            remove_tree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        return state
+
+    def point(self, state: DeviceState, name: str) -> None:
+        """Has the link of a place lead to what the state says is current there, in one step.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        current, link = state.places[name].current, self.link(name)
+        if current is None:
+            return
+        target = self._components / current.folder_name
+        leads_to = os.path.relpath(target, link.parent)
+        if link.is_symlink() and str(link.readlink()) == leads_to:
+            return
+        link.parent.mkdir(exist_ok=True)
+        following = link.with_name(f".{link.name}{_NEXT}")
+        following.unlink(missing_ok=True)
+        following.symlink_to(leads_to)
+        self._at(Step.LINKED)
+        following.replace(link)
+        _sync(link.parent)
+        self._at(Step.SWAPPED)
+
+    def drop(self, name: str) -> None:
+        """Removes the link of a place; never that of the first one."""
+        assert name != FIRST_PLACE
+        with contextlib.suppress(OSError):
+            self.link(name).unlink(missing_ok=True)
+            self.link(name).parent.rmdir()
+
+    def link(self, name: str) -> Path:
+        """Of a place."""
+        return self.path / name / CURRENT if name else self.path / CURRENT
+
+    def component(self, release: Release) -> Path:
+        """The folder of a release that lies here."""
+        return self._components / release.folder_name
+
+    def holds(self, release: Release) -> bool:
+        """Whether each of its files is, with its size: digests are proved by whoever loads it."""
+        folder = self.component(release)
+        try:
+            component = Component.decode(_manifest(folder))
+            return all((folder / file.name).stat().st_size == file.size for file in component.files)
+        except (OSError, ComponentRefused):
+            return False
+
+    def archive(self, sha256: str) -> Path:
+        """Where an archive is fetched to; beside it, with `PART_SUFFIX`, lies what has come of it."""
+        return self._incoming / f"{sha256}.zip"
+
+    @contextlib.contextmanager
+    def unpacking(self, sha256: str) -> Iterator[Path]:
+        """An empty folder, gone afterwards unless it was placed.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        folder = self._incoming / f"{sha256}{_UNPACKED_SUFFIX}"
+        remove_tree(folder)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            remove_tree(folder)
+
+    def place(self, unpacked: Path, release: Release) -> None:
+        """Moves what was unpacked and probed to where it stays; the same that is there may be in use, and stays.
+
+        Raises:
+            OSError: it cannot be written to the disk, or not be moved.
+        """
+        for file in unpacked.iterdir():
+            _sync(file)
+        _sync(unpacked)
+        self._at(Step.SYNCED)
+        target = self.component(release)
+        if not _holds_the_same(target, unpacked):
+            remove_tree(target)
+            unpacked.rename(target)
+        _sync(self._components)
+        self._at(Step.PLACED)
+
+    def clean(self, state: DeviceState, fetched: Iterable[str] = ()) -> bool:
+        """Removes all that is neither current, nor last good, nor on its way; whether there was anything.
+
+        Args:
+            state: says what is.
+            fetched: SHA-256 of archives that are still to come, whose parts stay.
+        """
+        components, parts = set(state.releases()), set()
+        for sha256 in fetched:
+            parts |= {self.archive(sha256).name, self.archive(sha256).name + PART_SUFFIX}
+        left = [path for path in _entries(self._components) if path.name not in components]
+        left += [path for path in _entries(self._incoming) if path.name not in parts]
+        for path in left:
+            if path.is_dir() and not path.is_symlink():
+                remove_tree(path)
+            else:
+                path.unlink(missing_ok=True)
+        return bool(left)
+
+    def require_room(self, size: int, sha256: str) -> None:
+        """Refuses to begin what cannot end: an archive, and what is unpacked of it.
+
+        Raises:
+            OSError: `ENOSPC`, with the figures.
+        """
+        archive = self.archive(sha256)
+        parts = (archive, archive.with_name(archive.name + PART_SUFFIX))
+        here = sum(each.stat().st_size for each in parts if each.exists())
+        needed, free = 2 * size - here + SPARE_BYTES, self.free_bytes()
+        if needed > free:
+            raise OSError(
+                errno.ENOSPC, f"no space left: {needed:,} bytes are needed, and {free:,} are free", str(self.path)
+            )
+
+    def free_bytes(self) -> int:
+        """On the folder's disk, for this user."""
+        return shutil.disk_usage(self.path).free
+
+    def _there(self, place: Place) -> Place:
+        """A place without releases whose folders are gone."""
+        current, last_good = place.current, place.last_good
+        if last_good is not None and not self.holds(last_good):
+            last_good = None
+        if current is not None and not self.holds(current):
+            return Place(last_good)
+        return Place(current, last_good, place.trial)
+
+    def _found_at(self, name: str) -> Release | None:
+        """What a link leads to, where that is a component of this folder."""
+        try:
+            folder = self.link(name).resolve(strict=True)
+            if folder.parent != self._components.resolve():
+                return None
+            written = _manifest(folder)
+            component = Component.decode(written)
+        except (OSError, ComponentRefused):
+            return None
+        # The rest of the archive's digest is not known here; what is desired is fetched once more.
+        digest = hashlib.sha256(written).hexdigest()
+        return Release(component.name, component.version, folder.name, digest, component.model_id)
+
+
+def _manifest(folder: Path) -> bytes:
+    with (folder / MANIFEST).open("rb") as file:
+        return file.read(MOST_MANIFEST_BYTES)
+
+
+def _holds_the_same(folder: Path, other: Path) -> bool:
+    names = sorted(path.name for path in other.iterdir())
+    same, _, _ = filecmp.cmpfiles(folder, other, names, shallow=False)
+    return same == names
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _locked(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise FolderTaken(f"another agent keeps {path.parent}; one a folder") from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,199 @@
+"""A device's twin at its fleet's server, over HTTP: one connection, kept open, to one host."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+from edge.connections import AddressRefused, is_loopback, why
+from edge.twin_source import TwinUnavailable
+from models.components.twin import MOST_TWIN_BYTES, Reported, Twin, TwinMalformed
+from models.errors import one_line
+from models.version import VERSION
+
+LONGEST_SECONDS = 60.0
+"""For one question and its answer, however slowly the bytes come."""
+_SILENT_SECONDS = 20.0
+_MOST_TOKEN_BYTES = 4096
+_WRITTEN = (200, 204)
+_REFUSED = (401, 403)
+_MAY_PASS = (408, 425, 429)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+
+
+class HttpTwin:
+    """A `TwinSource` over HTTP. One thread uses it.
+
+    The token is read anew for each question, so that another one is taken in as soon as it lies there. It goes to the
+    server alone: redirects are not followed.
+
+    Args:
+        server: `https://HOST[:PORT][/PATH]`; `http://` for this machine, or where `insecure`.
+        device: its identity.
+        token_file: holds its token, on one line.
+        ca: certificates of authorities in PEM, which are trusted in place of the system's.
+        insecure: whether the token may travel in the clear.
+
+    Raises:
+        AddressRefused: no token is sent to such an address.
+        OSError: `ca` cannot be read; `ssl.SSLError` is one.
+    """
+
+    def __init__(
+        self, server: str, device: str, token_file: Path, ca: Path | None = None, insecure: bool = False
+    ) -> None:
+        parts = urlsplit(server)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+            raise AddressRefused(f"{server} is no address of a server; https://HOST:PORT is expected")
+        if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
+            raise AddressRefused(
+                f"{server} would carry the token in the clear; give https://, or --insecure where that is no harm"
+            )
+        self._server = server
+        self._host, self._port = parts.hostname, parts.port
+        self._path = f"{parts.path.rstrip('/')}/twins/{quote(device, safe='')}"
+        self._device = device
+        self._token_file = token_file
+        self._tls = ssl.create_default_context(cafile=ca) if parts.scheme == "https" else None
+        self._connection: http.client.HTTPConnection | None = None
+
+    def read(self, etag: str | None) -> Twin | None:
+        """See `TwinSource.read`."""
+        answer = self._asked("GET", self._path, {"If-None-Match": f'"{etag}"'} if etag else {}, None)
+        if answer.status == 304 and etag:
+            return None
+        if answer.status != 200:
+            raise self._no(answer)
+        try:
+            twin = Twin.decode(answer.body)
+        except TwinMalformed as error:
+            raise TwinUnavailable("malformed", f"{self._server} answers with no device twin: {error}") from error
+        if twin.device != self._device:
+            raise TwinUnavailable("malformed", f"{self._server} answers with the twin of {twin.device!r}")
+        return twin
+
+    def report(self, reported: Reported) -> None:
+        """See `TwinSource.report`."""
+        body = json.dumps(reported.to_json(), ensure_ascii=False).encode()
+        headers = {"Content-Type": "application/json"}
+        answer = self._asked("PATCH", f"{self._path}/properties/reported", headers, body)
+        if answer.status not in _WRITTEN:
+            raise self._no(answer)
+
+    def close(self) -> None:
+        """See `TwinSource.close`."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _asked(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> _Answer:
+        own = {"Authorization": f"Bearer {self._token()}", "User-Agent": f"hotswap-edge/{VERSION}"}
+        kept = self._connection is not None
+        try:
+            try:
+                return self._once(method, path, {**own, **headers}, body)
+            except (http.client.RemoteDisconnected, ConnectionError):
+                if not kept:
+                    raise
+                self.close()  # the server had let go of it while nothing was asked
+                return self._once(method, path, {**own, **headers}, body)
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise TwinUnavailable("unreachable", f"{self._server} does not answer: {_why(error)}") from error
+        except BaseException:
+            self.close()
+            raise
+
+    def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> _Answer:
+        connection = self._connected()
+        with _within(connection, LONGEST_SECONDS):
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            read = response.read(MOST_TWIN_BYTES + 1)
+        if len(read) > MOST_TWIN_BYTES or response.will_close:
+            self.close()
+        return _Answer(response.status, read)
+
+    def _connected(self) -> http.client.HTTPConnection:
+        if self._connection is None:
+            if self._tls is None:
+                self._connection = http.client.HTTPConnection(self._host, self._port, timeout=_SILENT_SECONDS)
+            else:
+                self._connection = http.client.HTTPSConnection(
+                    self._host, self._port, timeout=_SILENT_SECONDS, context=self._tls
+                )
+            self._connection.connect()
+        return self._connection
+
+    def _token(self) -> str:
+        try:
+            with self._token_file.open("rb") as file:
+                token = file.read(_MOST_TOKEN_BYTES).decode("ascii").strip()
+        except OSError as error:
+            raise TwinUnavailable(
+                "denied", f"the token cannot be read: {self._token_file}: {error.strerror or error}"
+            ) from error
+        except UnicodeDecodeError:
+            token = ""
+        if not token or not token.isprintable() or " " in token:
+            raise TwinUnavailable("denied", f"{self._token_file} holds no token; `hotswap fleet add` writes one")
+        return token
+
+    def _no(self, answer: _Answer) -> TwinUnavailable:
+        status, server = answer.status, self._server
+        if status in _REFUSED:
+            return TwinUnavailable(
+                "denied",
+                f"{server} refuses the token in {self._token_file} for {self._device} ({status}); put there the one "
+                "that `hotswap fleet add` wrote for it",
+            )
+        if status >= 500 or status in _MAY_PASS:
+            return TwinUnavailable("unreachable", f"{server} answers {status}{_told(answer.body)}; it may pass")
+        if 300 <= status < 400:
+            return TwinUnavailable(
+                "malformed", f"{server} leads elsewhere ({status}), where no token is sent; give the address itself"
+            )
+        return TwinUnavailable("malformed", f"{server} is no fleet's server: it answers {status}{_told(answer.body)}")
+
+
+@contextmanager
+def _within(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
+    """Ends a connection that takes longer: whoever sends a byte now and then keeps a socket's own timeout waiting."""
+
+    def cut() -> None:
+        with contextlib.suppress(OSError):
+            if connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _why(error: Exception) -> str:
+    return why(error) if isinstance(error, OSError) else one_line(error)
+
+
+def _told(body: bytes) -> str:
+    """What the server says of itself, where it does."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+        return f" ({one_line(json.loads(body)['error'])})"
+    return ""

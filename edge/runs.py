@@ -1,0 +1,177 @@
+"""What `hotswap-edge run` tells the agent of the folder that it runs a component of: small files in `runs/`.
+
+Two a process: `NAME.lock`, which it holds locked as long as it lives, however it ends, and `NAME.json`, in which each
+state takes the place of the one before by a rename. Both are gone after a clean end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from edge.trials import Moment, SeenRun
+from models.storage.local import open_without_waiting
+from models.storage.local_writing import write_locally
+
+RUNS, STATE_FILE = "runs", "state.json"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LOCK, _SAID = ".lock", ".json"
+_MOST_BYTES = 1 << 16
+_LONGEST_REASON = 500
+
+
+def now() -> Moment:
+    """This boot of the machine, and the seconds of it."""
+    try:
+        boot = _BOOT_ID.read_text().strip()
+    except OSError:  # where there is no /proc: then a boot cannot be told from the next
+        boot = "unknown"
+    return Moment(boot, time.monotonic())
+
+
+def folder_of_agent(component: Path) -> Path | None:
+    """Of the agent that keeps this link, `DIR/current` or `DIR/NAME/current`; None where none does."""
+    place = component.absolute().parent
+    return next((each for each in (place, place.parent) if (each / STATE_FILE).is_file()), None)
+
+
+class RunNotes:
+    """Tells an agent what becomes of components here, where there is one; that it cannot be told harms nobody.
+
+    Threads may tell it side by side.
+
+    Args:
+        component: the path that is followed. An agent may come later.
+        tell: is given a line where the agent cannot be told.
+    """
+
+    def __init__(self, component: Path, tell: Callable[[str], None]) -> None:
+        self._component = component
+        self._tell = tell
+        self._name = f"{os.getpid()}-{time.monotonic_ns()}"
+        self._boot = now().boot
+        self._manifest = ""
+        self._answered: set[str] = set()
+        self._quarantined: dict[str, str] = {}
+        self._lock: int | None = None
+        self._folder: Path | None = None
+        self._has_told = False
+        self._alone = threading.Lock()
+
+    def runs(self, manifest: str) -> None:
+        """A component was taken, and will answer.
+
+        Args:
+            manifest: SHA-256 of its manifest.
+        """
+        with self._alone:
+            if manifest != self._manifest:
+                self._manifest = manifest
+                self._write()
+
+    def answered(self, manifest: str) -> None:
+        """One has answered to an image."""
+        with self._alone:
+            if manifest not in self._answered:
+                self._answered.add(manifest)
+                self._write()
+
+    def quarantined(self, manifest: str, reason: str) -> None:
+        """One fails on its own probe image."""
+        with self._alone:
+            self._quarantined[manifest] = reason[:_LONGEST_REASON]
+            self._write()
+
+    def close(self) -> None:
+        """A clean end: nothing is left but what was quarantined, for an agent that has not looked yet."""
+        with self._alone:
+            if self._folder is None or self._lock is None:
+                return
+            if self._quarantined:
+                self._manifest = ""
+                self._write()
+            else:
+                forget_runs(self._folder, [self._name])
+            os.close(self._lock)
+            self._lock = self._folder = None
+
+    def _write(self) -> None:
+        said = {
+            "boot": self._boot,
+            "manifest": self._manifest,
+            "answered": sorted(self._answered),
+            "quarantined": self._quarantined,
+        }
+        try:
+            if (folder := self._begun()) is not None:
+                write_locally(json.dumps(said).encode(), str(folder / f"{self._name}{_SAID}"))
+        except OSError as error:
+            if not self._has_told:
+                self._has_told = True
+                self._tell(f"the agent cannot be told how the component does: {error}")
+
+    def _begun(self) -> Path | None:
+        """The folder to write in, once this process holds its lock there."""
+        if self._folder is None and (agents := folder_of_agent(self._component)) is not None:
+            folder = agents / RUNS
+            folder.mkdir(exist_ok=True)
+            hidden, name = folder / f".{self._name}{_LOCK}", folder / f"{self._name}{_LOCK}"
+            self._lock = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            hidden.rename(name)  # held from its first moment on
+            self._folder = folder
+        return self._folder
+
+
+def read_runs(folder: Path) -> list[SeenRun]:
+    """What the processes in a folder `runs/` say, whether they live or died; nothing where there is no such folder."""
+    try:
+        names = sorted(path.stem for path in folder.iterdir() if path.suffix == _LOCK and not path.name.startswith("."))
+    except OSError:
+        return []
+    return [run for name in names if (run := _read(folder, name)) is not None]
+
+
+def forget_runs(folder: Path, names: Iterable[str]) -> None:
+    """Removes what processes said that are no more."""
+    for name in names:
+        for suffix in (_SAID, _LOCK):
+            with contextlib.suppress(OSError):
+                (folder / f"{name}{suffix}").unlink(missing_ok=True)
+
+
+def _read(folder: Path, name: str) -> SeenRun | None:
+    alive = _is_held(folder / f"{name}{_LOCK}")
+    if alive is None:
+        return None
+    try:
+        with open(folder / f"{name}{_SAID}", "rb", opener=open_without_waiting) as file:
+            said = json.loads(file.read(_MOST_BYTES))
+        quarantined = tuple((str(each), str(why)) for each, why in dict(said["quarantined"]).items())
+        answered = frozenset(map(str, said["answered"]))
+        return SeenRun(name, str(said["boot"]), alive, str(said["manifest"]), answered, quarantined)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return SeenRun(name, "", alive, "")  # it has said nothing yet, or nothing that can be read
+
+
+def _is_held(lock: Path) -> bool | None:
+    """Whether a living process holds a lock; None where that is gone, after a clean end."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return True  # nobody knows, and nobody is condemned for that
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

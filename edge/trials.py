@@ -1,0 +1,130 @@
+"""The rules by which a release stays, or gives way to the one before. No files, no threads, no clock of the wall."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from edge.device_state import DeviceState, Failure, Place, Release, Trial
+
+MOST_DEATHS = 3
+"""Of programs that ran a release in its trial, after which it gives way."""
+MOST_DEATHS_WITHOUT_ANSWER = 2
+"""The same where none has ever answered by it."""
+MOST_BOOTS = 3
+"""Of the machine within a trial: the power may fail once, or the release may bring the machine down again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When somebody looks.
+
+    Attributes:
+        boot: of the machine; another one each time that it begins.
+        seconds: of that boot, which only grow.
+    """
+
+    boot: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRun:
+    """What a program that answers by releases said of itself.
+
+    Attributes:
+        name: of it, another for each.
+        boot: of the machine in which it began.
+        alive: whether it still runs; else it ended without saying so.
+        manifest: SHA-256 of the manifest of the component that it runs, or tries to; "" where there is none.
+        answered: of the components that it answered by, the same.
+        quarantined: of those that fail on their own probe image, with the reason.
+    """
+
+    name: str
+    boot: str
+    alive: bool
+    manifest: str
+    answered: frozenset[str] = frozenset()
+    quarantined: tuple[tuple[str, str], ...] = ()
+
+
+def begin(now: Moment) -> Trial:
+    """A trial that begins."""
+    return Trial(now.boot, now.seconds)
+
+
+def looked_at(trial: Trial, release: Release, runs: Iterable[SeenRun], now: Moment) -> Trial:
+    """The trial as of now.
+
+    Time counts while the machine runs: from one look to the next of a boot, whether the agent ran meanwhile or not.
+
+    Args:
+        trial: as of the last look.
+        release: whose it is.
+        runs: all that said anything; each that died is counted once, however often it is seen.
+        now: not before the last look, where the boot is the same.
+    """
+    deaths, answered = dict.fromkeys(trial.deaths), trial.answered
+    for run in runs:
+        answered = answered or release.manifest in run.answered
+        if not run.alive and run.boot == now.boot and run.manifest == release.manifest:
+            deaths[run.name] = None
+    if trial.boot == now.boot:
+        seconds, boots = trial.seconds + max(0.0, now.seconds - trial.seen), trial.boots
+    else:
+        seconds, boots = trial.seconds, trial.boots + 1
+    return Trial(now.boot, now.seconds, seconds, boots, tuple(deaths), answered)
+
+
+def condemned(trial: Trial, release: Release, runs: Iterable[SeenRun]) -> Failure | None:
+    """Why a release in trial gives way now; None where it may go on."""
+    for run in runs:
+        for manifest, why in run.quarantined:
+            if manifest == release.manifest:
+                return failure_of(release, "quarantined", why)
+    if len(trial.deaths) >= (MOST_DEATHS if trial.answered else MOST_DEATHS_WITHOUT_ANSWER):
+        answered = "" if trial.answered else ", and never answered"
+        return failure_of(
+            release, "crashed", f"what ran it died {len(trial.deaths)} times in its first minutes{answered}"
+        )
+    if trial.boots >= MOST_BOOTS:
+        return failure_of(release, "boot_loop", f"the machine began anew {trial.boots} times in its first minutes")
+    return None
+
+
+def failure_of(release: Release, error: str, detail: str) -> Failure:
+    """That a release failed."""
+    return Failure(release.name, release.version, release.model_id, error, detail)
+
+
+def swapped(place: Place, release: Release, trial: Trial | None, failed: Iterable[str]) -> Place:
+    """A place once a release is brought in: what was good there is kept, what was not is not.
+
+    Args:
+        place: before.
+        release: that comes.
+        trial: of it; None where it proved itself before.
+        failed: archives that are known to fail.
+    """
+    before = place.current
+    is_good = before is not None and place.trial is None and before.sha256 not in failed
+    kept = before if is_good else place.last_good
+    is_other = kept is not None and kept.folder_name != release.folder_name
+    return Place(release, kept if is_other else None, trial)
+
+
+def proved(place: Place) -> Place:
+    """A place whose release has come through its trial."""
+    return replace(place, trial=None)
+
+
+def given_way(state: DeviceState, name: str, failure: Failure) -> DeviceState:
+    """The state once the release of a place failed: the last good one is back, and the other is not tried again.
+
+    A device that has no other keeps what it has: whatever that answers is more than nothing.
+    """
+    place = state.places[name]
+    assert place.current is not None
+    back = Place(place.last_good) if place.last_good is not None else Place(place.current)
+    return state.with_place(name, back).with_failure(place.current.sha256, failure)

@@ -1,0 +1,328 @@
+"""A device runs what is desired of it, or what it ran before: never nothing, and never what nobody verified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.component_files import component_of, repacked
+from tests.edge.agents import AgentHere, DeviceFiles, once
+from tests.edge.fleet_server import FleetServer
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    return DeviceFiles(tmp_path)
+
+
+@pytest.fixture
+def server() -> Iterator[FleetServer]:
+    with FleetServer() as server:
+        yield server
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Path:
+    return component_of(tmp_path / "shelf", favours=0, version="1.0.0")
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    return component_of(tmp_path / "shelf", favours=2, version="2.0.0")
+
+
+def test_what_is_desired_runs_and_is_told(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    server.desire(first)
+    here = once(device, server)
+
+    assert device.label() == "ant"
+    assert here.agent.why_not() == ""
+    assert server.state_of("1.0.0") == "trial"
+    [told] = server.reported[-1].models
+    assert told.model_id and told.name == "animals"
+    assert server.reported[-1].free_bytes > 0
+    assert device.incoming() == []
+
+
+def test_a_poll_that_changes_nothing_writes_nothing_and_tells_nothing(
+    device: DeviceFiles, server: FleetServer, first: Path
+) -> None:
+    server.desire(first)
+    with AgentHere(device, server, every=0.02, trial=0.1) as here:
+        here.start()
+        eventually(lambda: server.state_of("1.0.0") == "running", "the end of the trial")
+        before = [(path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(device.folder.rglob("*"))]
+        told, polls = len(server.reported), server.answers["GET 304"]
+        eventually(lambda: server.answers["GET 304"] > polls + 10, "more polls")
+
+    assert [
+        (path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(device.folder.rglob("*"))
+    ] == before
+    assert len(server.reported) == told
+
+
+def test_the_next_one_replaces_it_and_the_last_good_one_is_kept(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path, tmp_path: Path
+) -> None:
+    with AgentHere(device, server, every=0.05, trial=0.1) as here:
+        here.start()
+        for archive, version in (
+            (first, "1.0.0"),
+            (second, "2.0.0"),
+            (component_of(tmp_path, version="3.0.0"), "3.0.0"),
+        ):
+            server.desire(archive)
+            eventually(lambda version=version: server.state_of(version) == "running", version)
+
+    assert device.version() == "3.0.0"
+    assert device.components() == {"2.0.0", "3.0.0"}
+
+
+def test_the_one_before_comes_back_without_a_download(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path
+) -> None:
+    with AgentHere(device, server, every=0.05, trial=0.1) as here:
+        here.start()
+        for archive, version in ((first, "1.0.0"), (second, "2.0.0")):
+            server.desire(archive)
+            eventually(lambda version=version: server.state_of(version) == "running", version)
+        sent = server.sent
+        server.desire(first)
+        eventually(lambda: server.state_of("1.0.0") == "running", "the one before")
+
+    assert device.label() == "ant"
+    assert server.sent == sent
+
+
+def test_one_that_fails_its_probe_changes_nothing_and_is_never_tried_again(
+    device: DeviceFiles, server: FleetServer, first: Path, tmp_path: Path
+) -> None:
+    server.desire(first)
+    once(device, server, trial=0.0)
+    server.desire(component_of(tmp_path, version="2.0.0", finite=False))
+    failing = once(device, server)
+    sent = server.sent
+    again = once(device, server)
+
+    assert device.label() == "ant"
+    assert server.state_of("2.0.0") == "failed non_finite_output"
+    assert server.state_of("1.0.0") in ("trial", "running")
+    assert "does not run" in failing.agent.why_not() and "does not run" in again.agent.why_not()
+    assert (server.sent, again.probed) == (sent, [])
+
+
+def test_another_version_is_tried_after_one_that_failed(
+    device: DeviceFiles, server: FleetServer, second: Path, tmp_path: Path
+) -> None:
+    server.desire(component_of(tmp_path, version="1.0.0", finite=False))
+    once(device, server)
+    server.desire(second)
+
+    assert once(device, server).agent.why_not() == ""
+    assert device.label() == "cow"
+
+
+def test_a_download_that_is_cut_goes_on_where_it_was(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    server.desire(first)
+    server.cut_after = 1024
+    once(device, server)
+    [part] = device.incoming()
+    once(device, server)
+
+    assert part.endswith(".zip.part")
+    assert device.label() == "ant"
+    assert server.answers["component 206"] == 1
+    assert server.sent == first.stat().st_size
+
+
+def test_a_storage_that_sends_other_bytes_changes_nothing_and_is_asked_again(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path
+) -> None:
+    server.desire(first)
+    once(device, server)
+    server.desire(second)
+    server.corrupt = True
+    lied_to = once(device, server)
+
+    assert device.version() == "1.0.0"
+    assert lied_to.probed == []
+    assert server.state_of("2.0.0") == "fetching wrong_digest"
+    once(device, server)
+    assert device.label() == "cow"
+
+
+def test_an_address_that_ran_out_is_asked_for_anew_at_once(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path
+) -> None:
+    server.desire(first)
+    with AgentHere(device, server, every=1000.0) as here:
+        server.storage_down = True
+        here.agent.turn()
+        server.storage_down = False
+        server.expire()
+        here.start()
+        eventually(lambda: device.current.exists(), "what is desired, by another address")
+
+    assert server.answers["component 200"] == 1
+
+
+def test_what_is_desired_in_the_middle_of_a_download_is_what_counts(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path
+) -> None:
+    server.desire(first)
+    changed: list[int] = []
+
+    def change() -> None:
+        if not changed:
+            changed.append(1)
+            server.desire(second)
+
+    server.before_piece = change
+    here = once(device, server)
+
+    assert device.label() == "cow"
+    assert len(here.probed) == 1, "the other was never executed"
+    assert device.components() == {"2.0.0"} and device.incoming() == []
+
+
+def test_a_server_that_is_gone_is_told_once_and_what_is_there_goes_on(
+    device: DeviceFiles, server: FleetServer, first: Path
+) -> None:
+    server.desire(first)
+    with AgentHere(device, server, every=0.02) as here:
+        here.start()
+        eventually(lambda: server.state_of("1.0.0") == "trial", "the first one")
+        server.down = True
+        eventually(here.has_told("does not answer"), "the news")
+        lines = len(here.told)
+        eventually(lambda: device.label() == "ant", "an answer meanwhile")
+        assert len(here.told) == lines
+        server.down = False
+        eventually(here.has_told("the server answers again"), "the good news")
+
+
+def test_a_token_that_is_refused_is_told_once_and_another_one_is_taken(
+    device: DeviceFiles, server: FleetServer, first: Path
+) -> None:
+    server.desire(first)
+    server.token = "another"
+    with AgentHere(device, server, every=0.02) as here:
+        here.start()
+        eventually(lambda: server.answers["GET 401"] > 3, "several polls")
+        device.token.write_text("another")
+        eventually(lambda: server.state_of("1.0.0") == "trial", "what is desired")
+
+    assert len([line for line in here.told if "hotswap fleet add" in line]) == 1
+
+
+def test_further_models_have_places_of_their_own_whatever_their_order(
+    device: DeviceFiles, server: FleetServer, first: Path, tmp_path: Path
+) -> None:
+    plants = component_of(tmp_path / "plants", favours=1, version="5.0.0", name="plants")
+    server.desire(first, plants)
+    once(device, server)
+    assert (device.version(), device.version("plants/current")) == ("1.0.0", "5.0.0")
+
+    sent = server.sent
+    server.desire(plants, first)
+    once(device, server)
+    assert (device.version(), device.version("animals/current")) == ("5.0.0", "1.0.0")
+    assert device.version("plants/current") == "5.0.0", "whoever runs it there is not left without"
+    assert server.sent == sent
+
+    server.desire(plants)
+    once(device, server)
+    assert not (device.folder / "animals").exists()
+    assert device.version() == "5.0.0"
+
+
+def test_a_device_of_which_nothing_is_desired_any_more_keeps_its_model(
+    device: DeviceFiles, server: FleetServer, first: Path
+) -> None:
+    server.desire(first)
+    once(device, server)
+    server.desire()
+    here = once(device, server)
+
+    assert device.label() == "ant"
+    assert here.agent.why_not() == ""
+
+
+@pytest.mark.parametrize("name", ["current", "components", "incoming", "runs", "lock"])
+def test_a_further_model_cannot_take_the_place_of_the_folders_own(
+    device: DeviceFiles, server: FleetServer, first: Path, tmp_path: Path, name: str
+) -> None:
+    server.desire(first, component_of(tmp_path / "odd", version="6.6.6", name=name))
+    once(device, server)
+
+    assert device.label() == "ant"
+    assert server.state_of("6.6.6") == "failed unsafe_name"
+
+
+def test_an_archive_of_another_component_is_refused(
+    device: DeviceFiles, server: FleetServer, first: Path, tmp_path: Path
+) -> None:
+    model = server.model(first)
+    server.desire_models(type(model)(model.name, "9.9.9", "", model.sha256, model.size))
+    here = once(device, server)
+
+    assert not device.current.exists()
+    assert here.probed == []
+    assert server.state_of("9.9.9") == "failed other_component"
+
+
+def test_an_archive_with_a_file_that_leads_elsewhere_is_refused(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path
+) -> None:
+    server.desire(first)
+    once(device, server)
+    server.desire(repacked(second, lambda members: members.update({"../../../escaped": b"bytes"})))
+    once(device, server)
+
+    assert device.label() == "ant"
+    assert server.state_of("2.0.0") == "failed unsafe_name"
+    assert not list(device.root.rglob("escaped"))
+
+
+def test_a_state_that_a_disk_damaged_is_made_anew_around_what_runs(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path
+) -> None:
+    server.desire(first)
+    once(device, server)
+    (device.folder / "state.json").write_bytes(b"\0" * 100)
+    server.down = True
+    offline = once(device, server)
+    assert device.label() == "ant"
+    assert offline.has_told("is made anew")()
+
+    server.down = False
+    server.desire(second)
+    once(device, server)
+    assert device.label() == "cow"
+    assert device.components() == {"1.0.0", "2.0.0"}
+
+
+def test_the_same_is_verified_anew_where_the_state_is_lost(
+    device: DeviceFiles, server: FleetServer, first: Path
+) -> None:
+    server.desire(first)
+    once(device, server)
+    (device.folder / "state.json").unlink()
+    here = once(device, server)
+
+    assert here.agent.why_not() == ""
+    assert device.label() == "ant"
+    assert server.state_of("1.0.0") == "trial"
+
+
+def test_a_component_that_lost_bytes_is_fetched_again(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    server.desire(first)
+    once(device, server)
+    (device.current / "model.onnx").write_bytes(b"")
+    once(device, server)
+
+    assert device.label() == "ant"

@@ -1,0 +1,129 @@
+"""The rules of a trial, by a clock and boots that a test makes up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge.device_state import FIRST_PLACE, DeviceState, Place, Release, Trial
+from edge.trials import (
+    MOST_BOOTS,
+    MOST_DEATHS,
+    MOST_DEATHS_WITHOUT_ANSWER,
+    Moment,
+    SeenRun,
+    begin,
+    condemned,
+    failure_of,
+    given_way,
+    looked_at,
+    swapped,
+)
+
+
+def release(version: str) -> Release:
+    return Release("animals", version, version[0] * 64, f"manifest of {version}", f"animals.h5@sha256:{version}")
+
+
+ONE, TWO, THREE = release("1.0.0"), release("2.0.0"), release("3.0.0")
+BOOT = "a boot"
+
+
+def run(name: str, alive: bool, *, runs: Release = TWO, boot: str = BOOT, **more: object) -> SeenRun:
+    return replace(SeenRun(name, boot, alive, runs.manifest), **more)  # type: ignore[arg-type]
+
+
+def after(runs: list[SeenRun], trial: Trial | None = None, at: float = 10.0, boot: str = BOOT) -> Trial:
+    return looked_at(trial or begin(Moment(BOOT, 0.0)), TWO, runs, Moment(boot, at))
+
+
+def test_a_trial_lasts_while_the_machine_runs() -> None:
+    trial = after([], at=40.0)
+    rebooted = after([], trial, at=5.0, boot="the next")
+    later = after([], rebooted, at=25.0, boot="the next")
+
+    assert (trial.seconds, rebooted.seconds, later.seconds) == (40.0, 40.0, 60.0)
+    assert later.boots == 1
+
+
+def test_a_clock_that_went_back_takes_nothing_away() -> None:
+    assert after([], after([], at=40.0), at=3.0).seconds == 40.0
+
+
+def test_what_fails_on_its_own_probe_image_gives_way_at_once() -> None:
+    runs = [run("a", True, quarantined=((TWO.manifest, "it crashed"),))]
+
+    failure = condemned(after(runs), TWO, runs)
+    assert failure is not None
+    assert (failure.error, failure.detail) == ("quarantined", "it crashed")
+
+
+def test_what_another_release_did_condemns_nothing() -> None:
+    runs = [run("a", True, quarantined=((ONE.manifest, "it crashed"),)), run("b", False, runs=ONE)]
+
+    assert condemned(after(runs), TWO, runs) is None
+    assert after(runs).deaths == ()
+
+
+def test_deaths_are_counted_once_each_however_often_they_are_seen() -> None:
+    trial = after([run("a", False)], after([run("a", False)]))
+
+    assert trial.deaths == ("a",)
+
+
+def test_a_release_that_has_answered_may_see_more_die_than_one_that_never_has() -> None:
+    dead = [run(str(number), False) for number in range(MOST_DEATHS)]
+    answered = run("living", True, answered=frozenset({TWO.manifest}))
+
+    few = [*dead[:MOST_DEATHS_WITHOUT_ANSWER], answered]
+    assert condemned(after(few), TWO, few) is None
+    assert condemned(after(few[:-1]), TWO, few[:-1]) is not None
+    assert condemned(after([*dead, answered]), TWO, [*dead, answered]) is not None
+
+
+def test_a_power_loss_condemns_nothing_and_a_loop_of_boots_does() -> None:
+    trial = after([])
+    for number in range(MOST_BOOTS):
+        assert condemned(trial, TWO, []) is None
+        trial = after([run(f"of before {number}", False)], trial, boot=f"boot {number}")
+
+    assert trial.deaths == ()
+    failure = condemned(trial, TWO, [])
+    assert failure is not None and failure.error == "boot_loop"
+
+
+def test_what_was_good_is_kept_and_what_was_in_trial_is_not() -> None:
+    good = Place(ONE)
+    in_trial = swapped(good, TWO, begin(Moment(BOOT, 0.0)), {})
+    replaced = swapped(in_trial, THREE, begin(Moment(BOOT, 0.0)), {})
+
+    assert in_trial.last_good == ONE
+    assert (replaced.current, replaced.last_good) == (THREE, ONE)
+
+
+def test_going_back_by_desire_keeps_the_later_one() -> None:
+    assert swapped(Place(TWO, ONE), ONE, None, {}) == Place(ONE, TWO)
+
+
+def test_what_failed_is_kept_nowhere() -> None:
+    assert swapped(Place(ONE), TWO, None, {ONE.sha256}).last_good is None
+
+
+def test_what_fails_gives_way_to_the_last_good_one_and_stays_where_there_is_none() -> None:
+    failure = failure_of(TWO, "crashed", "three times")
+    state = DeviceState().with_place(FIRST_PLACE, Place(TWO, ONE, begin(Moment(BOOT, 0.0))))
+    back = given_way(state, FIRST_PLACE, failure)
+    alone = given_way(DeviceState().with_place(FIRST_PLACE, Place(TWO, None)), FIRST_PLACE, failure)
+
+    assert back.places[FIRST_PLACE] == Place(ONE)
+    assert alone.places[FIRST_PLACE] == Place(TWO)
+    assert TWO.sha256 in back.failed and TWO.sha256 in alone.failed
+
+
+def test_a_state_is_read_as_it_was_written() -> None:
+    trial = Trial(BOOT, 3.5, 1.25, 2, ("a", "b"), True)
+    state = (
+        DeviceState(etag="an etag").with_place(FIRST_PLACE, Place(TWO, ONE, trial)).with_place("plants", Place(THREE))
+    )
+    state = state.with_failure("f" * 64, failure_of(THREE, "crashed", "twice"))
+
+    assert DeviceState.decode(state.encode()) == state
