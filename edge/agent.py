@@ -13,13 +13,13 @@ from edge.acquiring import Acquirer
 from edge.device_folder import RESERVED, DeviceFolder
 from edge.device_state import FIRST_PLACE, DeviceState, Failure, Place, Release, Trial
 from edge.fetching import FetchStopped
-from edge.listening import Listener
-from edge.reporting import report_of, says_the_same
+from edge.listening import Listener, heard
+from edge.reporting import report_of
 from edge.runs import forget_runs, now, read_runs
 from edge.steps import At, Step
 from edge.trials import SeenRun, begin, condemned, failure_of, given_way, looked_at, proved, swapped
 from edge.troubles import FOLDER, Troubles
-from models.components.twin import DesiredModel, Reported, Twin
+from models.components.twin import DesiredModel, Twin
 from models.errors import ComponentFault, ComponentRefused, FetchFailed, FetchFault, ModelUnfit
 
 LOOK_SECONDS = 1.0
@@ -65,9 +65,6 @@ class Agent:
         tell: is given a line about each thing that happens.
         stop: set where it is to end.
         at: is told of steps.
-
-    Raises:
-        OSError: the folder cannot be mended.
     """
 
     def __init__(
@@ -94,8 +91,12 @@ class Agent:
         state, trouble = folder.read_state()
         if trouble:
             tell(trouble)
-        self._state = self._saved = folder.mend(state)
-        at(Step.STARTED)
+        self._state = self._saved = folder.whole(state)
+        try:
+            folder.mend(self._state)
+            at(Step.STARTED)
+        except OSError as error:  # a full disk: each turn tries again
+            self._troubles.postpone_disk(FOLDER, str(folder.path), error, self._goes_on())
 
     def run(self) -> None:
         """Goes on until it is to end."""
@@ -153,19 +154,13 @@ class Agent:
             self._may_report = True
 
     def _hear(self, twin: Twin) -> None:
-        desired = tuple(each.without_url() for each in twin.models)
-        told = self._state.told
-        if not says_the_same(twin.reported, told):
-            told = Reported(version=max(told.version, twin.reported.version))  # the server forgot, or never knew
-        heard = replace(self._state, etag=twin.etag, desired=desired, told=told)
-        if heard == self._state:
+        before, after = self._state, heard(self._state, twin)
+        if after == before:
             return
-        if desired != self._state.desired:
+        if after.desired != before.desired:
             self._troubles.forget_all()
-        dropped = heard.places.keys() - heard.wanted() - {FIRST_PLACE}
-        heard = replace(heard, places={name: place for name, place in heard.places.items() if name not in dropped})
-        self._write(heard)
-        for name in dropped:
+        self._write(after)
+        for name in before.places.keys() - after.places.keys():
             self._folder.drop(name)
 
     def _coming(self) -> set[str]:

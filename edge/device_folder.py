@@ -95,17 +95,18 @@ class DeviceFolder:
         write_locally(state.encode(), str(self._state))
         self._at(Step.RECORDED)
 
-    def mend(self, state: DeviceState) -> DeviceState:
-        """Has the links follow the state, and removes what was half done, but what is to be fetched on.
+    def whole(self, state: DeviceState) -> DeviceState:
+        """The state without releases of which something is gone: somebody removed it, or a disk lost it."""
+        for name, place in state.places.items():
+            state = state.with_place(name, self._there(place))
+        return state
 
-        Returns:
-            The state without releases whose folders are gone: somebody removed them.
+    def mend(self, state: DeviceState) -> None:
+        """Has the links follow the state, and removes what was half done, but what is to be fetched on.
 
         Raises:
             OSError: a link cannot be made.
         """
-        for name, place in state.places.items():
-            state = state.with_place(name, self._there(place))
         for name in state.places:
             self.point(state, name)
         for link in self.path.glob(f"*/{CURRENT}"):
@@ -113,7 +114,6 @@ class DeviceFolder:
                 self.drop(link.parent.name)
         for left in (*self.path.glob(f".{STATE_FILE}.partial-*"), *self._incoming.glob(f"*{_UNPACKED_SUFFIX}")):
             remove_tree(left) if left.is_dir() else left.unlink(missing_ok=True)
-        return state
 
     def point(self, state: DeviceState, name: str) -> None:
         """Has the link of a place lead to what the state says is current there, in one step.

@@ -8,11 +8,24 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from edge.backoff import Backoff, jittered
+from edge.device_state import FIRST_PLACE, DeviceState
+from edge.reporting import says_the_same
 from edge.twin_source import TwinSource, TwinUnavailable
 from models.components.twin import DesiredModel, Reported, Twin
 
 LONGEST_SILENCE_SECONDS = 900.0
 """Between two questions to a server that does not answer, unless one asks more seldom anyway."""
+
+
+def heard(state: DeviceState, twin: Twin) -> DeviceState:
+    """What a device knows once it has heard a twin. A place that nothing is desired for goes, but for the first."""
+    told = state.told
+    if not says_the_same(twin.reported, told):
+        told = Reported(version=max(told.version, twin.reported.version))  # the server forgot, or never knew
+    desired = tuple(each.without_url() for each in twin.models)
+    after = replace(state, etag=twin.etag, desired=desired, told=told)
+    wanted = {FIRST_PLACE, *after.wanted()}
+    return replace(after, places={name: place for name, place in state.places.items() if name in wanted})
 
 
 class Listener:

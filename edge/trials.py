@@ -99,7 +99,7 @@ def failure_of(release: Release, error: str, detail: str) -> Failure:
 
 
 def swapped(place: Place, release: Release, trial: Trial | None, failed: Iterable[str]) -> Place:
-    """A place once a release is brought in: what was good there is kept, what was not is not.
+    """A place once a release is brought in: what was good there is kept, and what had not failed yet if nothing was.
 
     Args:
         place: before.
@@ -108,8 +108,8 @@ def swapped(place: Place, release: Release, trial: Trial | None, failed: Iterabl
         failed: archives that are known to fail.
     """
     before = place.current
-    is_good = before is not None and place.trial is None and before.sha256 not in failed
-    kept = before if is_good else place.last_good
+    may_return = before is not None and before.sha256 not in failed
+    kept = before if may_return and (place.trial is None or place.last_good is None) else place.last_good
     is_other = kept is not None and kept.folder_name != release.folder_name
     return Place(release, kept if is_other else None, trial)
 

@@ -67,6 +67,7 @@ class ComponentFault(StrEnum):
     WRONG_DIGEST = "wrong_digest"
     TOO_LARGE = "too_large"
     NO_RUNTIME = "no_runtime"
+    OTHER_COMPONENT = "other_component"
     UNSIGNED = "unsigned"
     BAD_SIGNATURE = "bad_signature"
 

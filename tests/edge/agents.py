@@ -99,13 +99,15 @@ class AgentHere:
         self.told: list[str] = []
         self.probed: list[Path] = []
         self.stop = threading.Event()
-        self._left = ExitStack()
         url = server if isinstance(server, str) else server.url
-        source = self._left.enter_context(closing(HttpTwin(url, DEVICE, device.token)))
-        folder = self._left.enter_context(closing(DeviceFolder(device.folder, at)))
-        acquirer = Acquirer(folder, Fetching(None), keys, self._probe, at)
-        listener = Listener(source, every, self.told.append)
-        self.agent = Agent(listener, folder, acquirer, Terms(every, trial), self.told.append, self.stop, at)
+        self._manifests = (list) if isinstance(server, str) else server.manifests
+        with ExitStack() as left:
+            source = left.enter_context(closing(HttpTwin(url, DEVICE, device.token)))
+            folder = left.enter_context(closing(DeviceFolder(device.folder, at)))
+            acquirer = Acquirer(folder, Fetching(None), keys, self._probe, at)
+            listener = Listener(source, every, self.told.append)
+            self.agent = Agent(listener, folder, acquirer, Terms(every, trial), self.told.append, self.stop, at)
+            self._left = left.pop_all()
 
     def __enter__(self) -> AgentHere:
         return self
@@ -126,6 +128,7 @@ class AgentHere:
 
     def _probe(self, artefact: Artefact) -> None:
         require_verified(artefact.folder)
+        assert (artefact.folder / MANIFEST).read_bytes() in self._manifests(), "it is what the server desires"
         self.probed.append(artefact.folder)
         probe(artefact)
 
@@ -138,7 +141,7 @@ def once(device: DeviceFiles, server: FleetServer | str, **more: Any) -> AgentHe
 
 
 def require_verified(folder: Path) -> None:
-    """Holds what is about to be executed against its manifest, and that its archive is what its name says.
+    """Holds what is about to be executed against its manifest.
 
     Raises:
         AssertionError: a byte of it was never verified.
@@ -147,9 +150,6 @@ def require_verified(folder: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {MANIFEST, *(file.name for file in component.files)}
     for file in component.files:
         assert hashlib.sha256((folder / file.name).read_bytes()).hexdigest() == file.sha256, file.name
-    archive = folder.with_suffix(".zip")
-    if archive.exists():
-        assert hashlib.sha256(archive.read_bytes()).hexdigest() == archive.stem
 
 
 def process(module: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge.cli import main
 from edge.steps import Step
+from models.reference import sha256_of
 from tests.edge.agents import require_verified
 
 
@@ -28,6 +29,7 @@ def run(step: Step, times: int, arguments: list[str]) -> int:
         if reached == Step.UNPACKED:  # what is executed next
             for unpacked in folder.glob("incoming/*.unpacked"):
                 require_verified(unpacked)
+                assert sha256_of(unpacked.with_suffix(".zip")) == unpacked.stem
         left -= reached == step
         if not left:
             os.kill(os.getpid(), signal.SIGKILL)

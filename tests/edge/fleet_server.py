@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import socket
 import ssl
 import threading
 from collections import Counter
@@ -78,6 +79,10 @@ class FleetServer:
         self._archives[digest] = archive
         return DesiredModel(what.name, what.version, "", digest, len(data), signature)
 
+    def manifests(self) -> list[bytes]:
+        """Of all archives that it ever desired."""
+        return [component(archive).encode() for archive in self._archives.values()]
+
     def desire_models(self, *models: DesiredModel) -> None:
         self._models, self._etag = models, secrets.token_hex(8)
         self._version += 1
@@ -85,6 +90,12 @@ class FleetServer:
     def expire(self) -> None:
         """Every address that was told is good no longer."""
         self._right = secrets.token_hex(8)
+
+    def end_connections(self) -> None:
+        """As servers do with those that nobody asks by for a while."""
+        for connection in self._server.connections:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def state_of(self, version: str) -> str:
         """What the device told last of a version: `STATE ERROR`; "" where it told nothing of it."""
@@ -112,6 +123,15 @@ class FleetServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     fleet: FleetServer
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.connections: list[socket.socket] = []
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        self.connections.append(connection)
+        return connection, address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Devices are killed amid their questions."""

@@ -100,6 +100,12 @@ def test_what_was_good_is_kept_and_what_was_in_trial_is_not() -> None:
     assert (replaced.current, replaced.last_good) == (THREE, ONE)
 
 
+def test_what_had_not_failed_yet_is_kept_where_nothing_was_good() -> None:
+    trial = begin(Moment(BOOT, 0.0))
+
+    assert swapped(Place(ONE, None, trial), TWO, trial, {}).last_good == ONE
+
+
 def test_going_back_by_desire_keeps_the_later_one() -> None:
     assert swapped(Place(TWO, ONE), ONE, None, {}) == Place(ONE, TWO)
 

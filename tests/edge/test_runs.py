@@ -1,0 +1,149 @@
+"""A runner tells the agent of its folder what becomes of components, and the agent goes back where one fails it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.runs import RunNotes, folder_of_agent, forget_runs, read_runs
+from tests.component_files import component_of
+from tests.edge.agents import AgentHere, DeviceFiles, process
+from tests.edge.fleet_server import FleetServer
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "state.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("link", ["current", "plants/current"])
+def test_a_link_of_an_agents_folder_is_known_by_its_state(folder: Path, link: str) -> None:
+    assert folder_of_agent(folder / link) == folder
+
+
+def test_no_other_path_is_taken_for_an_agents(tmp_path: Path) -> None:
+    notes = RunNotes(tmp_path / "current", print)
+    notes.runs("a")
+
+    assert folder_of_agent(tmp_path / "current") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_runner_says_is_read_as_long_as_it_lives(folder: Path) -> None:
+    notes = RunNotes(folder / "current", print)
+    notes.runs("a")
+    notes.answered("a")
+    [seen] = read_runs(folder / "runs")
+
+    assert (seen.alive, seen.manifest, seen.answered) == (True, "a", frozenset({"a"}))
+    notes.close()
+    assert list((folder / "runs").iterdir()) == []
+
+
+def test_what_fails_is_left_for_an_agent_that_has_not_looked_yet(folder: Path) -> None:
+    notes = RunNotes(folder / "current", print)
+    notes.runs("a")
+    notes.quarantined("a", "it crashed")
+    notes.close()
+    [seen] = read_runs(folder / "runs")
+
+    assert (seen.alive, seen.manifest, seen.quarantined) == (False, "", (("a", "it crashed"),))
+    forget_runs(folder / "runs", [seen.name])
+    assert list((folder / "runs").iterdir()) == []
+
+
+@pytest.mark.parametrize("said", [b"", b"no JSON", b"[]", b'{"boot": 1}', b"[" * 100_000])
+def test_what_cannot_be_read_condemns_nothing(folder: Path, said: bytes) -> None:
+    (folder / "runs").mkdir()
+    (folder / "runs/1-2.lock").touch()
+    (folder / "runs/1-2.json").write_bytes(said)
+    [seen] = read_runs(folder / "runs")
+
+    assert (seen.alive, seen.manifest, seen.quarantined) == (False, "", ())
+
+
+def test_a_runner_that_cannot_tell_goes_on_and_says_so_once(folder: Path) -> None:
+    (folder / "runs").touch()
+    told: list[str] = []
+    notes = RunNotes(folder / "current", told.append)
+    notes.runs("a")
+    notes.answered("a")
+    notes.close()
+
+    assert len(told) == 1
+
+
+@pytest.fixture
+def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    return DeviceFiles(tmp_path)
+
+
+def results(device: DeviceFiles) -> list[str]:
+    """The labels that a runner wrote, in their order."""
+    output = device.root / "running.jsonl"
+    return [json.loads(line)["label"] for line in output.read_text().splitlines()] if output.exists() else []
+
+
+def command(device: DeviceFiles) -> list[str]:
+    told = ["run", "--component", str(device.current), "--images", str(device.images), "--interval", "0.1"]
+    return [*told, "--output", str(device.root / "running.jsonl"), "--again"]
+
+
+def test_a_release_whose_runners_die_gives_way_to_the_one_before(device: DeviceFiles, tmp_path: Path) -> None:
+    with FleetServer() as server, AgentHere(device, server, every=0.1, trial=1000.0) as here:
+        server.desire(component_of(tmp_path / "shelf", favours=0, version="1.0.0"))
+        here.agent.turn()
+        server.desire(component_of(tmp_path / "shelf", favours=2, version="2.0.0"))
+        here.agent.turn()
+        assert device.version() == "2.0.0"
+        here.start()
+        for died in range(1, 4):
+            with process("edge.cli", *command(device)) as runner:
+                before = len(results(device))
+                eventually(lambda before=before: len(results(device)) > before, "an answer")
+                runner.kill()
+                runner.communicate()
+            if died < 3:
+                assert device.version() == "2.0.0"
+            eventually(lambda: not list((device.folder / "runs").iterdir()), "that the agent has seen it")
+        eventually(lambda: server.state_of("2.0.0") == "failed crashed", "that it is told")
+
+    assert device.label() == "ant"
+
+
+def test_a_runner_takes_the_going_back_in_by_itself(device: DeviceFiles, tmp_path: Path) -> None:
+    with FleetServer() as server, AgentHere(device, server, every=0.1, trial=1000.0) as here:
+        server.desire(component_of(tmp_path / "shelf", favours=0, version="1.0.0"))
+        here.start()
+        eventually(lambda: server.state_of("1.0.0") == "trial", "the first one")
+        with process("edge.cli", *command(device)) as runner:
+            eventually(lambda: "ant" in results(device), "its answer")
+            server.desire(component_of(tmp_path / "shelf", favours=2, version="2.0.0"))
+            eventually(lambda: "cow" in results(device), "the next one's answer")
+            [seen] = read_runs(device.folder / "runs")
+            notes = RunNotes(device.current, print)  # another runner, that finds it failing
+            notes.quarantined(seen.manifest, "it crashed")
+            eventually(lambda: server.state_of("2.0.0") == "failed quarantined", "the going back")
+            eventually(lambda: results(device)[-1] == "ant", "that the runner has gone back")
+            notes.close()
+            runner.terminate()
+            _, errors = runner.communicate()
+
+    assert runner.returncode == 0, errors
+
+
+def test_a_runner_that_ends_cleanly_is_no_death(device: DeviceFiles, tmp_path: Path) -> None:
+    with FleetServer() as server, AgentHere(device, server, every=0.1, trial=1000.0) as here:
+        server.desire(component_of(tmp_path / "shelf", favours=0, version="1.0.0"))
+        here.agent.turn()
+        for _ in range(3):
+            assert device.label() == "ant"
+            here.agent.turn()
+
+    assert list((device.folder / "runs").iterdir()) == []
+    assert server.state_of("1.0.0") == "trial"
