@@ -127,6 +127,9 @@ class Hub:
         await ended.wait()
         mqtt.close()
         self.devices.cut()
+        # Closing a TLS connection waits for whoever is at its other end, and an idle client reads nothing.
+        for connection in list(server.server_state.connections):
+            connection.transport.abort()
         server.should_exit = server.force_exit = True
         await web
 
