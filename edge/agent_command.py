@@ -105,9 +105,11 @@ def _ended_by_signals(stop: threading.Event) -> Iterator[None]:
             stop.set()
             raise _Asked
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with suppress(_Asked):
+            for number in before:
+                signal.signal(number, end)
             yield
     finally:
         stop.set()

@@ -110,7 +110,8 @@ class DeviceFolder:
         for name in state.places:
             self.point(state, name)
         for link in self.path.glob(f"*/{CURRENT}"):
-            if link.is_symlink() and link.parent.name not in state.places:
+            is_ours = link.is_symlink() and str(link.readlink()).startswith(f"../{COMPONENTS}/")
+            if is_ours and link.parent.name not in state.places:
                 self.drop(link.parent.name)
         for left in (*self.path.glob(f".{STATE_FILE}.partial-*"), *self._incoming.glob(f"*{_UNPACKED_SUFFIX}")):
             remove_tree(left) if left.is_dir() else left.unlink(missing_ok=True)

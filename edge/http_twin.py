@@ -56,7 +56,11 @@ class HttpTwin:
     def __init__(
         self, server: str, device: str, token_file: Path, ca: Path | None = None, insecure: bool = False
     ) -> None:
-        parts = urlsplit(server)
+        try:
+            parts = urlsplit(server)
+            self._host, self._port = parts.hostname or "", parts.port
+        except ValueError as error:
+            raise AddressRefused(f"{server} is no address of a server: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
             raise AddressRefused(f"{server} is no address of a server; https://HOST:PORT is expected")
         if parts.scheme == "http" and not insecure and not is_loopback(parts.hostname):
@@ -64,7 +68,6 @@ class HttpTwin:
                 f"{server} would carry the token in the clear; give https://, or --insecure where that is no harm"
             )
         self._server = server
-        self._host, self._port = parts.hostname, parts.port
         self._path = f"{parts.path.rstrip('/')}/twins/{quote(device, safe='')}"
         self._device = device
         self._token_file = token_file

@@ -141,9 +141,9 @@ def read_runs(folder: Path) -> list[SeenRun]:
 def forget_runs(folder: Path, names: Iterable[str]) -> None:
     """Removes what processes said that are no more."""
     for name in names:
-        for suffix in (_SAID, _LOCK):
-            with contextlib.suppress(OSError):
-                (folder / f"{name}{suffix}").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for path in (folder / f"{name}{_SAID}", *folder.glob(f".{name}.*"), folder / f"{name}{_LOCK}"):
+                path.unlink(missing_ok=True)
 
 
 def _read(folder: Path, name: str) -> SeenRun | None:

@@ -51,8 +51,8 @@ class Troubles:
             self._tell(f"{title}: {word}: {detail}; it is tried again, and {goes_on}")
 
     def postpone_disk(self, key: str, title: str, error: OSError, goes_on: str) -> None:
-        """The same, as this machine's disk failed, or is full."""
-        self.postpone(key, title, "disk_full" if error.errno in _FULL else "disk", typed_line(error), goes_on)
+        """The same, as this machine failed, or its disk is full."""
+        self.postpone(key, title, "disk_full" if error.errno in _FULL else "machine", typed_line(error), goes_on)
 
     def came_on(self, key: str) -> None:
         """Some of it came, before it failed: the next pause is a short one."""

@@ -206,22 +206,16 @@ def _signs(certificate: x509.Certificate) -> bool:
     return ExtendedKeyUsageOID.CODE_SIGNING in usage
 
 
-def _require_authority(
-    policy: verification.Policy, certificate: x509.Certificate, constraints: x509.BasicConstraints
-) -> None:
-    if not constraints.ca:
-        raise ValueError("a certificate among them is of no authority")
-
-
 def _require_giving(policy: verification.Policy, certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
     if usage is not None and not usage.key_cert_sign:
         raise ValueError("a certificate among them may give no others")
 
 
-# What names an authority may give to people, rather than to hosts, is not judged by `cryptography`.
+# `cryptography` holds to `BasicConstraints` where they must be there. Which names an authority may give to people and
+# not to hosts, it does not judge.
 _OF_AUTHORITIES = (
     verification.ExtensionPolicy.permit_all()
-    .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, _require_authority)
+    .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
     .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _require_giving)
     .require_not_present(x509.NameConstraints)
 )

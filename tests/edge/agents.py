@@ -40,6 +40,7 @@ class DeviceFiles:
     """
 
     def __init__(self, root: Path) -> None:
+        root.mkdir(exist_ok=True)
         self.root = root
         self.folder = root / "device"
         self.token = root / "token"

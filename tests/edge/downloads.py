@@ -42,6 +42,7 @@ class Download:
         assert failure.value.detail.isprintable()
         assert len(failure.value.detail) <= 300
         assert not self.target.exists()
+        assert max(self.told, default=0) <= len(ARCHIVE)
         assert not self.part.exists() or self.part.stat().st_size <= len(ARCHIVE)
         return failure.value
 

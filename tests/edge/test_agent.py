@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from tests.edge.agents import AgentHere, DeviceFiles, once
 from tests.edge.fleet_server import FleetServer
 from tests.models.signatures.makers import Maker
 from tests.waiting import eventually
+
+
+def is_running(server: FleetServer, version: str) -> bool:
+    return server.state_of(version) == "running"
 
 
 def signature_of(archive: Path, by: Maker, folder: Path) -> str:
@@ -57,20 +62,24 @@ def test_what_is_desired_runs_and_is_told(device: DeviceFiles, server: FleetServ
     assert device.incoming() == []
 
 
+def written(folder: Path) -> list[tuple[Path, int, int]]:
+    """All that there is, and when it was written."""
+    return [(path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(folder.rglob("*"))]
+
+
 def test_a_poll_that_changes_nothing_writes_nothing_and_tells_nothing(
     device: DeviceFiles, server: FleetServer, first: Path
 ) -> None:
     server.desire(first)
     with AgentHere(device, server, every=0.02, trial=0.1) as here:
         here.start()
-        eventually(lambda: server.state_of("1.0.0") == "running", "the end of the trial")
-        before = [(path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(device.folder.rglob("*"))]
-        told, polls = len(server.reported), server.answers["GET 304"]
+        eventually(partial(is_running, server, "1.0.0"), "the end of the trial")
+        polls = server.answers["GET 304"]
+        eventually(lambda: server.answers["GET 304"] > polls + 1, "a poll after all was written")
+        before, told, polls = written(device.folder), len(server.reported), server.answers["GET 304"]
         eventually(lambda: server.answers["GET 304"] > polls + 10, "more polls")
 
-    assert [
-        (path, path.lstat().st_mtime_ns, path.lstat().st_ino) for path in sorted(device.folder.rglob("*"))
-    ] == before
+    assert written(device.folder) == before
     assert len(server.reported) == told
 
 
@@ -85,7 +94,7 @@ def test_the_next_one_replaces_it_and_the_last_good_one_is_kept(
             (component_of(tmp_path, version="3.0.0"), "3.0.0"),
         ):
             server.desire(archive)
-            eventually(lambda version=version: server.state_of(version) == "running", version)
+            eventually(partial(is_running, server, version), version)
 
     assert device.version() == "3.0.0"
     assert device.components() == {"2.0.0", "3.0.0"}
@@ -98,7 +107,7 @@ def test_the_one_before_comes_back_without_a_download(
         here.start()
         for archive, version in ((first, "1.0.0"), (second, "2.0.0")):
             server.desire(archive)
-            eventually(lambda version=version: server.state_of(version) == "running", version)
+            eventually(partial(is_running, server, version), version)
         sent = server.sent
         server.desire(first)
         eventually(lambda: server.state_of("1.0.0") == "running", "the one before")
@@ -361,6 +370,18 @@ def test_the_same_is_verified_anew_where_the_state_is_lost(
     assert here.agent.why_not() == ""
     assert device.label() == "ant"
     assert server.state_of("1.0.0") == "trial"
+
+
+def test_what_lies_in_the_folder_and_is_nobodys_stays(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    (device.folder / "app/releases/1").mkdir(parents=True)
+    (device.folder / "app/current").symlink_to("releases/1")
+    (device.folder / "notes.txt").touch()
+    server.desire(first)
+    once(device, server)
+    once(device, server)
+
+    assert (device.folder / "app/current").is_dir()
+    assert (device.folder / "notes.txt").exists()
 
 
 def test_a_component_that_lost_bytes_is_fetched_again(device: DeviceFiles, server: FleetServer, first: Path) -> None:

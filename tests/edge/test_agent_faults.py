@@ -17,6 +17,7 @@ import pytest
 from edge.device_state import FIRST_PLACE, DeviceState
 from edge.runs import RunNotes
 from edge.steps import Step
+from models.reference import sha256_of
 from tests.component_files import component_of
 from tests.edge.agents import AgentHere, DeviceFiles, once, process
 from tests.edge.fleet_server import FleetServer
@@ -203,6 +204,21 @@ def test_killed_while_it_goes_back(scene: Scene, step: Step, times: int) -> None
     assert scene.device.label() == OLD
     assert "does not run" in here.agent.why_not()
     assert scene.server.state_of("2.0.0") == "failed quarantined"
+
+
+def test_it_goes_back_where_that_cannot_even_be_written_down(scene: Scene) -> None:
+    once(scene.device, scene.server)
+    notes = RunNotes(scene.device.current, print)
+    notes.quarantined(sha256_of(scene.device.current / "manifest.json"), "it crashed")
+
+    def at(step: Step) -> None:
+        if step == Step.RECORDED:
+            refuse_to_write()
+
+    endure(scene, at)
+    notes.close()
+
+    assert scene.device.label() == OLD
 
 
 def test_what_somebody_did_to_the_link_is_mended(scene: Scene) -> None:

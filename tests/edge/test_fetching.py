@@ -138,7 +138,8 @@ def test_something_else_under_its_name_gives_way(download: Download) -> None:
     download.target.parent.mkdir()
     for there in (b"something else", bytes(len(ARCHIVE))):
         download.target.write_bytes(there)
-        with HostileStorage(ranged(ARCHIVE)) as storage:
+        with HostileStorage(says("HTTP/1.1 503 Later"), ranged(ARCHIVE)) as storage:
+            download.refused(storage.url)
             assert download.from_(storage.url) == len(ARCHIVE)
         assert download.came()
 

@@ -141,7 +141,7 @@ def test_what_is_no_token_is_never_sent(server: FleetServer, token: Path, conten
 
 
 @pytest.mark.parametrize(
-    "address", ["fleet", "ftp://fleet", "http://fleet.example", "https://a:b@fleet", "https://f?x=1"]
+    "address", ["fleet", "ftp://fleet", "http://fleet.example", "https://a:b@fleet", "https://f?x=1", "https://f:99999"]
 )
 def test_no_token_is_sent_to_what_is_no_address_or_in_the_clear(token: Path, address: str) -> None:
     with pytest.raises(AddressRefused):

@@ -73,7 +73,7 @@ def test_no_system_call_is_filtered_that_a_model_is_confined_by(unit: Path) -> N
 @by_name
 @needs_systemd
 def test_systemd_understands_all_of_it(unit: Path) -> None:
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
 
     assert [line for line in done.stderr.splitlines() if unit.stem in line and "is not executable" not in line] == []
 
@@ -81,7 +81,7 @@ def test_systemd_understands_all_of_it(unit: Path) -> None:
 @by_name
 @needs_systemd
 def test_little_is_left_exposed(unit: Path) -> None:
-    command = ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", unit]
+    command = ["systemd-analyze", "security", "--offline=yes", f"--threshold={MOST_EXPOSED}", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout

@@ -132,9 +132,14 @@ def test_a_statement_of_any_values_by_a_trusted_key(changes: list[tuple[int, Any
     check(json.dumps(signed).encode(), alice())
 
 
+def named(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
 DATES = st.sampled_from([LONG_AGO, LONG_AGO + datetime.timedelta(days=40), LONG_AGO - datetime.timedelta(days=40)])
 USAGES = st.sampled_from(["none", "signs", "gives", "both", "neither"])
 NAMES = st.sampled_from(["root", "office", "desk", "alice"])
+CONSTRAINTS = st.sampled_from([x509.DNSName("elsewhere.example"), x509.DirectoryName(named("elsewhere"))])
 CERTIFICATE = st.fixed_dictionaries(
     {
         "subject": NAMES,
@@ -143,7 +148,7 @@ CERTIFICATE = st.fixed_dictionaries(
         "length": st.sampled_from([None, None, 0, 1]),
         "usage": USAGES,
         "for_code": st.booleans(),
-        "constrained": st.sampled_from([False, False, False, False, True]),
+        "constrained": st.none() | st.none() | CONSTRAINTS,
         "odd": st.sampled_from([False, False, False, False, True]),
         "issued_by": NAMES,
     }
@@ -172,16 +177,12 @@ def certificate(kind: dict[str, Any], issuer: str | None = None) -> x509.Certifi
     if kind["for_code"]:
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
     if kind["constrained"]:
-        elsewhere = x509.NameConstraints([x509.DirectoryName(named("elsewhere"))], None)
-        builder = builder.add_extension(elsewhere, critical=True)
+        elsewhere = x509.NameConstraints([kind["constrained"]], None)
+        builder = builder.add_extension(elsewhere, critical=False)
     if kind["odd"]:
         unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00")
         builder = builder.add_extension(unknown, critical=True)
     return builder.sign(maker(by).key, hashes.SHA256())
-
-
-def named(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def written(folder: Path, certificates: list[x509.Certificate]) -> list[Path]:
@@ -216,7 +217,7 @@ PLAIN: dict[str, Any] = {
     "length": None,
     "usage": "both",
     "for_code": False,
-    "constrained": False,
+    "constrained": None,
     "odd": False,
 }
 IN_LINE = ("root", "office", "alice")
@@ -226,7 +227,7 @@ ONE_FIELD = {
     "length": st.sampled_from([0, 1]),
     "usage": USAGES,
     "for_code": st.booleans(),
-    "constrained": st.booleans(),
+    "constrained": CONSTRAINTS,
     "odd": st.booleans(),
 }
 FIELD_CHANGES = st.lists(
@@ -246,6 +247,19 @@ def test_a_line_of_certificates_of_which_little_is_otherwise(changes: list[tuple
     own = certificate(kinds["alice"], "office")
     taken = believed([own, office], [root])
     assert taken or changes, "the line itself is believed"
+
+
+def test_what_model_signing_refuses_of_certificates_is_refused() -> None:
+    kinds = {name: {**PLAIN, "subject": name} for name in IN_LINE}
+    root, office = certificate(kinds["root"], "root"), certificate(kinds["office"], "root")
+    assert believed([certificate(kinds["alice"], "office"), office], [root])
+
+    itself, again = certificate(kinds["alice"], "alice"), certificate(kinds["alice"], "alice")
+    assert believed([itself], [itself])
+    assert not believed([itself], [again]), "it vouches for itself, and another of its name is trusted"
+
+    elsewhere = certificate(kinds["office"] | {"constrained": x509.DirectoryName(named("elsewhere"))}, "root")
+    assert not believed([certificate(kinds["alice"], "office"), elsewhere], [root])
 
 
 def test_what_is_changed_here_is_believed_unchanged() -> None:

@@ -19,6 +19,8 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/records.py": ("transforms/test_sinks.py", "transforms/test_inference.py", "transforms/test_reading.py"),
     "models/registry/cache.py": ("models/registry",),
     "models/serving.py": ("transforms/test_inference.py",),
+    "models/signatures/bundles.py": ("fuzz/test_fuzz_signatures.py",),
+    "models/signatures/statements.py": ("models/signatures/test_bundles.py", "fuzz/test_fuzz_signatures.py"),
     "models/storage/cloud.py": ("launch/commands/test_cloud_models.py",),
     "models/storage/object_reader.py": ("transforms/test_reading_buckets.py",),
     "models/storage/cloud_objects.py": ("models/storage/test_objects.py",),

@@ -13,6 +13,8 @@ import pytest
 
 from launch.cli import app
 from launch.command_line import run
+from tests.edge.agents import DeviceFiles
+from tests.edge.fleet_server import FleetServer
 from tests.model_files import tiny_classifier
 from tests.packaging.environments import environment
 from tests.packaging.test_wheels import OF_THE_JOB
@@ -22,6 +24,7 @@ from tests.waiting import eventually
 MIB = 1 << 20
 MOST_INSTALLED = 250 * MIB
 MOST_IDLE = 150 * MIB
+MOST_IDLE_AGENT = 60 * MIB
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +107,26 @@ def test_an_idle_device_takes_little_memory(edge_python: Path, component: Path, 
 
     assert len(family) == 2, "itself, and the process of its model"
     assert taken <= MOST_IDLE, f"{taken / MIB:.0f} MiB"
+
+
+def test_an_idle_agent_takes_little_memory(edge_python: Path, component: Path, tmp_path: Path) -> None:
+    device = DeviceFiles(tmp_path / "on-device")
+    with FleetServer() as server:
+        server.desire(component)
+        command = [str(edge_python.with_name("hotswap-edge")), *device.command(server.url, "--every", "0.5")]
+        with subprocess.Popen(
+            command, cwd=tmp_path, env=variables(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            try:
+                eventually(lambda: server.state_of("1.0.0") == "trial", "what is desired")
+                polls = server.answers["GET 304"]
+                eventually(lambda: server.answers["GET 304"] > polls, "a poll that changes nothing")
+                agent = psutil.Process(process.pid)
+                assert agent.children(recursive=True) == []
+                taken = agent.memory_full_info().pss
+            finally:
+                process.terminate()
+                process.wait(60)
+
+    assert process.returncode == 0
+    assert taken <= MOST_IDLE_AGENT, f"{taken / MIB:.0f} MiB"

@@ -265,6 +265,10 @@ def _in_no_base64(bundle: dict[str, Any]) -> None:
     bundle["dsseEnvelope"]["payload"] += "*"
 
 
+def _very_long(bundle: dict[str, Any]) -> Any:
+    return json.dumps(bundle) + " " * 70_000
+
+
 def _twice(bundle: dict[str, Any]) -> Any:
     text = json.dumps(bundle)
     return text[:-1] + ', "mediaType": "' + bundle["mediaType"] + '"}'
@@ -286,6 +290,7 @@ def _twice(bundle: dict[str, Any]) -> Any:
         (_with_more, "more than a signature"),
         (_in_no_base64, "base64"),
         (_twice, "no signature"),
+        (_very_long, "more than 65,536 bytes"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -1,0 +1,90 @@
+"""What fails is told once, and tried ever more seldom within a bound; what goes well is as before."""
+
+from __future__ import annotations
+
+import errno
+
+from edge.backoff import JITTER, Backoff, jittered
+from edge.listening import LONGEST_SILENCE_SECONDS, Listener
+from edge.troubles import LONGEST_PAUSE_SECONDS, Troubles
+from edge.twin_source import TwinUnavailable
+from models.components.twin import Reported, Twin
+
+
+def test_pauses_grow_to_their_bound_and_begin_anew() -> None:
+    backoff = Backoff(1.0, 60.0)
+    pauses = [backoff.failed() for _ in range(20)]
+
+    assert all(
+        abs(pause - expected) <= JITTER * expected
+        for pause, expected in zip(pauses, [1, 2, 4, 8, 16, 32, 60], strict=False)
+    )
+    backoff.worked()
+    assert backoff.failed() <= 1 + JITTER
+
+
+def test_devices_that_began_at_one_moment_ask_at_many() -> None:
+    assert len({jittered(60.0) for _ in range(100)}) > 90
+
+
+def test_a_trouble_is_told_once_until_it_is_another() -> None:
+    told: list[str] = []
+    troubles = Troubles(told.append)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    for _ in range(20):
+        troubles.postpone_disk("a", "animals 1.0.0", full, "nothing else goes on")
+    assert len(told) == 1
+    assert not troubles.may_try("a")
+    [pause] = troubles.seconds_left()
+    assert LONGEST_PAUSE_SECONDS / 2 < pause <= (1 + JITTER) * LONGEST_PAUSE_SECONDS
+
+    troubles.postpone("a", "animals 1.0.0", "unreachable", "nobody answers", "nothing else goes on")
+    assert len(told) == 2
+    troubles.forget("a")
+    assert troubles.may_try("a")
+    assert troubles.seconds_left() == []
+
+
+def test_what_is_refused_is_not_tried_until_something_else_is_desired() -> None:
+    troubles = Troubles(lambda line: None)
+    troubles.refuse("a", "animals 1.0.0", "unsigned", "nobody signed it", "nothing else goes on")
+    assert not troubles.may_try("a")
+
+    troubles.forget_all()
+    assert troubles.may_try("a")
+
+
+class Silent:
+    """A source that does not answer, until it does."""
+
+    answers = False
+
+    def read(self, etag: str | None) -> Twin | None:
+        if not self.answers:
+            raise TwinUnavailable("unreachable", "nobody answers")
+        return None
+
+    def report(self, reported: Reported) -> None:
+        """Hears it."""
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+def test_a_server_that_is_gone_for_days_is_asked_ever_more_seldom_and_told_once() -> None:
+    told: list[str] = []
+    source = Silent()
+    listener = Listener(source, 60.0, told.append)
+    waits = []
+    for _ in range(20):
+        assert listener.ask("an etag") is None
+        waits.append(listener.seconds_left)
+
+    assert waits[0] < 75 < 120 < waits[3]
+    assert max(waits) <= (1 + JITTER) * LONGEST_SILENCE_SECONDS
+    assert told == ["nobody answers; going on with what is here"]
+    source.answers = True
+    listener.ask("an etag")
+    assert listener.seconds_left <= (1 + JITTER) * 60
+    assert listener.trouble == ""
+    assert told[1:] == ["the server answers again"]
