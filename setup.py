@@ -72,7 +72,8 @@ setup(
         "typer>=0.15,<1",
     ],
     extras_require={
-        "azure": ["azure-iot-hub>=2.7,<3"],  # device twins of an IoT hub
+        # Device twins of an IoT hub. Its client imports six, and does not say so.
+        "azure": ["azure-iot-hub>=2.7,<3", "six>=1.16,<2"],
         "demo": ["scikit-learn>=1.5,<2"],
         "bench": ["matplotlib>=3.9,<4"],
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from models.signatures.keys import checked_pem
 if TYPE_CHECKING:  # it takes memory, and not every device trusts keys
     from models.signatures.bundles import DeviceKeys
 
+IOT_HUB = "azure-iot:"
+"""Stands for a server's address. Which hub it is, the connection string says."""
 _MOST_KEY_BYTES = 1 << 20
 
 
@@ -62,7 +65,14 @@ def agent(arguments: argparse.Namespace, tell: Callable[[str], None], at: At) ->
 
 
 def _source(arguments: argparse.Namespace) -> TwinSource:
-    """Whoever knows what is desired."""
+    """Whoever knows what is desired: the one place where that is chosen."""
+    if arguments.server == IOT_HUB:
+        from edge.azure_twin import AzureTwin
+
+        # Its client's own threads warn of what is told here in a line.
+        for name in ("azure.iot.device", "paho"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        return AzureTwin(arguments.device, arguments.token_file)
     return HttpTwin(arguments.server, arguments.device, arguments.token_file, arguments.ca, arguments.insecure)
 
 

@@ -64,7 +64,9 @@ def _add_of_run(run: argparse.ArgumentParser) -> None:
 
 
 def _add_of_agent(agent: argparse.ArgumentParser) -> None:
-    agent.add_argument("--server", required=True, metavar="URL", help="of the fleet, https://HOST:PORT")
+    agent.add_argument(
+        "--server", required=True, metavar="URL", help="of the fleet, https://HOST:PORT; or `azure-iot:`"
+    )
     agent.add_argument("--device", required=True, metavar="ID", help="this device's identity in the fleet")
     agent.add_argument(
         "--token-file", type=Path, required=True, metavar="FILE", help="what `hotswap fleet add` wrote for it"

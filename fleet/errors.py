@@ -41,3 +41,7 @@ class NoSuchRollout(FleetError):  # noqa: N818
 
 class TwinChanged(FleetError):  # noqa: N818
     """Somebody wrote this twin since it was read; read it again."""
+
+
+class TwinRefused(FleetError):  # noqa: N818
+    """More than the store of twins keeps of one device; nothing was written."""

@@ -115,7 +115,8 @@ class Fleet:
             StoreUnusable: the database or the store of twins does not answer.
         """
         with self._advancing:
-            return self._rolling.advance(self._clock() if now is None else now)
+            written = self._rolling.advance(self._clock() if now is None else now)
+            return written + len(self.twins.renew())
 
     def targets(self) -> set[Target]:
         """The targets that devices have: as each reports, else as it was added. A release is made for each of them.

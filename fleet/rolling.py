@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert, select, true, update
 
-from fleet.errors import NoSuchDevice, TwinChanged
+from fleet.errors import NoSuchDevice, TwinChanged, TwinRefused
 from fleet.plans import Outcomes, Plans, load_plans
 from fleet.rollout_records import save_rollout
 from fleet.rollouts import Move, at_this_hour, next_move
@@ -12,6 +12,9 @@ from fleet.store.database import Database, count_change, plans_version
 from fleet.store.tables import devices, reached, rollouts, settings
 from fleet.twin_store import TwinStore
 from models.components.component import Target
+from models.printable import logger
+
+_LOGGER = logger(__name__)
 
 _TRIES = 5
 _AWAKE, _AWAKE_SECONDS = "awake", 60.0
@@ -33,6 +36,7 @@ class Rolling:
         self._twins = twins
         self._settled = -1
         self._looked = 0.0
+        self._refused: dict[str, str] = {}
 
     def advance(self, now: float) -> int:
         """Takes each running rollout on, and writes into twins what they are to hold.
@@ -104,7 +108,14 @@ class Rolling:
                 written += 1
             except (TwinChanged, NoSuchDevice):
                 missed = True
+            except TwinRefused as error:
+                self._tell_once(twin.device, str(error))
         return written, missed
+
+    def _tell_once(self, device: str, why: str) -> None:
+        if self._refused.get(device) != why:
+            self._refused[device] = why
+            _LOGGER.warning("%s", why)
 
 
 def _reach(connection: Connection, move: Move, now: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, replace
 from typing import Protocol
 
@@ -42,6 +42,7 @@ class TwinStore(Protocol):
 
         Raises:
             TwinChanged: its etag is another one; nothing is written.
+            TwinRefused: the store does not keep so much of one device; nothing is written.
             NoSuchDevice, StoreUnusable: as of `read`.
         """
 
@@ -57,6 +58,17 @@ class TwinStore(Protocol):
 
         Raises:
             StoreUnusable: as of `read`.
+        """
+
+    def renew(self) -> Collection[str]:
+        """Writes living addresses for devices that found theirs dead, where a store hands addresses out. Cheap: call it
+        each second.
+
+        Returns:
+            the devices that were written to.
+
+        Raises:
+            StoreUnusable: as of `read`, or no address can be made.
         """
 
 
@@ -167,6 +179,10 @@ class SqlTwins:
         with self._database.reading() as connection:
             rows = connection.execute(_READ.order_by(devices.c.id)).mappings().all()
         return map(_twin, rows)
+
+    def renew(self) -> Collection[str]:
+        """As of `TwinStore`: nobody. The server makes addresses for whoever asks it."""
+        return ()
 
 
 def new_etag() -> str:

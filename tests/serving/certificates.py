@@ -12,6 +12,19 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+"""Python 3.13 takes no authority that does not say what its key is for."""
+
 
 class Pair(NamedTuple):
     """Files with a certificate and its private key, in PEM."""
@@ -37,7 +50,11 @@ class Authority:
         self._begins = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days_ago, hours=1)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _called(name)
-        builder = self._begun(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
+        builder = (
+            self._begun(self._name, self._key)
+            .add_extension(x509.BasicConstraints(True, None), critical=True)
+            .add_extension(_SIGNS, critical=True)
+        )
         self.certificate = folder / f"{name}.pem"
         self.certificate.write_bytes(_pem(builder.sign(self._key, hashes.SHA256())))
 
@@ -67,6 +84,9 @@ class Authority:
             .serial_number(x509.random_serial_number())
             .not_valid_before(self._begins)
             .not_valid_after(self._begins + datetime.timedelta(days=1, hours=1))
+            # Python 3.13 takes no certificate that does not name its authority's key.
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
 
 
