@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from contextlib import redirect_stdout, suppress
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 
+from edge.options import DEFAULT_EVERY, DEFAULT_INTERVAL, DEFAULT_TRIAL, parser
+from models.components.component import TARGETS
 from models.components.recipe import RECIPE_FORMAT, RUNTIME_COMPONENT
+from models.components.twin import RunState
 from models.errors import ComponentFault, FetchFault
 from models.version import VERSION
 
-_PAGE = (Path(__file__).parents[2] / "docs" / "devices.md").read_text()
+_ROOT = Path(__file__).parents[2]
+_PAGE = (_ROOT / "docs" / "devices.md").read_text()
+_HEADS = {"run": "\n## Run\n", "agent": "\n## The agent\n"}
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
+
+
+def options_of(verb: str) -> set[str]:
+    """Of a command of `hotswap-edge`."""
+    with redirect_stdout(StringIO()) as told, suppress(SystemExit):
+        parser().parse_args([verb, "--help"])
+    return set(_OPTION.findall(told.getvalue().partition("options:")[2])) - {"--help"}
 
 
 @pytest.mark.parametrize(("head", "words"), [("| word |", ComponentFault), ("| word of a download |", FetchFault)])
@@ -30,3 +47,48 @@ def test_the_runtime_that_it_shows_is_the_one_that_components_need() -> None:
     assert shown["ComponentVersion"] == VERSION
     assert "Root" in shown["ComponentConfiguration"]["DefaultConfiguration"]
     assert VERSION in shown["Manifests"][0]["Artifacts"][0]["URI"]
+
+
+@pytest.mark.parametrize("verb", ["run", "agent"])
+def test_each_option_of_a_command_is_told_and_there_is_no_other(verb: str) -> None:
+    usage = re.search(rf"^hotswap-edge {verb} .*?^```", _PAGE.partition(_HEADS[verb])[2], re.MULTILINE | re.DOTALL)
+    assert usage is not None
+
+    assert set(_OPTION.findall(usage[0])) == options_of(verb)
+
+
+def test_every_command_that_it_shows_is_one() -> None:
+    shown = re.findall(r"hotswap-edge (run|agent) ((?:.*\\\n)*.*)", _PAGE)
+    assert len(shown) > 5
+    for verb, arguments in shown:
+        assert set(_OPTION.findall(arguments.partition("`")[0])) <= options_of(verb), arguments
+
+
+@pytest.mark.parametrize("word", [*get_args(RunState), "quarantined", "crashed", "boot_loop", "disk_full", "machine"])
+def test_what_a_device_reports_is_told(word: str) -> None:
+    assert f"`{word}`" in _PAGE.partition("## The agent")[2].partition("\n## ")[0]
+
+
+def test_the_targets_and_the_numbers_are_those_of_the_code() -> None:
+    assert set(re.findall(r"--target (linux-\w+)", _PAGE)) == set(TARGETS)
+    assert f"`SECONDS` ({DEFAULT_EVERY:.0f}, a fifth more or less" in _PAGE
+    assert f"(`--trial`, {DEFAULT_TRIAL:.0f} seconds)" in _PAGE
+    assert f"Every `SECONDS` ({DEFAULT_INTERVAL:.0f})" in _PAGE
+
+
+def test_what_the_services_need_is_where_the_page_puts_it() -> None:
+    """The agent's unit reads a token and variables; the page has people install both, and keys and an authority."""
+    unit = (_ROOT / "edge" / "hotswap-edge-agent.service").read_text()
+    installed = _PAGE.partition("**4. The services.**")[2].partition("```\n\n")[0]
+    printing = re.search(r"^printf .*?(?=\|)", installed, re.MULTILINE | re.DOTALL)
+    assert printing is not None
+    printed = subprocess.run(["bash", "-c", printing[0]], capture_output=True, text=True, check=True).stdout
+    variables = dict(line.split("=", 1) for line in printed.splitlines())
+
+    assert set(re.findall(r"\$\{?(\w+)", unit.partition("ExecStart=")[2])) == variables.keys()
+    for path in ("/etc/hotswap-edge/token", "/etc/hotswap-edge/agent.env"):
+        assert path in unit and path in installed
+    assert "/opt/hotswap-edge/bin/hotswap-edge" in unit
+    for name in re.findall(r"/etc/hotswap-edge/([\w.]+)", variables["ARGUMENTS"]):
+        assert re.search(rf"^sudo install .*\b{name}\b.* /etc/hotswap-edge/$", installed, re.MULTILINE), name
+    assert set(_OPTION.findall(variables["ARGUMENTS"])) <= options_of("agent")

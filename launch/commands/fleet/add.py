@@ -22,7 +22,7 @@ from launch.printing import say
 from launch.token_files import new_token_file
 from models.components.component import checked_component_name
 
-_SERVER = "http://SERVER:8600"
+_SERVER = "https://SERVER:8600"
 app = typer.Typer(add_completion=False)
 
 
