@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
-
-from sqlalchemy import insert, select
 
 from fleet.assignments import Assignments
 from fleet.devices import Device, Devices
@@ -20,12 +17,9 @@ from fleet.rolling import Rolling, targets_of
 from fleet.rollout_records import Rollouts
 from fleet.settings import Settings
 from fleet.store.database import Database
-from fleet.store.tables import settings
 from fleet.twin_store import SqlTwins, TwinStore
 from models.components.component import Target
 from models.components.twin import Twin
-
-_URL_KEY = "url_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,22 +132,3 @@ class Fleet:
             DeviceStatus(device, assigned.get(device.name, {}), twins.get(device.name, Twin(device.name)))
             for device in self.devices.all()
         ]
-
-    def url_key(self) -> bytes:
-        """The key by which addresses are signed: 32 random bytes, made once for each database.
-
-        Raises:
-            StoreUnusable: as of `advance`.
-        """
-        query = select(settings.c.value).where(settings.c.key == _URL_KEY)
-        with self._database.reading() as connection:
-            kept = connection.execute(query).scalar_one_or_none()
-        if kept is None:
-            with self._database.deciding() as connection:
-                # Another process may have been faster.
-                kept = connection.execute(query).scalar_one_or_none()
-                if kept is not None:
-                    return bytes.fromhex(kept)
-                kept = secrets.token_hex(32)
-                connection.execute(insert(settings).values(key=_URL_KEY, value=kept))
-        return bytes.fromhex(kept)

@@ -85,7 +85,7 @@ async def _serve_on(
     fleet = bringing.fleet
     with ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads:
         polls = Polls(fleet.devices.heads, threads)
-        own = OwnAddresses(await asyncio.to_thread(fleet.url_key))
+        own = OwnAddresses(await asyncio.to_thread(fleet.settings.url_key))
         addressing = Addressing(ShelfAddresses(own, BucketAddresses(bringing.storage)), own, config.public_url)
         calls = Calls(
             fleet,

@@ -1,15 +1,16 @@
-"""What a fleet keeps of how it is served: where the archives of its components are put."""
+"""What a fleet keeps of how it is served: its shelf, its twins, and the key by which addresses are signed."""
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from fleet.store.database import Database, database_url
 from fleet.store.tables import settings
 
-_SHELF = "shelf"
+_SHELF, _TWINS, _PUBLIC_URL, _URL_KEY = "shelf", "twins", "public_url", "url_key"
 
 
 class Settings:
@@ -28,9 +29,7 @@ class Settings:
         Raises:
             StoreUnusable: the database does not answer.
         """
-        with self._database.reading() as connection:
-            query = select(settings.c.value).where(settings.c.key == _SHELF)
-            return connection.execute(query).scalar_one_or_none()
+        return self._kept(_SHELF)
 
     def keep_shelf(self, shelf: str) -> None:
         """Has archives be put there from now on. Those that are elsewhere stay where they are, and are served.
@@ -38,9 +37,68 @@ class Settings:
         Raises:
             StoreUnusable: as of `shelf`.
         """
+        self._keep(_SHELF, shelf)
+
+    def twins(self) -> str | None:
+        """Which hub keeps twins, as `fleet.azure_twins.open_twins` takes it; None: the database itself.
+
+        Raises:
+            StoreUnusable: as of `shelf`.
+        """
+        return self._kept(_TWINS)
+
+    def keep_twins(self, where: str | None) -> None:
+        """Has twins be kept there from now on. What devices are to run is written there by and by.
+
+        Raises:
+            StoreUnusable: as of `shelf`.
+        """
+        self._keep(_TWINS, where)
+
+    def public_url(self) -> str | None:
+        """Where devices reach the server, as it was told last; None where nobody said so.
+
+        Raises:
+            StoreUnusable: as of `shelf`.
+        """
+        return self._kept(_PUBLIC_URL)
+
+    def keep_public_url(self, url: str) -> None:
+        """Remembers where devices reach the server.
+
+        Raises:
+            StoreUnusable: as of `shelf`.
+        """
+        self._keep(_PUBLIC_URL, url)
+
+    def url_key(self) -> bytes:
+        """The key by which addresses are signed: 32 random bytes, made once for each database.
+
+        Raises:
+            StoreUnusable: as of `shelf`.
+        """
+        kept = self._kept(_URL_KEY)
+        if kept is None:
+            with self._database.deciding() as connection:
+                kept = _value(connection, _URL_KEY)  # another process may have been faster
+                if kept is None:
+                    kept = secrets.token_hex(32)
+                    connection.execute(insert(settings).values(key=_URL_KEY, value=kept))
+        return bytes.fromhex(kept)
+
+    def _kept(self, key: str) -> str | None:
+        with self._database.reading() as connection:
+            return _value(connection, key)
+
+    def _keep(self, key: str, value: str | None) -> None:
         with self._database.writing() as connection:
-            connection.execute(delete(settings).where(settings.c.key == _SHELF))
-            connection.execute(insert(settings).values(key=_SHELF, value=shelf))
+            connection.execute(delete(settings).where(settings.c.key == key))
+            if value is not None:
+                connection.execute(insert(settings).values(key=key, value=value))
+
+
+def _value(connection: Connection, key: str) -> str | None:
+    return connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
 
 
 def default_shelf(address: str) -> str | None:

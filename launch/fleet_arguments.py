@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sqlalchemy import URL
 
 from fleet.errors import StoreUnusable
 from fleet.fleet import Fleet
+from fleet.kept_twins import kept_twins
 from fleet.settings import default_shelf
 from fleet.store.database import database_url
+from launch.any_storage import any_storage
 from launch.command_line import CommandRefused
 from models.releasing.packaging import read_shelf
 
@@ -46,14 +49,63 @@ def open_fleet(database: str, *, make: bool = False) -> Fleet:
         CommandRefused: it is no address of a database, or there is no such file.
         StoreUnusable: it cannot be opened.
     """
-    try:
-        url = database_url(database)
-    except StoreUnusable as error:
-        raise CommandRefused(str(error)) from error
+    url = _url(database)
     if not make and url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
         made = "`hotswap fleet add` and `hotswap fleet serve` make one"
         raise CommandRefused(f"there is no database {url.database}; {made}")
-    return Fleet(database)
+    return Fleet(database, twins=lambda opened: kept_twins(opened, any_storage()))
+
+
+def _url(database: str) -> URL:
+    try:
+        return database_url(database)
+    except StoreUnusable as error:
+        raise CommandRefused(str(error)) from error
+
+
+IN_DATABASE, IN_HUB = "database", "azure"
+
+
+def keep_twins(database: str, where: str | None, public_url: str | None) -> None:
+    """Remembers what `--twins` and `--public-url` say, for all who open the fleet from now on.
+
+    Args:
+        database: its address.
+        where: `database`, `azure`, or `azure:FILE`; None where it is not given.
+        public_url: where devices reach the server; None where it is not given.
+
+    Raises:
+        CommandRefused: no twins are kept there, or it is no address of a database.
+        StoreUnusable: the database does not answer.
+    """
+    scheme, _, file = (IN_DATABASE if where is None else where).partition(":")
+    if scheme not in (IN_DATABASE, IN_HUB) or (scheme == IN_DATABASE and file):
+        raise CommandRefused(
+            f"--twins {ascii(where)[:100]} keeps none: `database`, `azure` or `azure:FILE` is expected"
+        )
+    _url(database)
+    with Fleet(database) as fleet:
+        if where is not None:
+            hub = f"{IN_HUB}:{Path(file).absolute()}" if file else IN_HUB
+            fleet.settings.keep_twins(None if scheme == IN_DATABASE else hub)
+        if public_url is not None:
+            fleet.settings.keep_public_url(public_url)
+
+
+def require_reachable(fleet: Fleet, shelf: str) -> None:
+    """Refuses twins in a hub whose addresses would lead nowhere.
+
+    Args:
+        fleet: whose twins they are.
+        shelf: where archives go.
+
+    Raises:
+        CommandRefused: devices ask the hub, and nobody has said where they reach the server.
+    """
+    if fleet.settings.twins() is not None and "://" not in shelf and fleet.settings.public_url() is None:
+        raise CommandRefused(
+            "a hub's twins hold addresses: say by --public-url where devices reach this server, or --shelf in a bucket"
+        )
 
 
 def shelf_of(fleet: Fleet, database: str, asked: str | None) -> str:

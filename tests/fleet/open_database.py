@@ -10,4 +10,4 @@ if __name__ == "__main__":
     print("ready", flush=True)
     sys.stdin.readline()
     with Fleet(sys.argv[1]) as fleet:
-        print(fleet.url_key().hex(), flush=True)
+        print(fleet.settings.url_key().hex(), flush=True)

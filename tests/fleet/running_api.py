@@ -94,7 +94,7 @@ def running_api(
 
         async def serve() -> None:
             polls = Polls(fleet.devices.heads, threads)
-            own = OwnAddresses(fleet.url_key())
+            own = OwnAddresses(fleet.settings.url_key())
             calls = Calls(
                 fleet,
                 polls,

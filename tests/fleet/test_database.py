@@ -41,11 +41,11 @@ def test_the_migrations_make_exactly_the_tables_that_the_program_knows(address: 
 def test_what_was_written_is_there_when_it_is_opened_again(address: str) -> None:
     with Fleet(address) as fleet:
         token = fleet.devices.add("robot-7")
-        key = fleet.url_key()
+        key = fleet.settings.url_key()
 
     with Fleet(address) as again:
         assert again.devices.admits("robot-7", token)
-        assert again.url_key() == key
+        assert again.settings.url_key() == key
 
 
 def test_processes_that_open_a_new_database_at_once_all_find_the_same(address: str) -> None:
@@ -97,11 +97,11 @@ def test_a_bare_path_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     for address in ("fleet.db", "sqlite:///fleet.db", f"sqlite:///{tmp_path}/fleet.db", str(tmp_path / "fleet.db")):
         with Fleet(address) as fleet:
-            key = fleet.url_key()
+            key = fleet.settings.url_key()
 
     assert (tmp_path / "fleet.db").is_file()
     with Fleet("fleet.db") as fleet:
-        assert fleet.url_key() == key
+        assert fleet.settings.url_key() == key
 
 
 def test_nobody_else_reads_the_file(tmp_path: Path) -> None:

@@ -12,14 +12,13 @@ import typer
 from beam_pipeline.option_table import JobOptions
 from fleet.assignments import DEFAULT_COMPONENT
 from fleet.bringing import Bringing, BringingConfig
-from fleet.fleet import Fleet
 from fleet.packing import Recipe
 from fleet.public_address import read_public_url
 from fleet.server import ServerConfig, serve
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.device_options import EngineOfDevices
-from launch.fleet_arguments import Database, Shelf, open_fleet, shelf_of
+from launch.fleet_arguments import Database, Shelf, keep_twins, open_fleet, require_reachable, shelf_of
 from launch.job_flags import with_job_flags
 from launch.printing import say
 from launch.quantizing import Calibration, LeastAgreement, NumberPrecision, quantization_of
@@ -61,6 +60,14 @@ def serve_fleet(
         str | None, typer.Option(metavar="URL", help="Where devices reach this server; else where each says it did.")
     ] = None,
     shelf: Shelf = None,
+    twins: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE",
+            help="What keeps twins, from now on: database, or an IoT hub: azure, with its connection "
+            "string in IOTHUB_CONNECTION_STRING, or azure:FILE.",
+        ),
+    ] = None,
     name: Annotated[
         str, typer.Option(help="Of the component of the live model, whichever model that is.")
     ] = DEFAULT_COMPONENT,
@@ -111,8 +118,10 @@ def serve_fleet(
         require_confinement()
     storage = any_storage()
     trusted = read_trusted(storage, job["trusted_key"] or ())
+    keep_twins(database, twins, reached_at)
     with open_fleet(database, make=True) as fleet:
         place = shelf_of(fleet, database, shelf)
+        require_reachable(fleet, place)
     recipe = Recipe(place, engine.value, quantization, signer, "" if sign is None else str(sign.absolute()))
     # With a registry, verdicts are shared with jobs and servers, which vet for any engine; alone, what goes live is
     # what devices can run.
@@ -124,7 +133,7 @@ def serve_fleet(
         say(line, stderr=True)
 
     def begin() -> Bringing:
-        fleet = Fleet(database)
+        fleet = open_fleet(database)
         try:
             return Bringing(config, fleet, storage, told)
         except BaseException:
