@@ -19,6 +19,7 @@ from models.components.recipe import RECIPE_FORMAT, RUNTIME_COMPONENT
 from models.components.twin import RunState
 from models.errors import ComponentFault, FetchFault
 from models.version import VERSION
+from tests.docs.tables import table
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "devices.md").read_text()
@@ -92,3 +93,18 @@ def test_what_the_services_need_is_where_the_page_puts_it() -> None:
     for name in re.findall(r"/etc/hotswap-edge/([\w.]+)", variables["ARGUMENTS"]):
         assert re.search(rf"^sudo install .*\b{name}\b.* /etc/hotswap-edge/$", installed, re.MULTILINE), name
     assert set(_OPTION.findall(variables["ARGUMENTS"])) <= options_of("agent")
+
+
+def test_what_may_be_set_for_the_services_is_told() -> None:
+    files = {row[0].strip("`"): row[1] for row in table(_PAGE.partition("## As services")[2], "file")}
+    runner = (_ROOT / "edge" / "hotswap-edge-run@.service").read_text()
+    settable = set(re.findall(r"(\w+)=\S*", re.findall(r"^Environment=(.*)$", runner, re.MULTILINE)[0]))
+
+    assert settable - {"HOTSWAP_CACHE"} == set(re.findall(r"`([A-Z]+)`", files["/etc/hotswap-edge/run-camera.env"]))
+    for path in (
+        "/var/lib/hotswap-edge/",
+        "/var/lib/hotswap-edge-images/camera/",
+        "/var/log/hotswap-edge/camera.jsonl",
+    ):
+        assert path in files
+        assert path.replace("camera", "%i").rstrip("/") in runner
