@@ -59,7 +59,8 @@ def test_each_option_of_a_command_is_told_and_there_is_no_other(verb: str) -> No
 
 
 def test_every_command_that_it_shows_is_one() -> None:
-    shown = re.findall(r"hotswap-edge (run|agent) ((?:.*\\\n)*.*)", _PAGE)
+    pages = "\n".join((_ROOT / name).read_text() for name in ("README.md", "docs/devices.md", "docs/fleet.md"))
+    shown = re.findall(r"hotswap-edge (run|agent) ((?:.*\\\n)*.*)", pages)
     assert len(shown) > 5
     for verb, arguments in shown:
         assert set(_OPTION.findall(arguments.partition("`")[0])) <= options_of(verb), arguments

@@ -58,7 +58,8 @@ def words(cell: str) -> list[str]:
 
 @pytest.mark.parametrize("verb", _VERBS)
 def test_every_option_that_is_named_with_a_command_is_one_of_it(verb: str) -> None:
-    shown = re.findall(rf"hotswap fleet {verb}\b((?:[^`\n]|\\\n)*(?:\n    .*)*)", _PAGE)
+    pages = "\n".join((_ROOT / name).read_text() for name in ("README.md", "docs/devices.md", "docs/fleet.md"))
+    shown = re.findall(rf"hotswap fleet {verb}\b((?:[^`\n]|\\\n)*(?:\n    .*)*)", pages)
     assert shown
 
     assert set(_OPTION.findall(" ".join(shown))) <= options_of(verb)

@@ -96,7 +96,7 @@ def test_the_readme_serves_the_folder_that_it_has_made() -> None:
     readme = (_ROOT / "README.md").read_text()
     made = "mkdir -p ~/hotswap/models ~/hotswap/images\n"
     assert made in readme
-    for verb in ("local", "serve"):
+    for verb in ("local", "serve", "fleet serve"):
         assert f'hotswap {verb} --models "$HOME/hotswap/models/*"' in readme.partition(made)[2]
 
 
