@@ -109,3 +109,13 @@ def test_what_may_be_set_for_the_services_is_told() -> None:
     ):
         assert path in files
         assert path.replace("camera", "%i").rstrip("/") in runner
+
+
+def test_what_the_agent_is_quoted_with_it_says() -> None:
+    said = "".join(path.read_text() for path in sorted((_ROOT / "edge").glob("*.py")))
+    told = table(_PAGE.partition("## The agent")[2], "it says")
+    assert len(told) > 5
+    for cell, _ in told:
+        [quoted] = re.findall(r"^`([^`]+)`", cell)
+        for part in re.split(r"\b[A-Z]{3,}\b|…|\(\d+\)", quoted):
+            assert part.strip() in said, part
