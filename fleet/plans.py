@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -15,7 +15,7 @@ from fleet.releases import Release, all_releases
 from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, version_for
 from fleet.store.tables import devices, memberships, reached, rollouts
 from models.components.component import TARGETS, Target
-from models.components.twin import DesiredModel, Twin
+from models.components.twin import MOST_MODELS, DesiredModel, Twin
 
 
 class Outcomes:
@@ -95,7 +95,10 @@ class Plans:
         )
 
     def desired(self, twin: Twin, outcomes: Outcomes) -> tuple[DesiredModel, ...]:
-        """What a device is to run: its twin as it is, but for the components that are assigned to it."""
+        """What a device is to run: its twin as it is, but for the components that are assigned to it.
+
+        Where a twin would hold more than `MOST_MODELS`, those go that nothing is assigned of any more.
+        """
         target = outcomes.target(twin.device, self.targets[twin.device])
         wanted = twin
         assigned = self.assigned.get(twin.device, {})
@@ -108,7 +111,7 @@ class Plans:
             release = None if chosen is None else self.releases.get((name, chosen, target))
             if release is not None:
                 wanted = replace(wanted, models=wanted.with_model(release.desired()))
-        return wanted.models
+        return _fitting(wanted.models, assigned)
 
     def _rolled_out(self, device: str, name: str) -> str | None:
         return version_for(
@@ -123,6 +126,14 @@ class Plans:
         for rollout in self.rollouts:
             found.setdefault(rollout.name, []).append(rollout)
         return found
+
+
+def _fitting(models: tuple[DesiredModel, ...], assigned: Collection[str]) -> tuple[DesiredModel, ...]:
+    """As many as a device reads; a longer twin would be refused as a whole. What came first of the others goes first,
+    but for that which leads."""
+    others = [each.name for each in (*models[1:], *models[:1]) if each.name not in assigned]
+    leaving = others[: max(0, len(models) - MOST_MODELS)]
+    return tuple(each for each in models if each.name not in leaving)
 
 
 def load_plans(connection: Connection) -> Plans:

@@ -8,7 +8,7 @@ from fleet.assignments import LIVE, NOTHING
 from fleet.errors import FleetError, NoSuchDevice, NoSuchGroup, NoSuchRelease
 from fleet.fleet import Fleet
 from fleet.twin_store import write_model
-from models.components.twin import MOST_MODELS
+from models.components.twin import MOST_MODELS, Twin
 from tests.fleet.simulated import record, release, versions
 
 
@@ -146,6 +146,22 @@ def test_no_more_components_are_assigned_than_a_twin_holds(lab: Fleet) -> None:
         lab.assignments.assign("one-more", device="b")
 
     lab.assignments.assign("model-0", NOTHING, device="b")
+
+
+def test_components_that_come_and_go_leave_a_twin_that_its_device_reads(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    told(lab)
+    for number in range(MOST_MODELS + 8):
+        name = f"model-{number}"
+        record(lab, "1.0.0", name=name)
+        lab.assignments.assign(name, "1.0.0", device="a")
+        lab.advance()
+        lab.assignments.withdraw(name, device="a")
+
+    twin = Twin.decode(lab.twins.read("a").encode())
+
+    assert [twin.models[0].name, twin.models[-1].name] == ["model", f"model-{MOST_MODELS + 7}"]
+    assert len(twin.models) == MOST_MODELS
 
 
 def test_a_version_without_an_archive_for_a_device_changes_nothing_there(lab: Fleet) -> None:
