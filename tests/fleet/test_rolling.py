@@ -294,6 +294,7 @@ def test_hours_in_which_no_server_ran_are_no_pause(fleet: Fleet, clock: Clock) -
     clock.now += 7200
     assert len(step(fleet)) == 2
 
+    report(fleet, next(iter(versions(fleet))))
     clock.now += 86_400
     assert len(step(fleet)) == 2
     for _ in range(int(PATIENCE_SECONDS) // 30):
