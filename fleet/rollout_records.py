@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from fleet.errors import NoSuchRelease, NoSuchRollout
 from fleet.identities import require_group
@@ -16,7 +16,8 @@ from fleet.plans import Outcomes, all_rollouts, load_plans
 from fleet.releases import all_releases, no_such_release, version_order
 from fleet.rollouts import Follower, Plan, Rollout, RolloutState, resumed, superseded
 from fleet.store.database import Database
-from fleet.store.tables import reached, rollouts, settings
+from fleet.store.keeping import keep, kept
+from fleet.store.tables import marks, reached, rollouts
 from fleet.twin_store import TwinStore
 
 
@@ -90,13 +91,9 @@ class Rollouts:
         """
         key = f"live:{name}"
         with self._database.changing_plans() as connection:
-            told = connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
-            if told == version:
+            if kept(connection, marks, key) == version:
                 return None
-            if told is None:
-                connection.execute(insert(settings).values(key=key, value=version))
-            else:
-                connection.execute(update(settings).where(settings.c.key == key).values(value=version))
+            keep(connection, marks, key, version)
             return self._start(connection, name, version, plan, None)
 
     def go_on(self, name: str) -> Rollout:

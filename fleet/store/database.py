@@ -10,12 +10,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text, update
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fleet.errors import StoreUnusable
+from fleet.store.keeping import keep, kept
 from fleet.store.migrating import migrate
-from fleet.store.tables import settings
+from fleet.store.tables import marks
 from models.errors import one_line
 
 _BUSY_SECONDS = 30
@@ -121,16 +122,12 @@ class Database:
 
 def plans_version(connection: Connection) -> int:
     """Grows with each change of plans."""
-    return int(connection.execute(select(settings.c.value).where(settings.c.key == _PLANS)).scalar_one_or_none() or 0)
+    return int(kept(connection, marks, _PLANS) or 0)
 
 
 def count_change(connection: Connection) -> None:
     """Makes `plans_version` grow, in a transaction of `Database.deciding`."""
-    version = plans_version(connection)
-    if version:
-        connection.execute(update(settings).where(settings.c.key == _PLANS).values(value=str(version + 1)))
-    else:
-        connection.execute(insert(settings).values(key=_PLANS, value="1"))
+    keep(connection, marks, _PLANS, str(plans_version(connection) + 1))
 
 
 def database_url(address: str) -> URL:

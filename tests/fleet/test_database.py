@@ -11,18 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from fleet.errors import StoreUnusable
 from fleet.fleet import Fleet
-from fleet.store.database import Database, database_url
+from fleet.rollouts import Plan
+from fleet.store import migrating
+from fleet.store.database import Database, database_url, plans_version
 from fleet.store.migrating import VERSION_TABLE
 from fleet.store.tables import METADATA
 from fleet.twin_store import write_model
 from tests.fleet.postgresql import PostgreSQL
-from tests.fleet.simulated import release
+from tests.fleet.simulated import record, release
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +50,29 @@ def test_what_was_written_is_there_when_it_is_opened_again(address: str) -> None
     with Fleet(address) as again:
         assert again.devices.admits("robot-7", token)
         assert again.settings.url_key() == key
+
+
+def test_a_database_of_the_first_version_goes_on_where_it_was(address: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrating.__file__).with_name("migrations")))
+    engine = create_engine(database_url(address))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for key, value in {"plans": "7", "live:model": "1.0.0", "awake": "1.0", "shelf": "/shelf"}.items():
+            connection.execute(text("INSERT INTO settings VALUES (:key, :value)"), {"key": key, "value": value})
+    engine.dispose()
+
+    with Fleet(address) as fleet:
+        record(fleet, "1.0.0")
+        assert fleet.settings.shelf() == "/shelf"
+        assert fleet.rollouts.go_live("model", "1.0.0", Plan()) is None
+        fleet.rollouts.start("model")
+    database = Database(address)
+    with database.reading() as connection:
+        assert plans_version(connection) > 7
+        assert connection.execute(text("SELECT count(*) FROM settings")).scalar_one() == 1
+    database.close()
 
 
 def test_processes_that_open_a_new_database_at_once_all_find_the_same(address: str) -> None:
