@@ -190,5 +190,15 @@ def all_rollouts(connection: Connection, name: str | None = None) -> list[Rollou
 def _rollout(row: Row[Any]) -> Rollout:
     plan = Plan(tuple(json.loads(row.shares)), row.pause, row.halt)
     return Rollout(
-        row.id, row.name, row.version, row.group_name, plan, row.state, row.step, row.since, row.started, row.note
+        row.id,
+        row.name,
+        row.version,
+        row.group_name,
+        plan,
+        row.state,
+        row.step,
+        row.since,
+        row.started,
+        row.note,
+        row.is_back,
     )

@@ -14,7 +14,16 @@ from fleet.errors import NoSuchRelease, NoSuchRollout
 from fleet.identities import require_group
 from fleet.plans import Outcomes, all_rollouts, load_plans
 from fleet.releases import all_releases, no_such_release, version_order
-from fleet.rollouts import Follower, Plan, Rollout, RolloutState, resumed, superseded
+from fleet.rollouts import (
+    Follower,
+    Plan,
+    Rollout,
+    RolloutState,
+    resumed,
+    superseded,
+    taken_back,
+    versions_before,
+)
 from fleet.store.database import Database
 from fleet.store.keeping import keep, kept
 from fleet.store.tables import marks, reached, rollouts
@@ -133,7 +142,8 @@ class Rollouts:
 
     def back(self, name: str, plan: Plan | None = None) -> Rollout:
         """Begins a rollout of the release before: that of the last rollout of another version that was done, else the
-        next smaller version on record.
+        next smaller version on record. A version that was taken back before is passed over, so that each call goes
+        further back.
 
         Args:
             plan: None: all devices at once.
@@ -151,7 +161,7 @@ class Rollouts:
             version = _before(connection, history)
             if version is None:
                 raise NoSuchRelease(f"there is no release before {latest.title}")
-            return self._start(connection, name, version, plan or Plan(), latest.group)
+            return self._start(connection, name, version, plan or Plan(), latest.group, is_back=True)
 
     def all(self, name: str | None = None) -> list[Rollout]:
         """Every rollout, the latest last.
@@ -177,7 +187,16 @@ class Rollouts:
         latest = {rollout.name: rollout for rollout in plans.rollouts}
         return [_status(latest[name], plans.followers(latest[name], outcomes)) for name in sorted(latest)]
 
-    def _start(self, connection: Connection, name: str, version: str | None, plan: Plan, group: str | None) -> Rollout:
+    def _start(
+        self,
+        connection: Connection,
+        name: str,
+        version: str | None,
+        plan: Plan,
+        group: str | None,
+        *,
+        is_back: bool = False,
+    ) -> Rollout:
         if group is not None:
             require_group(connection, group)
         versions = {each.version for each in all_releases(connection, name)}
@@ -188,7 +207,7 @@ class Rollouts:
             if earlier.state in ("running", "halted"):
                 save_rollout(connection, superseded(earlier, by=chosen))
         now = self._clock()
-        begun = Rollout(0, name, chosen, group, plan, "running", 0, now, now)
+        begun = Rollout(0, name, chosen, group, plan, "running", 0, now, now, is_back=is_back)
         return replace(begun, id=_insert_rollout(connection, begun))
 
 
@@ -216,6 +235,7 @@ def _insert_rollout(connection: Connection, rollout: Rollout) -> int:
             since=rollout.since,
             started=rollout.started,
             note=rollout.note,
+            is_back=rollout.is_back,
         )
         .returning(rollouts.c.id)
     )
@@ -232,13 +252,13 @@ def _of_state(connection: Connection, name: str, state: RolloutState) -> Rollout
 
 
 def _before(connection: Connection, history: Sequence[Rollout]) -> str | None:
-    latest = history[-1]
-    done = [each.version for each in history[:-1] if each.state == "done" and each.version != latest.version]
+    done = versions_before(history)
     if done:
-        return done[-1]
-    smaller = {each.version for each in all_releases(connection, latest.name)}
+        return done[0]
+    latest = history[-1]
+    known = {each.version for each in all_releases(connection, latest.name)} - taken_back(history)
     order = version_order(latest.version)
-    return max((each for each in smaller if version_order(each) < order), key=version_order, default=None)
+    return max((each for each in known if version_order(each) < order), key=version_order, default=None)
 
 
 def _status(rollout: Rollout, followers: Sequence[Follower]) -> RolloutStatus:

@@ -75,6 +75,7 @@ class Rollout:
         since: from when the pause counts: when it came to a device last, or was gone on with; seconds since 1970.
         started: when it began.
         note: why it halted or was superseded, or what it waits for beyond its patience, one line; "" else.
+        is_back: whether it took the one before it back.
     """
 
     id: int
@@ -87,6 +88,7 @@ class Rollout:
     since: float
     started: float
     note: str = ""
+    is_back: bool = False
 
     @property
     def title(self) -> str:
@@ -205,6 +207,33 @@ def superseded(rollout: Rollout, by: str) -> Rollout:
         by: the version of the other one.
     """
     return replace(rollout, state="superseded", note=f"{by} took its place")
+
+
+def versions_before(history: Sequence[Rollout]) -> list[str]:
+    """The versions to which a component may go back, the nearest first: of rollouts that were done, each once, without
+    those that were taken back since.
+
+    Args:
+        history: the rollouts of its name that are for the same devices, the earliest first; one at least.
+    """
+    latest, gone = history[-1].version, taken_back(history)
+    done = (each.version for each in reversed(history[:-1]) if each.state == "done")
+    return list(dict.fromkeys(each for each in done if each != latest and each not in gone))
+
+
+def taken_back(history: Sequence[Rollout]) -> set[str]:
+    """The versions that somebody went back from, and that were not rolled out anew since.
+
+    Args:
+        history: as of `versions_before`.
+    """
+    gone: set[str] = set()
+    for before, each in zip((None, *history), history, strict=False):
+        if each.is_back and before is not None:
+            gone.add(before.version)
+        elif not each.is_back:
+            gone.discard(each.version)
+    return gone
 
 
 def version_for(in_scope: Iterable[tuple[Rollout, bool]]) -> str | None:

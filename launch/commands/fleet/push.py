@@ -70,7 +70,10 @@ def push(
         bool, typer.Option("--resume", help="Go on with NAME's halted rollout; who failed counts no more.")
     ] = False,
     halt_now: Annotated[bool, typer.Option("--halt-now", help="NAME's rollout reaches no device more.")] = False,
-    back: Annotated[bool, typer.Option("--back", help="NAME's release before is rolled out.")] = False,
+    back: Annotated[
+        bool,
+        typer.Option("--back", help="NAME's release before is rolled out; again, the one before that."),
+    ] = False,
     name: Annotated[str, typer.Option(help="Of the component that is made of a model file.")] = DEFAULT_COMPONENT,
     shelf: Shelf = None,
     engine: Annotated[
