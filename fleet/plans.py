@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING, effective_assignments
 from fleet.releases import Release, all_releases
-from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, version_for
+from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, came_to
 from fleet.store.tables import devices, memberships, reached, rollouts
 from models.components.component import TARGETS, Target
 from models.components.twin import MOST_MODELS, DesiredModel, Twin
@@ -68,17 +68,20 @@ class Plans:
     reached: Mapping[int, Mapping[str, bool]]
 
     def followers(self, rollout: Rollout, outcomes: Outcomes) -> list[Follower]:
-        """The devices that a rollout is for, and that there is an archive for; sorted."""
+        """The devices that a rollout is for, and that there is an archive for; sorted. Not those that a later rollout
+        of the name came to: they follow that one."""
         found = []
-        came_to = self.reached.get(rollout.id, {})
+        has = self.reached.get(rollout.id, {})
         for device, added in self.targets.items():
             if self.assigned.get(device, {}).get(rollout.name) != LIVE or not self.in_scope(device, rollout):
+                continue
+            if any(each.id > rollout.id for each in self._that_came_to(device, rollout.name)):
                 continue
             release = self.releases.get((rollout.name, rollout.version, outcomes.target(device, added)))
             if release is not None:
                 outcome = outcomes.of(device, release.sha256)
-                has_it = rollout.state == "done" or device in came_to
-                found.append(Follower(device, outcome, has_it, came_to.get(device, False)))
+                has_it = rollout.state == "done" or device in has
+                found.append(Follower(device, outcome, has_it, has.get(device, False)))
         return found
 
     def in_scope(self, device: str, rollout: Rollout) -> bool:
@@ -87,11 +90,11 @@ class Plans:
 
     def after(self, move: Move) -> Plans:
         """The plans once a move is made."""
-        came_to = {**self.reached.get(move.rollout.id, {}), **dict.fromkeys(move.reach, False)}
+        has = {**self.reached.get(move.rollout.id, {}), **dict.fromkeys(move.reach, False)}
         return replace(
             self,
             rollouts=tuple(move.rollout if each.id == move.rollout.id else each for each in self.rollouts),
-            reached={**self.reached, move.rollout.id: came_to},
+            reached={**self.reached, move.rollout.id: has},
         )
 
     def desired(self, twin: Twin, outcomes: Outcomes) -> tuple[DesiredModel, ...]:
@@ -114,7 +117,11 @@ class Plans:
         return _fitting(wanted.models, assigned)
 
     def _rolled_out(self, device: str, name: str) -> str | None:
-        return version_for(
+        latest = max(self._that_came_to(device, name), key=lambda each: each.id, default=None)
+        return None if latest is None else latest.version
+
+    def _that_came_to(self, device: str, name: str) -> list[Rollout]:
+        return came_to(
             (each, device in self.reached.get(each.id, {}))
             for each in self._rollouts_of.get(name, ())
             if self.in_scope(device, each)
@@ -141,9 +148,9 @@ def load_plans(connection: Connection) -> Plans:
     members: dict[str, set[str]] = {}
     for row in connection.execute(select(memberships)):
         members.setdefault(row.group_name, set()).add(row.device)
-    came_to: dict[int, dict[str, bool]] = {}
+    has: dict[int, dict[str, bool]] = {}
     for row in connection.execute(select(reached)):
-        came_to.setdefault(row.rollout, {})[row.device] = row.forgiven
+        has.setdefault(row.rollout, {})[row.device] = row.forgiven
     assigned = effective_assignments(connection)
     current = _current_rollouts(connection)
     versions = {version for of in assigned.values() for version in of.values()} | {each.version for each in current}
@@ -160,7 +167,7 @@ def load_plans(connection: Connection) -> Plans:
             if each.version in versions
         },
         rollouts=current,
-        reached=came_to,
+        reached=has,
     )
 
 

@@ -236,14 +236,10 @@ def taken_back(history: Sequence[Rollout]) -> set[str]:
     return gone
 
 
-def version_for(in_scope: Iterable[tuple[Rollout, bool]]) -> str | None:
-    """The version that a device that follows is to run.
+def came_to(in_scope: Iterable[tuple[Rollout, bool]]) -> list[Rollout]:
+    """The rollouts that came to a device that follows. It is to run the version of the latest of them.
 
     Args:
         in_scope: the rollouts of the name that are for the device, and whether each reached it.
-
-    Returns:
-        that of the latest rollout that reached it or is done; None where there is none.
     """
-    telling = [rollout for rollout, was_reached in in_scope if was_reached or rollout.state == "done"]
-    return max(telling, key=lambda rollout: rollout.id).version if telling else None
+    return [rollout for rollout, was_reached in in_scope if was_reached or rollout.state == "done"]

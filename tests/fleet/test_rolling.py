@@ -29,7 +29,7 @@ def all_report(fleet: Fleet) -> None:
 
 def finish(fleet: Fleet) -> dict[str, str]:
     """What devices are to run once all said that they run it, as often as it takes."""
-    while fleet.advance() or fleet.rollouts.status()[0].rollout.state == "running":
+    while fleet.advance() or any(each.rollout.state == "running" for each in fleet.rollouts.status()):
         all_report(fleet)
     return versions(fleet)
 
@@ -308,6 +308,88 @@ def test_a_rollout_to_a_group_reaches_nobody_else(fleet: Fleet) -> None:
     assert finish(fleet) == {names[0]: "2.0.0"} | dict.fromkeys(names[1:], "1.0.0")
     fleet.groups.remove_members("lab", names[:1])
     assert step(fleet) == dict.fromkeys(names, "1.0.0")
+
+
+@pytest.fixture
+def groups(fleet: Fleet) -> Fleet:
+    """Six devices that run 1.0.0, the first two in the group lab and the next two in yard; three more releases."""
+    record(fleet, "1.0.0", "2.0.0", "3.0.0", "4.0.0")
+    names = add_devices(fleet, 6)
+    for group, members in {"lab": names[:2], "yard": names[2:4]}.items():
+        fleet.groups.add(group)
+        fleet.groups.add_members(group, members)
+    fleet.rollouts.start("model", "1.0.0")
+    finish(fleet)
+    return fleet
+
+
+def in_order(fleet: Fleet) -> list[str]:
+    return [version for _, version in sorted(step(fleet).items())]
+
+
+def test_rollouts_to_two_groups_go_on_side_by_side(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES, group="lab")
+    groups.advance()
+    groups.rollouts.start("model", "3.0.0", HALVES, group="yard")
+    groups.advance()
+    assert [each.state for each in groups.rollouts.all()] == ["done", "running", "running"]
+
+    finish(groups)
+
+    assert in_order(groups) == ["2.0.0"] * 2 + ["3.0.0"] * 2 + ["1.0.0"] * 2
+    assert [each.rollout.group for each in groups.rollouts.status()] == [None, "lab", "yard"]
+
+
+def test_a_rollout_to_a_group_ends_none_to_all_and_its_devices_follow_the_later_one(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES)
+    groups.advance()
+    groups.rollouts.start("model", "3.0.0", group="lab")
+
+    finish(groups)
+
+    assert in_order(groups) == ["3.0.0"] * 2 + ["2.0.0"] * 4
+    assert [each.state for each in groups.rollouts.all()] == ["done"] * 3
+    assert [(each.followers, each.running) for each in groups.rollouts.status()] == [(4, 4), (2, 2)]
+
+
+def test_a_rollout_to_all_ends_those_to_groups(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES, group="lab")
+    groups.advance()
+    groups.rollouts.start("model", "3.0.0")
+
+    finish(groups)
+
+    assert in_order(groups) == ["3.0.0"] * 6
+    assert [each.state for each in groups.rollouts.all()] == ["done", "superseded", "done"]
+
+
+def test_of_several_groups_one_is_named(groups: Fleet) -> None:
+    for group in ("lab", "yard"):
+        groups.rollouts.start("model", "2.0.0", HALVES, group=group)
+    with pytest.raises(NoSuchRollout, match="in the groups lab, yard: say which one, by --group"):
+        groups.rollouts.halt("model")
+
+    groups.rollouts.halt("model", group="yard")
+    assert [each.state for each in groups.rollouts.all()] == ["done", "running", "halted"]
+    assert groups.rollouts.go_on("model").group == "yard"
+    with pytest.raises(NoSuchRollout, match="is halted in the group lab"):
+        groups.rollouts.go_on("model", "lab")
+
+
+def test_a_group_goes_back_to_what_its_devices_had_and_all_to_what_all_had(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", group="lab")
+    finish(groups)
+    groups.rollouts.start("model", "3.0.0", group="yard")
+    finish(groups)
+
+    back = groups.rollouts.back("model", group="lab")
+    assert (back.version, back.group) == ("1.0.0", "lab")
+    assert finish(groups) and in_order(groups) == ["1.0.0"] * 2 + ["3.0.0"] * 2 + ["1.0.0"] * 2
+
+    groups.rollouts.start("model", "4.0.0")
+    finish(groups)
+    back = groups.rollouts.back("model")
+    assert (back.version, back.group) == ("1.0.0", None)
 
 
 def test_what_goes_live_is_rolled_out_once_however_often_a_server_begins(fleet: Fleet, address: str) -> None:

@@ -19,11 +19,11 @@ from fleet.rollouts import (
     RolloutState,
     allowed,
     at_this_hour,
+    came_to,
     next_move,
     resumed,
     superseded,
     turn,
-    version_for,
 )
 
 BEGAN = 1000.0
@@ -268,16 +268,15 @@ def test_a_clock_that_was_set_back_costs_one_pause_at_most() -> None:
     assert at_this_hour(rollout(10, 100), 0.0, BEGAN - 1e6).since == BEGAN - 1e6
 
 
-def test_the_latest_rollout_that_reached_a_device_tells_what_it_runs() -> None:
+def test_a_rollout_came_to_those_that_it_reached_and_once_it_is_done_to_all() -> None:
     one, two, three = (replace(rollout(), id=number, version=f"{number}.0.0") for number in (1, 2, 3))
     done = replace(one, state="done")
 
-    assert version_for([]) is None
-    assert version_for([(one, False), (two, False)]) is None
-    assert version_for([(done, False), (two, False)]) == "1.0.0"
-    assert version_for([(two, True), (done, False), (three, False)]) == "2.0.0"
-    assert version_for([(done, False), (superseded(two, "3.0.0"), True), (three, False)]) == "2.0.0"
-    assert version_for([(done, False), (two, True), (replace(three, state="done"), False)]) == "3.0.0"
+    assert came_to([]) == []
+    assert came_to([(one, False), (two, False)]) == []
+    assert came_to([(done, False), (two, False)]) == [done]
+    assert came_to([(two, True), (done, False), (three, False)]) == [two, done]
+    assert came_to([(superseded(two, "3.0.0"), True), (three, False)]) == [superseded(two, "3.0.0")]
 
 
 @pytest.mark.parametrize(
