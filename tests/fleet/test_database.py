@@ -200,12 +200,50 @@ def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path: Path)
     assert "\n" not in str(refused.value)
 
 
+def test_a_password_behind_the_address_is_in_no_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable, match="the fleet's database postgresql") as refused:
+        Database(f"postgresql://operator@/fleet?host={tmp_path}&password=s3cret-w0rd&sslpassword=other-w0rd")
+
+    assert "w0rd" not in str(refused.value)
+
+
 def test_a_password_that_the_server_refuses_is_in_no_error(postgresql: PostgreSQL) -> None:
     with pytest.raises(StoreUnusable) as refused:
         Database(f"postgresql://nobody-of-this-name:s3cret-w0rd@/fleet?host={postgresql.folder}")
 
     assert "s3cret-w0rd" not in str(refused.value)
     assert "nobody-of-this-name" in str(refused.value)
+
+
+def test_nobody_waits_for_ever_for_a_server_unless_told_to(postgresql: PostgreSQL) -> None:
+    address = postgresql.new_database()
+    database = Database(address)
+    with database.reading() as connection:
+        for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            assert connection.execute(text(f"SHOW {limit}")).scalar_one() != "0"
+        client = connection.connection.driver_connection
+        assert client is not None
+        assert client.info.get_parameters()["tcp_user_timeout"] == "30000"
+    database.close()
+
+    database = Database(f"{address}%20-cstatement_timeout%3D7s&tcp_user_timeout=9000")
+    with database.reading() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "7s"
+        client = connection.connection.driver_connection
+        assert client is not None
+        assert client.info.get_parameters()["tcp_user_timeout"] == "9000"
+    database.close()
+
+
+def test_a_lock_that_somebody_keeps_is_told_in_the_end(postgresql: PostgreSQL) -> None:
+    address = postgresql.new_database()
+    stuck, patient = Database(address), Fleet(f"{address}%20-clock_timeout%3D100ms")
+    with stuck.deciding(), pytest.raises(StoreUnusable, match="lock timeout"):
+        patient.devices.add("robot-7")
+
+    patient.devices.add("robot-7")
+    patient.close()
+    stuck.close()
 
 
 def test_a_database_that_goes_away_is_told_in_a_line(tmp_path: Path) -> None:
