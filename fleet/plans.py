@@ -68,7 +68,7 @@ class Plans:
     reached: Mapping[int, Mapping[str, bool]]
 
     def followers(self, rollout: Rollout, outcomes: Outcomes) -> list[Follower]:
-        """The devices that a rollout is for, and that there is an archive for; sorted. Not those that a later rollout
+        """The devices that a rollout is for, and that there is or was an archive for; sorted. Not those that a later rollout
         of the name came to: they follow that one."""
         found = []
         has = self.reached.get(rollout.id, {})
@@ -82,6 +82,9 @@ class Plans:
                 outcome = outcomes.of(device, release.sha256)
                 has_it = rollout.state == "done" or device in has
                 found.append(Follower(device, outcome, has_it, has.get(device, False)))
+            elif device in has:
+                # It says now that it is something else. Nobody comes in its place.
+                found.append(Follower(device, reached=True))
         return found
 
     def in_scope(self, device: str, rollout: Rollout) -> bool:
@@ -121,10 +124,10 @@ class Plans:
         return None if latest is None else latest.version
 
     def _that_came_to(self, device: str, name: str) -> list[Rollout]:
+        # Also those of groups that it left since.
         return came_to(
-            (each, device in self.reached.get(each.id, {}))
+            (each, device in self.reached.get(each.id, {}), self.in_scope(device, each))
             for each in self._rollouts_of.get(name, ())
-            if self.in_scope(device, each)
         )
 
     @cached_property

@@ -236,10 +236,10 @@ def taken_back(history: Sequence[Rollout]) -> set[str]:
     return gone
 
 
-def came_to(in_scope: Iterable[tuple[Rollout, bool]]) -> list[Rollout]:
+def came_to(rollouts: Iterable[tuple[Rollout, bool, bool]]) -> list[Rollout]:
     """The rollouts that came to a device that follows. It is to run the version of the latest of them.
 
     Args:
-        in_scope: the rollouts of the name that are for the device, and whether each reached it.
+        rollouts: of the name; whether each reached the device, and whether it is for it.
     """
-    return [rollout for rollout, was_reached in in_scope if was_reached or rollout.state == "done"]
+    return [each for each, was_reached, is_for in rollouts if was_reached or (is_for and each.state == "done")]

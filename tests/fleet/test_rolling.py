@@ -11,6 +11,7 @@ from fleet.errors import NoSuchGroup, NoSuchRelease, NoSuchRollout
 from fleet.fleet import Fleet
 from fleet.rollouts import PATIENCE_SECONDS, Plan
 from fleet.twin_store import write_model
+from models.components.twin import Reported
 from tests.fleet.interruptions import Interrupted, interrupted, overtaken
 from tests.fleet.simulated import Clock, add_devices, record, release, report, versions
 
@@ -306,8 +307,6 @@ def test_a_rollout_to_a_group_reaches_nobody_else(fleet: Fleet) -> None:
     fleet.rollouts.start("model", "2.0.0", group="lab")
 
     assert finish(fleet) == {names[0]: "2.0.0"} | dict.fromkeys(names[1:], "1.0.0")
-    fleet.groups.remove_members("lab", names[:1])
-    assert step(fleet) == dict.fromkeys(names, "1.0.0")
 
 
 @pytest.fixture
@@ -390,6 +389,52 @@ def test_a_group_goes_back_to_what_its_devices_had_and_all_to_what_all_had(group
     finish(groups)
     back = groups.rollouts.back("model")
     assert (back.version, back.group) == ("1.0.0", None)
+
+
+def test_who_leaves_a_group_keeps_what_it_brought_until_a_later_rollout(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", group="lab")
+    finish(groups)
+    groups.devices.add("late")
+    groups.groups.add_members("lab", ["late"])
+    assert step(groups)["late"] == "2.0.0"
+    lab = groups.groups.all()["lab"]
+
+    groups.groups.remove_members("lab", lab[:1])
+    assert {version for name, version in step(groups).items() if name in lab} == {"2.0.0"}
+    groups.groups.remove("lab")
+    assert {version for name, version in step(groups).items() if name in lab} == {"2.0.0"}
+
+    groups.rollouts.start("model", "1.0.0")
+    assert set(finish(groups).values()) == {"1.0.0"}
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_group_of_the_name_of_one_that_went_has_none_of_its_rollouts(groups: Fleet, is_done: bool) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES, group="lab")
+    groups.advance()
+    if is_done:
+        finish(groups)
+    groups.groups.remove("lab")
+    [*_, other] = sorted(versions(groups))
+
+    groups.groups.add("lab")
+    groups.groups.add_members("lab", [other])
+
+    assert step(groups)[other] == "1.0.0"
+    assert groups.rollouts.all()[-1].note == "its group was removed"
+
+
+def test_a_device_that_says_that_it_is_something_else_lets_no_other_be_reached(fleet: Fleet) -> None:
+    record(fleet, "1.0.0", "2.0.0")
+    add_devices(fleet, 4)
+    fleet.rollouts.start("model", "1.0.0")
+    finish(fleet)
+    fleet.rollouts.start("model", "2.0.0", Plan((25, 100)))
+    [reached] = [name for name, version in step(fleet).items() if version == "2.0.0"]
+
+    fleet.twins.write_reported(reached, Reported(target="linux-aarch64"))
+
+    assert list(step(fleet).values()).count("2.0.0") == 1
 
 
 def test_what_goes_live_is_rolled_out_once_however_often_a_server_begins(fleet: Fleet, address: str) -> None:

@@ -148,8 +148,9 @@ def test_a_pause_passes_wholly_even_if_all_run() -> None:
     assert next_move(begun, devices, BEGAN + 60).rollout.step == 1
 
 
-def test_a_pause_that_is_over_brings_no_step_before_devices_say_how_they_do() -> None:
-    begun = rollout(10, 100, pause=60)
+@pytest.mark.parametrize("pause", [0, 60])
+def test_a_pause_that_is_over_brings_no_step_before_devices_say_how_they_do(pause: float) -> None:
+    begun = rollout(10, 100, pause=pause)
 
     assert next_move(begun, followers(20, reached=2, running=1), BEGAN + 61).rollout is begun
     assert next_move(begun, followers(20, reached=2, running=2), BEGAN + 61).rollout.step == 1
@@ -273,10 +274,11 @@ def test_a_rollout_came_to_those_that_it_reached_and_once_it_is_done_to_all() ->
     done = replace(one, state="done")
 
     assert came_to([]) == []
-    assert came_to([(one, False), (two, False)]) == []
-    assert came_to([(done, False), (two, False)]) == [done]
-    assert came_to([(two, True), (done, False), (three, False)]) == [two, done]
-    assert came_to([(superseded(two, "3.0.0"), True), (three, False)]) == [superseded(two, "3.0.0")]
+    assert came_to([(one, False, True), (two, False, True)]) == []
+    assert came_to([(done, False, True), (two, False, True)]) == [done]
+    assert came_to([(done, False, False), (two, True, False)]) == [two]
+    assert came_to([(two, True, True), (done, False, True), (three, False, True)]) == [two, done]
+    assert came_to([(superseded(two, "3.0.0"), True, True), (three, False, True)]) == [superseded(two, "3.0.0")]
 
 
 @pytest.mark.parametrize(
