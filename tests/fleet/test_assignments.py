@@ -173,3 +173,40 @@ def test_a_version_without_an_archive_for_a_device_changes_nothing_there(lab: Fl
 
     assert told(lab) == {"pi": "1.0.0"}
     assert lab.twins.read("pi").models[0].sha256 == release("1.0.0", target="linux-aarch64").sha256
+
+
+def test_who_follows_the_first_is_made_to_follow_others_once(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    lab.assignments.assign("dogs", NOTHING, device="a")
+
+    assert lab.assignments.follow_along("model", ["cats", "dogs"]) == ()
+    assert lab.assignments.effective() == {"a": {"model": LIVE, "cats": LIVE, "dogs": NOTHING}}
+
+    for name in ("cats", "dogs"):
+        lab.assignments.withdraw(name, device="a")
+    lab.assignments.follow_along("model", ["cats", "dogs"])
+    assert lab.assignments.effective() == {"a": {"model": LIVE}}
+
+    lab.assignments.assign("model", device="b")
+    lab.assignments.follow_along("model", ["cats", "dogs"])
+    assert lab.assignments.effective()["b"] == {"model": LIVE, "cats": LIVE, "dogs": LIVE}
+
+
+def test_what_a_group_is_not_told_any_more_its_devices_are_not_made_to_follow(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    lab.assignments.assign("cats", group="lab")
+    lab.assignments.withdraw("cats", group="lab")
+
+    lab.assignments.follow_along("model", ["cats"])
+
+    assert lab.assignments.effective() == {"a": {"model": LIVE}}
+
+
+def test_others_are_followed_as_far_as_there_is_a_place(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    names = [f"model-{number}" for number in range(MOST_MODELS + 1)]
+
+    assert lab.assignments.follow_along("model", names) == tuple(names[-2:])
+
+    assert set(lab.assignments.effective()["a"]) == {"model", *names[:-2]}
+    assert lab.assignments.follow_along("model", names) == tuple(names[-2:])
