@@ -73,13 +73,7 @@ class Groups:
         """
         with self._database.changing_plans() as connection:
             require_group(connection, group)
-            there = set(
-                connection.execute(select(memberships.c.device).where(memberships.c.group_name == group)).scalars()
-            )
-            for device in dict.fromkeys(members):
-                require_device(connection, device)
-                if device not in there:
-                    connection.execute(insert(memberships).values(group_name=group, device=device))
+            _join(connection, group, members)
 
     def remove_members(self, group: str, members: Iterable[str]) -> None:
         """Takes devices out of a group. One that is not in it stays out. They keep what its rollouts brought until a
@@ -90,8 +84,32 @@ class Groups:
             StoreUnusable: as of `add`.
         """
         with self._database.changing_plans() as connection:
-            require_group(connection, group)
-            _leave(connection, group, list(members))
+            leave_group(connection, group, members)
+
+
+def join_group(connection: Connection, group: str, members: Iterable[str], now: float) -> None:
+    """Puts devices into a group, which is made where there is none, in a transaction.
+
+    Args:
+        now: seconds since 1970.
+
+    Raises:
+        FleetError: the name cannot be one.
+        NoSuchDevice: one of them is none.
+    """
+    if not has_group(connection, checked_identity(group, "group")):
+        connection.execute(insert(groups).values(name=group, created=now))
+    _join(connection, group, members)
+
+
+def leave_group(connection: Connection, group: str, members: Iterable[str]) -> None:
+    """As of `Groups.remove_members`, in a transaction.
+
+    Raises:
+        NoSuchGroup: there is none.
+    """
+    require_group(connection, group)
+    _leave(connection, group, list(members))
 
 
 def remove_group(connection: Connection, group: str) -> None:
@@ -106,6 +124,14 @@ def remove_group(connection: Connection, group: str) -> None:
     ended = update(rollouts).where(rollouts.c.group_name == group)
     connection.execute(ended.values(state="superseded", note="its group was removed"))
     connection.execute(delete(groups).where(groups.c.name == group))
+
+
+def _join(connection: Connection, group: str, members: Iterable[str]) -> None:
+    there = set(connection.execute(select(memberships.c.device).where(memberships.c.group_name == group)).scalars())
+    for device in dict.fromkeys(members):
+        require_device(connection, device)
+        if device not in there:
+            connection.execute(insert(memberships).values(group_name=group, device=device))
 
 
 def _leave(connection: Connection, group: str, members: Collection[str] | None) -> None:

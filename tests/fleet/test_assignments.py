@@ -6,7 +6,7 @@ import pytest
 
 from fleet.assignments import LIVE, NOTHING
 from fleet.errors import FleetError, NoSuchDevice, NoSuchGroup, NoSuchRelease
-from fleet.fleet import Fleet
+from fleet.fleet import Arrangement, Fleet
 from fleet.twin_store import write_model
 from models.components.twin import MOST_MODELS, Twin
 from tests.fleet.simulated import record, release, versions
@@ -118,6 +118,38 @@ def test_a_twin_that_somebody_else_wrote_into_is_put_right(lab: Fleet) -> None:
     lab.assignments.assign("model", device="b")
 
     assert told(lab) == {"a": "2.0.0", "b": "3.0.0"}
+
+
+def test_an_arrangement_is_made_wholly_or_not_at_all(lab: Fleet) -> None:
+    before = lab.assignments.all(), lab.groups.all()
+
+    for broken in (
+        Arrangement(("a", "c"), (), {"model": LIVE}),
+        Arrangement(("a",), ("attic",), {"model": LIVE}),
+        Arrangement(("a",), ("lab",), {"model": LIVE}, leave=("attic",)),
+        Arrangement(("a",), (), {"model": LIVE, "cats": "9.0.0"}, join=("attic",)),
+        Arrangement(("a",), (), {"model": LIVE}, join=("attic", "-")),
+    ):
+        with pytest.raises(FleetError):
+            lab.arrange(broken)
+        assert (lab.assignments.all(), lab.groups.all()) == before
+
+    lab.arrange(Arrangement(("a",), ("yard",), {"model": "1.0.0"}, join=("attic",), leave=("lab",)))
+    assert lab.groups.all() == {"attic": ["a"], "lab": ["b"], "yard": ["a", "b"]}
+    assert told(lab) == {"a": "1.0.0", "b": "1.0.0"}
+    lab.arrange(Arrangement(("a",), (), {"model": None}))
+    assert lab.assignments.effective()["a"] == {"model": "1.0.0"}
+    assert [each.device for each in lab.assignments.all()] == [None]
+
+
+def test_devices_and_groups_are_removed_all_or_none(lab: Fleet) -> None:
+    for devices, groups in ((("a", "c"), ()), (("a",), ("lab", "attic"))):
+        with pytest.raises(FleetError, match="there is no"):
+            lab.remove(devices, groups)
+    assert [each.name for each in lab.devices.all()] == ["a", "b"]
+
+    lab.remove(["a"], ["lab"])
+    assert lab.groups.all() == {"yard": ["b"]}
 
 
 def test_what_cannot_be_assigned_is_told_so(lab: Fleet) -> None:
