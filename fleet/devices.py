@@ -24,6 +24,7 @@ from models.components.component import TARGETS, Target
 SEEN_EVERY_SECONDS = 30.0
 """How often it is written when devices were seen."""
 
+_MOST_AHEAD_SECONDS = 300.0
 _NO_TOKEN = bytes(32)
 """What the token of a device that is not there is held against."""
 
@@ -177,16 +178,17 @@ class Devices:
             of.setdefault(row.device, []).append(row.group_name)
         return [Device(row.id, row.target, row.created, row.last_seen, tuple(of.get(row.id, ()))) for row in rows]
 
-    def seen(self, device: str) -> None:
-        """Notes that a device asked. It is written with others' every half minute, and by `flush`.
+    def seen(self, *names: str) -> None:
+        """Notes that devices asked. It is written with others' every half minute, and by `flush`.
 
         Raises:
             StoreUnusable: as of `add`.
         """
         now = self._clock()
         with self._lock:
-            self._seen[device] = now
-            due = now - self._written >= SEEN_EVERY_SECONDS
+            self._seen |= dict.fromkeys(names, now)
+            # A clock that was set back holds nothing up.
+            due = bool(self._seen) and not 0 <= now - self._written < SEEN_EVERY_SECONDS
         if due:
             self.flush()
 
@@ -205,7 +207,12 @@ class Devices:
             update(devices)
             .where(
                 devices.c.id == bindparam("device"),
-                or_(devices.c.last_seen.is_(None), devices.c.last_seen < bindparam("moment")),
+                or_(
+                    devices.c.last_seen.is_(None),
+                    devices.c.last_seen < bindparam("moment"),
+                    # Told by a clock that was wrong; clocks of several servers differ by less.
+                    devices.c.last_seen > bindparam("moment") + _MOST_AHEAD_SECONDS,
+                ),
             )
             .values(last_seen=bindparam("moment"))
         )

@@ -44,8 +44,7 @@ class Rounds:
             now: wall-clock seconds; as the fleet's clock says where None.
         """
         try:
-            for device in seen:
-                self._fleet.devices.seen(device)
+            self._fleet.devices.seen(*seen)
             written = self._fleet.advance(now)
             self._until_look -= 1
             if written or self._until_look <= 0:
@@ -75,8 +74,7 @@ class Rounds:
     def seen_at_last(self, seen: Collection[str]) -> None:
         """Notes who asked since the last round; it is written when the fleet is closed."""
         with suppress(FleetError):
-            for device in seen:
-                self._fleet.devices.seen(device)
+            self._fleet.devices.seen(*seen)
 
     def _tell(self) -> None:
         """Says of each rollout that counts now how far it is, where that is news; of those of earlier runs nothing."""

@@ -151,6 +151,20 @@ def test_when_devices_were_seen_is_written_at_the_end(address: str, clock: Clock
         assert last_seen(fleet) == {"robot-7": clock.now}
 
 
+def test_a_clock_that_was_set_back_hides_no_device(fleet: Fleet, clock: Clock) -> None:
+    fleet.devices.add("robot-7")
+    fleet.devices.seen("robot-7")
+    fleet.devices.flush()
+    clock.now -= 3600
+
+    fleet.devices.seen("robot-7")
+    assert last_seen(fleet) == {"robot-7": clock.now}
+
+    clock.now += SEEN_EVERY_SECONDS
+    fleet.devices.seen("robot-7")
+    assert last_seen(fleet) == {"robot-7": clock.now}
+
+
 def test_of_two_servers_the_later_sight_of_a_device_is_kept(address: str) -> None:
     early, late = Clock(100.0), Clock(200.0)
     with Fleet(address, clock=early) as one, Fleet(address, clock=late) as two:

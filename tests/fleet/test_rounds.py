@@ -105,3 +105,20 @@ def test_when_devices_asked_is_kept(fleet: Fleet, clock: Clock) -> None:
     rounds.seen_at_last(["robot-001"])
     fleet.devices.flush()
     assert [each.last_seen is not None for each in fleet.devices.all()] == [False, True]
+
+
+def test_who_asked_while_the_database_was_away_is_kept(clock: Clock, tmp_path: Path) -> None:
+    database = tmp_path / "fleet.db"
+    with Fleet(str(database), clock=clock) as fleet:
+        rounds = rounds_of(fleet, [])
+        devices = add_devices(fleet, 3)
+        fleet.close()
+        away = database.rename(tmp_path / "away")
+        database.mkdir()
+        clock.now += 31
+        rounds.once(devices)
+        database.rmdir()
+        away.rename(database)
+        clock.now += 31
+        rounds.once([])
+        assert {each.last_seen for each in fleet.devices.all()} == {clock.now - 31}
