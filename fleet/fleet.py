@@ -131,7 +131,7 @@ class Fleet:
             return written + len(self.twins.renew())
 
     def remove(self, devices: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
-        """Takes devices and groups away, as `Devices.remove` and `Groups.remove`: all of them, or none where this raises.
+        """Takes devices and groups away, as `Devices.remove` and `Groups.remove`: all, or none where this raises.
 
         Raises:
             NoSuchDevice, NoSuchGroup: one is not there.

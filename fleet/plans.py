@@ -68,8 +68,10 @@ class Plans:
     reached: Mapping[int, Mapping[str, bool]]
 
     def followers(self, rollout: Rollout, outcomes: Outcomes) -> list[Follower]:
-        """The devices that a rollout is for, and that there is or was an archive for; sorted. Not those that a later rollout
-        of the name came to: they follow that one."""
+        """The devices that a rollout is for, and that there is or was an archive for; sorted.
+
+        Not those that a later rollout of the name came to: they follow that one.
+        """
         found = []
         has = self.reached.get(rollout.id, {})
         for device, added in self.targets.items():

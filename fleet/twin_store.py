@@ -15,6 +15,10 @@ from fleet.identities import is_identity, no_such_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices
 from models.components.twin import MOST_MODELS, MOST_TWIN_BYTES, DesiredModel, Reported, Twin
+from models.errors import one_line
+from models.printable import logger, printable
+
+_LOGGER = logger(__name__)
 
 _TRIES = 20
 _MOST_DESIRED = MOST_TWIN_BYTES * 5 // 8
@@ -134,6 +138,7 @@ class SqlTwins:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._unreadable: dict[str, str] = {}
 
     def read(self, device: str) -> Twin:
         """As of `TwinStore`: one query by the table's key."""
@@ -143,7 +148,7 @@ class SqlTwins:
             row = connection.execute(_READ.where(devices.c.id == device)).mappings().one_or_none()
         if row is None:
             raise no_such_device(device)
-        return _twin(row)
+        return self._twin(row)
 
     def write_desired(self, device: str, models: tuple[DesiredModel, ...], etag: str) -> Twin:
         """As of `TwinStore`."""
@@ -166,7 +171,7 @@ class SqlTwins:
             if row is None:
                 require_device(connection, device)
                 raise TwinChanged(f"the twin of {device} was changed since it was read")
-            return _twin(row)
+            return self._twin(row)
 
     def write_reported(self, device: str, reported: Reported) -> None:
         """As of `TwinStore`."""
@@ -186,11 +191,33 @@ class SqlTwins:
         """As of `TwinStore`: one query."""
         with self._database.reading() as connection:
             rows = connection.execute(_READ.order_by(devices.c.id)).mappings().all()
-        return map(_twin, rows)
+        return map(self._twin, rows)
 
     def renew(self) -> Collection[str]:
         """As of `TwinStore`: nobody. The server makes addresses for whoever asks it."""
         return ()
+
+    def _twin(self, row: RowMapping) -> Twin:
+        return Twin(
+            device=row["id"],
+            models=tuple(DesiredModel(**each) for each in json.loads(row["desired"])),
+            version=row["desired_version"],
+            etag=row["etag"],
+            reported=replace(self._reported(row), version=row["reported_version"]),
+        )
+
+    def _reported(self, row: RowMapping) -> Reported:
+        """What a device reported; nothing, where another version of this program wrote what this one cannot read."""
+        device, text = row["id"], row["reported"]
+        try:
+            return Reported.from_json(json.loads(text))
+        except ValueError as error:
+            if self._unreadable.get(device) != text:
+                self._unreadable[device] = text
+                _LOGGER.warning(
+                    "what %s reported is left out until it reports anew: %s", printable(device), one_line(error)
+                )
+            return Reported()
 
 
 def new_etag() -> str:
@@ -200,13 +227,3 @@ def new_etag() -> str:
 
 def _models_text(models: tuple[DesiredModel, ...]) -> str:
     return json.dumps([asdict(each.without_url()) for each in models])
-
-
-def _twin(row: RowMapping) -> Twin:
-    return Twin(
-        device=row["id"],
-        models=tuple(DesiredModel(**each) for each in json.loads(row["desired"])),
-        version=row["desired_version"],
-        etag=row["etag"],
-        reported=replace(Reported.from_json(json.loads(row["reported"])), version=row["reported_version"]),
-    )

@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
 from fleet.errors import NoSuchDevice, TwinChanged, TwinRefused
 from fleet.fleet import Fleet
+from fleet.store.database import Database
 from fleet.twin_store import change_desired, remove_model, write_model
 from models.components.twin import LONGEST_SIGNATURE, MOST_MODELS, DesiredModel, Reported, Twin
-from tests.fleet.simulated import release, reported
+from tests.fleet.simulated import record, release, report, reported, versions
 
 DIGITS, CATS, DOGS = (release("1.0.0", name).desired() for name in ("digits", "cats", "dogs"))
 
@@ -145,6 +147,29 @@ def test_all_twins_come_sorted(fleet: Fleet) -> None:
         fleet.devices.add(name)
 
     assert [twin.device for twin in fleet.twins.devices()] == ["a", "b", "c"]
+
+
+def test_a_report_that_cannot_be_read_is_none_and_stops_nothing(
+    fleet: Fleet, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    record(fleet, "1.0.0")
+    for device in ("robot-7", "robot-8"):
+        fleet.devices.add(device)
+    database = Database(address)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE devices SET reported = '{\"models\": 7}' WHERE id = 'robot-7'"))
+    database.close()
+
+    fleet.rollouts.start("model")
+    fleet.advance()
+    fleet.advance()
+
+    assert versions(fleet) == {"robot-7": "1.0.0", "robot-8": "1.0.0"}
+    assert fleet.twins.read("robot-7").reported == Reported()
+    assert len(fleet.status()) == 2
+    assert caplog.text.count("what robot-7 reported is left out") == 1
+    report(fleet, "robot-7")
+    assert fleet.twins.read("robot-7").reported.models[0].state == "running"
 
 
 def test_several_who_write_at_once_lose_nothing(fleet: Fleet) -> None:

@@ -6,8 +6,6 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
-_COUNTED = "key IN ('plans', 'awake') OR key LIKE 'live:%'"
-
 
 def upgrade() -> None:
     """Makes them, and has what was counted go on."""
@@ -25,5 +23,8 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_marks")),
     )
-    op.execute(f"INSERT INTO marks (key, value) SELECT key, value FROM settings WHERE {_COUNTED}")
-    op.execute(f"DELETE FROM settings WHERE {_COUNTED}")
+    settings, marks = (sa.table(name, sa.column("key"), sa.column("value")) for name in ("settings", "marks"))
+    is_counted = sa.or_(settings.c.key.in_(["plans", "awake"]), settings.c.key.like("live:%"))
+    counted = sa.select(settings.c.key, settings.c.value).where(is_counted)
+    op.execute(sa.insert(marks).from_select(["key", "value"], counted))
+    op.execute(sa.delete(settings).where(is_counted))
