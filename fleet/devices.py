@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import secrets
 import threading
@@ -15,7 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, assign
 from fleet.errors import DeviceTaken, FleetError
-from fleet.identities import checked_identity, has_device, is_identity, require_device
+from fleet.identities import checked_identity, has_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices, memberships
 from fleet.twin_store import new_etag
@@ -25,8 +24,6 @@ SEEN_EVERY_SECONDS = 30.0
 """How often it is written when devices were seen."""
 
 _MOST_AHEAD_SECONDS = 300.0
-_NO_TOKEN = bytes(32)
-"""What the token of a device that is not there is held against."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +135,6 @@ class Devices:
             require_device(connection, device)
             connection.execute(update(devices).where(devices.c.id == device).values(token_sha256=_digest(token)))
         return token
-
-    def admits(self, device: str, token: str) -> bool:
-        """Whether a token is that of a device; as long for a device that there is not.
-
-        Raises:
-            StoreUnusable: as of `add`.
-        """
-        # A name that can be nobody's is looked for as any other: under one that a database takes.
-        query = select(devices.c.token_sha256).where(devices.c.id == (device if is_identity(device) else ""))
-        with self._database.reading() as connection:
-            kept = connection.execute(query).scalar_one_or_none()
-        same = hmac.compare_digest(_digest(token), kept or _NO_TOKEN)
-        return same and kept is not None
 
     def heads(self, names: Collection[str]) -> dict[str, Head]:
         """What a poll needs of devices, by one query; those that there are not are left out.

@@ -12,6 +12,7 @@ from typing import Self
 from fleet.assignments import Assignments, assign, withdraw
 from fleet.devices import Device, Devices, remove_device
 from fleet.groups import Groups, join_group, leave_group, remove_group
+from fleet.plans import target_of
 from fleet.releases import Releases
 from fleet.rolling import Rolling, targets_of
 from fleet.rollout_records import Rollouts
@@ -35,6 +36,11 @@ class DeviceStatus:
     device: Device
     assigned: dict[str, str]
     twin: Twin
+
+    @property
+    def target(self) -> str:
+        """Of components that it runs: as it reports, until then as it was added."""
+        return target_of(self.twin, self.device.target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +171,12 @@ class Fleet:
                 leave_group(connection, group, of.devices)
 
     def targets(self) -> set[Target]:
-        """The targets that devices have: as each reports, else as it was added. A release is made for each of them.
+        """The targets that devices have, of those that a release can be made for.
 
         Raises:
             StoreUnusable: as of `advance`.
         """
-        return set(targets_of(self._database, self.twins).values())
+        return targets_of(self._database, self.twins)
 
     def status(self) -> list[DeviceStatus]:
         """Every device and all that is known of it, sorted by name.

@@ -14,8 +14,16 @@ from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING, effective_assign
 from fleet.releases import Release, all_releases
 from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, came_to
 from fleet.store.tables import devices, memberships, reached, rollouts
-from models.components.component import TARGETS, Target
 from models.components.twin import MOST_MODELS, DesiredModel, Twin
+
+
+def target_of(twin: Twin, added: str) -> str:
+    """The target of a device: as it reports, until then as it was added. One that is none of `TARGETS` has no archives.
+
+    Args:
+        added: the target that it was added with.
+    """
+    return twin.reported.target or added
 
 
 class Outcomes:
@@ -28,15 +36,14 @@ class Outcomes:
     def __init__(self, twins: Iterable[Twin]) -> None:
         self.twins = {twin.device: twin for twin in twins}
 
-    def target(self, device: str, added: str) -> Target:
-        """The target of a device: what it reports, where that is one.
+    def target(self, device: str, added: str) -> str:
+        """The target of a device.
 
         Args:
             added: the target that it was added with.
         """
         twin = self.twins.get(device)
-        told = twin.reported.target if twin is not None else ""
-        return cast(Target, told if told in TARGETS else added)
+        return added if twin is None else target_of(twin, added)
 
     def of(self, device: str, sha256: str) -> Outcome:
         """What a device says of an archive."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from itertools import count
+from itertools import chain, count
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
@@ -141,7 +141,7 @@ class Releases:
         known = {each.version for each in self.all(name)}
         major, minor, patch = max((_numbers(each) for each in known), default=(0, 0, 0))
         after = [(major + 1, 0, 0), (major, minor + 1, 0), (major, minor, patch + 1)]
-        versions = (".".join(map(str, each)) for each in (*after, *((each, 0, 0) for each in count(1))))
+        versions = (".".join(map(str, each)) for each in chain(after, ((number, 0, 0) for number in count(1))))
         return next(each for each in versions if _is_version(each) and each not in known)
 
 

@@ -12,7 +12,7 @@ from fleet.store.database import Database, count_change, plans_version
 from fleet.store.keeping import keep, kept
 from fleet.store.tables import devices, marks, reached, rollouts
 from fleet.twin_store import TwinStore
-from models.components.component import Target
+from models.components.component import TARGETS, Target
 from models.printable import logger
 
 _LOGGER = logger(__name__)
@@ -142,8 +142,8 @@ def _seconds_asleep(connection: Connection, now: float) -> float:
     return gap if gap > _AWAKE_SECONDS else 0.0
 
 
-def targets_of(database: Database, twins: TwinStore) -> dict[str, Target]:
-    """The target of each device: as it reports, else as it was added.
+def targets_of(database: Database, twins: TwinStore) -> set[Target]:
+    """The targets of devices that archives can be made for.
 
     Raises:
         StoreUnusable: the database or the store of twins does not answer.
@@ -151,4 +151,5 @@ def targets_of(database: Database, twins: TwinStore) -> dict[str, Target]:
     outcomes = Outcomes(twins.devices())
     with database.reading() as connection:
         rows = connection.execute(select(devices.c.id, devices.c.target)).all()
-    return {row.id: outcomes.target(row.id, row.target) for row in rows}
+    there = {outcomes.target(row.id, row.target) for row in rows}
+    return {each for each in TARGETS if each in there}

@@ -7,9 +7,9 @@ import pytest
 from fleet.assignments import LIVE, NOTHING
 from fleet.errors import FleetError, NoSuchDevice, NoSuchGroup, NoSuchRelease
 from fleet.fleet import Arrangement, Fleet
-from fleet.twin_store import write_model
 from models.components.twin import MOST_MODELS, Twin
 from tests.fleet.simulated import record, release, versions
+from tests.fleet.writing import write_model
 
 
 @pytest.fixture

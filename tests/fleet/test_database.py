@@ -24,9 +24,9 @@ from fleet.store import migrating
 from fleet.store.database import Database, database_url, plans_version
 from fleet.store.migrating import VERSION_TABLE
 from fleet.store.tables import METADATA
-from fleet.twin_store import write_model
 from tests.fleet.postgresql import PostgreSQL
-from tests.fleet.simulated import record, release
+from tests.fleet.simulated import admits, record, release
+from tests.fleet.writing import write_model
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,7 +48,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(address: str) -> None
         key = fleet.settings.url_key()
 
     with Fleet(address) as again:
-        assert again.devices.admits("robot-7", token)
+        assert admits(again, "robot-7", token)
         assert again.settings.url_key() == key
 
 

@@ -10,10 +10,10 @@ import pytest
 from fleet.errors import NoSuchGroup, NoSuchRelease, NoSuchRollout
 from fleet.fleet import Fleet
 from fleet.rollouts import PATIENCE_SECONDS, Plan
-from fleet.twin_store import write_model
 from models.components.twin import Reported
 from tests.fleet.interruptions import Interrupted, interrupted, overtaken
 from tests.fleet.simulated import Clock, add_devices, record, release, report, versions
+from tests.fleet.writing import write_model
 
 HALVES = Plan((50, 100))
 
@@ -294,6 +294,20 @@ def test_what_a_device_says_of_its_target_holds(fleet: Fleet) -> None:
     fleet.advance()
 
     assert fleet.twins.read("pi").models[0].sha256 == release("1.0.0").sha256
+
+
+def test_a_device_that_says_that_it_is_what_nobody_knows_is_sent_nothing_more(fleet: Fleet) -> None:
+    record(fleet, "1.0.0", "2.0.0")
+    fleet.devices.add("toaster")
+    fleet.rollouts.start("model", "1.0.0")
+    finish(fleet)
+    fleet.twins.write_reported("toaster", Reported(target="linux-riscv64"))
+
+    fleet.rollouts.start("model", "2.0.0")
+
+    assert finish(fleet) == {"toaster": "1.0.0"}
+    assert fleet.targets() == set()
+    assert [each.target for each in fleet.status()] == ["linux-riscv64"]
 
 
 def test_a_rollout_to_a_group_reaches_nobody_else(fleet: Fleet) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from fleet.errors import NoSuchDevice, TwinChanged, TwinRefused
 from fleet.fleet import Fleet
 from fleet.store.database import Database
-from fleet.twin_store import change_desired, remove_model, write_model
 from models.components.twin import LONGEST_SIGNATURE, MOST_MODELS, DesiredModel, Reported, Twin
 from tests.fleet.simulated import record, release, report, reported, versions
+from tests.fleet.writing import change_desired, remove_model, write_model
 
 DIGITS, CATS, DOGS = (release("1.0.0", name).desired() for name in ("digits", "cats", "dogs"))
 
