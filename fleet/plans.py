@@ -11,7 +11,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Row, func, select
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING, effective_assignments
-from fleet.releases import Release, all_releases
+from fleet.releases import Release, releases_of
 from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, came_to
 from fleet.store.tables import devices, memberships, reached, rollouts
 from models.components.twin import MOST_MODELS, DesiredModel, Twin
@@ -165,7 +165,7 @@ def load_plans(connection: Connection) -> Plans:
         has.setdefault(row.rollout, {})[row.device] = row.forgiven
     assigned = effective_assignments(connection)
     current = _current_rollouts(connection)
-    versions = {version for of in assigned.values() for version in of.values()} | {each.version for each in current}
+    needed = {pair for of in assigned.values() for pair in of.items()} | {(each.name, each.version) for each in current}
     return Plans(
         targets={
             row.id: row.target
@@ -173,11 +173,7 @@ def load_plans(connection: Connection) -> Plans:
         },
         members={name: frozenset(them) for name, them in members.items()},
         assigned=assigned,
-        releases={
-            (each.name, each.version, each.target): each
-            for each in all_releases(connection)
-            if each.version in versions
-        },
+        releases={(each.name, each.version, each.target): each for each in releases_of(connection, needed)},
         rollouts=current,
         reached=has,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from fleet.errors import NoSuchRelease, ReleaseTaken
 from fleet.store.database import Database
@@ -169,6 +170,12 @@ def all_releases(connection: Connection, name: str | None = None) -> list[Releas
     query = select(releases) if name is None else select(releases).where(releases.c.name == name)
     found = [_release(row) for row in connection.execute(query)]
     return sorted(found, key=lambda each: (each.name, version_order(each.version), each.target))
+
+
+def releases_of(connection: Connection, versions: Collection[tuple[str, str]]) -> list[Release]:
+    """The releases of these versions (name, version), in a transaction; in any order."""
+    query = select(releases).where(tuple_(releases.c.name, releases.c.version).in_(sorted(versions)))
+    return [_release(row) for row in connection.execute(query)] if versions else []
 
 
 def find_release(connection: Connection, name: str, version: str, target: str) -> Release | None:

@@ -157,6 +157,12 @@ def next_move(rollout: Rollout, followers: Sequence[Follower], now: float) -> Mo
     return Move((), rollout if rollout.note == waits_for else replace(rollout, note=waits_for))
 
 
+def next_due(rollout: Rollout) -> tuple[float, float]:
+    """When a running rollout may go further although nobody reports anew, seconds since 1970: as its pause, and as its
+    patience is over."""
+    return rollout.since + rollout.plan.least_seconds, rollout.since + rollout.plan.patience_seconds
+
+
 def _further(rollout: Rollout, now: float) -> Rollout:
     if rollout.step + 1 < len(rollout.plan.shares):
         return replace(rollout, step=rollout.step + 1, since=now, note="")

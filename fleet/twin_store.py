@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from typing import Protocol
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 
 from fleet.errors import TwinChanged, TwinRefused
 from fleet.identities import is_identity, no_such_device, require_device
@@ -60,6 +60,13 @@ class TwinStore(Protocol):
 
     def devices(self) -> Iterator[Twin]:
         """Every twin that there is, sorted by device, as of `read`.
+
+        Raises:
+            StoreUnusable: as of `read`.
+        """
+
+    def news(self) -> object:
+        """Another one once devices may have reported anew since it was asked last. Cheap: call it each second.
 
         Raises:
             StoreUnusable: as of `read`.
@@ -147,6 +154,12 @@ class SqlTwins:
         with self._database.reading() as connection:
             rows = connection.execute(_READ.order_by(devices.c.id)).mappings().all()
         return map(self._twin, rows)
+
+    def news(self) -> object:
+        """As of `TwinStore`: how many devices there are, and how often they reported."""
+        query = select(func.count(), func.sum(devices.c.reported_version)).select_from(devices)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(query).one())
 
     def renew(self) -> Collection[str]:
         """As of `TwinStore`: nobody. The server makes addresses for whoever asks it."""

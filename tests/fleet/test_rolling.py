@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from fleet.errors import NoSuchGroup, NoSuchRelease, NoSuchRollout
 from fleet.fleet import Fleet
 from fleet.rollouts import PATIENCE_SECONDS, Plan
-from models.components.twin import Reported
+from fleet.twin_store import SqlTwins
+from models.components.twin import Reported, Twin
 from tests.fleet.interruptions import Interrupted, interrupted, overtaken
 from tests.fleet.simulated import Clock, add_devices, record, release, report, versions
 from tests.fleet.writing import write_model
@@ -575,3 +577,36 @@ def test_whoever_is_interrupted_anywhere_changes_nothing_of_the_outcome(fleet: F
         if not ended:
             break
     assert interruption.passed > 10
+
+
+def test_while_a_rollout_waits_twins_are_read_seldom(address: str, clock: Clock) -> None:
+    read: list[float] = []
+
+    class Counting(SqlTwins):
+        def devices(self) -> Iterator[Twin]:
+            read.append(clock.now)
+            return super().devices()
+
+    with Fleet(address, Counting, clock=clock) as fleet:
+        record(fleet, "1.0.0", "2.0.0")
+        add_devices(fleet, 4)
+        fleet.rollouts.start("model", "2.0.0", Plan((50, 100), pause=25))
+        fleet.advance()
+        began = clock.now
+        first, second = versions(fleet)
+        read.clear()
+        for _ in range(24):
+            clock.now += 1
+            fleet.advance()
+        assert len(read) <= 3
+
+        report(fleet, first)
+        read.clear()
+        fleet.advance()
+        assert read == [clock.now]
+        report(fleet, second)
+        fleet.advance()
+        assert len(versions(fleet)) == 2
+        clock.now = began + 25
+        fleet.advance()
+        assert len(versions(fleet)) == 4
