@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from fleet.fleet import Fleet
 from fleet.rollouts import Plan
 from fleet.rounds import Rounds
 from fleet.troubles import Troubles
+from fleet.twin_store import SqlTwins
+from models.components.twin import Twin
 from tests.fleet.simulated import Clock, add_devices, record, report, versions
 
 
@@ -122,3 +125,36 @@ def test_who_asked_while_the_database_was_away_is_kept(clock: Clock, tmp_path: P
         clock.now += 31
         rounds.once([])
         assert {each.last_seen for each in fleet.devices.all()} == {clock.now - 31}
+
+
+def test_while_a_rollout_waits_twins_are_read_seldom(address: str, clock: Clock) -> None:
+    read: list[float] = []
+
+    class Counting(SqlTwins):
+        def devices(self) -> Iterator[Twin]:
+            read.append(clock.now)
+            return super().devices()
+
+    with Fleet(address, Counting, clock=clock) as fleet:
+        record(fleet, "1.0.0", "2.0.0")
+        add_devices(fleet, 4)
+        fleet.rollouts.start("model", "2.0.0", Plan((50, 100), pause=25))
+        fleet.advance()
+        began = clock.now
+        first, second = versions(fleet)
+        read.clear()
+        for _ in range(24):
+            clock.now += 1
+            fleet.advance()
+        assert len(read) <= 3
+
+        report(fleet, first)
+        read.clear()
+        fleet.advance()
+        assert read == [clock.now]
+        report(fleet, second)
+        fleet.advance()
+        assert len(versions(fleet)) == 2
+        clock.now = began + 25
+        fleet.advance()
+        assert len(versions(fleet)) == 4
