@@ -164,6 +164,10 @@ class AzureTwins:
             raise found
         return map(self._newest, found)
 
+    def news(self) -> object:
+        """As of `TwinStore`: whenever the hub is to be asked again, whatever devices do."""
+        return max(self._look_at, time.monotonic())
+
     def renew(self) -> list[str]:
         """Writes living addresses for each device that found those dead that it was told last.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import secrets
 import threading
@@ -11,11 +10,11 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, assign
 from fleet.errors import DeviceTaken, FleetError
-from fleet.identities import checked_identity, has_device, is_identity, require_device
+from fleet.identities import checked_identity, has_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices, memberships
 from fleet.twin_store import new_etag
@@ -24,8 +23,7 @@ from models.components.component import TARGETS, Target
 SEEN_EVERY_SECONDS = 30.0
 """How often it is written when devices were seen."""
 
-_NO_TOKEN = bytes(32)
-"""What the token of a device that is not there is held against."""
+_MOST_AHEAD_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +119,7 @@ class Devices:
             StoreUnusable: as of `add`.
         """
         with self._database.changing_plans() as connection:
-            require_device(connection, device)
-            connection.execute(delete(devices).where(devices.c.id == device))
+            remove_device(connection, device)
 
     def renew_token(self, device: str) -> str:
         """Gives a device another token; the one before lets nobody in any more.
@@ -138,19 +135,6 @@ class Devices:
             require_device(connection, device)
             connection.execute(update(devices).where(devices.c.id == device).values(token_sha256=_digest(token)))
         return token
-
-    def admits(self, device: str, token: str) -> bool:
-        """Whether a token is that of a device; as long for a device that there is not.
-
-        Raises:
-            StoreUnusable: as of `add`.
-        """
-        # A name that can be nobody's is looked for as any other: under one that a database takes.
-        query = select(devices.c.token_sha256).where(devices.c.id == (device if is_identity(device) else ""))
-        with self._database.reading() as connection:
-            kept = connection.execute(query).scalar_one_or_none()
-        same = hmac.compare_digest(_digest(token), kept or _NO_TOKEN)
-        return same and kept is not None
 
     def heads(self, names: Collection[str]) -> dict[str, Head]:
         """What a poll needs of devices, by one query; those that there are not are left out.
@@ -178,16 +162,17 @@ class Devices:
             of.setdefault(row.device, []).append(row.group_name)
         return [Device(row.id, row.target, row.created, row.last_seen, tuple(of.get(row.id, ()))) for row in rows]
 
-    def seen(self, device: str) -> None:
-        """Notes that a device asked. It is written with others' every half minute, and by `flush`.
+    def seen(self, *names: str) -> None:
+        """Notes that devices asked. It is written with others' every half minute, and by `flush`.
 
         Raises:
             StoreUnusable: as of `add`.
         """
         now = self._clock()
         with self._lock:
-            self._seen[device] = now
-            due = now - self._written >= SEEN_EVERY_SECONDS
+            self._seen |= dict.fromkeys(names, now)
+            # A clock that was set back holds nothing up.
+            due = bool(self._seen) and not 0 <= now - self._written < SEEN_EVERY_SECONDS
         if due:
             self.flush()
 
@@ -206,7 +191,12 @@ class Devices:
             update(devices)
             .where(
                 devices.c.id == bindparam("device"),
-                or_(devices.c.last_seen.is_(None), devices.c.last_seen < bindparam("moment")),
+                or_(
+                    devices.c.last_seen.is_(None),
+                    devices.c.last_seen < bindparam("moment"),
+                    # Told by a clock that was wrong; clocks of several servers differ by less.
+                    devices.c.last_seen > bindparam("moment") + _MOST_AHEAD_SECONDS,
+                ),
             )
             .values(last_seen=bindparam("moment"))
         )
@@ -218,6 +208,16 @@ class Devices:
             with self._lock:
                 self._seen = seen | self._seen
             raise
+
+
+def remove_device(connection: Connection, device: str) -> None:
+    """As of `Devices.remove`, in a transaction.
+
+    Raises:
+        NoSuchDevice: there is none.
+    """
+    require_device(connection, device)
+    connection.execute(delete(devices).where(devices.c.id == device))
 
 
 def _digest(token: str) -> bytes:

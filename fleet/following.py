@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from fleet.assignments import LIVE
 from fleet.errors import FleetError
 from fleet.fleet import Fleet
 from fleet.packing import ModelChanged, Packer
 from fleet.rollouts import Plan
 from fleet.troubles import Troubles
 from models.components.component import TARGETS, Target
+from models.components.twin import MOST_MODELS
 from models.errors import (
     CacheUnusable,
     ModelRejected,
@@ -177,15 +177,17 @@ class Following:
         return self._targets
 
     def _have_followed(self, names: Sequence[str]) -> None:
-        """Who follows the first follows the others too, unless something else is said of them."""
+        """Who follows the first follows the others too, unless something was said of them."""
         leading, *others = names
         if not others:
             return
-        for device, assigned in self.fleet.assignments.effective().items():
-            if assigned.get(leading) == LIVE:
-                for name in others:
-                    if name not in assigned:
-                        self.fleet.assignments.assign(name, device=device)
+        if left_out := self.fleet.assignments.follow_along(leading, others):
+            self.troubles.begin(
+                "too many names",
+                f"a device holds {MOST_MODELS} components: nobody is made to follow {len(left_out)} more",
+            )
+        else:
+            self.troubles.end("too many names")
 
     def _bring(self, wanted: Wanted, targets: frozenset[Target]) -> None:
         progress = self._of.get(wanted.name)

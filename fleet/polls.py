@@ -11,8 +11,7 @@ from concurrent.futures import Executor
 from itertools import islice
 
 from fleet.devices import Head
-from fleet.errors import FleetError
-from fleet.identities import checked_identity
+from fleet.identities import is_identity
 from serving.asking import Code, Refused
 
 NO_TOKEN = "the device's token is needed: Authorization: Bearer TOKEN"  # noqa: S105 - says that there is none
@@ -55,7 +54,7 @@ class Polls:
         """
         scheme, _, token = (authorization or "").partition(" ")
         digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
-        head = await self._head(device) if _can_be_one(device) else None
+        head = await self._head(device) if is_identity(device) else None
         is_right = hmac.compare_digest(digest, head.token_sha256 if head else _NOBODY)
         if head is None or not is_right or scheme.lower() != "bearer":
             raise Refused(Code.UNAUTHENTICATED, NO_TOKEN)
@@ -93,11 +92,3 @@ class Polls:
                         waiting.set_result(heads.get(device))
         finally:
             self._asking = None
-
-
-def _can_be_one(device: str) -> bool:
-    try:
-        checked_identity(device, "device")
-    except FleetError:
-        return False
-    return True

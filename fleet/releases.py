@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
+from itertools import chain, count
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, tuple_
 
 from fleet.errors import NoSuchRelease, ReleaseTaken
 from fleet.store.database import Database
@@ -131,18 +133,36 @@ class Releases:
     def next_version(self, name: str) -> str:
         """The version after all on record: `N.0.0`, N one more than the greatest; `1.0.0` where there is none.
 
+        Where numbers have no more digits, the next minor version, or the next patch; after the last of all one that is
+        free.
+
         Raises:
             StoreUnusable: as of `record`.
         """
-        greatest = max((int(each.version.split(".")[0]) for each in self.all(name)), default=0)
-        return f"{greatest + 1}.0.0"
+        known = {each.version for each in self.all(name)}
+        major, minor, patch = max((_numbers(each) for each in known), default=(0, 0, 0))
+        after = [(major + 1, 0, 0), (major, minor + 1, 0), (major, minor, patch + 1)]
+        versions = (".".join(map(str, each)) for each in chain(after, ((number, 0, 0) for number in count(1))))
+        return next(each for each in versions if _is_version(each) and each not in known)
 
 
 def version_order(version: str) -> tuple[Any, ...]:
     """By what versions are sorted: numbers as numbers, and `1.0.0-rc.1` before `1.0.0`."""
-    numbers, _, suffix = version.partition("-")
+    suffix = version.partition("-")[2]
     parts = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in suffix.split(".")]
-    return ([int(part) for part in numbers.split(".")], not suffix, parts)
+    return (_numbers(version), not suffix, parts)
+
+
+def _is_version(version: str) -> bool:
+    try:
+        checked_version(version)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.partition("-")[0].split("."))
 
 
 def all_releases(connection: Connection, name: str | None = None) -> list[Release]:
@@ -150,6 +170,12 @@ def all_releases(connection: Connection, name: str | None = None) -> list[Releas
     query = select(releases) if name is None else select(releases).where(releases.c.name == name)
     found = [_release(row) for row in connection.execute(query)]
     return sorted(found, key=lambda each: (each.name, version_order(each.version), each.target))
+
+
+def releases_of(connection: Connection, versions: Collection[tuple[str, str]]) -> list[Release]:
+    """The releases of these versions (name, version), in a transaction; in any order."""
+    query = select(releases).where(tuple_(releases.c.name, releases.c.version).in_(sorted(versions)))
+    return [_release(row) for row in connection.execute(query)] if versions else []
 
 
 def find_release(connection: Connection, name: str, version: str, target: str) -> Release | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select, true, update
+from sqlalchemy import Connection, delete, insert, select, true
 
 from fleet.errors import NoSuchDevice, TwinChanged, TwinRefused
 from fleet.plans import Outcomes, Plans, load_plans
 from fleet.rollout_records import save_rollout
-from fleet.rollouts import Move, at_this_hour, next_move
+from fleet.rollouts import Move, at_this_hour, next_due, next_move
 from fleet.store.database import Database, count_change, plans_version
-from fleet.store.tables import devices, reached, rollouts, settings
+from fleet.store.keeping import keep, kept
+from fleet.store.tables import devices, marks, reached, rollouts
 from fleet.twin_store import TwinStore
-from models.components.component import Target
+from models.components.component import TARGETS, Target
 from models.printable import logger
 
 _LOGGER = logger(__name__)
@@ -21,6 +22,8 @@ _AWAKE, _AWAKE_SECONDS = "awake", 60.0
 """Whoever takes rollouts on writes so; after a minute without it they slept."""
 _LOOK_EVERY_SECONDS = 60.0
 """How often twins are looked at although no plan changed: somebody else may have written into them."""
+_LOOK_WHILE_RUNNING_SECONDS = _AWAKE_SECONDS / 6
+"""The same, while a rollout is on its way: whoever takes it on says so."""
 
 
 class Rolling:
@@ -35,7 +38,9 @@ class Rolling:
         self._database = database
         self._twins = twins
         self._settled = -1
-        self._looked = 0.0
+        self._looked = self._look_at = 0.0
+        self._is_running = False
+        self._news: object = None
         self._refused: dict[str, str] = {}
 
     def advance(self, now: float) -> int:
@@ -57,24 +62,32 @@ class Rolling:
         for _ in range(_TRIES):
             if self._nothing_to_do(now):
                 break
+            news = self._twins.news()
             # In this order: should somebody write by later plans than these, the twin's etag is another one by then.
             outcomes = Outcomes(self._twins.devices())
             plans, version = self._decide(outcomes, now)
             here, missed = self._write(plans, outcomes)
             written += here
             if not missed:
-                self._settled, self._looked = version, now
+                self._settled, self._looked, self._news = version, now, news
+                self._look_at = self._next_look(plans, now)
                 break
         return written
 
     def _nothing_to_do(self, now: float) -> bool:
+        if not self._looked <= now < self._look_at:
+            return False
         with self._database.reading() as connection:
-            running = select(rollouts.c.id).where(rollouts.c.state == "running").limit(1)
-            return (
-                plans_version(connection) == self._settled
-                and 0 <= now - self._looked < _LOOK_EVERY_SECONDS
-                and connection.execute(running).one_or_none() is None
-            )
+            if plans_version(connection) != self._settled:
+                return False
+        return not self._is_running or self._twins.news() == self._news
+
+    def _next_look(self, plans: Plans, now: float) -> float:
+        """When there may be something to do although plans are the same and nobody reports anew."""
+        running = [each for each in plans.rollouts if each.state == "running"]
+        self._is_running = bool(running)
+        due = [each for rollout in running for each in next_due(rollout) if each > now]
+        return min([now + (_LOOK_WHILE_RUNNING_SECONDS if running else _LOOK_EVERY_SECONDS), *due])
 
     def _decide(self, outcomes: Outcomes, now: float) -> tuple[Plans, int]:
         """Takes rollouts as far as they may go now; the plans that hold then, and their number."""
@@ -134,19 +147,15 @@ def _reach(connection: Connection, move: Move, now: float) -> None:
 
 def _seconds_asleep(connection: Connection, now: float) -> float:
     """How long nobody took rollouts on; 0 where somebody did all the time."""
-    query = select(settings.c.value).where(settings.c.key == _AWAKE)
-    told = connection.execute(query).scalar_one_or_none()
-    if told is None:
-        connection.execute(insert(settings).values(key=_AWAKE, value=repr(now)))
-        return 0.0
-    gap = now - float(told)
-    if not 0 <= gap < _AWAKE_SECONDS / 6:
-        connection.execute(update(settings).where(settings.c.key == _AWAKE).values(value=repr(now)))
+    told = kept(connection, marks, _AWAKE)
+    gap = 0.0 if told is None else now - float(told)
+    if told is None or not 0 <= gap < _LOOK_WHILE_RUNNING_SECONDS:
+        keep(connection, marks, _AWAKE, repr(now))
     return gap if gap > _AWAKE_SECONDS else 0.0
 
 
-def targets_of(database: Database, twins: TwinStore) -> dict[str, Target]:
-    """The target of each device: as it reports, else as it was added.
+def targets_of(database: Database, twins: TwinStore) -> set[Target]:
+    """The targets of devices that archives can be made for.
 
     Raises:
         StoreUnusable: the database or the store of twins does not answer.
@@ -154,4 +163,5 @@ def targets_of(database: Database, twins: TwinStore) -> dict[str, Target]:
     outcomes = Outcomes(twins.devices())
     with database.reading() as connection:
         rows = connection.execute(select(devices.c.id, devices.c.target)).all()
-    return {row.id: outcomes.target(row.id, row.target) for row in rows}
+    there = {outcomes.target(row.id, row.target) for row in rows}
+    return {each for each in TARGETS if each in there}

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, replace
 from typing import Protocol
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 
-from fleet.errors import TwinChanged
+from fleet.errors import TwinChanged, TwinRefused
 from fleet.identities import is_identity, no_such_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices
-from models.components.twin import DesiredModel, Reported, Twin
+from models.components.twin import MOST_MODELS, MOST_TWIN_BYTES, DesiredModel, Reported, Twin
+from models.errors import one_line
+from models.printable import logger, printable
 
-_TRIES = 20
+_LOGGER = logger(__name__)
+
+_MOST_DESIRED = MOST_TWIN_BYTES * 5 // 8
+"""Of JSON in ASCII; the rest is for the addresses and for what the device reports."""
 
 
 class TwinStore(Protocol):
@@ -60,6 +65,13 @@ class TwinStore(Protocol):
             StoreUnusable: as of `read`.
         """
 
+    def news(self) -> object:
+        """Another one once devices may have reported anew since it was asked last. Cheap: call it each second.
+
+        Raises:
+            StoreUnusable: as of `read`.
+        """
+
     def renew(self) -> Collection[str]:
         """Writes living addresses for devices that found theirs dead, where a store hands addresses out. Cheap: call it
         each second.
@@ -70,50 +82,6 @@ class TwinStore(Protocol):
         Raises:
             StoreUnusable: as of `read`, or no address can be made.
         """
-
-
-def change_desired(store: TwinStore, device: str, change: Callable[[Twin], tuple[DesiredModel, ...]]) -> Twin:
-    """Reads a twin, changes what is desired and writes it; again, where somebody else was faster.
-
-    Args:
-        change: answers all that is to be desired; it is asked again for each try. Where that is what there is,
-            nothing is written.
-
-    Returns:
-        the twin as it is now.
-
-    Raises:
-        TwinChanged: twenty times somebody else was faster.
-        NoSuchDevice, StoreUnusable: as of `TwinStore.read`.
-    """
-    for _ in range(_TRIES):
-        twin = store.read(device)
-        models = tuple(each.without_url() for each in change(twin))
-        if models == twin.models:
-            return twin
-        try:
-            return store.write_desired(device, models, twin.etag)
-        except TwinChanged:
-            continue
-    raise TwinChanged(f"what {device} is to run is changed by others all the time; try again")
-
-
-def write_model(store: TwinStore, device: str, model: DesiredModel) -> Twin:
-    """Has a device run a component in the place of that of its name; others and their order stay as they are.
-
-    Returns, raises:
-        as `change_desired`.
-    """
-    return change_desired(store, device, lambda twin: twin.with_model(model))
-
-
-def remove_model(store: TwinStore, device: str, name: str) -> Twin:
-    """Has a device run no component of a name any more; others and their order stay as they are.
-
-    Returns, raises:
-        as `change_desired`.
-    """
-    return change_desired(store, device, lambda twin: tuple(each for each in twin.models if each.name != name))
 
 
 _TWIN = (
@@ -132,6 +100,7 @@ class SqlTwins:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._unreadable: dict[str, str] = {}
 
     def read(self, device: str) -> Twin:
         """As of `TwinStore`: one query by the table's key."""
@@ -141,16 +110,22 @@ class SqlTwins:
             row = connection.execute(_READ.where(devices.c.id == device)).mappings().one_or_none()
         if row is None:
             raise no_such_device(device)
-        return _twin(row)
+        return self._twin(row)
 
     def write_desired(self, device: str, models: tuple[DesiredModel, ...], etag: str) -> Twin:
         """As of `TwinStore`."""
         if not is_identity(device):
             raise no_such_device(device)
+        text = _models_text(models)
+        if len(models) > MOST_MODELS or len(text) > _MOST_DESIRED:
+            raise TwinRefused(
+                f"{device} would be to run more than a twin holds, {MOST_MODELS} components and {_MOST_DESIRED:,} "
+                "bytes with their signatures: assign less to it"
+            )
         change = (
             update(devices)
             .where(devices.c.id == device, devices.c.etag == etag)
-            .values(desired=_models_text(models), desired_version=devices.c.desired_version + 1, etag=new_etag())
+            .values(desired=text, desired_version=devices.c.desired_version + 1, etag=new_etag())
             .returning(*_TWIN)
         )
         with self._database.writing() as connection:
@@ -158,7 +133,7 @@ class SqlTwins:
             if row is None:
                 require_device(connection, device)
                 raise TwinChanged(f"the twin of {device} was changed since it was read")
-            return _twin(row)
+            return self._twin(row)
 
     def write_reported(self, device: str, reported: Reported) -> None:
         """As of `TwinStore`."""
@@ -178,11 +153,39 @@ class SqlTwins:
         """As of `TwinStore`: one query."""
         with self._database.reading() as connection:
             rows = connection.execute(_READ.order_by(devices.c.id)).mappings().all()
-        return map(_twin, rows)
+        return map(self._twin, rows)
+
+    def news(self) -> object:
+        """As of `TwinStore`: how many devices there are, and how often they reported."""
+        query = select(func.count(), func.sum(devices.c.reported_version)).select_from(devices)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(query).one())
 
     def renew(self) -> Collection[str]:
         """As of `TwinStore`: nobody. The server makes addresses for whoever asks it."""
         return ()
+
+    def _twin(self, row: RowMapping) -> Twin:
+        return Twin(
+            device=row["id"],
+            models=tuple(DesiredModel(**each) for each in json.loads(row["desired"])),
+            version=row["desired_version"],
+            etag=row["etag"],
+            reported=replace(self._reported(row), version=row["reported_version"]),
+        )
+
+    def _reported(self, row: RowMapping) -> Reported:
+        """What a device reported; nothing, where another version of this program wrote what this one cannot read."""
+        device, text = row["id"], row["reported"]
+        try:
+            return Reported.from_json(json.loads(text))
+        except ValueError as error:
+            if self._unreadable.get(device) != text:
+                self._unreadable[device] = text
+                _LOGGER.warning(
+                    "what %s reported is left out until it reports anew: %s", printable(device), one_line(error)
+                )
+            return Reported()
 
 
 def new_etag() -> str:
@@ -192,13 +195,3 @@ def new_etag() -> str:
 
 def _models_text(models: tuple[DesiredModel, ...]) -> str:
     return json.dumps([asdict(each.without_url()) for each in models])
-
-
-def _twin(row: RowMapping) -> Twin:
-    return Twin(
-        device=row["id"],
-        models=tuple(DesiredModel(**each) for each in json.loads(row["desired"])),
-        version=row["desired_version"],
-        etag=row["etag"],
-        reported=replace(Reported.from_json(json.loads(row["reported"])), version=row["reported_version"]),
-    )

@@ -62,7 +62,7 @@ def device_as_json(of: DeviceStatus) -> dict[str, Any]:
     return {
         "device": of.device.name,
         "state": device_state(of),
-        "target": reported.target or of.device.target,
+        "target": of.target,
         "groups": list(of.device.groups),
         "assigned": dict(sorted(of.assigned.items())),
         "desired": [
@@ -116,7 +116,7 @@ def _columns(of: DeviceStatus) -> dict[str, str]:
         "runs": ", ".join(f"{each.name} {each.version}" for each in runs(of)),
         "seen": ago(of.device.last_seen),
         "free": size(of.twin.reported.free_bytes),
-        "target": of.twin.reported.target or of.device.target,
+        "target": of.target,
         "groups": ", ".join(of.device.groups),
         "assigned": assigned_in_words(of.assigned),
     }
@@ -129,7 +129,7 @@ def print_device(console: Console, of: DeviceStatus) -> None:
         "state": device_state(of),
         "seen": _seen(of.device.last_seen),
         "added": moment(of.device.created) or "",
-        "target": reported.target or of.device.target,
+        "target": of.target,
         "agent": reported.agent,
         "free": size(reported.free_bytes),
         "groups": ", ".join(of.device.groups),

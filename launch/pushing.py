@@ -128,14 +128,13 @@ def left_waiting(
     found: dict[str, list[str]] = {}
     there = {(each.name, each.version, each.target) for each in fleet.releases.all()}
     for of in fleet.status():
-        target = of.twin.reported.target or of.device.target
         following = [
             (each.name, each.version)
             for each in rollouts
             if of.assigned.get(each.name) == LIVE and (each.group is None or each.group in of.device.groups)
         ]
         wanted = [*following, *((name, version) for name, version in pinned if of.assigned.get(name) == version)]
-        for name in dict.fromkeys(name for name, version in wanted if (name, version, target) not in there):
+        for name in dict.fromkeys(name for name, version in wanted if (name, version, of.target) not in there):
             found.setdefault(name, []).append(of.device.name)
     return found
 

@@ -10,11 +10,11 @@ import pytest
 
 from edge.cli import main
 from fleet.azure_twins import AzureTwins
-from fleet.twin_store import write_model
 from models.components.twin import DesiredModel
 from tests.component_files import component_of
 from tests.edge.agents import DeviceFiles
 from tests.edge.fleet_server import DEVICE, FleetServer
+from tests.fleet.writing import write_model
 from tests.iot_hub.hub import Hub, running_hub
 from tests.waiting import eventually
 

@@ -15,8 +15,8 @@ from edge.azure_twin import AzureTwin
 from edge.connections import AddressRefused
 from edge.twin_source import TwinUnavailable
 from fleet.azure_twins import AzureTwins
-from fleet.twin_store import write_model
 from models.components.twin import DesiredModel, Reported, ReportedModel, Twin
+from tests.fleet.writing import write_model
 from tests.iot_hub.hub import Hub, running_hub
 from tests.waiting import eventually
 

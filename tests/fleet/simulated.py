@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from fleet.fleet import Fleet
+from fleet.identities import is_identity
 from fleet.releases import Release
 from models.components.component import TARGETS, Target
 from models.components.twin import DesiredModel, Reported, ReportedModel, RunState
@@ -76,3 +77,9 @@ def reported(model: DesiredModel, state: RunState) -> ReportedModel:
 def versions(fleet: Fleet, name: str = "model") -> dict[str, str]:
     """The version of that name that each device is to run, of those that are to run one."""
     return {twin.device: model.version for twin in fleet.twins.devices() for model in twin.models if model.name == name}
+
+
+def admits(fleet: Fleet, device: str, token: str) -> bool:
+    """Whether a token is that of a device."""
+    head = fleet.devices.heads([device] if is_identity(device) else []).get(device)
+    return head is not None and head.token_sha256 == hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -12,8 +12,8 @@ from fleet.errors import NoSuchDevice, StoreUnusable, TwinChanged, TwinRefused
 from fleet.fleet import Fleet
 from fleet.releases import Release
 from fleet.rollouts import Plan
-from fleet.twin_store import write_model
 from models.components.twin import DesiredModel, Reported, ReportedModel
+from tests.fleet.writing import write_model
 from tests.iot_hub.hub import Hub, running_hub
 from tests.iot_hub.twins import HubTwin
 

@@ -14,7 +14,7 @@ from fleet.fleet import Fleet
 from fleet.store.database import database_url
 from fleet.store.tables import devices
 from models.components.twin import Reported
-from tests.fleet.simulated import Clock, record, versions
+from tests.fleet.simulated import Clock, admits, record, versions
 
 
 def last_seen(fleet: Fleet) -> dict[str, float | None]:
@@ -24,11 +24,11 @@ def last_seen(fleet: Fleet) -> dict[str, float | None]:
 def test_a_device_is_let_in_by_its_own_token_alone(fleet: Fleet) -> None:
     token, other = fleet.devices.add("robot-7"), fleet.devices.add("robot-8")
 
-    assert fleet.devices.admits("robot-7", token)
+    assert admits(fleet, "robot-7", token)
     for wrong in (other, "", token[:-1], token + "a", token.lower(), "ä", "\udcff", "\0"):
-        assert not fleet.devices.admits("robot-7", wrong)
+        assert not admits(fleet, "robot-7", wrong)
     for nobody in ("robot-9", "", "ROBOT-7", "robot-7 ", "%", "ä", "a" * 1000, "robot-7\0", "\udcff"):
-        assert not fleet.devices.admits(nobody, token)
+        assert not admits(fleet, nobody, token)
         with pytest.raises(NoSuchDevice):
             fleet.twins.read(nobody)
         with pytest.raises(NoSuchDevice):
@@ -54,8 +54,8 @@ def test_a_new_token_ends_the_one_before(fleet: Fleet) -> None:
     before = fleet.devices.add("robot-7")
     after = fleet.devices.renew_token("robot-7")
 
-    assert fleet.devices.admits("robot-7", after)
-    assert not fleet.devices.admits("robot-7", before)
+    assert admits(fleet, "robot-7", after)
+    assert not admits(fleet, "robot-7", before)
 
 
 def test_a_device_is_added_once(fleet: Fleet) -> None:
@@ -64,7 +64,7 @@ def test_a_device_is_added_once(fleet: Fleet) -> None:
     with pytest.raises(DeviceTaken, match="robot-7"):
         fleet.devices.add("robot-7")
 
-    assert fleet.devices.admits("robot-7", token)
+    assert admits(fleet, "robot-7", token)
 
 
 @pytest.mark.parametrize("name", ["", "-a", ".a", "a/b", "a b", "ä", "a\n", "a" * 129, "../a"])
@@ -98,8 +98,8 @@ def test_a_device_that_is_removed_leaves_nothing_to_one_of_its_name(fleet: Fleet
     again = fleet.devices.add("robot-7", follow=None)
     fleet.advance()
 
-    assert not fleet.devices.admits("robot-7", token)
-    assert fleet.devices.admits("robot-7", again)
+    assert not admits(fleet, "robot-7", token)
+    assert admits(fleet, "robot-7", again)
     assert fleet.groups.all() == {"lab": []}
     assert versions(fleet) == {}
 
@@ -149,6 +149,20 @@ def test_when_devices_were_seen_is_written_at_the_end(address: str, clock: Clock
 
     with Fleet(address) as fleet:
         assert last_seen(fleet) == {"robot-7": clock.now}
+
+
+def test_a_clock_that_was_set_back_hides_no_device(fleet: Fleet, clock: Clock) -> None:
+    fleet.devices.add("robot-7")
+    fleet.devices.seen("robot-7")
+    fleet.devices.flush()
+    clock.now -= 3600
+
+    fleet.devices.seen("robot-7")
+    assert last_seen(fleet) == {"robot-7": clock.now}
+
+    clock.now += SEEN_EVERY_SECONDS
+    fleet.devices.seen("robot-7")
+    assert last_seen(fleet) == {"robot-7": clock.now}
 
 
 def test_of_two_servers_the_later_sight_of_a_device_is_kept(address: str) -> None:

@@ -10,28 +10,11 @@ import pytest
 from fleet.errors import NoSuchGroup, NoSuchRelease, NoSuchRollout
 from fleet.fleet import Fleet
 from fleet.rollouts import PATIENCE_SECONDS, Plan
-from fleet.twin_store import write_model
+from models.components.twin import Reported
 from tests.fleet.interruptions import Interrupted, interrupted, overtaken
 from tests.fleet.simulated import Clock, add_devices, record, release, report, versions
-
-HALVES = Plan((50, 100))
-
-
-def step(fleet: Fleet) -> dict[str, str]:
-    fleet.advance()
-    return versions(fleet)
-
-
-def all_report(fleet: Fleet) -> None:
-    for device in versions(fleet):
-        report(fleet, device)
-
-
-def finish(fleet: Fleet) -> dict[str, str]:
-    """What devices are to run once all said that they run it, as often as it takes."""
-    while fleet.advance() or fleet.rollouts.status()[0].rollout.state == "running":
-        all_report(fleet)
-    return versions(fleet)
+from tests.fleet.stepping import HALVES, all_report, finish, step
+from tests.fleet.writing import write_model
 
 
 def test_a_release_comes_to_all_that_follow_and_to_nobody_else(fleet: Fleet) -> None:
@@ -133,29 +116,6 @@ def test_a_rollout_is_halted_by_hand(fleet: Fleet) -> None:
     assert fleet.rollouts.all()[-1].note == "smoke in the lab"
 
 
-def test_it_is_taken_back_to_what_was_rolled_out_before(fleet: Fleet) -> None:
-    record(fleet, "1.0.0", "2.0.0", "3.0.0")
-    names = add_devices(fleet, 4)
-    fleet.rollouts.start("model", "1.0.0")
-    finish(fleet)
-    fleet.rollouts.start("model", "3.0.0", HALVES)
-    fleet.advance()
-    fleet.rollouts.halt("model")
-
-    back = fleet.rollouts.back("model")
-
-    assert back.version == "1.0.0"
-    assert step(fleet) == dict.fromkeys(names, "1.0.0")
-    assert [each.state for each in fleet.rollouts.all()][:2] == ["done", "superseded"]
-
-
-def test_without_a_rollout_before_it_is_taken_back_to_the_version_before(fleet: Fleet) -> None:
-    record(fleet, "1.0.0", "2.0.0", "3.0.0")
-    fleet.rollouts.start("model", "3.0.0")
-
-    assert fleet.rollouts.back("model").version == "2.0.0"
-
-
 def test_what_cannot_be_done_with_a_rollout_is_told_so(fleet: Fleet) -> None:
     with pytest.raises(NoSuchRelease, match="model"):
         fleet.rollouts.start("model")
@@ -255,19 +215,31 @@ def test_what_a_device_says_of_its_target_holds(fleet: Fleet) -> None:
     assert fleet.twins.read("pi").models[0].sha256 == release("1.0.0").sha256
 
 
-def test_a_rollout_to_a_group_reaches_nobody_else(fleet: Fleet) -> None:
+def test_a_device_that_says_that_it_is_what_nobody_knows_is_sent_nothing_more(fleet: Fleet) -> None:
     record(fleet, "1.0.0", "2.0.0")
-    names = add_devices(fleet, 4)
+    fleet.devices.add("toaster")
     fleet.rollouts.start("model", "1.0.0")
     finish(fleet)
-    fleet.groups.add("lab")
-    fleet.groups.add_members("lab", names[:1])
+    fleet.twins.write_reported("toaster", Reported(target="linux-riscv64"))
 
-    fleet.rollouts.start("model", "2.0.0", group="lab")
+    fleet.rollouts.start("model", "2.0.0")
 
-    assert finish(fleet) == {names[0]: "2.0.0"} | dict.fromkeys(names[1:], "1.0.0")
-    fleet.groups.remove_members("lab", names[:1])
-    assert step(fleet) == dict.fromkeys(names, "1.0.0")
+    assert finish(fleet) == {"toaster": "1.0.0"}
+    assert fleet.targets() == set()
+    assert [each.target for each in fleet.status()] == ["linux-riscv64"]
+
+
+def test_a_device_that_says_that_it_is_something_else_lets_no_other_be_reached(fleet: Fleet) -> None:
+    record(fleet, "1.0.0", "2.0.0")
+    add_devices(fleet, 4)
+    fleet.rollouts.start("model", "1.0.0")
+    finish(fleet)
+    fleet.rollouts.start("model", "2.0.0", Plan((25, 100)))
+    [reached] = [name for name, version in step(fleet).items() if version == "2.0.0"]
+
+    fleet.twins.write_reported(reached, Reported(target="linux-aarch64"))
+
+    assert list(step(fleet).values()).count("2.0.0") == 1
 
 
 def test_what_goes_live_is_rolled_out_once_however_often_a_server_begins(fleet: Fleet, address: str) -> None:
@@ -294,6 +266,7 @@ def test_hours_in_which_no_server_ran_are_no_pause(fleet: Fleet, clock: Clock) -
     clock.now += 7200
     assert len(step(fleet)) == 2
 
+    report(fleet, next(iter(versions(fleet))))
     clock.now += 86_400
     assert len(step(fleet)) == 2
     for _ in range(int(PATIENCE_SECONDS) // 30):

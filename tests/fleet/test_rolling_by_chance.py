@@ -9,9 +9,9 @@ import pytest
 from fleet.errors import NoSuchRelease, NoSuchRollout
 from fleet.fleet import Fleet
 from fleet.rollouts import PATIENCE_SECONDS, Plan, allowed
-from fleet.twin_store import write_model
 from tests.fleet.interruptions import Interrupted, interrupted
 from tests.fleet.simulated import Clock, record, release, report, versions
+from tests.fleet.writing import write_model
 
 OTHER = release("7.0.0", "other").desired()
 PLANS = (Plan((20, 60, 100)), Plan((50, 100), pause=30), Plan((10, 100), halt=50), Plan())
@@ -60,9 +60,9 @@ class Life:
             report(self.fleet, device, self.chance.choices(("running", "trial", "failed"), (8, 2, 1))[0])
 
     def decide(self) -> None:
-        decision = self.chance.choice([self.fleet.rollouts.go_on, self.fleet.rollouts.halt])
+        goes_on = self.chance.random() < 0.5
         try:
-            decision("model")
+            self.fleet.rollouts.go_on("model") if goes_on else self.fleet.rollouts.halt("model")
         except NoSuchRollout:
             return
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from fleet.fleet import Fleet
 from fleet.rollouts import Plan
 from fleet.rounds import Rounds
 from fleet.troubles import Troubles
+from fleet.twin_store import SqlTwins
+from models.components.twin import Twin
 from tests.fleet.simulated import Clock, add_devices, record, report, versions
 
 
@@ -38,6 +41,10 @@ def test_how_far_a_rollout_is_is_told_once_a_step(fleet: Fleet, clock: Clock) ->
     fleet.rollouts.start("model", "1.0.0", Plan((10, 100), 60))
     look(rounds)
     assert said == ["rollout of model 1.0.0: 1 of 10 devices"]
+    pass_by(rounds, clock)
+    assert len(said) == 1
+    for device in versions(fleet):
+        report(fleet, device)
     pass_by(rounds, clock)
     assert said[1:] == ["rollout of model 1.0.0: 10 of 10 devices"]
     for device in devices:
@@ -101,3 +108,53 @@ def test_when_devices_asked_is_kept(fleet: Fleet, clock: Clock) -> None:
     rounds.seen_at_last(["robot-001"])
     fleet.devices.flush()
     assert [each.last_seen is not None for each in fleet.devices.all()] == [False, True]
+
+
+def test_who_asked_while_the_database_was_away_is_kept(clock: Clock, tmp_path: Path) -> None:
+    database = tmp_path / "fleet.db"
+    with Fleet(str(database), clock=clock) as fleet:
+        rounds = rounds_of(fleet, [])
+        devices = add_devices(fleet, 3)
+        fleet.close()
+        away = database.rename(tmp_path / "away")
+        database.mkdir()
+        clock.now += 31
+        rounds.once(devices)
+        database.rmdir()
+        away.rename(database)
+        clock.now += 31
+        rounds.once([])
+        assert {each.last_seen for each in fleet.devices.all()} == {clock.now - 31}
+
+
+def test_while_a_rollout_waits_twins_are_read_seldom(address: str, clock: Clock) -> None:
+    read: list[float] = []
+
+    class Counting(SqlTwins):
+        def devices(self) -> Iterator[Twin]:
+            read.append(clock.now)
+            return super().devices()
+
+    with Fleet(address, Counting, clock=clock) as fleet:
+        record(fleet, "1.0.0", "2.0.0")
+        add_devices(fleet, 4)
+        fleet.rollouts.start("model", "2.0.0", Plan((50, 100), pause=25))
+        fleet.advance()
+        began = clock.now
+        first, second = versions(fleet)
+        read.clear()
+        for _ in range(24):
+            clock.now += 1
+            fleet.advance()
+        assert len(read) <= 3
+
+        report(fleet, first)
+        read.clear()
+        fleet.advance()
+        assert read == [clock.now]
+        report(fleet, second)
+        fleet.advance()
+        assert len(versions(fleet)) == 2
+        clock.now = began + 25
+        fleet.advance()
+        assert len(versions(fleet)) == 4

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 
-from fleet.errors import NoSuchDevice, TwinChanged
+from fleet.errors import NoSuchDevice, TwinChanged, TwinRefused
 from fleet.fleet import Fleet
-from fleet.twin_store import change_desired, remove_model, write_model
-from models.components.twin import DesiredModel, Reported, Twin
-from tests.fleet.simulated import release, reported
+from fleet.store.database import Database
+from models.components.twin import LONGEST_SIGNATURE, MOST_MODELS, DesiredModel, Reported, Twin
+from tests.fleet.simulated import record, release, report, reported, versions
+from tests.fleet.writing import change_desired, remove_model, write_model
 
 DIGITS, CATS, DOGS = (release("1.0.0", name).desired() for name in ("digits", "cats", "dogs"))
 
@@ -86,6 +89,19 @@ def test_addresses_are_not_kept(fleet: Fleet) -> None:
     assert write_model(fleet.twins, "robot-7", addressed) == twin
 
 
+def test_a_twin_that_its_device_would_refuse_is_not_written(fleet: Fleet) -> None:
+    fleet.devices.add("robot-7")
+    before = fleet.twins.read("robot-7")
+    many = tuple(release("1.0.0", f"model-{number}").desired() for number in range(MOST_MODELS + 1))
+    large = tuple(replace(each, signature="s" * LONGEST_SIGNATURE) for each in many[:-1])
+
+    for models in (many, large):
+        with pytest.raises(TwinRefused, match="robot-7"):
+            fleet.twins.write_desired("robot-7", models, before.etag)
+
+    assert fleet.twins.read("robot-7") == before
+
+
 def test_signatures_are_kept(fleet: Fleet) -> None:
     fleet.devices.add("robot-7")
     signed = DesiredModel("digits", "1.0.0", "", "a" * 64, 10, '{"mediaType": "ä\u2028"}')
@@ -131,6 +147,29 @@ def test_all_twins_come_sorted(fleet: Fleet) -> None:
         fleet.devices.add(name)
 
     assert [twin.device for twin in fleet.twins.devices()] == ["a", "b", "c"]
+
+
+def test_a_report_that_cannot_be_read_is_none_and_stops_nothing(
+    fleet: Fleet, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    record(fleet, "1.0.0")
+    for device in ("robot-7", "robot-8"):
+        fleet.devices.add(device)
+    database = Database(address)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE devices SET reported = '{\"models\": 7}' WHERE id = 'robot-7'"))
+    database.close()
+
+    fleet.rollouts.start("model")
+    fleet.advance()
+    fleet.advance()
+
+    assert versions(fleet) == {"robot-7": "1.0.0", "robot-8": "1.0.0"}
+    assert fleet.twins.read("robot-7").reported == Reported()
+    assert len(fleet.status()) == 2
+    assert caplog.text.count("what robot-7 reported is left out") == 1
+    report(fleet, "robot-7")
+    assert fleet.twins.read("robot-7").reported.models[0].state == "running"
 
 
 def test_several_who_write_at_once_lose_nothing(fleet: Fleet) -> None:

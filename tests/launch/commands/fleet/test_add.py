@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fleet.fleet import Fleet
+from tests.fleet import simulated
 from tests.launch.commands.fleet.conftest import FleetCommand
 from tests.launch.commands.fleet.telling import DATABASE
 from tests.launch.commands.hotswap_command import error_line
@@ -27,7 +28,7 @@ def devices() -> list[str]:
 
 def admits(device: str, file: str) -> bool:
     with Fleet(DATABASE) as fleet:
-        return fleet.devices.admits(device, Path(file).read_text().strip())
+        return simulated.admits(fleet, device, Path(file).read_text().strip())
 
 
 def test_a_device_follows_the_live_model_and_its_token_is_in_the_file(fleet_command: FleetCommand) -> None:
