@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from fleet.assignments import LIVE
-from fleet.errors import FleetError
+from fleet.errors import FleetError, NoSuchDevice, StoreUnusable
 from fleet.fleet import Fleet
 from fleet.packing import ModelChanged, Packer
 from fleet.rollouts import Plan
 from fleet.troubles import Troubles
 from models.components.component import TARGETS, Target
+from models.components.twin import MOST_MODELS
 from models.errors import (
     CacheUnusable,
     ModelRejected,
@@ -36,6 +38,8 @@ _DEVICES_SECONDS = 5.0
 _FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 2.0, 120.0
 _UNEXPECTED_SECONDS = 10.0
 _LONGEST_CLOSE_SECONDS = 10.0
+_NAMED = 5
+"""Of the names that are left out."""
 _TRANSIENT = (
     CacheUnusable,
     FleetError,
@@ -121,6 +125,7 @@ class Following:
     _of: dict[str, _Progress] = field(default_factory=dict)
     _targets: frozenset[Target] = frozenset()
     _names: Sequence[str] = ()
+    _left_out: frozenset[str] = frozenset()
     _devices_at: float = float("-inf")
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -144,9 +149,10 @@ class Following:
         """Brings whatever is wanted and is not there yet. Never raises what a storage or a database does."""
         try:
             wanted = self.models.wanted()
-            if not wanted:
-                return
-            targets = self._seen_to(wanted)
+            targets = self._seen_to(wanted) if wanted else frozenset()
+        except FleetError as error:
+            self.troubles.begin("looking", f"which devices there are is not known now: {one_line(error)}")
+            return
         except _TRANSIENT as error:
             self.troubles.begin("looking", f"which model is live is not known now: {one_line(error)}")
             return
@@ -154,7 +160,8 @@ class Following:
         for each in wanted:
             if self._ending.is_set():
                 return
-            self._bring(each, targets)
+            if each.name not in self._left_out:
+                self._bring(each, targets)
 
     def _run(self) -> None:
         while not self._ending.wait(_LOOK_SECONDS):
@@ -171,21 +178,40 @@ class Following:
         """
         now, names = self.stopwatch(), [each.name for each in wanted]
         if now - self._devices_at >= _DEVICES_SECONDS or names != self._names:
-            self._have_followed(names)
             self._targets = frozenset(self.fleet.targets() or TARGETS[:1])
+            self._left_out = self._have_followed(names)
             self._devices_at, self._names = now, names
         return self._targets
 
-    def _have_followed(self, names: Sequence[str]) -> None:
-        """Who follows the first follows the others too, unless something else is said of them."""
+    def _have_followed(self, names: Sequence[str]) -> frozenset[str]:
+        """Who follows the first follows the others too, unless something else is said of them; the names that nobody
+        can follow, since a device has only so many components.
+        """
         leading, *others = names
         if not others:
-            return
-        for device, assigned in self.fleet.assignments.effective().items():
-            if assigned.get(leading) == LIVE:
-                for name in others:
-                    if name not in assigned:
-                        self.fleet.assignments.assign(name, device=device)
+            return frozenset()
+        assigned = self.fleet.assignments.effective()
+        there = {name for of in assigned.values() for name in of}
+        # Those that devices have come first: a newer one takes no place from them.
+        others.sort(key=lambda name: name not in there)
+        left_out, why = set(others[MOST_MODELS - 1 :]), f"a device has {MOST_MODELS} components at most"
+        for name in others[: MOST_MODELS - 1]:
+            try:
+                for device, of in assigned.items():
+                    if of.get(leading) == LIVE and name not in of:
+                        with suppress(NoSuchDevice):  # it was removed meanwhile
+                            self.fleet.assignments.assign(name, device=device)
+            except StoreUnusable:
+                raise
+            except FleetError as refusal:
+                left_out.add(name)
+                why = one_line(refusal)
+        if left_out:
+            named = ", ".join(sorted(left_out)[:_NAMED]) + (" and more" if len(left_out) > _NAMED else "")
+            self.troubles.begin("following", f"{len(left_out)} models of other names come to no device: {why}: {named}")
+        else:
+            self.troubles.end("following")
+        return frozenset(left_out)
 
     def _bring(self, wanted: Wanted, targets: frozenset[Target]) -> None:
         progress = self._of.get(wanted.name)

@@ -15,6 +15,7 @@ from fleet.following import Following, Wanted
 from fleet.packing import Packer, Recipe
 from fleet.rollouts import Plan
 from fleet.troubles import Troubles
+from models.components.twin import MOST_MODELS
 from models.reference import ModelReference, sha256_of
 from models.signatures.signer import Signer
 from models.storage.schemes import AnyStorage
@@ -254,6 +255,47 @@ def test_the_others_follow_whoever_follows_the_first(fleet: Fleet, tmp_path: Pat
     assert versions(fleet) == {"robot-1": "1.0.0", "robot-3": "1.0.0"}
     assert versions(fleet, "cats") == {"robot-1": "1.0.0"}
     assert [each.name for each in fleet.twins.read("robot-1").models] == ["model", "cats"]
+
+
+def test_more_models_than_a_device_can_have_keep_neither_the_live_one_nor_what_fits(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    for device in ("robot-1", "robot-2"):
+        fleet.devices.add(device)
+    followed = Followed(fleet, tmp_path)
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    of = ModelReference(str(model), sha256_of(model))
+    followed.live.models = [Wanted("model", of), *(Wanted(f"m{number:02}", of) for number in range(MOST_MODELS + 5))]
+    followed.look()
+    fleet.advance()
+    names = [f"m{number:02}" for number in range(MOST_MODELS - 1)]
+    for device in ("robot-1", "robot-2"):
+        assert sorted(each.name for each in fleet.twins.read(device).models) == [*names, "model"]
+    told = [line for line in followed.said if not line.startswith("packaged ")]
+    assert len(told) == 1 and told[0].startswith("6 models of other names come to no device: ")
+    newer = tiny_onnx(tmp_path / "models" / "b.onnx", favours=0)
+    followed.live.models = [
+        Wanted("model", ModelReference(str(newer), sha256_of(newer))), Wanted("new", of), *followed.live.models[1:]
+    ]  # fmt: skip
+    followed.look()
+    fleet.advance()
+    assert versions(fleet) == dict.fromkeys(("robot-1", "robot-2"), "2.0.0")
+    assert versions(fleet, "new") == {} and len(versions(fleet, "m00")) == 2
+
+
+def test_a_component_that_the_fleet_has_no_place_for_keeps_no_other_away(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.devices.add("robot-1")
+    for number in range(MOST_MODELS - 2):
+        fleet.assignments.assign(f"pushed-{number}", "nothing", device="robot-1")
+    followed = Followed(fleet, tmp_path)
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    of = ModelReference(str(model), sha256_of(model))
+    followed.live.models = [Wanted("model", of), Wanted("cats", of), Wanted("dogs", of)]
+    followed.look()
+    followed.look()
+    fleet.advance()
+    assert [each.name for each in fleet.twins.read("robot-1").models] == ["model", "cats"]
+    assert [line for line in followed.said if "dogs" in line and not line.startswith("packaged ")] != []
 
 
 def test_a_component_is_signed_where_that_is_asked(fleet: Fleet, tmp_path: Path) -> None:
