@@ -11,7 +11,8 @@ from fleet.errors import ReleaseTaken
 from fleet.releases import Release, Releases
 from models.components.component import COMPONENT_FORMAT, Component, Target
 from models.components.recipe import RECIPE
-from models.reference import ModelReference, sha256_of
+from models.reference import ModelReference
+from models.releasing.calibration import images_digest
 from models.releasing.packaging import (
     Compiled,
     DeviceEngine,
@@ -45,23 +46,25 @@ class Recipe:
         engine: what executes them.
         quantization: for 8 bits; None for the numbers of the file.
         signer: signs each archive; nobody does where None.
-        signed_by: which key that is, as a text that changes with it; "" where nobody signs.
     """
 
     shelf: str
     engine: DeviceEngine = "onnx"
     quantization: Quantization | None = None
     signer: Signer | None = None
-    signed_by: str = ""
 
-    @property
     def terms(self) -> str:
-        """What a release depends on beside the model's file."""
+        """What a release depends on beside the model's file, wherever key and images lie.
+
+        Raises:
+            ReleaseError: there are no images to calibrate with.
+            OSError: one of them cannot be read.
+        """
         eight_bits = ""
         if self.quantization is not None:
             of = self.quantization
-            eight_bits = f" int8 by {of.calibration} at {of.least_agreement:g}"
-        signed = f" signed by {self.signed_by}" if self.signed_by else ""
+            eight_bits = f" int8 by {images_digest(of.calibration)} at {of.least_agreement:g}"
+        signed = f" signed by {self.signer.fingerprint}" if self.signer else ""
         return f"format {COMPONENT_FORMAT}, {self.engine}{eight_bits}{signed}"
 
     def order(self, version: str, targets: Sequence[Target]) -> Order:
@@ -119,30 +122,31 @@ class Packer:
             NotWritten: the shelf cannot be written.
             As `compile_for_devices` and `pack_for_devices`.
         """
-        known = self._releases.of_source(name, model.sha256, self._recipe.terms)
+        terms = self._recipe.terms()
+        known = self._releases.of_source(name, model.sha256, terms)
         lacking = [each for each in targets if each not in {release.target for release in known}]
         if not lacking:
             return known, []
         try:
-            return self._made(name, model, lacking, known)
+            return self._made(name, model, lacking, known, terms)
         except (VersionTaken, ReleaseTaken):
             if not known:
                 raise
             # Others have other bytes under the version that it has: all targets get another one together.
-            return self._made(name, model, targets, [])
+            return self._made(name, model, targets, [], terms)
 
     def _made(
-        self, name: str, model: ModelReference, targets: Sequence[Target], known: Sequence[Release]
+        self, name: str, model: ModelReference, targets: Sequence[Target], known: Sequence[Release], terms: str
     ) -> tuple[list[Release], list[Release]]:
         order = self._recipe.order(_NO_VERSION, targets)
         with tempfile.TemporaryDirectory(prefix="hotswap-fleet-") as folder:
             compiled = compile_for_devices(self._storage, model.uri, Path(folder), order, self._vetting, self._telling)
             if compiled.source.sha256 != model.sha256:
                 raise ModelChanged(f"{model.uri} holds other bytes than those that went live")
-            return self._shelved(name, compiled, Path(folder), known)
+            return self._shelved(name, compiled, Path(folder), known, terms)
 
     def _shelved(
-        self, name: str, compiled: Compiled, folder: Path, known: Sequence[Release]
+        self, name: str, compiled: Compiled, folder: Path, known: Sequence[Release], terms: str
     ) -> tuple[list[Release], list[Release]]:
         version = known[0].version if known else self._releases.next_version(name)
         for _ in range(_MOST_VERSIONS):
@@ -150,7 +154,7 @@ class Packer:
             packed = pack_for_devices(compiled, self._recipe.shelf, folder, order, name)
             try:
                 put_once(self._storage, missing(self._storage, _archives(packed)), self._told)
-                made = [self._record(packed, each) for each in packed.components]
+                made = [self._record(packed, each, terms) for each in packed.components]
             except (VersionTaken, ReleaseTaken):
                 if known:
                     raise
@@ -159,24 +163,11 @@ class Packer:
             return sorted([*known, *made], key=lambda each: each.target), made
         raise VersionTaken(f"{name} {version}", self._recipe.shelf)
 
-    def _record(self, packed: Packaged, component: Component) -> Release:
+    def _record(self, packed: Packaged, component: Component, terms: str) -> Release:
         archive = next(file for file in packed.files if file.path.name == f"{component.stem}.zip")
         signature = archive.path.with_name(archive.path.name + SIGNATURE_SUFFIX)
-        return self._releases.record(
-            Release(
-                component.name,
-                component.version,
-                component.target,
-                component.model_id,
-                component.source_sha256,
-                sha256_of(archive.path),
-                archive.path.stat().st_size,
-                archive.uri,
-                signature.read_text(encoding="utf-8") if self._recipe.signer else None,
-                self._recipe.terms,
-                self._clock(),
-            )
-        )
+        signed = signature.read_text(encoding="utf-8") if self._recipe.signer else None
+        return self._releases.record(Release.of(component, archive.path, archive.uri, signed, terms, self._clock()))
 
 
 def _archives(packed: Packaged) -> list[Shelved]:

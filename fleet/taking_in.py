@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fleet.errors import NoSuchRelease, ReleaseTaken
-from fleet.releases import Release, Releases
+from fleet.errors import NoSuchRelease
+from fleet.releases import Release, Releases, release_taken
 from models.components.component import Component
 from models.components.opening import open_component
 from models.components.twin import LONGEST_SIGNATURE
@@ -57,11 +57,10 @@ def take_in(
     fetch(storage, archive, copy)
     unpacked.mkdir()
     component = open_component(copy, unpacked, is_for_here=False).component
-    sha256 = sha256_of(copy)
     known = _known(releases, component)
     if known is not None:
-        if known.sha256 != sha256:
-            raise ReleaseTaken(f"{known.title} is on record with other content, and a release never changes")
+        if known.sha256 != sha256_of(copy):
+            raise release_taken(known)
         return known
     signature = _signature(storage, archive)
     place = _place(shelf, component)
@@ -71,21 +70,7 @@ def take_in(
         signed.write_text(signature, encoding="utf-8")
         files.insert(0, Shelved(component.title, signed, place + SIGNATURE_SUFFIX))
     put_once(storage, missing(storage, files), told)
-    return releases.record(
-        Release(
-            component.name,
-            component.version,
-            component.target,
-            component.model_id,
-            component.source_sha256,
-            sha256,
-            copy.stat().st_size,
-            place,
-            signature,
-            _TERMS,
-            clock(),
-        )
-    )
+    return releases.record(Release.of(component, copy, place, signature, _TERMS, clock()))
 
 
 def _known(releases: Releases, component: Component) -> Release | None:

@@ -17,7 +17,9 @@ from fleet.rollouts import Plan
 from fleet.troubles import Troubles
 from models.components.twin import MOST_MODELS
 from models.reference import ModelReference, sha256_of
+from models.releasing.quantized import Quantization
 from models.signatures.signer import Signer
+from models.signatures.trusted import TrustedKeys
 from models.storage.schemes import AnyStorage
 from models.vetting.session import vetting
 from tests.component_files import component
@@ -186,6 +188,33 @@ def test_other_terms_make_another_version(fleet: Fleet, tmp_path: Path) -> None:
     assert [each.version for each in fleet.rollouts.all()] == ["1.0.0", "2.0.0"]
 
 
+def test_another_key_makes_another_version_and_one_that_was_moved_does_not(fleet: Fleet, tmp_path: Path) -> None:
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    key, moved = Maker(tmp_path / "keys", "maker").private, tmp_path / "moved.pem"
+    Followed(fleet, tmp_path, signer=Signer(key)).goes_live(model)
+    key.rename(moved)
+    Followed(fleet, tmp_path, signer=Signer(moved)).goes_live(model)
+    assert [each.version for each in fleet.releases.all()] == ["1.0.0"]
+    rotated = Maker(tmp_path / "keys", "maker")
+    Followed(fleet, tmp_path, signer=Signer(rotated.private)).goes_live(model)
+    _, second = fleet.releases.all()
+    assert second.version == "2.0.0"
+    assert second.signature is not None
+    assert TrustedKeys([rotated.public.read_text()]).require_signed(Path(second.uri), second.signature.encode())
+
+
+def test_other_images_to_calibrate_with_are_other_terms_and_a_moved_folder_is_not(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        (images / f"{number}.png").write_bytes(bytes([number]))
+    before = Recipe("/shelf", quantization=Quantization(images)).terms()
+    moved = images.rename(tmp_path / "moved")
+    assert Recipe("/shelf", quantization=Quantization(moved)).terms() == before
+    (moved / "1.png").write_bytes(b"another image")
+    assert Recipe("/shelf", quantization=Quantization(moved)).terms() != before
+
+
 def test_a_model_that_cannot_be_packaged_is_told_once_and_changes_nothing(fleet: Fleet, tmp_path: Path) -> None:
     fleet.devices.add("robot-1")
     followed = Followed(fleet, tmp_path)
@@ -300,7 +329,7 @@ def test_a_component_that_the_fleet_has_no_place_for_keeps_no_other_away(fleet: 
 
 def test_a_component_is_signed_where_that_is_asked(fleet: Fleet, tmp_path: Path) -> None:
     fleet.devices.add("robot-1")
-    followed = Followed(fleet, tmp_path, signer=Signer(Maker(tmp_path, "maker").private), signed_by="a key")
+    followed = Followed(fleet, tmp_path, signer=Signer(Maker(tmp_path, "maker").private))
     followed.goes_live(tiny_onnx(tmp_path / "models" / "a.onnx"))
     fleet.advance()
     [model] = fleet.twins.read("robot-1").models

@@ -108,8 +108,7 @@ def push(
 
             @cache
             def making() -> Releasing:
-                signed_by = "" if sign is None else str(sign.absolute())
-                recipe = Recipe(shelf_of(fleet, database, shelf), engine.value, quantization, signer, signed_by)
+                recipe = Recipe(shelf_of(fleet, database, shelf), engine.value, quantization, signer)
                 return Releasing(fleet, any_storage(), PlainConsole(stderr=True), recipe, job)
 
             releases = _releases(fleet, making, what, name, latest, every)

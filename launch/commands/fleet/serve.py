@@ -122,7 +122,7 @@ def serve_fleet(
     with open_fleet(database, make=True) as fleet:
         place = shelf_of(fleet, database, shelf)
         require_reachable(fleet, place)
-    recipe = Recipe(place, engine.value, quantization, signer, "" if sign is None else str(sign.absolute()))
+    recipe = Recipe(place, engine.value, quantization, signer)
     # With a registry, verdicts are shared with jobs and servers, which vet for any engine; alone, what goes live is
     # what devices can run.
     vetted_for = "auto" if job["registry"] else engine.value
