@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fleet.addresses import BucketAddresses, OwnAddresses, ShelfAddresses
+from fleet.addresses import BucketAddresses, OwnAddresses
+from fleet.addressing import Addressing
 from fleet.allowance import Allowance
-from fleet.application import Addressing, Calls, application, report_bodies
+from fleet.application import Calls, application, report_bodies
 from fleet.archives import Shelf
 from fleet.bringing import Bringing
 from fleet.polls import Polls
@@ -30,7 +32,8 @@ from serving.listening import (
 _LOGGER = logger(__name__)
 
 _THREADS = 8
-"""That ask the database, and make addresses, at once; more wait for their turn."""
+"""That ask the database at once; more wait for their turn."""
+_MINTING_THREADS = 8
 _ROUND_SECONDS = 1.0
 
 
@@ -83,10 +86,10 @@ async def _serve_on(
     say: Callable[[str], None],
 ) -> None:
     fleet = bringing.fleet
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads:
+    with ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads, _minting_threads() as minting:
         polls = Polls(fleet.devices.heads, threads)
         own = OwnAddresses(await asyncio.to_thread(fleet.settings.url_key))
-        addressing = Addressing(ShelfAddresses(own, BucketAddresses(bringing.storage)), own, config.public_url)
+        addressing = Addressing(own, BucketAddresses(bringing.storage), minting, bringing.troubles, config.public_url)
         calls = Calls(
             fleet,
             polls,
@@ -95,7 +98,6 @@ async def _serve_on(
             config.access,
             bringing.counted,
             threads,
-            bringing.troubles,
             Allowance(),
             report_bodies(threads),
         )
@@ -116,6 +118,16 @@ async def _serve_on(
             http.should_exit = http.force_exit = True
             await asyncio.gather(http_task, rounds_task, return_exceptions=True)
             await asyncio.to_thread(rounds.seen_at_last, polls.seen())
+
+
+@contextmanager
+def _minting_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that wait for buckets' services; nobody waits for them at the end."""
+    threads = ThreadPoolExecutor(_MINTING_THREADS, thread_name_prefix="minting")
+    try:
+        yield threads
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _ready_line(access: Access, listening: socket.socket) -> str:
