@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 
 from fleet.fleet import Fleet
+from launch.fleet_subjects import join
 from tests.launch.commands.fleet.conftest import FleetCommand
 from tests.launch.commands.fleet.telling import animals
 from tests.launch.commands.hotswap_command import error_line
@@ -67,6 +70,19 @@ def test_what_was_assigned_is_taken_back_and_what_runs_goes_on(told: Callable[..
     assert (document["version"], document["changed"]) == (None, 0)
     assert versions(told)["robot-1"] == ["2.0.0"]
     assert told("status", "robot-1")["assigned"] == {}
+
+
+def test_of_many_who_make_a_group_at_once_each_puts_its_device_into_it(three: Fleet) -> None:
+    begin = Barrier(3)
+
+    def put(device: str) -> None:
+        for number in range(10):
+            begin.wait(60)
+            join(three, f"group-{number}", [device])
+
+    with ThreadPoolExecutor(3) as threads:
+        list(threads.map(put, ("robot-1", "robot-2", "robot-3")))
+    assert three.groups.all() == {f"group-{number}": ["robot-1", "robot-2", "robot-3"] for number in range(10)}
 
 
 def test_devices_leave_a_group(told: Callable[..., Any], three: Fleet) -> None:
