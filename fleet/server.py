@@ -18,6 +18,7 @@ from fleet.archives import Shelf
 from fleet.bringing import Bringing
 from fleet.polls import Polls
 from fleet.rounds import Rounds
+from models.errors import one_line
 from models.printable import logger
 from serving.access import Access
 from serving.listening import (
@@ -56,6 +57,10 @@ class ServerConfig:
     finish: float = 5.0
 
 
+class ServerLost(RuntimeError):  # noqa: N818 - named for what it says
+    """Nobody listens any more, though nobody asked for that; its text is one line."""
+
+
 async def serve(begin: Callable[[], Bringing], config: ServerConfig, say: Callable[[str], None]) -> None:
     """Answers until SIGTERM or SIGINT, then finishes what is under way; a second signal ends at once.
 
@@ -66,6 +71,7 @@ async def serve(begin: Callable[[], Bringing], config: ServerConfig, say: Callab
 
     Raises:
         OSError: the address cannot be had.
+        ServerLost: nobody listens any more, unasked.
         What `begin` raises.
     """
     allow_connections()
@@ -108,7 +114,7 @@ async def _serve_on(
         bringing.start()
         say(_ready_line(config.access, listening))
         try:
-            await stops.get()
+            await _asked_to_end(stops, http_task)
             _LOGGER.info("ending")
             bringing.stop()
             http.should_exit = True
@@ -118,6 +124,21 @@ async def _serve_on(
             http.should_exit = http.force_exit = True
             await asyncio.gather(http_task, rounds_task, return_exceptions=True)
             await asyncio.to_thread(rounds.seen_at_last, polls.seen())
+
+
+async def _asked_to_end(stops: asyncio.Queue[int], http_task: asyncio.Task[None]) -> None:
+    """Waits until somebody asks.
+
+    Raises:
+        ServerLost: before that, nobody listens any more: whoever started this program must hear of it.
+    """
+    asked = asyncio.create_task(stops.get())
+    await asyncio.wait({asked, http_task}, return_when=asyncio.FIRST_COMPLETED)
+    if asked.done():
+        return
+    asked.cancel()
+    why = http_task.exception()
+    raise ServerLost(f"devices are not answered any more: {one_line(why) if why else 'the listener ended'}") from why
 
 
 @contextmanager

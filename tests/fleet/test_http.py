@@ -336,8 +336,11 @@ def test_a_database_that_does_not_answer_is_said_without_its_address(clock: Cloc
         assert "fleet.db" not in error(refusal, 503)
         assert int(refusal.headers["retry-after"]) > 0
         assert api.http.get("/healthz").status_code == 200
+        metrics = api.http.get("/metrics").text.splitlines()
+        assert {'hotswap_fleet_polls_total{outcome="failed"} 1.0', "hotswap_fleet_database_up 0.0"} <= set(metrics)
         database.rmdir()
         away.rename(database)
+        assert "hotswap_fleet_database_up 1.0" in api.http.get("/metrics").text.splitlines()
         assert api.http.get("/twins/robot-1", headers=headers).status_code == 200
 
 

@@ -14,7 +14,7 @@ from fleet.assignments import DEFAULT_COMPONENT
 from fleet.bringing import Bringing, BringingConfig
 from fleet.packing import Recipe
 from fleet.public_address import read_public_url
-from fleet.server import ServerConfig, serve
+from fleet.server import ServerConfig, ServerLost, serve
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.device_options import EngineOfDevices
@@ -143,6 +143,6 @@ def serve_fleet(
     server = ServerConfig(access, port, reached_at, None if "://" in place else Path(place))
     try:
         asyncio.run(serve(begin, server, told))
-    except OSError as error:
+    except (OSError, ServerLost) as error:
         raise CommandFailed(one_line(error)) from error
     return OK

@@ -14,6 +14,7 @@ import pytest
 from fleet.fleet import Fleet
 from models.components.twin import Reported, ReportedModel, Twin
 from models.reference import sha256_of
+from serving.listening import HttpServer
 from tests.component_files import component
 from tests.fleet.running_fleet import RunningFleet, running_fleet
 from tests.launch.commands.hotswap_command import Command
@@ -236,6 +237,19 @@ def test_what_cannot_be_is_said_in_one_line(hotswap: Command, options: list[str]
     assert outcome.code != 0
     [line] = outcome.err.splitlines()
     assert line.startswith("error: ") and told in line and "secret" not in line
+
+
+def test_a_server_that_listens_no_more_ends_with_an_error(
+    hotswap: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(server: HttpServer) -> None:
+        raise RuntimeError("the event loop lost its sockets")
+
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(HttpServer, "main_loop", broken)
+    outcome = hotswap("fleet", "serve", "--models", "models/*", "--database", "fleet.db", "--port", "0")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1] == "error: devices are not answered any more: the event loop lost its sockets"
 
 
 def test_an_address_that_is_taken_is_said_in_one_line(hotswap: Command) -> None:
