@@ -22,7 +22,7 @@ from launch.printing import say
 from launch.token_files import new_token_file
 from models.components.component import checked_component_name
 
-_SERVER = "http://SERVER:8600"
+_SERVER = "https://SERVER:8600"
 app = typer.Typer(add_completion=False)
 
 
@@ -69,7 +69,8 @@ def add(
     command = shlex.join(
         ["hotswap-edge", "agent", "--server", server, "--device", device, "--token-file", str(token_file)]
     )
-    following = f"{command} --folder DIR"
+    # The key is of the operator's choice, as the folder is: without it whoever runs the server chooses the model.
+    following = f"{command} --folder DIR --trusted-key KEY.pub"
     if as_json:
         told = {"device": device, "token_file": str(token_file), "new_token": new_token, "next": following}
         print_json(told)

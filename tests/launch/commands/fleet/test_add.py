@@ -18,6 +18,7 @@ from fleet.fleet import Fleet
 from tests.launch.commands.fleet.conftest import FleetCommand
 from tests.launch.commands.fleet.telling import DATABASE
 from tests.launch.commands.hotswap_command import error_line
+from tests.models.signatures.makers import Maker
 
 
 def devices() -> list[str]:
@@ -60,7 +61,18 @@ def test_it_says_what_to_run_on_the_device(fleet_command: FleetCommand) -> None:
     assert command[command.index("--server") + 1] == "https://fleet.example:8600"
     assert command[command.index("--device") + 1] == "robot-7"
     assert command[command.index("--token-file") + 1] == "a token"
-    assert "--folder" in command
+    assert "--folder" in command and "--trusted-key" in command
+
+
+def test_what_it_says_to_run_is_what_an_agent_takes(fleet_command: FleetCommand, tmp_path: Path) -> None:
+    outcome = fleet_command("add", "robot-7", "--token-file", "token")
+    key = Maker(tmp_path / "keys", "maker").public
+    command = outcome.last_line.partition(": ")[2].replace("DIR", "folder").replace("KEY.pub", str(key))
+    program = [sys.executable, "-m", "edge.cli", *shlex.split(command)[1:], "--once"]
+    root = Path(__file__).parents[4]
+    done = subprocess.run(program, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr  # nobody is at SERVER
+    assert "--insecure" not in done.stderr and "usage" not in done.stderr
 
 
 @pytest.mark.parametrize("is_link", [False, True])
