@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fleet.errors import ReleaseTaken
 from fleet.releases import Release, Releases
+from fleet.shelving import is_shelved, put_back
 from models.components.component import COMPONENT_FORMAT, Component, Target
 from models.components.recipe import RECIPE
 from models.reference import ModelReference
@@ -114,7 +115,8 @@ class Packer:
             targets: that are asked for.
 
         Returns:
-            all that are on record of it, of one version; and those of them that were made now.
+            all that are on record of it, of one version; and those of them that were made now. An archive that was
+            lost from the shelf is there again.
 
         Raises:
             ModelChanged: other bytes are there now.
@@ -124,7 +126,9 @@ class Packer:
         """
         terms = self._recipe.terms()
         known = self._releases.of_source(name, model.sha256, terms)
-        lacking = [each for each in targets if each not in {release.target for release in known}]
+        shelf = self._recipe.shelf
+        there = [each for each in known if is_shelved(self._storage, shelf, each)]
+        lacking = [each for each in targets if each not in {release.target for release in there}]
         if not lacking:
             return known, []
         try:
@@ -149,12 +153,14 @@ class Packer:
         self, name: str, compiled: Compiled, folder: Path, known: Sequence[Release], terms: str
     ) -> tuple[list[Release], list[Release]]:
         version = known[0].version if known else self._releases.next_version(name)
+        lost = {each.target for each in known}
         for _ in range(_MOST_VERSIONS):
             order = self._recipe.order(version, list(compiled.artefacts))
             packed = pack_for_devices(compiled, self._recipe.shelf, folder, order, name)
             try:
-                put_once(self._storage, missing(self._storage, _archives(packed)), self._told)
-                made = [self._record(packed, each, terms) for each in packed.components]
+                fresh = self._put_back(packed, folder, known)
+                put_once(self._storage, missing(self._storage, fresh), self._told)
+                made = [self._record(packed, each, terms) for each in packed.components if each.target not in lost]
             except (VersionTaken, ReleaseTaken):
                 if known:
                     raise
@@ -162,6 +168,16 @@ class Packer:
                 continue
             return sorted([*known, *made], key=lambda each: each.target), made
         raise VersionTaken(f"{name} {version}", self._recipe.shelf)
+
+    def _put_back(self, packed: Packaged, folder: Path, known: Sequence[Release]) -> list[Shelved]:
+        """What is on record is put where it was, if it is the same; the rest is to be put on the shelf."""
+        files = _archives(packed)
+        for release in known:
+            archive = folder / f"{release.name}-{release.version}-{release.target}.zip"
+            if any(file.path == archive for file in files):
+                put_back(self._storage, self._recipe.shelf, release, archive, folder, self._told)
+                files = [file for file in files if not file.path.name.startswith(archive.name)]
+        return files
 
     def _record(self, packed: Packaged, component: Component, terms: str) -> Release:
         archive = next(file for file in packed.files if file.path.name == f"{component.stem}.zip")

@@ -99,7 +99,7 @@ async def _serve_on(
         calls = Calls(
             fleet,
             polls,
-            Shelf(fleet.releases, config.shelf),
+            Shelf(fleet.releases, config.shelf, bringing.troubles),
             addressing,
             config.access,
             bringing.counted,

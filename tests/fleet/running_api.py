@@ -105,7 +105,7 @@ def running_api(
             calls = Calls(
                 fleet,
                 polls,
-                Shelf(fleet.releases, shelf),
+                Shelf(fleet.releases, shelf, troubles),
                 Addressing(own, BucketAddresses(signing or AnyStorage()), minting, troubles, public_url, clock),
                 access,
                 Metrics(lambda: standing_of(fleet, clock())),

@@ -15,8 +15,9 @@ from fleet.fleet import Fleet
 from fleet.packing import Recipe
 from fleet.releases import Release
 from fleet.rollouts import Rollout
+from fleet.shelving import is_shelved
 from launch.any_storage import any_storage
-from launch.command_line import OK, CommandRefused
+from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.device_options import EngineOfDevices
 from launch.fleet_arguments import Database, Shelf, open_fleet, shelf_of
 from launch.fleet_subjects import subjects_of, taking_long
@@ -167,4 +168,10 @@ def _meant(
     if not releases:
         ways = "a model file, a COMPONENT.zip, or --latest FOLDER makes one"
         raise NoSuchRelease(f"there is no release {what} on record; {ways}")
+    shelf = fleet.settings.shelf() or ""
+    lost = [each for each in releases if not is_shelved(any_storage(), shelf, each)]
+    if lost:
+        raise CommandFailed(
+            f"the archive of {lost[0].title} is gone from {lost[0].uri}: push what it was made of again"
+        )
     return [releases]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,32 @@ def test_the_shelf_that_is_named_once_is_kept(told: Callable[..., Any], four: Fl
     drop("cats.onnx", favours=2)
     (release,) = told("push", "cats.onnx")["releases"]
     assert Path(release["uri"]).parent == Path("elsewhere/model/2.0.0").absolute()
+
+
+@pytest.mark.parametrize("made_of", ["a model", "a component"])
+def test_an_archive_that_was_lost_from_the_shelf_comes_back(
+    fleet_command: FleetCommand, told: Callable[..., Any], four: Fleet, made_of: str
+) -> None:
+    drop("digits.onnx")
+    what = "digits.onnx" if made_of == "a model" else animals()
+    (release,) = told("push", what)["releases"]
+    shutil.rmtree(SHELF)
+
+    outcome = fleet_command("push", release["name"])
+    assert outcome.code == 1
+    assert "is gone" in error_line(outcome)
+    assert told("push", what)["releases"] == [release]
+
+    assert sha256_of(Path(release["uri"])) == release["sha256"]
+    assert fleet_command("push", release["name"]).code == 0
+
+
+def test_an_archive_that_was_damaged_on_the_shelf_is_another_version(told: Callable[..., Any], four: Fleet) -> None:
+    drop("digits.onnx")
+    (release,) = told("push", "digits.onnx")["releases"]
+    Path(release["uri"]).write_bytes(b"cut")
+    (other,) = told("push", "digits.onnx")["releases"]
+    assert (other["version"], sha256_of(Path(other["uri"]))) == ("2.0.0", other["sha256"])
 
 
 @pytest.mark.parametrize("fault", ["damaged", "more", "no component", "cut"])
