@@ -21,7 +21,7 @@ from starlette.routing import Route
 from fleet import metrics
 from fleet.addresses import AddressRefused, NotMinted
 from fleet.addressing import Addressing
-from fleet.allowance import Allowance
+from fleet.allowance import Allowance, AtOnce
 from fleet.archives import Archive, Shelf
 from fleet.errors import FleetError
 from fleet.fleet import Fleet
@@ -53,7 +53,9 @@ class Calls:
         access: of it the operators' tokens, which open the metrics; without any they are for this machine alone.
         counted: what is counted.
         threads: that ask the database.
+        writers: that write into it: one that waits for another writer holds up nobody who asks.
         allowance: how often a device may ask what is more than whether something changed.
+        at_once: how many reports of a device are under way.
         bodies: reads what devices report.
     """
 
@@ -64,7 +66,9 @@ class Calls:
     access: Access
     counted: Metrics
     threads: ThreadPoolExecutor
+    writers: ThreadPoolExecutor
     allowance: Allowance
+    at_once: AtOnce
     bodies: Bodies
 
     async def twin(self, request: Request) -> Response:
@@ -85,10 +89,12 @@ class Calls:
         with _counting(self.counted.reports) as count:
             device, _ = await self._admitted(request)
             self._take_turn(device)
-            with self.bodies.reading() as reading:
+            with self.at_once.one(device) as may, self.bodies.reading() as reading:
+                if not may:
+                    raise TooOften(1.0)
                 body = await reading.body(request.receive, dict(request.scope["headers"]))
-            reported = _reported(body)
-            await self._in_thread(self.fleet.twins.write_reported, device, reported)
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self.writers, self.fleet.twins.write_reported, device, _reported(body))
             count(metrics.TOLD)
             return Response(status_code=HTTPStatus.NO_CONTENT)
 

@@ -49,7 +49,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _too_often(request: Request, error: Exception) -> Response:
     assert isinstance(error, TooOften)
-    return refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"retry-after": str(math.ceil(error.seconds))})
+    headers = {"retry-after": str(math.ceil(error.seconds))}
+    if request.method != "GET":  # its body may still be coming
+        headers["connection"] = "close"
+    return refusal(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers)
 
 
 async def _taken_away(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fleet.addresses import BucketAddresses, OwnAddresses
 from fleet.addressing import Addressing
-from fleet.allowance import Allowance
+from fleet.allowance import Allowance, AtOnce
 from fleet.application import Calls, application, report_bodies
 from fleet.archives import Shelf
 from fleet.bringing import Bringing
@@ -34,6 +34,8 @@ _LOGGER = logger(__name__)
 
 _THREADS = 8
 """That ask the database at once; more wait for their turn."""
+_WRITERS = 3
+"""That write into it: they wait for each other anyway, and for whoever else writes."""
 _MINTING_THREADS = 8
 _ROUND_SECONDS = 1.0
 
@@ -92,7 +94,11 @@ async def _serve_on(
     say: Callable[[str], None],
 ) -> None:
     fleet = bringing.fleet
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads, _minting_threads() as minting:
+    with (
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads,
+        ThreadPoolExecutor(_WRITERS, thread_name_prefix="writing") as writers,
+        _minting_threads() as minting,
+    ):
         polls = Polls(fleet.devices.heads, threads)
         own = OwnAddresses(await asyncio.to_thread(fleet.settings.url_key))
         addressing = Addressing(own, BucketAddresses(bringing.storage), minting, bringing.troubles, config.public_url)
@@ -104,13 +110,15 @@ async def _serve_on(
             config.access,
             bringing.counted,
             threads,
+            writers,
             Allowance(),
+            AtOnce(),
             report_bodies(threads),
         )
         http = http_server(application(calls), config.access, config.finish)
         rounds = Rounds(fleet, bringing.say, bringing.troubles)
         http_task = asyncio.create_task(http.serve(sockets=[listening]))
-        rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, threads))
+        rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, writers))
         bringing.start()
         say(_ready_line(config.access, listening))
         try:

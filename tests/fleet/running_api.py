@@ -14,7 +14,7 @@ import httpx
 
 from fleet.addresses import BucketAddresses, OwnAddresses, Signing
 from fleet.addressing import Addressing
-from fleet.allowance import Allowance
+from fleet.allowance import Allowance, AtOnce
 from fleet.application import Calls, application, report_bodies
 from fleet.archives import Shelf
 from fleet.fleet import Fleet
@@ -95,6 +95,7 @@ def running_api(
     with (
         listening_at(access.host, 0) as listening,
         ThreadPoolExecutor(4) as threads,
+        ThreadPoolExecutor(2) as writers,
         ThreadPoolExecutor(4) as minting,
     ):
 
@@ -110,7 +111,9 @@ def running_api(
                 access,
                 Metrics(lambda: standing_of(fleet, clock())),
                 threads,
+                writers,
                 allowance or Allowance(),
+                AtOnce(),
                 report_bodies(threads),
             )
             server = http_server(application(calls), access, finish=1)
