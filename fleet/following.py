@@ -123,6 +123,7 @@ class Following:
     counted: Callable[[Outcome], None] = lambda outcome: None
     stopwatch: Callable[[], float] = time.monotonic
     _of: dict[str, _Progress] = field(default_factory=dict)
+    _refused: dict[str, tuple[Wanted, frozenset[Target]]] = field(default_factory=dict)
     _targets: frozenset[Target] = frozenset()
     _names: Sequence[str] = ()
     _left_out: frozenset[str] = frozenset()
@@ -150,6 +151,8 @@ class Following:
         try:
             wanted = self.models.wanted()
             targets = self._seen_to(wanted) if wanted else frozenset()
+        except VettingStopped:  # this program ends
+            return
         except FleetError as error:
             self.troubles.begin("looking", f"which devices there are is not known now: {one_line(error)}")
             return
@@ -217,6 +220,10 @@ class Following:
         progress = self._of.get(wanted.name)
         if progress is None or progress.of != (wanted, targets):
             progress = self._of[wanted.name] = _Progress((wanted, targets))
+        refused = self._refused.get(wanted.name)
+        if refused is not None and refused[0] == wanted and targets <= refused[1]:
+            # A device that says now this, now that of itself has nothing be tried again.
+            progress.done = True
         if progress.done or self.stopwatch() < progress.retry_at:
             return
         trouble = f"packaging {wanted.name}"
@@ -228,6 +235,8 @@ class Following:
             self.troubles.begin(trouble, f"{wanted.model.model_id} cannot be packaged: {one_line(refusal)}")
             self.counted("refused")
             progress.done = True
+            before = refused[1] if refused is not None and refused[0] == wanted else frozenset()
+            self._refused[wanted.name] = (wanted, before | targets)
         except _TRANSIENT as error:
             if not self._ending.is_set():
                 self.troubles.begin(

@@ -15,7 +15,8 @@ from fleet.following import Following, Wanted
 from fleet.packing import Packer, Recipe
 from fleet.rollouts import Plan
 from fleet.troubles import Troubles
-from models.components.twin import MOST_MODELS
+from models.components.component import TARGETS
+from models.components.twin import MOST_MODELS, Reported
 from models.reference import ModelReference, sha256_of
 from models.releasing.quantized import Quantization
 from models.signatures.signer import Signer
@@ -23,7 +24,7 @@ from models.signatures.trusted import TrustedKeys
 from models.storage.schemes import AnyStorage
 from models.vetting.session import vetting
 from tests.component_files import component
-from tests.fleet.simulated import versions
+from tests.fleet.simulated import record, versions
 from tests.launch.tiny_models import tiny_onnx
 from tests.models.signatures.makers import Maker
 
@@ -229,6 +230,28 @@ def test_a_model_that_cannot_be_packaged_is_told_once_and_changes_nothing(fleet:
     assert followed.outcomes == ["packaged", "refused"]
     assert "b.onnx" in line and "cannot be packaged: non_finite_output" in line
     assert fleet.twins.read("robot-1") == before
+
+
+def test_a_device_that_says_now_this_now_that_of_itself_has_nothing_be_tried_again(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.devices.add("robot-1")
+    followed = Followed(fleet, tmp_path)
+    followed.goes_live(tiny_onnx(tmp_path / "models" / "b.onnx", finite=False))
+    for target in (*TARGETS, *TARGETS):
+        fleet.twins.write_reported("robot-1", Reported((), "0.2.0", target))
+        followed.look()
+    assert followed.outcomes == ["refused"] * len(TARGETS)
+
+
+def test_that_no_version_is_left_is_no_fault_of_the_model_and_is_waited_out(fleet: Fleet, tmp_path: Path) -> None:
+    record(fleet, "999999999.0.0")
+    followed = Followed(fleet, tmp_path)
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    followed.goes_live(model)
+    [line] = followed.said
+    assert "no version of model is left" in line and "it is tried again" in line
+    assert followed.outcomes == ["failed"]
 
 
 def test_a_file_that_is_not_there_is_told_once_and_waited_for(fleet: Fleet, tmp_path: Path) -> None:
