@@ -23,11 +23,12 @@ from fleet.addresses import AddressRefused, NotMinted
 from fleet.addressing import Addressing
 from fleet.allowance import Allowance, AtOnce
 from fleet.archives import Archive, Shelf
-from fleet.errors import FleetError
+from fleet.errors import FleetError, StoreUnusable
 from fleet.fleet import Fleet
 from fleet.metrics import Metrics
 from fleet.polls import Polls
 from fleet.refusals import HANDLERS, TooOften, refusal
+from fleet.troubles import Troubles
 from models.components.twin import DesiredModel, Reported, Twin, TwinMalformed
 from models.errors import one_line
 from serving.access import Access, is_loopback
@@ -38,6 +39,7 @@ MOST_BODY_BYTES = 64 << 10
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 _ALL_BODIES = 32 << 20
 _BODY_SECONDS = 20.0
+_REPORTS = "reports"
 _Answer = TypeVar("_Answer")
 
 
@@ -56,6 +58,7 @@ class Calls:
         writers: that write into it: one that waits for another writer holds up nobody who asks.
         allowance: how often a device may ask what is more than whether something changed.
         at_once: how many reports of a device are under way.
+        troubles: is told where reports cannot be kept.
         bodies: reads what devices report.
     """
 
@@ -69,6 +72,7 @@ class Calls:
     writers: ThreadPoolExecutor
     allowance: Allowance
     at_once: AtOnce
+    troubles: Troubles
     bodies: Bodies
 
     async def twin(self, request: Request) -> Response:
@@ -92,9 +96,9 @@ class Calls:
             with self.at_once.one(device) as may, self.bodies.reading() as reading:
                 if not may:
                     raise TooOften(1.0)
-                body = await reading.body(request.receive, dict(request.scope["headers"]))
+                reported = _reported(await reading.body(request.receive, dict(request.scope["headers"])))
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self.writers, self.fleet.twins.write_reported, device, _reported(body))
+                await loop.run_in_executor(self.writers, self._keep, device, reported)
             count(metrics.TOLD)
             return Response(status_code=HTTPStatus.NO_CONTENT)
 
@@ -142,6 +146,15 @@ class Calls:
         """
         if waits := self.allowance.take(device):
             raise TooOften(waits)
+
+    def _keep(self, device: str, reported: Reported) -> None:
+        """Writes what a device reports."""
+        try:
+            self.fleet.twins.write_reported(device, reported)
+        except StoreUnusable as error:
+            self.troubles.begin(_REPORTS, f"what devices report is not kept: {error}")
+            raise
+        self.troubles.end(_REPORTS, "what devices report is kept again")
 
     async def _addressed(self, device: str, base_url: str) -> Twin:
         """A twin with an address for each model."""

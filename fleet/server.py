@@ -49,6 +49,7 @@ class ServerConfig:
         port: 0 for one that is free.
         public_url: where devices reach it, as `read_public_url` gives it; None for where each says that it did.
         shelf: the folder of archives; None where they lie in a bucket.
+        database: its file, which must stay the same; None where it is on a server.
         finish: seconds that it waits for what is under way, once it is to end.
     """
 
@@ -56,11 +57,12 @@ class ServerConfig:
     port: int = 8600
     public_url: str | None = None
     shelf: Path | None = None
+    database: Path | None = None
     finish: float = 5.0
 
 
 class ServerLost(RuntimeError):  # noqa: N818 - named for what it says
-    """Nobody listens any more, though nobody asked for that; its text is one line."""
+    """What is served is lost, though nobody asked for that; its text is one line."""
 
 
 async def serve(begin: Callable[[], Bringing], config: ServerConfig, say: Callable[[str], None]) -> None:
@@ -73,7 +75,7 @@ async def serve(begin: Callable[[], Bringing], config: ServerConfig, say: Callab
 
     Raises:
         OSError: the address cannot be had.
-        ServerLost: nobody listens any more, unasked.
+        ServerLost: nobody listens any more, unasked, or the file of the database is another one.
         What `begin` raises.
     """
     allow_connections()
@@ -113,40 +115,70 @@ async def _serve_on(
             writers,
             Allowance(),
             AtOnce(),
+            bringing.troubles,
             report_bodies(threads),
         )
         http = http_server(application(calls), config.access, config.finish)
         rounds = Rounds(fleet, bringing.say, bringing.troubles)
         http_task = asyncio.create_task(http.serve(sockets=[listening]))
+        watch_task = asyncio.create_task(_lost(config.database))
         rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, writers))
         bringing.start()
         say(_ready_line(config.access, listening))
         try:
-            await _asked_to_end(stops, http_task)
+            await _asked_to_end(stops, http_task, watch_task)
             _LOGGER.info("ending")
             bringing.stop()
             http.should_exit = True
             await unless_asked_again(stops, http_task)
         finally:
             rounds_task.cancel()
+            watch_task.cancel()
             http.should_exit = http.force_exit = True
-            await asyncio.gather(http_task, rounds_task, return_exceptions=True)
+            await asyncio.gather(http_task, rounds_task, watch_task, return_exceptions=True)
             await asyncio.to_thread(rounds.seen_at_last, polls.seen())
 
 
-async def _asked_to_end(stops: asyncio.Queue[int], http_task: asyncio.Task[None]) -> None:
+async def _asked_to_end(
+    stops: asyncio.Queue[int], http_task: asyncio.Task[None], watch_task: asyncio.Task[str]
+) -> None:
     """Waits until somebody asks.
 
     Raises:
-        ServerLost: before that, nobody listens any more: whoever started this program must hear of it.
+        ServerLost: before that, nobody listens any more, or the database is another one: whoever started this program
+            must hear of it, and may start it again.
     """
     asked = asyncio.create_task(stops.get())
-    await asyncio.wait({asked, http_task}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({asked, http_task, watch_task}, return_when=asyncio.FIRST_COMPLETED)
     if asked.done():
         return
     asked.cancel()
+    if watch_task.done():
+        raise ServerLost(watch_task.result())
     why = http_task.exception()
     raise ServerLost(f"devices are not answered any more: {one_line(why) if why else 'the listener ended'}") from why
+
+
+async def _lost(database: Path | None) -> str:
+    """Waits until a file of a database is another one, or none: what is open is a file without a name by then.
+
+    Returns:
+        what happened, in a line.
+    """
+    first = _file(database)
+    while database is None or (now := _file(database)) == first:
+        await asyncio.sleep(_ROUND_SECONDS)
+    what = "removed" if now is None else "replaced"
+    return f"{database} was {what} while it was served; begin again, on the one that is to be served"
+
+
+def _file(path: Path | None) -> tuple[int, int] | None:
+    """Which file has a name."""
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        found = None
+    return None if found is None else (found.st_dev, found.st_ino)
 
 
 @contextmanager

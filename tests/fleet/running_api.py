@@ -114,6 +114,7 @@ def running_api(
                 writers,
                 allowance or Allowance(),
                 AtOnce(),
+                troubles,
                 report_bodies(threads),
             )
             server = http_server(application(calls), access, finish=1)

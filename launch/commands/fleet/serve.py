@@ -18,7 +18,7 @@ from fleet.server import ServerConfig, ServerLost, serve
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.device_options import EngineOfDevices
-from launch.fleet_arguments import Database, Shelf, keep_twins, open_fleet, require_reachable, shelf_of
+from launch.fleet_arguments import Database, Shelf, database_file, keep_twins, open_fleet, require_reachable, shelf_of
 from launch.job_flags import with_job_flags
 from launch.printing import say
 from launch.quantizing import Calibration, LeastAgreement, NumberPrecision, quantization_of
@@ -140,7 +140,7 @@ def serve_fleet(
             fleet.close()
             raise
 
-    server = ServerConfig(access, port, reached_at, None if "://" in place else Path(place))
+    server = ServerConfig(access, port, reached_at, None if "://" in place else Path(place), database_file(database))
     try:
         asyncio.run(serve(begin, server, told))
     except (OSError, ServerLost) as error:
