@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -38,6 +39,8 @@ def plan_of(shares: str, pause: float | None, halt: float) -> Plan:
         parts = tuple(float(each) for each in shares.split(","))
     except ValueError:
         raise CommandRefused(f"--rollout {shares[:60]!r} is no list of percents; 10,50,100 say") from None
+    if not all(map(math.isfinite, (*parts, pause or 0.0, halt))):
+        raise CommandRefused("percents and seconds are numbers that end")
     try:
         return Plan(parts, pause, halt)
     except ValueError as error:

@@ -16,7 +16,7 @@ from models.components.twin import Reported, ReportedModel, Twin
 from models.reference import sha256_of
 from serving.listening import HttpServer
 from tests.component_files import component
-from tests.fleet.running_fleet import RunningFleet, running_fleet
+from tests.fleet.running_fleet import PATIENCE_SECONDS, RunningFleet, running_fleet
 from tests.launch.commands.hotswap_command import Command
 from tests.launch.tiny_models import tiny_onnx
 from tests.models.signatures.makers import Maker
@@ -121,6 +121,19 @@ def test_a_device_gets_each_model_that_goes_live_and_a_restart_changes_nothing(t
 
 
 @pytest.mark.end_to_end
+@pytest.mark.parametrize("becomes", ["removed", "replaced"])
+def test_a_database_that_is_another_one_ends_the_server_with_a_line(tmp_path: Path, becomes: str) -> None:
+    with running_fleet(tmp_path) as server:
+        assert server.url
+        server.database.rename(tmp_path / "away.db")
+        if becomes == "replaced":
+            with Fleet(str(server.database)) as fleet:
+                fleet.devices.add("robot-1")
+        assert server.process.wait(PATIENCE_SECONDS) == 1
+        server.said(rf"^error: .*fleet\.db was (removed|{becomes}) while it was served")
+
+
+@pytest.mark.end_to_end
 def test_a_rollout_that_fails_halts_by_itself_and_is_told(tmp_path: Path) -> None:
     tiny_onnx(tmp_path / "models" / "a.onnx", favours=0)
     with running_fleet(tmp_path, "--rollout", "50,100", "--pause", "0.5") as server:
@@ -221,6 +234,12 @@ def test_whoever_is_ended_while_it_packages_goes_on_the_next_time(tmp_path: Path
         (["--rollout", "all"], "10,50,100"),
         (["--halt", "101"], "percent"),
         (["--pause", "-1"], "seconds"),
+        (["--pause", "nan"], "numbers"),
+        (["--rollout", "10,nan,100"], "numbers"),
+        (["--poll-seconds", "nan"], "more than 0"),
+        (["--poll-seconds", "inf"], "more than 0"),
+        (["--poll-seconds", "0"], "more than 0"),
+        (["--database", "absent/fleet.db"], "absent"),
         (["--public-url", "ftp://x"], "https://HOST"),
         (["--precision", "int8"], "--calibration"),
         (["--shelf", "ftp://x/y"], "place for components"),
