@@ -5,7 +5,7 @@ What a device itself is told holds before what its groups are told; of several g
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from fleet.errors import FleetError
 from fleet.identities import require_device, require_group
 from fleet.releases import no_such_release
 from fleet.store.database import Database
-from fleet.store.tables import assignments, memberships, releases
+from fleet.store.tables import assignments, memberships, offered, releases
 from models.components.component import checked_component_name, checked_version
 from models.components.twin import MOST_MODELS
 
@@ -70,8 +70,8 @@ class Assignments:
             FleetError: name or version cannot be one.
             StoreUnusable: the database does not answer.
         """
+        self._require_one(device, group)
         with self._database.changing_plans() as connection:
-            self._require(connection, device, group)
             assign(connection, name, version, device=device, group=group)
 
     def withdraw(self, name: str, *, device: str | None = None, group: str | None = None) -> bool:
@@ -83,9 +83,35 @@ class Assignments:
         Raises:
             NoSuchDevice, NoSuchGroup, StoreUnusable: as of `assign`.
         """
+        self._require_one(device, group)
         with self._database.changing_plans() as connection:
-            self._require(connection, device, group)
-            return connection.execute(delete(assignments).where(*_key(name, device, group))).rowcount > 0
+            return withdraw(connection, name, device=device, group=group)
+
+    def follow_along(self, leading: str, others: Sequence[str]) -> tuple[str, ...]:
+        """Has those that follow a component follow others too, once: whoever was told anything of one of them, also
+        that nothing is assigned of it any more, is left alone.
+
+        Args:
+            leading: the name that they follow.
+            others: names, in the order of what matters most.
+
+        Returns:
+            those of them that a fleet has no place for any more.
+
+        Raises:
+            FleetError: a name cannot be one.
+            StoreUnusable: as of `assign`.
+        """
+        with self._database.reading() as connection:
+            places, left_out = _places(connection, others)
+            if not _lacking(connection, leading, places):
+                return left_out
+        with self._database.changing_plans() as connection:
+            places, left_out = _places(connection, others)
+            for device, name in _lacking(connection, leading, places):
+                assign(connection, name, LIVE, device=device)
+                connection.execute(insert(offered).values(device=device, name=name))
+        return left_out
 
     def all(self) -> list[Assignment]:
         """Every assignment, the one that was made last at the end.
@@ -106,23 +132,20 @@ class Assignments:
             return effective_assignments(connection)
 
     @staticmethod
-    def _require(connection: Connection, device: str | None, group: str | None) -> None:
+    def _require_one(device: str | None, group: str | None) -> None:
         if (device is None) == (group is None):
             raise FleetError("name a device or a group, one of them")
-        if group is not None:
-            require_group(connection, group)
-        if device is not None:
-            require_device(connection, device)
 
 
 def assign(
     connection: Connection, name: str, version: str, *, device: str | None = None, group: str | None = None
 ) -> None:
-    """As of `Assignments.assign`, in a transaction, of a device or group that there is.
+    """As of `Assignments.assign`, in a transaction.
 
     Raises:
-        NoSuchRelease, FleetError: as of `Assignments.assign`.
+        NoSuchDevice, NoSuchGroup, NoSuchRelease, FleetError: as of `Assignments.assign`.
     """
+    _require(connection, device, group)
     pinned = version not in (LIVE, NOTHING)
     try:
         checked_component_name(name)
@@ -139,6 +162,20 @@ def assign(
         raise FleetError(f"a fleet has {MOST_MODELS} components at most, as a device's twin has")
     connection.execute(delete(assignments).where(*_key(name, device, group)))
     connection.execute(insert(assignments).values(device=device, group_name=group, name=name, version=version))
+
+
+def withdraw(connection: Connection, name: str, *, device: str | None = None, group: str | None = None) -> bool:
+    """As of `Assignments.withdraw`, in a transaction.
+
+    Raises:
+        NoSuchDevice, NoSuchGroup: as of `Assignments.withdraw`.
+    """
+    _require(connection, device, group)
+    query = select(memberships.c.device).where(memberships.c.group_name == group)
+    told = [device] if device is not None else list(connection.execute(query).scalars())
+    for each in set(told) - set(connection.execute(select(offered.c.device).where(offered.c.name == name)).scalars()):
+        connection.execute(insert(offered).values(device=each, name=name))
+    return connection.execute(delete(assignments).where(*_key(name, device, group))).rowcount > 0
 
 
 def all_assignments(connection: Connection) -> list[Assignment]:
@@ -161,6 +198,33 @@ def effective_assignments(connection: Connection) -> dict[str, dict[str, str]]:
         for device, name, version in connection.execute(query):
             found.setdefault(device, {})[name] = version
     return found
+
+
+def _require(connection: Connection, device: str | None, group: str | None) -> None:
+    if group is not None:
+        require_group(connection, group)
+    if device is not None:
+        require_device(connection, device)
+
+
+def _places(connection: Connection, names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The names that there is a place for among those of a fleet, and the others."""
+    known = set(connection.execute(select(assignments.c.name).distinct()).scalars())
+    new = [each for each in dict.fromkeys(names) if each not in known]
+    left_out = tuple(new[max(0, MOST_MODELS - len(known)) :])
+    return [each for each in dict.fromkeys(names) if each not in left_out], left_out
+
+
+def _lacking(connection: Connection, leading: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Devices that follow `leading` and were told nothing of one of the names, with the name."""
+    were_told = {(row.device, row.name) for row in connection.execute(select(offered))}
+    return [
+        (device, name)
+        for device, assigned in effective_assignments(connection).items()
+        if assigned.get(leading) == LIVE
+        for name in names
+        if name not in assigned and (device, name) not in were_told
+    ]
 
 
 def _key(name: str, device: str | None, group: str | None) -> Iterable[Any]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, assign
 from fleet.errors import DeviceTaken, FleetError
@@ -121,8 +121,7 @@ class Devices:
             StoreUnusable: as of `add`.
         """
         with self._database.changing_plans() as connection:
-            require_device(connection, device)
-            connection.execute(delete(devices).where(devices.c.id == device))
+            remove_device(connection, device)
 
     def renew_token(self, device: str) -> str:
         """Gives a device another token; the one before lets nobody in any more.
@@ -218,6 +217,16 @@ class Devices:
             with self._lock:
                 self._seen = seen | self._seen
             raise
+
+
+def remove_device(connection: Connection, device: str) -> None:
+    """As of `Devices.remove`, in a transaction.
+
+    Raises:
+        NoSuchDevice: there is none.
+    """
+    require_device(connection, device)
+    connection.execute(delete(devices).where(devices.c.id == device))
 
 
 def _digest(token: str) -> bytes:

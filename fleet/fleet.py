@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from fleet.assignments import Assignments
-from fleet.devices import Device, Devices
-from fleet.groups import Groups
+from fleet.assignments import Assignments, assign, withdraw
+from fleet.devices import Device, Devices, remove_device
+from fleet.groups import Groups, join_group, leave_group, remove_group
 from fleet.releases import Releases
 from fleet.rolling import Rolling, targets_of
 from fleet.rollout_records import Rollouts
@@ -35,6 +35,24 @@ class DeviceStatus:
     device: Device
     assigned: dict[str, str]
     twin: Twin
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """What is to be of devices and groups, all at once.
+
+    Attributes:
+        devices, groups: whom versions are assigned to.
+        versions: by the name of the component, as of `Assignment`; None: what was assigned of it is withdrawn.
+        join: groups that the devices come into, made where there are none.
+        leave: groups that the devices leave.
+    """
+
+    devices: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    versions: Mapping[str, str | None] = field(default_factory=dict)
+    join: tuple[str, ...] = ()
+    leave: tuple[str, ...] = ()
 
 
 class Fleet:
@@ -111,6 +129,40 @@ class Fleet:
         with self._advancing:
             written = self._rolling.advance(self._clock() if now is None else now)
             return written + len(self.twins.renew())
+
+    def remove(self, devices: Iterable[str] = (), groups: Iterable[str] = ()) -> None:
+        """Takes devices and groups away, as `Devices.remove` and `Groups.remove`: all of them, or none where this raises.
+
+        Raises:
+            NoSuchDevice, NoSuchGroup: one is not there.
+            StoreUnusable: as of `advance`.
+        """
+        with self._database.changing_plans() as connection:
+            for device in devices:
+                remove_device(connection, device)
+            for group in groups:
+                remove_group(connection, group)
+
+    def arrange(self, arrangement: Arrangement) -> None:
+        """Assigns, and puts devices into groups and out of them: all of it, or nothing where this raises.
+
+        Raises:
+            NoSuchDevice, NoSuchGroup: one is not there.
+            NoSuchRelease, FleetError: as of `Assignments.assign`, or a group to join cannot have its name.
+            StoreUnusable: as of `advance`.
+        """
+        of = arrangement
+        with self._database.changing_plans() as connection:
+            for subject in [{"device": each} for each in of.devices] + [{"group": each} for each in of.groups]:
+                for name, version in of.versions.items():
+                    if version is None:
+                        withdraw(connection, name, **subject)
+                    else:
+                        assign(connection, name, version, **subject)
+            for group in of.join:
+                join_group(connection, group, of.devices, self._clock())
+            for group in of.leave:
+                leave_group(connection, group, of.devices)
 
     def targets(self) -> set[Target]:
         """The targets that devices have: as each reports, else as it was added. A release is made for each of them.

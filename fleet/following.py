@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from fleet.assignments import LIVE
-from fleet.errors import FleetError, NoSuchDevice, StoreUnusable
+from fleet.errors import FleetError
 from fleet.fleet import Fleet
 from fleet.packing import ModelChanged, Packer
 from fleet.rollouts import Plan
@@ -187,30 +185,14 @@ class Following:
         return self._targets
 
     def _have_followed(self, names: Sequence[str]) -> frozenset[str]:
-        """Who follows the first follows the others too, unless something else is said of them; the names that nobody
-        can follow, since a device has only so many components.
+        """Who follows the first follows the others too, unless something was said of them; the names that nobody can
+        follow, since a device has only so many components.
         """
         leading, *others = names
-        if not others:
-            return frozenset()
-        assigned = self.fleet.assignments.effective()
-        there = {name for of in assigned.values() for name in of}
-        # Those that devices have come first: a newer one takes no place from them.
-        others.sort(key=lambda name: name not in there)
-        left_out, why = set(others[MOST_MODELS - 1 :]), f"a device has {MOST_MODELS} components at most"
-        for name in others[: MOST_MODELS - 1]:
-            try:
-                for device, of in assigned.items():
-                    if of.get(leading) == LIVE and name not in of:
-                        with suppress(NoSuchDevice):  # it was removed meanwhile
-                            self.fleet.assignments.assign(name, device=device)
-            except StoreUnusable:
-                raise
-            except FleetError as refusal:
-                left_out.add(name)
-                why = one_line(refusal)
+        left_out = self.fleet.assignments.follow_along(leading, others) if others else ()
         if left_out:
-            named = ", ".join(sorted(left_out)[:_NAMED]) + (" and more" if len(left_out) > _NAMED else "")
+            named = ", ".join(left_out[:_NAMED]) + (" and more" if len(left_out) > _NAMED else "")
+            why = f"a device has {MOST_MODELS} components at most"
             self.troubles.begin("following", f"{len(left_out)} models of other names come to no device: {why}: {named}")
         else:
             self.troubles.end("following")

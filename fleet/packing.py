@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet.errors import FleetError, ReleaseTaken
+from fleet.errors import ReleaseTaken
 from fleet.releases import Release, Releases
 from fleet.shelving import is_shelved, put_back
-from models.components.component import COMPONENT_FORMAT, Component, Target, checked_version
+from models.components.component import COMPONENT_FORMAT, Component, Target
 from models.components.recipe import RECIPE
 from models.reference import ModelReference
 from models.releasing.calibration import images_digest
@@ -120,7 +120,6 @@ class Packer:
 
         Raises:
             ModelChanged: other bytes are there now.
-            FleetError: no version is left.
             StoreUnusable: the database does not answer.
             NotWritten: the shelf cannot be written.
             As `compile_for_devices` and `pack_for_devices`.
@@ -143,25 +142,13 @@ class Packer:
     def _made(
         self, name: str, model: ModelReference, targets: Sequence[Target], known: Sequence[Release], terms: str
     ) -> tuple[list[Release], list[Release]]:
-        version = known[0].version if known else self._next_version(name)
+        version = known[0].version if known else self._releases.next_version(name)
         order = self._recipe.order(_NO_VERSION, targets)
         with tempfile.TemporaryDirectory(prefix="hotswap-fleet-") as folder:
             compiled = compile_for_devices(self._storage, model.uri, Path(folder), order, self._vetting, self._telling)
             if compiled.source.sha256 != model.sha256:
                 raise ModelChanged(f"{model.uri} holds other bytes than those that went live")
             return self._shelved(name, compiled, Path(folder), known, terms, version)
-
-    def _next_version(self, name: str) -> str:
-        """What a model that is new gets.
-
-        Raises:
-            FleetError: no version is left; that is no fault of the model.
-        """
-        version = self._releases.next_version(name)
-        try:
-            return checked_version(version)
-        except ValueError as error:
-            raise FleetError(f"no version of {name} is left after those on record: {error}") from error
 
     def _shelved(
         self, name: str, compiled: Compiled, folder: Path, known: Sequence[Release], terms: str, version: str

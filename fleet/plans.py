@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
@@ -12,10 +12,10 @@ from sqlalchemy import Connection, Row, func, select
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING, effective_assignments
 from fleet.releases import Release, all_releases
-from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, version_for
+from fleet.rollouts import Follower, Move, Outcome, Plan, Rollout, came_to
 from fleet.store.tables import devices, memberships, reached, rollouts
 from models.components.component import TARGETS, Target
-from models.components.twin import DesiredModel, Twin
+from models.components.twin import MOST_MODELS, DesiredModel, Twin
 
 
 class Outcomes:
@@ -68,17 +68,23 @@ class Plans:
     reached: Mapping[int, Mapping[str, bool]]
 
     def followers(self, rollout: Rollout, outcomes: Outcomes) -> list[Follower]:
-        """The devices that a rollout is for, and that there is an archive for; sorted."""
+        """The devices that a rollout is for, and that there is or was an archive for; sorted. Not those that a later rollout
+        of the name came to: they follow that one."""
         found = []
-        came_to = self.reached.get(rollout.id, {})
+        has = self.reached.get(rollout.id, {})
         for device, added in self.targets.items():
             if self.assigned.get(device, {}).get(rollout.name) != LIVE or not self.in_scope(device, rollout):
+                continue
+            if any(each.id > rollout.id for each in self._that_came_to(device, rollout.name)):
                 continue
             release = self.releases.get((rollout.name, rollout.version, outcomes.target(device, added)))
             if release is not None:
                 outcome = outcomes.of(device, release.sha256)
-                has_it = rollout.state == "done" or device in came_to
-                found.append(Follower(device, outcome, has_it, came_to.get(device, False)))
+                has_it = rollout.state == "done" or device in has
+                found.append(Follower(device, outcome, has_it, has.get(device, False)))
+            elif device in has:
+                # It says now that it is something else. Nobody comes in its place.
+                found.append(Follower(device, reached=True))
         return found
 
     def in_scope(self, device: str, rollout: Rollout) -> bool:
@@ -87,15 +93,18 @@ class Plans:
 
     def after(self, move: Move) -> Plans:
         """The plans once a move is made."""
-        came_to = {**self.reached.get(move.rollout.id, {}), **dict.fromkeys(move.reach, False)}
+        has = {**self.reached.get(move.rollout.id, {}), **dict.fromkeys(move.reach, False)}
         return replace(
             self,
             rollouts=tuple(move.rollout if each.id == move.rollout.id else each for each in self.rollouts),
-            reached={**self.reached, move.rollout.id: came_to},
+            reached={**self.reached, move.rollout.id: has},
         )
 
     def desired(self, twin: Twin, outcomes: Outcomes) -> tuple[DesiredModel, ...]:
-        """What a device is to run: its twin as it is, but for the components that are assigned to it."""
+        """What a device is to run: its twin as it is, but for the components that are assigned to it.
+
+        Where a twin would hold more than `MOST_MODELS`, those go that nothing is assigned of any more.
+        """
         target = outcomes.target(twin.device, self.targets[twin.device])
         wanted = twin
         assigned = self.assigned.get(twin.device, {})
@@ -108,13 +117,17 @@ class Plans:
             release = None if chosen is None else self.releases.get((name, chosen, target))
             if release is not None:
                 wanted = replace(wanted, models=wanted.with_model(release.desired()))
-        return wanted.models
+        return _fitting(wanted.models, assigned)
 
     def _rolled_out(self, device: str, name: str) -> str | None:
-        return version_for(
-            (each, device in self.reached.get(each.id, {}))
+        latest = max(self._that_came_to(device, name), key=lambda each: each.id, default=None)
+        return None if latest is None else latest.version
+
+    def _that_came_to(self, device: str, name: str) -> list[Rollout]:
+        # Also those of groups that it left since.
+        return came_to(
+            (each, device in self.reached.get(each.id, {}), self.in_scope(device, each))
             for each in self._rollouts_of.get(name, ())
-            if self.in_scope(device, each)
         )
 
     @cached_property
@@ -125,14 +138,22 @@ class Plans:
         return found
 
 
+def _fitting(models: tuple[DesiredModel, ...], assigned: Collection[str]) -> tuple[DesiredModel, ...]:
+    """As many as a device reads; a longer twin would be refused as a whole. What came first of the others goes first,
+    but for that which leads."""
+    others = [each.name for each in (*models[1:], *models[:1]) if each.name not in assigned]
+    leaving = others[: max(0, len(models) - MOST_MODELS)]
+    return tuple(each for each in models if each.name not in leaving)
+
+
 def load_plans(connection: Connection) -> Plans:
     """Reads all that is planned."""
     members: dict[str, set[str]] = {}
     for row in connection.execute(select(memberships)):
         members.setdefault(row.group_name, set()).add(row.device)
-    came_to: dict[int, dict[str, bool]] = {}
+    has: dict[int, dict[str, bool]] = {}
     for row in connection.execute(select(reached)):
-        came_to.setdefault(row.rollout, {})[row.device] = row.forgiven
+        has.setdefault(row.rollout, {})[row.device] = row.forgiven
     assigned = effective_assignments(connection)
     current = _current_rollouts(connection)
     versions = {version for of in assigned.values() for version in of.values()} | {each.version for each in current}
@@ -149,7 +170,7 @@ def load_plans(connection: Connection) -> Plans:
             if each.version in versions
         },
         rollouts=current,
-        reached=came_to,
+        reached=has,
     )
 
 
@@ -179,5 +200,15 @@ def all_rollouts(connection: Connection, name: str | None = None) -> list[Rollou
 def _rollout(row: Row[Any]) -> Rollout:
     plan = Plan(tuple(json.loads(row.shares)), row.pause, row.halt)
     return Rollout(
-        row.id, row.name, row.version, row.group_name, plan, row.state, row.step, row.since, row.started, row.note
+        row.id,
+        row.name,
+        row.version,
+        row.group_name,
+        plan,
+        row.state,
+        row.step,
+        row.since,
+        row.started,
+        row.note,
+        row.is_back,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -161,18 +162,36 @@ class Releases:
     def next_version(self, name: str) -> str:
         """The version after all on record: `N.0.0`, N one more than the greatest; `1.0.0` where there is none.
 
+        Where numbers have no more digits, the next minor version, or the next patch; after the last of all one that is
+        free.
+
         Raises:
             StoreUnusable: as of `record`.
         """
-        greatest = max((int(each.version.split(".")[0]) for each in self.all(name)), default=0)
-        return f"{greatest + 1}.0.0"
+        known = {each.version for each in self.all(name)}
+        major, minor, patch = max((_numbers(each) for each in known), default=(0, 0, 0))
+        after = [(major + 1, 0, 0), (major, minor + 1, 0), (major, minor, patch + 1)]
+        versions = (".".join(map(str, each)) for each in chain(after, ((each, 0, 0) for each in count(1))))
+        return next(each for each in versions if _is_version(each) and each not in known)
 
 
 def version_order(version: str) -> tuple[Any, ...]:
     """By what versions are sorted: numbers as numbers, and `1.0.0-rc.1` before `1.0.0`."""
-    numbers, _, suffix = version.partition("-")
+    suffix = version.partition("-")[2]
     parts = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in suffix.split(".")]
-    return ([int(part) for part in numbers.split(".")], not suffix, parts)
+    return (_numbers(version), not suffix, parts)
+
+
+def _is_version(version: str) -> bool:
+    try:
+        checked_version(version)
+    except ValueError:
+        return False
+    return True
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.partition("-")[0].split("."))
 
 
 def all_releases(connection: Connection, name: str | None = None) -> list[Release]:

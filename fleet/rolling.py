@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select, true, update
+from sqlalchemy import Connection, delete, insert, select, true
 
 from fleet.errors import NoSuchDevice, TwinChanged, TwinRefused
 from fleet.plans import Outcomes, Plans, load_plans
 from fleet.rollout_records import save_rollout
 from fleet.rollouts import Move, at_this_hour, next_move
 from fleet.store.database import Database, count_change, plans_version
-from fleet.store.tables import devices, reached, rollouts, settings
+from fleet.store.keeping import keep, kept
+from fleet.store.tables import devices, marks, reached, rollouts
 from fleet.twin_store import TwinStore
 from models.components.component import Target
 from models.printable import logger
@@ -134,14 +135,10 @@ def _reach(connection: Connection, move: Move, now: float) -> None:
 
 def _seconds_asleep(connection: Connection, now: float) -> float:
     """How long nobody took rollouts on; 0 where somebody did all the time."""
-    query = select(settings.c.value).where(settings.c.key == _AWAKE)
-    told = connection.execute(query).scalar_one_or_none()
-    if told is None:
-        connection.execute(insert(settings).values(key=_AWAKE, value=repr(now)))
-        return 0.0
-    gap = now - float(told)
-    if not 0 <= gap < _AWAKE_SECONDS / 6:
-        connection.execute(update(settings).where(settings.c.key == _AWAKE).values(value=repr(now)))
+    told = kept(connection, marks, _AWAKE)
+    gap = 0.0 if told is None else now - float(told)
+    if told is None or not 0 <= gap < _AWAKE_SECONDS / 6:
+        keep(connection, marks, _AWAKE, repr(now))
     return gap if gap > _AWAKE_SECONDS else 0.0
 
 

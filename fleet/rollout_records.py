@@ -8,15 +8,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from fleet.errors import NoSuchRelease, NoSuchRollout
 from fleet.identities import require_group
 from fleet.plans import Outcomes, all_rollouts, load_plans
 from fleet.releases import all_releases, no_such_release, version_order
-from fleet.rollouts import Follower, Plan, Rollout, RolloutState, resumed, superseded
+from fleet.rollouts import (
+    Follower,
+    Plan,
+    Rollout,
+    RolloutState,
+    resumed,
+    superseded,
+    taken_back,
+    versions_before,
+)
 from fleet.store.database import Database
-from fleet.store.tables import reached, rollouts, settings
+from fleet.store.keeping import keep, kept
+from fleet.store.tables import marks, reached, rollouts
 from fleet.twin_store import TwinStore
 
 
@@ -61,7 +71,8 @@ class Rollouts:
     def start(
         self, name: str, version: str | None = None, plan: Plan | None = None, group: str | None = None
     ) -> Rollout:
-        """Begins to take a release to the devices that follow its name; a rollout of that name that is not done ends.
+        """Begins to take a release to the devices that follow its name. A rollout of that name to the same devices that
+        is not done ends; one for all ends those for groups, too.
 
         Args:
             name: of the component.
@@ -90,25 +101,25 @@ class Rollouts:
         """
         key = f"live:{name}"
         with self._database.changing_plans() as connection:
-            told = connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
-            if told == version:
+            if kept(connection, marks, key) == version:
                 return None
-            if told is None:
-                connection.execute(insert(settings).values(key=key, value=version))
-            else:
-                connection.execute(update(settings).where(settings.c.key == key).values(value=version))
+            keep(connection, marks, key, version)
             return self._start(connection, name, version, plan, None)
 
-    def go_on(self, name: str) -> Rollout:
+    def go_on(self, name: str, group: str | None = None) -> Rollout:
         """Goes on with the halted rollout of a name. Devices that failed until now count no more, neither way.
 
+        Args:
+            name: of the component.
+            group: whose rollout; None: that for all, else that of the only group that has one.
+
         Raises:
-            NoSuchRollout: none of that name is halted.
+            NoSuchRollout: none of that name is halted, or several are, each for a group.
             StoreUnusable: as of `start`.
         """
         outcomes = Outcomes(self._twins.devices())
         with self._database.changing_plans() as connection:
-            rollout = resumed(_of_state(connection, name, "halted"), self._clock())
+            rollout = resumed(_of_state(connection, name, "halted", group), self._clock())
             state = load_plans(connection)
             failed = [
                 each.device for each in state.followers(rollout, outcomes) if each.reached and each.outcome == "failed"
@@ -119,42 +130,49 @@ class Rollouts:
             save_rollout(connection, rollout)
             return rollout
 
-    def halt(self, name: str, note: str = "halted by hand") -> Rollout:
+    def halt(self, name: str, note: str = "halted by hand", group: str | None = None) -> Rollout:
         """Halts the running rollout of a name: it reaches no device more until `go_on`.
 
         Args:
+            name, group: as of `go_on`.
             note: why, one line.
 
         Raises:
-            NoSuchRollout: none of that name is running.
+            NoSuchRollout: none of that name is running, or several are, each for a group.
             StoreUnusable: as of `start`.
         """
         with self._database.changing_plans() as connection:
-            rollout = replace(_of_state(connection, name, "running"), state="halted", note=note)
+            rollout = replace(_of_state(connection, name, "running", group), state="halted", note=note)
             save_rollout(connection, rollout)
             return rollout
 
-    def back(self, name: str, plan: Plan | None = None) -> Rollout:
+    def back(self, name: str, plan: Plan | None = None, group: str | None = None) -> Rollout:
         """Begins a rollout of the release before: that of the last rollout of another version that was done, else the
-        next smaller version on record.
+        next smaller version on record. A version that was taken back before is passed over, so that each call goes
+        further back.
 
         Args:
+            name: of the component.
             plan: None: all devices at once.
+            group: whose devices go back; None: those that the latest rollout of the name was for.
 
         Raises:
+            NoSuchGroup: there is none.
             NoSuchRollout: nothing was rolled out.
             NoSuchRelease: there is no release before.
             StoreUnusable: as of `start`.
         """
         with self._database.changing_plans() as connection:
-            history = all_rollouts(connection, name)
+            every = all_rollouts(connection, name)
+            scope = every[-1].group if every and group is None else group
+            history = [each for each in every if each.group in (None, scope)]
             if not history:
                 raise NoSuchRollout(f"nothing of {ascii(name)[1:-1][:140]} was rolled out yet")
             latest = history[-1]
             version = _before(connection, history)
             if version is None:
                 raise NoSuchRelease(f"there is no release before {latest.title}")
-            return self._start(connection, name, version, plan or Plan(), latest.group)
+            return self._start(connection, name, version, plan or Plan(), scope, is_back=True)
 
     def all(self, name: str | None = None) -> list[Rollout]:
         """Every rollout, the latest last.
@@ -169,7 +187,8 @@ class Rollouts:
             return all_rollouts(connection, name)
 
     def status(self) -> list[RolloutStatus]:
-        """The latest rollout of each name, with how its devices do; sorted by name.
+        """The rollouts that tell how it is now, with how their devices do: of each name the latest for all, and those
+        for groups that were begun since, the latest of each group. Sorted by name, the earlier first.
 
         Raises:
             StoreUnusable: as of `start`.
@@ -177,10 +196,25 @@ class Rollouts:
         outcomes = Outcomes(self._twins.devices())
         with self._database.reading() as connection:
             plans = load_plans(connection)
-        latest = {rollout.name: rollout for rollout in plans.rollouts}
-        return [_status(latest[name], plans.followers(latest[name], outcomes)) for name in sorted(latest)]
+        told: dict[str, dict[str | None, Rollout]] = {}
+        for rollout in plans.rollouts:
+            of_name = told.setdefault(rollout.name, {})
+            if rollout.group is None:
+                of_name.clear()
+            of_name[rollout.group] = rollout
+        latest = sorted((each for of in told.values() for each in of.values()), key=lambda each: (each.name, each.id))
+        return [_status(each, plans.followers(each, outcomes)) for each in latest]
 
-    def _start(self, connection: Connection, name: str, version: str | None, plan: Plan, group: str | None) -> Rollout:
+    def _start(
+        self,
+        connection: Connection,
+        name: str,
+        version: str | None,
+        plan: Plan,
+        group: str | None,
+        *,
+        is_back: bool = False,
+    ) -> Rollout:
         if group is not None:
             require_group(connection, group)
         versions = {each.version for each in all_releases(connection, name)}
@@ -188,10 +222,10 @@ class Rollouts:
         if chosen not in versions or chosen is None:
             raise no_such_release(name, "of any version" if chosen is None else chosen)
         for earlier in all_rollouts(connection, name):
-            if earlier.state in ("running", "halted"):
+            if earlier.state in ("running", "halted") and group in (None, earlier.group):
                 save_rollout(connection, superseded(earlier, by=chosen))
         now = self._clock()
-        begun = Rollout(0, name, chosen, group, plan, "running", 0, now, now)
+        begun = Rollout(0, name, chosen, group, plan, "running", 0, now, now, is_back=is_back)
         return replace(begun, id=_insert_rollout(connection, begun))
 
 
@@ -219,29 +253,34 @@ def _insert_rollout(connection: Connection, rollout: Rollout) -> int:
             since=rollout.since,
             started=rollout.started,
             note=rollout.note,
+            is_back=rollout.is_back,
         )
         .returning(rollouts.c.id)
     )
     return cast(int, made.scalar_one())
 
 
-def _of_state(connection: Connection, name: str, state: RolloutState) -> Rollout:
-    found = [each for each in all_rollouts(connection, name) if each.state == state]
-    if not found:
-        raise NoSuchRollout(
-            f"no rollout of {ascii(name)[1:-1][:140]} is {state}; `hotswap fleet status` shows how they are"
-        )
-    return found[-1]
+def _of_state(connection: Connection, name: str, state: RolloutState, group: str | None) -> Rollout:
+    called = ascii(name)[1:-1][:140]
+    found = {each.group: each for each in all_rollouts(connection, name) if each.state == state}
+    if group is None and None not in found and len(found) > 1:
+        groups = ", ".join(sorted(each for each in found if each is not None))
+        raise NoSuchRollout(f"rollouts of {called} are {state} in the groups {groups}: say which one, by --group GROUP")
+    chosen = found.get(group) or (next(iter(found.values()), None) if group is None else None)
+    if chosen is None:
+        where = "" if group is None else f" in the group {ascii(group)[1:-1][:140]}"
+        raise NoSuchRollout(f"no rollout of {called} is {state}{where}; `hotswap fleet status` shows how they are")
+    return chosen
 
 
 def _before(connection: Connection, history: Sequence[Rollout]) -> str | None:
-    latest = history[-1]
-    done = [each.version for each in history[:-1] if each.state == "done" and each.version != latest.version]
+    done = versions_before(history)
     if done:
-        return done[-1]
-    smaller = {each.version for each in all_releases(connection, latest.name)}
+        return done[0]
+    latest = history[-1]
+    known = {each.version for each in all_releases(connection, latest.name)} - taken_back(history)
     order = version_order(latest.version)
-    return max((each for each in smaller if version_order(each) < order), key=version_order, default=None)
+    return max((each for each in known if version_order(each) < order), key=version_order, default=None)
 
 
 def _status(rollout: Rollout, followers: Sequence[Follower]) -> RolloutStatus:

@@ -18,7 +18,7 @@ those that come later get it at once; `superseded`: another rollout of that name
 Outcome = Literal["silent", "running", "failed"]
 """What a device says of the version: nothing yet (or that it fetches or tries it), that it runs, or that it failed."""
 PATIENCE_SECONDS = 600.0
-"""How long silent devices are waited for where the plan says nothing of a pause."""
+"""How long silent devices are waited for; the pause, where that is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,9 @@ class Plan:
 
     Attributes:
         shares: percent of the devices that follow, growing, the last one 100; one for each step.
-        pause: seconds between a step and the next. Whoever has said nothing by then is waited for no longer. None: as
-            soon as all that were reached have said what became of it, after ten minutes without those that are silent.
+        pause: seconds that pass at least between a device that was reached and the next step; None: none. The next
+            step comes then once all that were reached have said what became of it; after `PATIENCE_SECONDS` without
+            those that are silent, if one at least says that it runs it.
         halt: percent of the devices that said what became of it; more failures than that halt the rollout.
 
     Raises:
@@ -38,6 +39,16 @@ class Plan:
     shares: tuple[float, ...] = (100.0,)
     pause: float | None = None
     halt: float = 10.0
+
+    @property
+    def least_seconds(self) -> float:
+        """That pass at least before the next step."""
+        return self.pause or 0.0
+
+    @property
+    def patience_seconds(self) -> float:
+        """For which devices are waited for that say nothing."""
+        return max(PATIENCE_SECONDS, self.least_seconds)
 
     def __post_init__(self) -> None:
         rising = all(a < b for a, b in zip((0.0, *self.shares), self.shares, strict=False))
@@ -63,7 +74,8 @@ class Rollout:
         step: the index into `plan.shares` that it has come to.
         since: from when the pause counts: when it came to a device last, or was gone on with; seconds since 1970.
         started: when it began.
-        note: why it halted or was superseded, one line; "" while it is running or done.
+        note: why it halted or was superseded, or what it waits for beyond its patience, one line; "" else.
+        is_back: whether it took the one before it back.
     """
 
     id: int
@@ -76,6 +88,7 @@ class Rollout:
     since: float
     started: float
     note: str = ""
+    is_back: bool = False
 
     @property
     def title(self) -> str:
@@ -127,8 +140,9 @@ def next_move(rollout: Rollout, followers: Sequence[Follower], now: float) -> Mo
     failed = sum(each.outcome == "failed" for each in reached)
     healthy = sum(each.outcome == "running" for each in reached)
     silent = len(reached) - failed - healthy
-    over = now - rollout.since >= (PATIENCE_SECONDS if rollout.plan.pause is None else rollout.plan.pause)
-    # Before the pause is over the silent ones may still do well; after it nobody counts on them.
+    passed = now - rollout.since
+    over = passed >= rollout.plan.patience_seconds
+    # Before patience is over the silent ones may still do well; after it nobody counts on them.
     of = failed + healthy if over else len(reached)
     if failed and failed * 100 > rollout.plan.halt * of:
         note = f"{failed} of {of} devices failed, more than {rollout.plan.halt:g} %"
@@ -136,16 +150,17 @@ def next_move(rollout: Rollout, followers: Sequence[Follower], now: float) -> Mo
     reach = _waiting(rollout, followers)[: _room(rollout, followers)]
     if reach:
         # Of this step: it began, or devices were added since, who have the same time to say how they do.
-        return Move(reach, replace(rollout, since=now))
-    if over or (rollout.plan.pause is None and not silent):
+        return Move(reach, replace(rollout, since=now, note=""))
+    if passed >= rollout.plan.least_seconds and (not silent or (over and healthy)):
         return Move((), _further(rollout, now))
-    return Move((), rollout)
+    waits_for = f"waits: of {len(reached)} devices that it reached none says that it runs it" if over else ""
+    return Move((), rollout if rollout.note == waits_for else replace(rollout, note=waits_for))
 
 
 def _further(rollout: Rollout, now: float) -> Rollout:
     if rollout.step + 1 < len(rollout.plan.shares):
-        return replace(rollout, step=rollout.step + 1, since=now)
-    return replace(rollout, state="done", since=now)
+        return replace(rollout, step=rollout.step + 1, since=now, note="")
+    return replace(rollout, state="done", since=now, note="")
 
 
 def _room(rollout: Rollout, followers: Sequence[Follower]) -> int:
@@ -194,14 +209,37 @@ def superseded(rollout: Rollout, by: str) -> Rollout:
     return replace(rollout, state="superseded", note=f"{by} took its place")
 
 
-def version_for(in_scope: Iterable[tuple[Rollout, bool]]) -> str | None:
-    """The version that a device that follows is to run.
+def versions_before(history: Sequence[Rollout]) -> list[str]:
+    """The versions to which a component may go back, the nearest first: of rollouts that were done, each once, without
+    those that were taken back since.
 
     Args:
-        in_scope: the rollouts of the name that are for the device, and whether each reached it.
-
-    Returns:
-        that of the latest rollout that reached it or is done; None where there is none.
+        history: the rollouts of its name that are for the same devices, the earliest first; one at least.
     """
-    telling = [rollout for rollout, was_reached in in_scope if was_reached or rollout.state == "done"]
-    return max(telling, key=lambda rollout: rollout.id).version if telling else None
+    latest, gone = history[-1].version, taken_back(history)
+    done = (each.version for each in reversed(history[:-1]) if each.state == "done")
+    return list(dict.fromkeys(each for each in done if each != latest and each not in gone))
+
+
+def taken_back(history: Sequence[Rollout]) -> set[str]:
+    """The versions that somebody went back from, and that were not rolled out anew since.
+
+    Args:
+        history: as of `versions_before`.
+    """
+    gone: set[str] = set()
+    for before, each in zip((None, *history), history, strict=False):
+        if each.is_back and before is not None:
+            gone.add(before.version)
+        elif not each.is_back:
+            gone.discard(each.version)
+    return gone
+
+
+def came_to(rollouts: Iterable[tuple[Rollout, bool, bool]]) -> list[Rollout]:
+    """The rollouts that came to a device that follows. It is to run the version of the latest of them.
+
+    Args:
+        rollouts: of the name; whether each reached the device, and whether it is for it.
+    """
+    return [each for each, was_reached, is_for in rollouts if was_reached or (is_for and each.state == "done")]

@@ -33,7 +33,7 @@ class Rounds:
         self._fleet = fleet
         self._say = say
         self._troubles = troubles
-        self._told: dict[str, str] | None = None
+        self._told: dict[tuple[str, str | None], str] | None = None
         self._until_look = 0
 
     def once(self, seen: Collection[str], now: float | None = None) -> None:
@@ -79,12 +79,13 @@ class Rounds:
                 self._fleet.devices.seen(device)
 
     def _tell(self) -> None:
-        """Says of each name's latest rollout how far it is, where that is news; of those of earlier runs nothing."""
+        """Says of each rollout that counts now how far it is, where that is news; of those of earlier runs nothing."""
         told = {}
         for status in self._fleet.rollouts.status():
-            told[status.rollout.name] = _line(status.rollout, status.reached, status.followers)
-        for name, line in told.items():
-            if self._told is not None and self._told.get(name) != line:
+            rollout = status.rollout
+            told[rollout.name, rollout.group] = _line(rollout, status.reached, status.followers)
+        for subject, line in told.items():
+            if self._told is not None and self._told.get(subject) != line:
                 self._say(line)
         self._told = told
 
@@ -98,4 +99,5 @@ def _line(rollout: Rollout, reached: int, followers: int) -> str:
         case "done":
             return f"rollout of {rollout.title}{of}: {devices}, done"
         case _:
-            return f"rollout of {rollout.title}{of}: {devices}"
+            note = f"; {rollout.note}" if rollout.note else ""
+            return f"rollout of {rollout.title}{of}: {devices}{note}"

@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert, select
-
 from fleet.store.database import Database, database_url
+from fleet.store.keeping import keep, kept
 from fleet.store.tables import settings
 
 _SHELF, _TWINS, _PUBLIC_URL, _URL_KEY = "shelf", "twins", "public_url", "url_key"
@@ -77,28 +76,22 @@ class Settings:
         Raises:
             StoreUnusable: as of `shelf`.
         """
-        kept = self._kept(_URL_KEY)
-        if kept is None:
+        key = self._kept(_URL_KEY)
+        if key is None:
             with self._database.deciding() as connection:
-                kept = _value(connection, _URL_KEY)  # another process may have been faster
-                if kept is None:
-                    kept = secrets.token_hex(32)
-                    connection.execute(insert(settings).values(key=_URL_KEY, value=kept))
-        return bytes.fromhex(kept)
+                key = kept(connection, settings, _URL_KEY)  # another process may have been faster
+                if key is None:
+                    key = secrets.token_hex(32)
+                    keep(connection, settings, _URL_KEY, key)
+        return bytes.fromhex(key)
 
     def _kept(self, key: str) -> str | None:
         with self._database.reading() as connection:
-            return _value(connection, key)
+            return kept(connection, settings, key)
 
     def _keep(self, key: str, value: str | None) -> None:
         with self._database.writing() as connection:
-            connection.execute(delete(settings).where(settings.c.key == key))
-            if value is not None:
-                connection.execute(insert(settings).values(key=key, value=value))
-
-
-def _value(connection: Connection, key: str) -> str | None:
-    return connection.execute(select(settings.c.value).where(settings.c.key == key)).scalar_one_or_none()
+            keep(connection, settings, key, value)
 
 
 def default_shelf(address: str) -> str | None:

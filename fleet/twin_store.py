@@ -10,13 +10,15 @@ from typing import Protocol
 
 from sqlalchemy import RowMapping, select, update
 
-from fleet.errors import TwinChanged
+from fleet.errors import TwinChanged, TwinRefused
 from fleet.identities import is_identity, no_such_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices
-from models.components.twin import DesiredModel, Reported, Twin
+from models.components.twin import MOST_MODELS, MOST_TWIN_BYTES, DesiredModel, Reported, Twin
 
 _TRIES = 20
+_MOST_DESIRED = MOST_TWIN_BYTES * 5 // 8
+"""Of JSON in ASCII; the rest is for the addresses and for what the device reports."""
 
 
 class TwinStore(Protocol):
@@ -147,10 +149,16 @@ class SqlTwins:
         """As of `TwinStore`."""
         if not is_identity(device):
             raise no_such_device(device)
+        text = _models_text(models)
+        if len(models) > MOST_MODELS or len(text) > _MOST_DESIRED:
+            raise TwinRefused(
+                f"{device} would be to run more than a twin holds, {MOST_MODELS} components and {_MOST_DESIRED:,} "
+                "bytes with their signatures: assign less to it"
+            )
         change = (
             update(devices)
             .where(devices.c.id == device, devices.c.etag == etag)
-            .values(desired=_models_text(models), desired_version=devices.c.desired_version + 1, etag=new_etag())
+            .values(desired=text, desired_version=devices.c.desired_version + 1, etag=new_etag())
             .returning(*_TWIN)
         )
         with self._database.writing() as connection:

@@ -19,7 +19,9 @@ Shares = Annotated[
 Pause = Annotated[
     float | None,
     typer.Option(
-        metavar="SECONDS", help="Between two steps; else until all that were reached run it, ten minutes at most."
+        metavar="SECONDS",
+        help="That pass at least between two steps. Each waits until all that were reached run it, too; after ten "
+        "minutes without those that say nothing, if one at least runs it.",
     ),
 ]
 Halt = Annotated[

@@ -61,11 +61,12 @@ def print_rollout(console: Console, status: RolloutStatus) -> None:
     if rollout.note:
         _line(console, f"           {rollout.note}")
     if len(plan.shares) > 1:
-        pause = "" if plan.pause is None else f", {plan.pause:g} s between"
+        pause = "" if plan.pause is None else f", {plan.pause:g} s at least between"
         shares = " → ".join(f"[{each:g} %]" if at == rollout.step else f"{each:g} %" for at, each in _steps(rollout))
         _line(console, f"           {shares}{pause}; halts above {plan.halt:g} % failed")
     if rollout.state == "halted":
-        ways = f"`hotswap fleet push {rollout.name} --resume`, or `--back` to the release before"
+        of = f"{rollout.name} --group {rollout.group}" if rollout.group else rollout.name
+        ways = f"`hotswap fleet push {of} --resume`, or `--back` to the release before"
         _line(console, f"           goes on by {ways}")
 
 

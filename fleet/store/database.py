@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,16 +11,36 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, make_url, select, text, update
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from fleet.errors import StoreUnusable
+from fleet.store.keeping import keep, kept
 from fleet.store.migrating import migrate
-from fleet.store.tables import settings
+from fleet.store.tables import marks
 from models.errors import one_line
 
 _BUSY_SECONDS = 30
 """How long a writer waits for others, who each write for milliseconds."""
+_LINK = {
+    "application_name": "hotswap-fleet",
+    "connect_timeout": 10,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""By which PostgreSQL's client notices within half a minute that a server vanished: seconds, the last milliseconds."""
+_LIMITS_MS = {
+    "statement_timeout": 60_000,
+    "lock_timeout": 1000 * _BUSY_SECONDS,
+    "idle_in_transaction_session_timeout": 60_000,
+}
+"""Of PostgreSQL: nobody waits for ever, nor for a process that stands still in the middle."""
+_LIMIT = "SELECT set_config(%s, %s, false) WHERE current_setting(%s) = '0'"
+"""One of these, where neither the address nor the server's configuration says otherwise."""
+_SECRET = re.compile("pass|secret|key", re.IGNORECASE)
+"""In the names of what may stand behind an address and is not shown."""
 _PLANS = "plans"
 _PLANS_LOCK = 0x686F7473776170
 """PostgreSQL's number of the lock that `deciding` holds."""
@@ -37,7 +58,11 @@ class Database:
 
     def __init__(self, address: str) -> None:
         self._url = database_url(address)
-        self._shown = self._url.render_as_string(hide_password=True)
+        hidden = [key for key in self._url.query if _SECRET.search(key)]
+        self._shown = self._url.difference_update_query(hidden).render_as_string(hide_password=True)
+        self._secrets = [value for key in hidden for value in self._url.normalized_query[key]] + [
+            self._url.password or ""
+        ]
         with self._told():
             self._engine = _sqlite(self._url) if self.is_sqlite else _postgresql(self._url)
             self._writer = self._engine.execution_options(writes=True)
@@ -115,22 +140,19 @@ class Database:
     def _reason(self, error: Exception) -> str:
         cause = error.__cause__ if isinstance(error, SQLAlchemyError) and error.__cause__ is not None else error
         reason = one_line(cause) or type(cause).__name__
-        password = self._url.password
-        return reason.replace(str(password), "***") if password else reason
+        for secret in filter(None, self._secrets):
+            reason = reason.replace(secret, "***")
+        return reason
 
 
 def plans_version(connection: Connection) -> int:
     """Grows with each change of plans."""
-    return int(connection.execute(select(settings.c.value).where(settings.c.key == _PLANS)).scalar_one_or_none() or 0)
+    return int(kept(connection, marks, _PLANS) or 0)
 
 
 def count_change(connection: Connection) -> None:
     """Makes `plans_version` grow, in a transaction of `Database.deciding`."""
-    version = plans_version(connection)
-    if version:
-        connection.execute(update(settings).where(settings.c.key == _PLANS).values(value=str(version + 1)))
-    else:
-        connection.execute(insert(settings).values(key=_PLANS, value="1"))
+    keep(connection, marks, _PLANS, str(plans_version(connection) + 1))
 
 
 def database_url(address: str) -> URL:
@@ -209,11 +231,16 @@ def _write_ahead(path: Path) -> None:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(
-        url,
-        pool_size=8,
-        max_overflow=24,
-        # A server that was begun anew costs no request.
-        pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "hotswap-fleet"},
-    )
+    # What the address says of these holds before what is said here.
+    waits = {key: value for key, value in _LINK.items() if key not in url.query}
+    # A server that was begun anew costs no request.
+    engine = create_engine(url, pool_size=8, max_overflow=24, pool_pre_ping=True, connect_args=waits)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            for name, milliseconds in _LIMITS_MS.items():
+                cursor.execute(_LIMIT, (name, str(milliseconds), name))
+        connection.commit()
+
+    return engine

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 METADATA = MetaData(
@@ -110,6 +111,7 @@ rollouts = Table(
     Column("since", Double, nullable=False),
     Column("started", Double, nullable=False),
     Column("note", Text, nullable=False),
+    Column("is_back", Boolean, nullable=False, server_default=false()),
     Index(None, "name", "state"),
     sqlite_autoincrement=True,
 )
@@ -123,6 +125,13 @@ reached = Table(
     Column("forgiven", Boolean, nullable=False),
 )
 
+offered = Table("offered", METADATA, _device(primary_key=True), Column("name", String(128), primary_key=True))
+"""Components that a device was made to follow once, as it follows the one that leads: never again by itself."""
+
 settings = Table(
     "settings", METADATA, Column("key", String(128), primary_key=True), Column("value", Text, nullable=False)
 )
+"""What an operator said of how the fleet is served, and the key by which addresses are signed."""
+
+marks = Table("marks", METADATA, Column("key", String(200), primary_key=True), Column("value", Text, nullable=False))
+"""What servers count for themselves: changes of plans, when rollouts were taken on, what went live last."""

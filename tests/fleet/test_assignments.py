@@ -6,9 +6,9 @@ import pytest
 
 from fleet.assignments import LIVE, NOTHING
 from fleet.errors import FleetError, NoSuchDevice, NoSuchGroup, NoSuchRelease
-from fleet.fleet import Fleet
+from fleet.fleet import Arrangement, Fleet
 from fleet.twin_store import write_model
-from models.components.twin import MOST_MODELS
+from models.components.twin import MOST_MODELS, Twin
 from tests.fleet.simulated import record, release, versions
 
 
@@ -120,6 +120,38 @@ def test_a_twin_that_somebody_else_wrote_into_is_put_right(lab: Fleet) -> None:
     assert told(lab) == {"a": "2.0.0", "b": "3.0.0"}
 
 
+def test_an_arrangement_is_made_wholly_or_not_at_all(lab: Fleet) -> None:
+    before = lab.assignments.all(), lab.groups.all()
+
+    for broken in (
+        Arrangement(("a", "c"), (), {"model": LIVE}),
+        Arrangement(("a",), ("attic",), {"model": LIVE}),
+        Arrangement(("a",), ("lab",), {"model": LIVE}, leave=("attic",)),
+        Arrangement(("a",), (), {"model": LIVE, "cats": "9.0.0"}, join=("attic",)),
+        Arrangement(("a",), (), {"model": LIVE}, join=("attic", "-")),
+    ):
+        with pytest.raises(FleetError):
+            lab.arrange(broken)
+        assert (lab.assignments.all(), lab.groups.all()) == before
+
+    lab.arrange(Arrangement(("a",), ("yard",), {"model": "1.0.0"}, join=("attic",), leave=("lab",)))
+    assert lab.groups.all() == {"attic": ["a"], "lab": ["b"], "yard": ["a", "b"]}
+    assert told(lab) == {"a": "1.0.0", "b": "1.0.0"}
+    lab.arrange(Arrangement(("a",), (), {"model": None}))
+    assert lab.assignments.effective()["a"] == {"model": "1.0.0"}
+    assert [each.device for each in lab.assignments.all()] == [None]
+
+
+def test_devices_and_groups_are_removed_all_or_none(lab: Fleet) -> None:
+    for devices, groups in ((("a", "c"), ()), (("a",), ("lab", "attic"))):
+        with pytest.raises(FleetError, match="there is no"):
+            lab.remove(devices, groups)
+    assert [each.name for each in lab.devices.all()] == ["a", "b"]
+
+    lab.remove(["a"], ["lab"])
+    assert lab.groups.all() == {"yard": ["b"]}
+
+
 def test_what_cannot_be_assigned_is_told_so(lab: Fleet) -> None:
     with pytest.raises(NoSuchDevice):
         lab.assignments.assign("model", device="c")
@@ -148,6 +180,22 @@ def test_no_more_components_are_assigned_than_a_twin_holds(lab: Fleet) -> None:
     lab.assignments.assign("model-0", NOTHING, device="b")
 
 
+def test_components_that_come_and_go_leave_a_twin_that_its_device_reads(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    told(lab)
+    for number in range(MOST_MODELS + 8):
+        name = f"model-{number}"
+        record(lab, "1.0.0", name=name)
+        lab.assignments.assign(name, "1.0.0", device="a")
+        lab.advance()
+        lab.assignments.withdraw(name, device="a")
+
+    twin = Twin.decode(lab.twins.read("a").encode())
+
+    assert [twin.models[0].name, twin.models[-1].name] == ["model", f"model-{MOST_MODELS + 7}"]
+    assert len(twin.models) == MOST_MODELS
+
+
 def test_a_version_without_an_archive_for_a_device_changes_nothing_there(lab: Fleet) -> None:
     lab.devices.add("pi", target="linux-aarch64", follow=None)
     lab.assignments.assign("model", "1.0.0", device="pi")
@@ -157,3 +205,40 @@ def test_a_version_without_an_archive_for_a_device_changes_nothing_there(lab: Fl
 
     assert told(lab) == {"pi": "1.0.0"}
     assert lab.twins.read("pi").models[0].sha256 == release("1.0.0", target="linux-aarch64").sha256
+
+
+def test_who_follows_the_first_is_made_to_follow_others_once(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    lab.assignments.assign("dogs", NOTHING, device="a")
+
+    assert lab.assignments.follow_along("model", ["cats", "dogs"]) == ()
+    assert lab.assignments.effective() == {"a": {"model": LIVE, "cats": LIVE, "dogs": NOTHING}}
+
+    for name in ("cats", "dogs"):
+        lab.assignments.withdraw(name, device="a")
+    lab.assignments.follow_along("model", ["cats", "dogs"])
+    assert lab.assignments.effective() == {"a": {"model": LIVE}}
+
+    lab.assignments.assign("model", device="b")
+    lab.assignments.follow_along("model", ["cats", "dogs"])
+    assert lab.assignments.effective()["b"] == {"model": LIVE, "cats": LIVE, "dogs": LIVE}
+
+
+def test_what_a_group_is_not_told_any_more_its_devices_are_not_made_to_follow(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    lab.assignments.assign("cats", group="lab")
+    lab.assignments.withdraw("cats", group="lab")
+
+    lab.assignments.follow_along("model", ["cats"])
+
+    assert lab.assignments.effective() == {"a": {"model": LIVE}}
+
+
+def test_others_are_followed_as_far_as_there_is_a_place(lab: Fleet) -> None:
+    lab.assignments.assign("model", device="a")
+    names = [f"model-{number}" for number in range(MOST_MODELS + 1)]
+
+    assert lab.assignments.follow_along("model", names) == tuple(names[-2:])
+
+    assert set(lab.assignments.effective()["a"]) == {"model", *names[:-2]}
+    assert lab.assignments.follow_along("model", names) == tuple(names[-2:])

@@ -11,18 +11,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from fleet.errors import StoreUnusable
 from fleet.fleet import Fleet
-from fleet.store.database import Database, database_url
+from fleet.rollouts import Plan
+from fleet.store import migrating
+from fleet.store.database import Database, database_url, plans_version
 from fleet.store.migrating import VERSION_TABLE
 from fleet.store.tables import METADATA
 from fleet.twin_store import write_model
 from tests.fleet.postgresql import PostgreSQL
-from tests.fleet.simulated import release
+from tests.fleet.simulated import record, release
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,6 +50,29 @@ def test_what_was_written_is_there_when_it_is_opened_again(address: str) -> None
     with Fleet(address) as again:
         assert again.devices.admits("robot-7", token)
         assert again.settings.url_key() == key
+
+
+def test_a_database_of_the_first_version_goes_on_where_it_was(address: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrating.__file__).with_name("migrations")))
+    engine = create_engine(database_url(address))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for key, value in {"plans": "7", "live:model": "1.0.0", "awake": "1.0", "shelf": "/shelf"}.items():
+            connection.execute(text("INSERT INTO settings VALUES (:key, :value)"), {"key": key, "value": value})
+    engine.dispose()
+
+    with Fleet(address) as fleet:
+        record(fleet, "1.0.0")
+        assert fleet.settings.shelf() == "/shelf"
+        assert fleet.rollouts.go_live("model", "1.0.0", Plan()) is None
+        fleet.rollouts.start("model")
+    database = Database(address)
+    with database.reading() as connection:
+        assert plans_version(connection) > 7
+        assert connection.execute(text("SELECT count(*) FROM settings")).scalar_one() == 1
+    database.close()
 
 
 def test_processes_that_open_a_new_database_at_once_all_find_the_same(address: str) -> None:
@@ -173,12 +200,50 @@ def test_a_server_that_is_not_there_is_told_without_the_password(tmp_path: Path)
     assert "\n" not in str(refused.value)
 
 
+def test_a_password_behind_the_address_is_in_no_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable, match="the fleet's database postgresql") as refused:
+        Database(f"postgresql://operator@/fleet?host={tmp_path}&password=s3cret-w0rd&sslpassword=other-w0rd")
+
+    assert "w0rd" not in str(refused.value)
+
+
 def test_a_password_that_the_server_refuses_is_in_no_error(postgresql: PostgreSQL) -> None:
     with pytest.raises(StoreUnusable) as refused:
         Database(f"postgresql://nobody-of-this-name:s3cret-w0rd@/fleet?host={postgresql.folder}")
 
     assert "s3cret-w0rd" not in str(refused.value)
     assert "nobody-of-this-name" in str(refused.value)
+
+
+def test_nobody_waits_for_ever_for_a_server_unless_told_to(postgresql: PostgreSQL) -> None:
+    address = postgresql.new_database()
+    database = Database(address)
+    with database.reading() as connection:
+        for limit in ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"):
+            assert connection.execute(text(f"SHOW {limit}")).scalar_one() != "0"
+        client = connection.connection.driver_connection
+        assert client is not None
+        assert client.info.get_parameters()["tcp_user_timeout"] == "30000"
+    database.close()
+
+    database = Database(f"{address}%20-cstatement_timeout%3D7s&tcp_user_timeout=9000")
+    with database.reading() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar_one() == "7s"
+        client = connection.connection.driver_connection
+        assert client is not None
+        assert client.info.get_parameters()["tcp_user_timeout"] == "9000"
+    database.close()
+
+
+def test_a_lock_that_somebody_keeps_is_told_in_the_end(postgresql: PostgreSQL) -> None:
+    address = postgresql.new_database()
+    stuck, patient = Database(address), Fleet(f"{address}%20-clock_timeout%3D100ms")
+    with stuck.deciding(), pytest.raises(StoreUnusable, match="lock timeout"):
+        patient.devices.add("robot-7")
+
+    patient.devices.add("robot-7")
+    patient.close()
+    stuck.close()
 
 
 def test_a_database_that_goes_away_is_told_in_a_line(tmp_path: Path) -> None:

@@ -244,14 +244,14 @@ def test_a_device_that_says_now_this_now_that_of_itself_has_nothing_be_tried_aga
     assert followed.outcomes == ["refused"] * len(TARGETS)
 
 
-def test_that_no_version_is_left_is_no_fault_of_the_model_and_is_waited_out(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_great_version_on_record_keeps_no_model_away(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.devices.add("robot-1")
     record(fleet, "999999999.0.0")
     followed = Followed(fleet, tmp_path)
-    model = tiny_onnx(tmp_path / "models" / "a.onnx")
-    followed.goes_live(model)
-    [line] = followed.said
-    assert "no version of model is left" in line and "it is tried again" in line
-    assert followed.outcomes == ["failed"]
+    followed.goes_live(tiny_onnx(tmp_path / "models" / "a.onnx"))
+    fleet.advance()
+    assert followed.outcomes == ["packaged"]
+    assert versions(fleet) == {"robot-1": "999999999.1.0"}
 
 
 def test_a_file_that_is_not_there_is_told_once_and_waited_for(fleet: Fleet, tmp_path: Path) -> None:

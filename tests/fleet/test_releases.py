@@ -103,3 +103,19 @@ def test_what_was_made_of_a_file_by_the_same_terms_is_found(fleet: Fleet) -> Non
     assert [each.version for each in fleet.releases.of_source("model", source, "onnx int8")] == ["3.0.0"]
     assert fleet.releases.of_source("model", source, "openvino fp32") == []
     assert fleet.releases.of_source("other", source, "onnx fp32") == []
+
+
+@pytest.mark.parametrize(
+    ("known", "following"),
+    [
+        ("999999999.0.0", "999999999.1.0"),
+        ("999999999.999999999.7", "999999999.999999999.8"),
+        ("999999999.999999999.999999999", "1.0.0"),
+    ],
+)
+def test_there_is_a_next_version_after_any(fleet: Fleet, known: str, following: str) -> None:
+    record(fleet, known)
+
+    assert fleet.releases.next_version("model") == following
+    record(fleet, following)
+    assert fleet.releases.next_version("model") != following

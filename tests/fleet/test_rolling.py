@@ -11,6 +11,7 @@ from fleet.errors import NoSuchGroup, NoSuchRelease, NoSuchRollout
 from fleet.fleet import Fleet
 from fleet.rollouts import PATIENCE_SECONDS, Plan
 from fleet.twin_store import write_model
+from models.components.twin import Reported
 from tests.fleet.interruptions import Interrupted, interrupted, overtaken
 from tests.fleet.simulated import Clock, add_devices, record, release, report, versions
 
@@ -29,7 +30,7 @@ def all_report(fleet: Fleet) -> None:
 
 def finish(fleet: Fleet) -> dict[str, str]:
     """What devices are to run once all said that they run it, as often as it takes."""
-    while fleet.advance() or fleet.rollouts.status()[0].rollout.state == "running":
+    while fleet.advance() or any(each.rollout.state == "running" for each in fleet.rollouts.status()):
         all_report(fleet)
     return versions(fleet)
 
@@ -156,6 +157,46 @@ def test_without_a_rollout_before_it_is_taken_back_to_the_version_before(fleet: 
     assert fleet.rollouts.back("model").version == "2.0.0"
 
 
+def test_each_time_that_it_is_taken_back_it_goes_further_back(fleet: Fleet) -> None:
+    record(fleet, "1.0.0", "2.0.0", "3.0.0")
+    names = add_devices(fleet, 2)
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        fleet.rollouts.start("model", version)
+        finish(fleet)
+
+    for expected in ("2.0.0", "1.0.0"):
+        assert fleet.rollouts.back("model").version == expected
+        assert finish(fleet) == dict.fromkeys(names, expected)
+    with pytest.raises(NoSuchRelease, match="no release before"):
+        fleet.rollouts.back("model")
+
+    fleet.rollouts.start("model", "3.0.0")
+    finish(fleet)
+    assert fleet.rollouts.back("model").version == "1.0.0"
+
+
+def test_a_version_that_was_rolled_out_anew_may_be_gone_back_to(fleet: Fleet) -> None:
+    record(fleet, "1.0.0", "2.0.0", "3.0.0")
+    add_devices(fleet, 1)
+    for version in ("1.0.0", "2.0.0"):
+        fleet.rollouts.start("model", version)
+        finish(fleet)
+    fleet.rollouts.back("model")
+    finish(fleet)
+    for version in ("2.0.0", "3.0.0"):
+        fleet.rollouts.start("model", version)
+        finish(fleet)
+
+    assert fleet.rollouts.back("model").version == "2.0.0"
+
+
+def test_without_a_rollout_before_each_time_takes_a_smaller_version(fleet: Fleet) -> None:
+    record(fleet, "1.0.0", "2.0.0", "3.0.0")
+    fleet.rollouts.start("model", "3.0.0")
+
+    assert [fleet.rollouts.back("model").version for _ in range(2)] == ["2.0.0", "1.0.0"]
+
+
 def test_what_cannot_be_done_with_a_rollout_is_told_so(fleet: Fleet) -> None:
     with pytest.raises(NoSuchRelease, match="model"):
         fleet.rollouts.start("model")
@@ -266,8 +307,134 @@ def test_a_rollout_to_a_group_reaches_nobody_else(fleet: Fleet) -> None:
     fleet.rollouts.start("model", "2.0.0", group="lab")
 
     assert finish(fleet) == {names[0]: "2.0.0"} | dict.fromkeys(names[1:], "1.0.0")
-    fleet.groups.remove_members("lab", names[:1])
-    assert step(fleet) == dict.fromkeys(names, "1.0.0")
+
+
+@pytest.fixture
+def groups(fleet: Fleet) -> Fleet:
+    """Six devices that run 1.0.0, the first two in the group lab and the next two in yard; three more releases."""
+    record(fleet, "1.0.0", "2.0.0", "3.0.0", "4.0.0")
+    names = add_devices(fleet, 6)
+    for group, members in {"lab": names[:2], "yard": names[2:4]}.items():
+        fleet.groups.add(group)
+        fleet.groups.add_members(group, members)
+    fleet.rollouts.start("model", "1.0.0")
+    finish(fleet)
+    return fleet
+
+
+def in_order(fleet: Fleet) -> list[str]:
+    return [version for _, version in sorted(step(fleet).items())]
+
+
+def test_rollouts_to_two_groups_go_on_side_by_side(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES, group="lab")
+    groups.advance()
+    groups.rollouts.start("model", "3.0.0", HALVES, group="yard")
+    groups.advance()
+    assert [each.state for each in groups.rollouts.all()] == ["done", "running", "running"]
+
+    finish(groups)
+
+    assert in_order(groups) == ["2.0.0"] * 2 + ["3.0.0"] * 2 + ["1.0.0"] * 2
+    assert [each.rollout.group for each in groups.rollouts.status()] == [None, "lab", "yard"]
+
+
+def test_a_rollout_to_a_group_ends_none_to_all_and_its_devices_follow_the_later_one(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES)
+    groups.advance()
+    groups.rollouts.start("model", "3.0.0", group="lab")
+
+    finish(groups)
+
+    assert in_order(groups) == ["3.0.0"] * 2 + ["2.0.0"] * 4
+    assert [each.state for each in groups.rollouts.all()] == ["done"] * 3
+    assert [(each.followers, each.running) for each in groups.rollouts.status()] == [(4, 4), (2, 2)]
+
+
+def test_a_rollout_to_all_ends_those_to_groups(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES, group="lab")
+    groups.advance()
+    groups.rollouts.start("model", "3.0.0")
+
+    finish(groups)
+
+    assert in_order(groups) == ["3.0.0"] * 6
+    assert [each.state for each in groups.rollouts.all()] == ["done", "superseded", "done"]
+
+
+def test_of_several_groups_one_is_named(groups: Fleet) -> None:
+    for group in ("lab", "yard"):
+        groups.rollouts.start("model", "2.0.0", HALVES, group=group)
+    with pytest.raises(NoSuchRollout, match="in the groups lab, yard: say which one, by --group"):
+        groups.rollouts.halt("model")
+
+    groups.rollouts.halt("model", group="yard")
+    assert [each.state for each in groups.rollouts.all()] == ["done", "running", "halted"]
+    assert groups.rollouts.go_on("model").group == "yard"
+    with pytest.raises(NoSuchRollout, match="is halted in the group lab"):
+        groups.rollouts.go_on("model", "lab")
+
+
+def test_a_group_goes_back_to_what_its_devices_had_and_all_to_what_all_had(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", group="lab")
+    finish(groups)
+    groups.rollouts.start("model", "3.0.0", group="yard")
+    finish(groups)
+
+    back = groups.rollouts.back("model", group="lab")
+    assert (back.version, back.group) == ("1.0.0", "lab")
+    assert finish(groups) and in_order(groups) == ["1.0.0"] * 2 + ["3.0.0"] * 2 + ["1.0.0"] * 2
+
+    groups.rollouts.start("model", "4.0.0")
+    finish(groups)
+    back = groups.rollouts.back("model")
+    assert (back.version, back.group) == ("1.0.0", None)
+
+
+def test_who_leaves_a_group_keeps_what_it_brought_until_a_later_rollout(groups: Fleet) -> None:
+    groups.rollouts.start("model", "2.0.0", group="lab")
+    finish(groups)
+    groups.devices.add("late")
+    groups.groups.add_members("lab", ["late"])
+    assert step(groups)["late"] == "2.0.0"
+    lab = groups.groups.all()["lab"]
+
+    groups.groups.remove_members("lab", lab[:1])
+    assert {version for name, version in step(groups).items() if name in lab} == {"2.0.0"}
+    groups.groups.remove("lab")
+    assert {version for name, version in step(groups).items() if name in lab} == {"2.0.0"}
+
+    groups.rollouts.start("model", "1.0.0")
+    assert set(finish(groups).values()) == {"1.0.0"}
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+def test_a_group_of_the_name_of_one_that_went_has_none_of_its_rollouts(groups: Fleet, is_done: bool) -> None:
+    groups.rollouts.start("model", "2.0.0", HALVES, group="lab")
+    groups.advance()
+    if is_done:
+        finish(groups)
+    groups.groups.remove("lab")
+    [*_, other] = sorted(versions(groups))
+
+    groups.groups.add("lab")
+    groups.groups.add_members("lab", [other])
+
+    assert step(groups)[other] == "1.0.0"
+    assert groups.rollouts.all()[-1].note == "its group was removed"
+
+
+def test_a_device_that_says_that_it_is_something_else_lets_no_other_be_reached(fleet: Fleet) -> None:
+    record(fleet, "1.0.0", "2.0.0")
+    add_devices(fleet, 4)
+    fleet.rollouts.start("model", "1.0.0")
+    finish(fleet)
+    fleet.rollouts.start("model", "2.0.0", Plan((25, 100)))
+    [reached] = [name for name, version in step(fleet).items() if version == "2.0.0"]
+
+    fleet.twins.write_reported(reached, Reported(target="linux-aarch64"))
+
+    assert list(step(fleet).values()).count("2.0.0") == 1
 
 
 def test_what_goes_live_is_rolled_out_once_however_often_a_server_begins(fleet: Fleet, address: str) -> None:
@@ -294,6 +461,7 @@ def test_hours_in_which_no_server_ran_are_no_pause(fleet: Fleet, clock: Clock) -
     clock.now += 7200
     assert len(step(fleet)) == 2
 
+    report(fleet, next(iter(versions(fleet))))
     clock.now += 86_400
     assert len(step(fleet)) == 2
     for _ in range(int(PATIENCE_SECONDS) // 30):

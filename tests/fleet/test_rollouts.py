@@ -19,11 +19,11 @@ from fleet.rollouts import (
     RolloutState,
     allowed,
     at_this_hour,
+    came_to,
     next_move,
     resumed,
     superseded,
     turn,
-    version_for,
 )
 
 BEGAN = 1000.0
@@ -148,18 +148,41 @@ def test_a_pause_passes_wholly_even_if_all_run() -> None:
     assert next_move(begun, devices, BEGAN + 60).rollout.step == 1
 
 
-def test_devices_that_are_gone_hold_nothing_up_once_the_pause_is_over() -> None:
-    begun = rollout(50, 100, pause=60)
+@pytest.mark.parametrize("pause", [0, 60])
+def test_a_pause_that_is_over_brings_no_step_before_devices_say_how_they_do(pause: float) -> None:
+    begun = rollout(10, 100, pause=pause)
 
-    assert next_move(begun, followers(20, reached=10), BEGAN + 60).rollout.step == 1
+    assert next_move(begun, followers(20, reached=2, running=1), BEGAN + 61).rollout is begun
+    assert next_move(begun, followers(20, reached=2, running=2), BEGAN + 61).rollout.step == 1
+
+
+@pytest.mark.parametrize(("pause", "patience"), [(None, PATIENCE_SECONDS), (60, PATIENCE_SECONDS), (3600, 3600)])
+def test_devices_that_are_gone_hold_nothing_up_for_ever(pause: float | None, patience: float) -> None:
+    begun = rollout(50, 100, pause=pause)
+    devices = followers(20, reached=10, running=1)
+
+    assert next_move(begun, devices, BEGAN + patience - 1).rollout is begun
+    assert next_move(begun, devices, BEGAN + patience).rollout.step == 1
+
+
+def test_where_nobody_says_anything_it_waits_and_says_so() -> None:
+    begun = rollout(50, 100, pause=60)
+    later = BEGAN + 30 * PATIENCE_SECONDS
+
+    waiting = next_move(begun, followers(20, reached=10), later).rollout
+    assert waiting == replace(begun, note="waits: of 10 devices that it reached none says that it runs it")
+    assert next_move(waiting, followers(20, reached=10), later + 1).rollout is waiting
+    assert next_move(waiting, followers(20, reached=10, running=1), later + 2).rollout == replace(
+        begun, step=1, since=later + 2
+    )
 
 
 def test_devices_that_are_gone_are_no_healthy_ones() -> None:
     begun = rollout(50, 100, pause=60, halt=20)
     devices = followers(20, reached=10, running=3, failed=1)
 
-    assert next_move(begun, devices, BEGAN + 59).rollout is begun
-    halted = next_move(begun, devices, BEGAN + 60).rollout
+    assert next_move(begun, devices, BEGAN + PATIENCE_SECONDS - 1).rollout is begun
+    halted = next_move(begun, devices, BEGAN + PATIENCE_SECONDS).rollout
     assert halted.state == "halted"
     assert halted.note == "1 of 4 devices failed, more than 20 %"
 
@@ -246,16 +269,16 @@ def test_a_clock_that_was_set_back_costs_one_pause_at_most() -> None:
     assert at_this_hour(rollout(10, 100), 0.0, BEGAN - 1e6).since == BEGAN - 1e6
 
 
-def test_the_latest_rollout_that_reached_a_device_tells_what_it_runs() -> None:
+def test_a_rollout_came_to_those_that_it_reached_and_once_it_is_done_to_all() -> None:
     one, two, three = (replace(rollout(), id=number, version=f"{number}.0.0") for number in (1, 2, 3))
     done = replace(one, state="done")
 
-    assert version_for([]) is None
-    assert version_for([(one, False), (two, False)]) is None
-    assert version_for([(done, False), (two, False)]) == "1.0.0"
-    assert version_for([(two, True), (done, False), (three, False)]) == "2.0.0"
-    assert version_for([(done, False), (superseded(two, "3.0.0"), True), (three, False)]) == "2.0.0"
-    assert version_for([(done, False), (two, True), (replace(three, state="done"), False)]) == "3.0.0"
+    assert came_to([]) == []
+    assert came_to([(one, False, True), (two, False, True)]) == []
+    assert came_to([(done, False, True), (two, False, True)]) == [done]
+    assert came_to([(done, False, False), (two, True, False)]) == [two]
+    assert came_to([(two, True, True), (done, False, True), (three, False, True)]) == [two, done]
+    assert came_to([(superseded(two, "3.0.0"), True, True), (three, False, True)]) == [superseded(two, "3.0.0")]
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,10 @@ def test_how_far_a_rollout_is_is_told_once_a_step(fleet: Fleet, clock: Clock) ->
     look(rounds)
     assert said == ["rollout of model 1.0.0: 1 of 10 devices"]
     pass_by(rounds, clock)
+    assert len(said) == 1
+    for device in versions(fleet):
+        report(fleet, device)
+    pass_by(rounds, clock)
     assert said[1:] == ["rollout of model 1.0.0: 10 of 10 devices"]
     for device in devices:
         report(fleet, device)

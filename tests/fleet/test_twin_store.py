@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
-from fleet.errors import NoSuchDevice, TwinChanged
+from fleet.errors import NoSuchDevice, TwinChanged, TwinRefused
 from fleet.fleet import Fleet
 from fleet.twin_store import change_desired, remove_model, write_model
-from models.components.twin import DesiredModel, Reported, Twin
+from models.components.twin import LONGEST_SIGNATURE, MOST_MODELS, DesiredModel, Reported, Twin
 from tests.fleet.simulated import release, reported
 
 DIGITS, CATS, DOGS = (release("1.0.0", name).desired() for name in ("digits", "cats", "dogs"))
@@ -84,6 +85,19 @@ def test_addresses_are_not_kept(fleet: Fleet) -> None:
 
     assert twin.models == (addressed.without_url(),)
     assert write_model(fleet.twins, "robot-7", addressed) == twin
+
+
+def test_a_twin_that_its_device_would_refuse_is_not_written(fleet: Fleet) -> None:
+    fleet.devices.add("robot-7")
+    before = fleet.twins.read("robot-7")
+    many = tuple(release("1.0.0", f"model-{number}").desired() for number in range(MOST_MODELS + 1))
+    large = tuple(replace(each, signature="s" * LONGEST_SIGNATURE) for each in many[:-1])
+
+    for models in (many, large):
+        with pytest.raises(TwinRefused, match="robot-7"):
+            fleet.twins.write_desired("robot-7", models, before.etag)
+
+    assert fleet.twins.read("robot-7") == before
 
 
 def test_signatures_are_kept(fleet: Fleet) -> None:

@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, NOTHING
-from fleet.fleet import Fleet
+from fleet.fleet import Arrangement
 from fleet.identities import checked_identity
 from launch.command_line import OK, CommandRefused
 from launch.fleet_arguments import Database, open_fleet
 from launch.fleet_report import changed_in_words
-from launch.fleet_subjects import AllDevices, Groups, Subjects, join, subjects_of, taking_long
+from launch.fleet_subjects import AllDevices, Groups, subjects_of, taking_long
 from launch.model_arguments import AsJson
 from launch.model_report import print_json
 from launch.printing import say
@@ -68,13 +68,9 @@ def assign(
     with open_fleet(database) as fleet:
         subjects = subjects_of(fleet, device or (), group or (), all_devices)
         subjects_of(fleet, (), left, all_devices=False)
-        if assigns:
-            with taking_long(len(subjects.devices), "assigning to"):
-                _assign(fleet, subjects, named, None if withdraw else version or LIVE)
-        for name in joined:
-            join(fleet, name, subjects.devices)
-        for name in left:
-            fleet.groups.remove_members(name, subjects.devices)
+        versions = {named: None if withdraw else version or LIVE} if assigns else {}
+        with taking_long(len(subjects.devices), "assigning to"):
+            fleet.arrange(Arrangement(subjects.devices, subjects.groups, versions, tuple(joined), tuple(left)))
         written = fleet.advance()
         waiting = left_waiting(fleet, (), [(named, version)]) if version else {}
     if as_json:
@@ -98,16 +94,6 @@ def assign(
     say_left_waiting(waiting)
     say(changed_in_words(written))
     return OK
-
-
-def _assign(fleet: Fleet, subjects: Subjects, name: str, version: str | None) -> None:
-    """To all of them; takes back what was assigned where `version` is None."""
-    whom = [{"device": each} for each in subjects.devices] + [{"group": each} for each in subjects.groups]
-    for each in whom:
-        if version is None:
-            fleet.assignments.withdraw(name, **each)
-        else:
-            fleet.assignments.assign(name, version, **each)
 
 
 def _assigned(name: str, version: str | None) -> str:

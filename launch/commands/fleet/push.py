@@ -14,7 +14,7 @@ from fleet.errors import NoSuchRelease
 from fleet.fleet import Fleet
 from fleet.packing import Recipe
 from fleet.releases import Release
-from fleet.rollouts import Rollout
+from fleet.rollouts import Plan, Rollout
 from fleet.shelving import is_shelved
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
@@ -55,7 +55,12 @@ def push(
         typer.Option("--all", help="Every valid model: the newest as --name, others by the names that they have."),
     ] = False,
     group: Annotated[
-        str | None, typer.Option(metavar="GROUP", help="To a group's devices alone; it follows from now on.")
+        str | None,
+        typer.Option(
+            metavar="GROUP",
+            help="To a group's devices alone; it follows from now on. With --resume, --halt-now or --back: whose "
+            "rollout is meant, where several groups have one.",
+        ),
     ] = None,
     all_devices: Annotated[
         bool, typer.Option("--all-devices", help="To those too that follow nothing of this name yet.")
@@ -71,7 +76,10 @@ def push(
         bool, typer.Option("--resume", help="Go on with NAME's halted rollout; who failed counts no more.")
     ] = False,
     halt_now: Annotated[bool, typer.Option("--halt-now", help="NAME's rollout reaches no device more.")] = False,
-    back: Annotated[bool, typer.Option("--back", help="NAME's release before is rolled out.")] = False,
+    back: Annotated[
+        bool,
+        typer.Option("--back", help="NAME's release before is rolled out; again, the one before that."),
+    ] = False,
     name: Annotated[str, typer.Option(help="Of the component that is made of a model file.")] = DEFAULT_COMPONENT,
     shelf: Shelf = None,
     engine: Annotated[
@@ -95,8 +103,8 @@ def push(
     changes = [resume, halt_now, back]
     if sum([latest, every, *changes]) > 1:
         raise CommandRefused("--latest, --all, --resume, --halt-now and --back go one at a time")
-    if any(changes) and (device or group or all_devices or len(what) > 1):
-        raise CommandRefused("--resume, --halt-now and --back take one NAME, and go to whom its rollout goes")
+    if any(changes) and (device or all_devices or len(what) > 1):
+        raise CommandRefused("--resume, --halt-now and --back take one NAME, and the --group whose rollout is meant")
     whom = Whom(tuple(dict.fromkeys(device or ())), group, all_devices)
     plan = plan_of(rollout, pause, halt)
     quantization = quantization_of(precision, calibration, least_agreement)
@@ -104,7 +112,7 @@ def push(
     with open_fleet(database) as fleet:
         subjects_of(fleet, whom.devices, [] if group is None else [group], all_devices)
         if any(changes):
-            pushed = Pushed(rollouts=[_changed(fleet, what[0], plan, resume=resume, halt_now=halt_now)])
+            pushed = Pushed(rollouts=[_changed(fleet, what[0], group, plan, resume=resume, halt_now=halt_now)])
         else:
 
             @cache
@@ -122,11 +130,11 @@ def push(
     return OK
 
 
-def _changed(fleet: Fleet, name: str, plan: Any, *, resume: bool, halt_now: bool) -> Rollout:
+def _changed(fleet: Fleet, name: str, group: str | None, plan: Plan, *, resume: bool, halt_now: bool) -> Rollout:
     """What becomes of a rollout that there is; another one, where it is taken back."""
     if resume:
-        return fleet.rollouts.go_on(name)
-    return fleet.rollouts.halt(name) if halt_now else fleet.rollouts.back(name, plan)
+        return fleet.rollouts.go_on(name, group)
+    return fleet.rollouts.halt(name, group=group) if halt_now else fleet.rollouts.back(name, plan, group)
 
 
 def _releases(

@@ -38,10 +38,7 @@ def remove(
             raise NoSuchDevice(f"there is no device {name}, and nothing was removed")
         for name in set(groups) - set(fleet.groups.all()):
             raise CommandRefused(f"there is no group {name}, and nothing was removed")
-        for name in devices:
-            fleet.devices.remove(name)
-        for name in groups:
-            fleet.groups.remove(name)
+        fleet.remove(devices, groups)
         fleet.advance()
     if as_json:
         print_json({"devices": devices, "groups": groups})

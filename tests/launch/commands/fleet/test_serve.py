@@ -138,10 +138,15 @@ def test_a_rollout_that_fails_halts_by_itself_and_is_told(tmp_path: Path) -> Non
     tiny_onnx(tmp_path / "models" / "a.onnx", favours=0)
     with running_fleet(tmp_path, "--rollout", "50,100", "--pause", "0.5") as server:
         devices = [Device(server, f"robot-{number}") for number in range(2)]
-        twins = [device.poll_until_changed() for device in devices]
-        for device, twin in zip(devices, twins, strict=True):
-            device.report(twin)
-        server.said(r"^rollout of model 1\.0\.0: 2 of 2 devices, done")
+
+        def all_have_it() -> bool:
+            # The second is told once the first said that it runs it.
+            for device in devices:
+                if (twin := device.poll()) is not None:
+                    device.report(twin)
+            return "rollout of model 1.0.0: 2 of 2 devices, done" in server.log()
+
+        eventually(all_have_it, "the first rollout", 120)
         tiny_onnx(tmp_path / "models" / "b.onnx", favours=1)
         server.said(r"^rollout of model 2\.0\.0: 1 of 2 devices$")
         # Which of the two has its turn is no matter of this test.
