@@ -38,7 +38,7 @@ class LiveModel:
         try:
             self._name = checked_component_name(name)
         except ValueError as error:
-            raise ReleaseError(f"{error}; give another --name") from error
+            raise ReleaseError(f"{error}; give another --component") from error
         self._folder = folder
 
     def wanted(self) -> Sequence[Wanted]:
@@ -161,7 +161,7 @@ class EveryModel:
             reference, called = vetted.reference, vetted.name
         name = component_name(called)
         if name == self._name:
-            raise ReleaseError(f"its name {name} is that of the component of the live model; give another --name")
+            raise ReleaseError(f"its name {name} is that of the component of the live model; give another --component")
         return Wanted(name, ModelReference(reference.uri, reference.sha256))
 
 

@@ -19,7 +19,7 @@ _MANY = 100
 """Devices that take no second."""
 
 Groups = Annotated[list[str] | None, typer.Option(metavar="GROUP", help="The devices of a group; repeatable.")]
-AllDevices = Annotated[bool, typer.Option("--all", "--all-devices", help="Every device that there is now.")]
+AllDevices = Annotated[bool, typer.Option("--all-devices", help="Every device that there is now.")]
 
 
 @dataclass(frozen=True, slots=True)

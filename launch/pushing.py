@@ -25,7 +25,7 @@ class Whom:
 
     Attributes:
         devices: that get them at once, pinned; no rollout is begun then.
-        group: whose devices alone get them; None: all that follow.
+        groups: whose devices alone get them, by a rollout for each; none: all that follow.
         all_devices: whether those too that follow nothing of the name yet.
 
     Raises:
@@ -33,11 +33,11 @@ class Whom:
     """
 
     devices: tuple[str, ...] = ()
-    group: str | None = None
+    groups: tuple[str, ...] = ()
     all_devices: bool = False
 
     def __post_init__(self) -> None:
-        if sum([bool(self.devices), self.group is not None, self.all_devices]) > 1:
+        if sum([bool(self.devices), bool(self.groups), self.all_devices]) > 1:
             raise CommandRefused("--device, --group and --all-devices go one at a time")
 
 
@@ -70,15 +70,12 @@ def begin(fleet: Fleet, releases: Sequence[Sequence[Release]], whom: Whom, plan:
         plan: how they come there.
 
     Raises:
-        CommandRefused: a plan of several steps for devices that are named.
         NoSuchDevice, NoSuchGroup: one was removed meanwhile.
         StoreUnusable: the database does not answer.
     """
     pushed = Pushed([release for each in releases for release in each])
     components = [(each[0].name, each[0].version) for each in releases]
     if whom.devices:
-        if plan.shares != (100.0,):
-            raise CommandRefused("--rollout goes with those that follow, and not with --device")
         for device in whom.devices:
             for name, version in components:
                 fleet.assignments.assign(name, version, device=device)
@@ -86,7 +83,11 @@ def begin(fleet: Fleet, releases: Sequence[Sequence[Release]], whom: Whom, plan:
         return pushed
     names = [name for name, _ in components]
     pushed.following = _have_followed(fleet, names, whom)
-    pushed.rollouts = [fleet.rollouts.start(name, version, plan, whom.group) for name, version in components]
+    pushed.rollouts = [
+        fleet.rollouts.start(name, version, plan, group)
+        for group in (whom.groups or (None,))
+        for name, version in components
+    ]
     return pushed
 
 
@@ -95,12 +96,14 @@ def _have_followed(fleet: Fleet, names: Sequence[str], whom: Whom) -> int:
     assigned = fleet.assignments.effective()
     leading, *others = names
     count = 0
-    if whom.group is not None:
-        members = fleet.groups.all().get(whom.group, [])
-        for name in names:
-            if not members or any(name not in assigned.get(each, {}) for each in members):
-                fleet.assignments.assign(name, group=whom.group)
-                count += 1
+    if whom.groups:
+        members = fleet.groups.all()
+        for group in whom.groups:
+            devices = members.get(group, [])
+            for name in names:
+                if not devices or any(name not in assigned.get(each, {}) for each in devices):
+                    fleet.assignments.assign(name, group=group)
+                    count += 1
         return count
     for device in (each.name for each in fleet.devices.all()):
         told = assigned.get(device, {})
@@ -177,7 +180,7 @@ def say_pushed(pushed: Pushed, statuses: Mapping[int, RolloutStatus], waiting: M
     for release in pushed.releases:
         say(f"{release.title}: {release.size:,} bytes, made of {release.model_id}")
     for device, name, version in pushed.pinned:
-        say(f"{device}: {name} {version}, pinned; `hotswap fleet assign {device} --model {name}` follows again")
+        say(f"{device}: {name} {version}, pinned; `hotswap fleet assign {device} --component {name}` follows again")
     for begun in pushed.rollouts:
         _say_rollout(_now(begun, statuses), statuses.get(begun.id))
     if pushed.following:
@@ -197,7 +200,7 @@ def _say_rollout(rollout: Rollout, status: RolloutStatus | None) -> None:
     if later and rollout.state == "running":
         say(f"`hotswap fleet serve` carries it on, to {', '.join(f'{each:g} %' for each in later)}")
     if not followers:
-        way = f"`hotswap fleet assign DEVICE --model {rollout.name}`, or --all-devices here"
+        way = f"`hotswap fleet assign DEVICE --component {rollout.name}`, or --all-devices here"
         say(f"note: no device follows {rollout.name}, so that it comes to nobody yet: {way}", stderr=True)
 
 

@@ -25,7 +25,10 @@ Pause = Annotated[
     ),
 ]
 Halt = Annotated[
-    float, typer.Option(metavar="PERCENT", help="Of the devices that tell: more failures than that halt a rollout.")
+    float,
+    typer.Option(
+        "--halt-above", metavar="PERCENT", help="Of the devices that tell: more failures than that halt a rollout."
+    ),
 ]
 ALL_AT_ONCE = "100"
 HALT_PERCENT = Plan().halt

@@ -42,7 +42,9 @@ def add(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help=f"The component that it follows ({DEFAULT_COMPONENT}: the live model). Repeatable."
+            "--component",
+            metavar="NAME",
+            help=f"The component that it follows ({DEFAULT_COMPONENT}: the live model). Repeatable.",
         ),
     ] = None,
     new_token: Annotated[

@@ -188,7 +188,7 @@ def test_of_many_at_once_one_wins_and_the_others_leave_nothing(
     ["", ".hidden", "../robot", "a/b", "a b", "robot\n", "\x1b[2Jrobot", "robot\u202e", "rébot", "x" * 129, "[red]x"],
 )
 def test_a_hostile_name_is_refused_in_a_line_that_moves_no_cursor(fleet_command: FleetCommand, name: str) -> None:
-    for arguments in (("add", name), ("add", "robot", "--group", name), ("add", "robot", "--model", name)):
+    for arguments in (("add", name), ("add", "robot", "--group", name), ("add", "robot", "--component", name)):
         outcome = fleet_command(*arguments, "--token-file", "token")
         assert outcome.code == 2
         assert error_line(outcome).isprintable()
@@ -197,7 +197,7 @@ def test_a_hostile_name_is_refused_in_a_line_that_moves_no_cursor(fleet_command:
 
 
 def test_groups_and_further_components_are_made_with_it(fleet_command: FleetCommand, told: Callable[..., Any]) -> None:
-    more = ("--group", "kitchen", "--group", "hall", "--model", "digits", "--model", "cats")
+    more = ("--group", "kitchen", "--group", "hall", "--component", "digits", "--component", "cats")
     outcome = fleet_command("add", "robot-7", "--token-file", "token", *more, "--target", "linux-aarch64")
 
     assert outcome.code == 0

@@ -73,7 +73,9 @@ def test_a_release_is_made_for_every_target_that_devices_have(told: Callable[...
 def test_the_first_step_reaches_its_share_and_a_server_is_named_for_the_others(
     fleet_command: FleetCommand, told: Callable[..., Any], four: Fleet
 ) -> None:
-    outcome = fleet_command("push", animals(), "--all-devices", "--rollout", "50,100", "--pause", "60", "--halt", "30")
+    outcome = fleet_command(
+        "push", animals(), "--all-devices", "--rollout", "50,100", "--pause", "60", "--halt-above", "30"
+    )
 
     assert outcome.code == 0
     assert "2 of 4 devices" in outcome.out
@@ -90,7 +92,7 @@ def test_a_rollout_is_halted_gone_on_with_and_taken_back(told: Callable[..., Any
     four.advance()
     told("push", animals("2.0.0", 1), "--rollout", "50,100")
 
-    assert told("push", "animals", "--halt-now")["rollouts"][0]["state"] == "halted"
+    assert told("push", "animals", "--halt")["rollouts"][0]["state"] == "halted"
     assert told("push", "animals", "--resume")["rollouts"][0]["state"] == "running"
     back = told("push", "animals", "--back")
     assert (back["rollouts"][0]["version"], back["changed"]) == ("1.0.0", 2)
@@ -114,6 +116,17 @@ def test_a_component_comes_to_a_group_alone(told: Callable[..., Any], fleet_comm
     assert with_it == ["robot-1", "robot-3"]
 
 
+def test_a_component_comes_to_several_groups_by_a_rollout_each(
+    told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet
+) -> None:
+    fleet_command("assign", "robot-1", "--join", "hall")
+    fleet_command("assign", "robot-3", "--join", "yard")
+    document = told("push", animals(), "--group", "hall", "--group", "yard")
+    assert [each["group"] for each in document["rollouts"]] == ["hall", "yard"]
+    assert [each["device"] for each in told("list") if each["desired"]] == ["robot-1", "robot-3"]
+    assert [each["device"] for each in told("list", "--group", "hall", "--group", "yard")] == ["robot-1", "robot-3"]
+
+
 def test_a_device_that_is_named_gets_it_pinned(told: Callable[..., Any], four: Fleet) -> None:
     document = told("push", animals(), "--device", "robot-2")
     assert document["pinned"] == [{"device": "robot-2", "name": "animals", "version": "1.0.0"}]
@@ -123,7 +136,7 @@ def test_a_device_that_is_named_gets_it_pinned(told: Callable[..., Any], four: F
 
 def test_whoever_is_told_otherwise_is_not_made_to_follow(told: Callable[..., Any], four: Fleet) -> None:
     told("push", animals("1.0.0", 0), "--device", "robot-0")
-    told("assign", "robot-1", "--model", "animals", "--version", "nothing")
+    told("assign", "robot-1", "--component", "animals", "--version", "nothing")
     told("push", animals("2.0.0", 1), "--all-devices")
     assert versions(told, "animals") == ["1.0.0", "2.0.0", "2.0.0"]
 
@@ -281,7 +294,7 @@ def test_a_component_for_another_machine_is_taken_in_here(told: Callable[..., An
         (("--latest", "cats.onnx", "dogs.onnx"), "quote"),
         (("--latest", "--all", "empty"), "one at a time"),
         (("animals", "--back", "--all-devices"), "--back"),
-        (("animals", "--halt-now", "--group", "hall"), "hall"),
+        (("animals", "--halt", "--group", "hall"), "hall"),
         (("animals", "--device", "robot-9"), "robot-9"),
         (("animals", "--group", "cellar"), "cellar"),
         (("animals", "--group", "hall", "--all-devices"), "one at a time"),
@@ -289,12 +302,21 @@ def test_a_component_for_another_machine_is_taken_in_here(told: Callable[..., An
         (("animals", "--rollout", "50"), "100"),
         (("animals", "--rollout", "most"), "most"),
         (("animals", "--pause", "-1"), "pause"),
-        (("animals", "--halt", "101"), "percent"),
+        (("animals", "--halt-above", "101"), "percent"),
         (("animals", "--resume"), "halted"),
         (("model", "--back"), "model"),
-        (("cats.onnx", "--name", "a/b"), "a/b"),
+        (("cats.onnx", "--component", "a/b"), "a/b"),
         (("cats.onnx", "--shelf", "ftp://host/x"), "ftp://host/x"),
         (("cats.onnx", "--calibration", "x"), "--precision int8"),
+        (("animals", "--component", "cats"), "--component"),
+        (("animals", "--max-batch-size", "2"), "--max-batch-size"),
+        (("animals", "--precision", "fp32"), "--precision"),
+        (("animals", "--shelf", "elsewhere"), "--shelf"),
+        (("animals", "--resume", "--pause", "3"), "--pause"),
+        (("animals", "--halt", "--rollout", "50,100"), "--rollout"),
+        (("animals", "--back", "--engine", "onnx"), "--engine"),
+        (("animals", "--device", "robot-1", "--halt-above", "20"), "--halt-above"),
+        (("animals", "--device", "robot-1", "--pause", "3"), "--pause"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line_and_changes_nothing(
