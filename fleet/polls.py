@@ -11,8 +11,7 @@ from concurrent.futures import Executor
 from itertools import islice
 
 from fleet.devices import Head
-from fleet.errors import FleetError
-from fleet.identities import checked_identity
+from fleet.identities import is_identity
 from serving.asking import Code, Refused
 
 NO_TOKEN = "the device's token is needed: Authorization: Bearer TOKEN"  # noqa: S105 - says that there is none
@@ -55,7 +54,7 @@ class Polls:
         """
         scheme, _, token = (authorization or "").partition(" ")
         digest = hashlib.sha256(token.strip().encode("utf-8", "surrogateescape")).digest()
-        head = await self._head(device) if _can_be_one(device) else None
+        head = await self._head(device) if is_identity(device) else None
         is_right = hmac.compare_digest(digest, head.token_sha256 if head else _NOBODY)
         if head is None or not is_right or scheme.lower() != "bearer":
             raise Refused(Code.UNAUTHENTICATED, NO_TOKEN)
@@ -67,10 +66,15 @@ class Polls:
         seen, self._seen = self._seen, set()
         return seen
 
+    @property
+    def waiting(self) -> int:
+        """How many devices wait for a query that has not begun."""
+        return len(self._waiting)
+
     async def _head(self, device: str) -> Head | None:
         found = self._waiting.get(device)
         if found is None:
-            if len(self._waiting) >= _MOST_WAITING:
+            if self.waiting >= _MOST_WAITING:
                 raise Refused(Code.RESOURCE_EXHAUSTED, "many ask at once; try again in a moment")
             found = self._waiting[device] = asyncio.get_running_loop().create_future()
         if self._asking is None:
@@ -93,11 +97,3 @@ class Polls:
                         waiting.set_result(heads.get(device))
         finally:
             self._asking = None
-
-
-def _can_be_one(device: str) -> bool:
-    try:
-        checked_identity(device, "device")
-    except FleetError:
-        return False
-    return True

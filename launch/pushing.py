@@ -14,6 +14,7 @@ from fleet.rollouts import Plan, Rollout
 from launch.command_line import CommandRefused
 from launch.fleet_report import changed_in_words
 from launch.printing import say
+from launch.release_report import release_as_json
 from launch.rollout_report import rollout_as_json
 
 _NAMED = 5
@@ -155,19 +156,7 @@ def pushed_as_json(
 ) -> dict[str, Any]:
     """What was done, for scripts."""
     return {
-        "releases": [
-            {
-                "name": each.name,
-                "version": each.version,
-                "target": each.target,
-                "model_id": each.model_id,
-                "sha256": each.sha256,
-                "size": each.size,
-                "uri": each.uri,
-                "signed": each.signature is not None,
-            }
-            for each in pushed.releases
-        ],
+        "releases": [release_as_json(each) for each in pushed.releases],
         "rollouts": [rollout_as_json(_now(each, statuses), statuses.get(each.id)) for each in pushed.rollouts],
         "pinned": [{"device": device, "name": name, "version": version} for device, name, version in pushed.pinned],
         "without_archive": {name: list(devices) for name, devices in waiting.items()},

@@ -109,6 +109,18 @@ def test_a_release_on_record_is_pushed_by_name_or_by_version(told: Callable[...,
     assert told("push", "animals")["rollouts"][0]["version"] == "10.0.0"
 
 
+def test_releases_on_record_are_listed_as_push_takes_them(
+    told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet
+) -> None:
+    assert "no release" in fleet_command("list", "--releases").out
+    pushed = [told("push", animals(version))["releases"][0] for version in ("2.0.0", "10.0.0")]
+    assert told("list", "--releases") == pushed
+    lines = fleet_command("list", "--releases").out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["animals@2.0.0", "animals@10.0.0"]
+    assert told("push", lines[0].split("\t")[0])["rollouts"][0]["version"] == "2.0.0"
+    assert fleet_command("list", "--releases", "--group", "hall").code == 2
+
+
 def test_a_component_comes_to_a_group_alone(told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet) -> None:
     fleet_command("assign", "robot-1", "robot-3", "--join", "hall")
     assert told("push", animals(), "--group", "hall")["rollouts"][0]["followers"] == 2
