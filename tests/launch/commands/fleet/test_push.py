@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.launch.commands.fleet.conftest import FleetCommand
 from tests.launch.commands.fleet.telling import animals, say
 from tests.launch.commands.hotswap_command import Command, drop, error_line, model_id
 from tests.models.signatures.makers import Maker
+from tests.waiting import eventually
 
 SHELF = Path("fleet.shelf")
 
@@ -28,6 +30,12 @@ def four(fleet: Fleet) -> Fleet:
     for number in range(4):
         fleet.devices.add(f"robot-{number}")
     return fleet
+
+
+def comes_on(fleet: Fleet) -> bool:
+    """Takes rollouts on, as a server does; whether all are done."""
+    fleet.advance()
+    return all(each.rollout.state == "done" for each in fleet.rollouts.status())
 
 
 def versions(told: Callable[..., Any], name: str) -> list[str]:
@@ -119,6 +127,25 @@ def test_releases_on_record_are_listed_as_push_takes_them(
     assert [line.split("\t")[0] for line in lines] == ["animals@2.0.0", "animals@10.0.0"]
     assert told("push", lines[0].split("\t")[0])["rollouts"][0]["version"] == "2.0.0"
     assert fleet_command("list", "--releases", "--group", "hall").code == 2
+
+
+def test_a_rollout_is_followed_until_it_is_done_or_halted(
+    told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet
+) -> None:
+    told("push", animals(), "--all-devices")
+    with ThreadPoolExecutor(1) as devices:
+        reports = devices.submit(lambda: [say(four, f"robot-{number}", "running") for number in range(4)])
+        following = devices.submit(lambda: eventually(lambda: comes_on(four), "the end of the rollout"))
+        outcome = fleet_command("status", "--follow")
+        reports.result()
+        following.result()
+    assert outcome.code == 0
+    assert outcome.last_line.startswith("done animals 1.0.0: reached 4 of 4 devices: 4 run it")
+    told("push", animals("2.0.0", 1), "--rollout", "50,100")
+    told("push", "animals", "--halt")
+    halted = fleet_command("status", "--follow")
+    assert halted.code == 1
+    assert halted.last_line.startswith("halted animals 2.0.0: reached 2 of 4 devices: ")
 
 
 def test_a_component_comes_to_a_group_alone(told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet) -> None:
