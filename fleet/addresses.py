@@ -140,21 +140,39 @@ class BucketAddresses:
 
     def __init__(self, storage: Signing) -> None:
         self._storage = storage
-        self._one_at_a_time = Lock()
+        self._lock = Lock()
+        self._turns: dict[str, Lock] = {}
         self._kept: dict[str, _Kept] = {}
 
     def url(self, uri: str, base_url: str, now: float) -> str:
-        """See `Addresses.url`; `base_url` is not used. May be called from several threads."""
-        with self._one_at_a_time:
-            kept = self._kept.get(uri)
-            if kept is None or not kept.since <= now < kept.until:
-                self._kept.pop(uri, None)
-                kept = self._kept[uri] = self._sign(uri, now)
-                if len(self._kept) > _MOST_KEPT:
-                    del self._kept[next(iter(self._kept))]
+        """See `Addresses.url`; `base_url` is not used. May be called from several threads: those that ask for one file
+        wait for one signature, and for no other file's.
+        """
+        with self._lock:
+            turn = self._turns.setdefault(uri, Lock())
+        with turn:
+            kept = self._fresh(uri, now)
+            if kept is None:
+                kept = self._sign(uri, now)
+                self._keep(uri, kept)
         if kept.trouble:
             raise NotMinted(kept.trouble)
         return kept.url
+
+    def _fresh(self, uri: str, now: float) -> _Kept | None:
+        with self._lock:
+            kept = self._kept.get(uri)
+        return kept if kept is not None and kept.since <= now < kept.until else None
+
+    def _keep(self, uri: str, kept: _Kept) -> None:
+        with self._lock:
+            self._kept.pop(uri, None)
+            self._kept[uri] = kept
+            if len(self._kept) > _MOST_KEPT:
+                oldest = next(iter(self._kept))
+                del self._kept[oldest]
+                # Whoever waits for it holds it; who comes then begins another.
+                self._turns.pop(oldest, None)
 
     def _sign(self, uri: str, now: float) -> _Kept:
         try:

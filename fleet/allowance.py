@@ -1,9 +1,11 @@
-"""How often each device may ask: one that hammers waits, and others do not."""
+"""How often, and how much at once, each device may ask: one that hammers waits, and others do not."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Allowance:
@@ -37,3 +39,27 @@ class Allowance:
         waits = 0.0 if left >= 1 else (1 - left) / self._rate
         self._left[device] = (left - 1 if not waits else left, now)
         return waits
+
+
+class AtOnce:
+    """How many requests of one device are under way.
+
+    Args:
+        most: of one device.
+    """
+
+    def __init__(self, most: int = 2) -> None:
+        self._most = most
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def one(self, device: str) -> Iterator[bool]:
+        """Counts a request as under way within it; yields whether it may be, and counts no other."""
+        may = self._under_way[device] < self._most
+        self._under_way[device] += may
+        try:
+            yield may
+        finally:
+            self._under_way[device] -= may
+            if not self._under_way[device]:
+                del self._under_way[device]

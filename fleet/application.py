@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,68 +14,33 @@ from typing import TypeVar
 
 from prometheus_client import Counter
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from fleet import metrics
-from fleet.addresses import Addresses, AddressRefused, NotMinted, OwnAddresses
-from fleet.allowance import Allowance
+from fleet.addresses import AddressRefused, NotMinted
+from fleet.addressing import Addressing
+from fleet.allowance import Allowance, AtOnce
 from fleet.archives import Archive, Shelf
-from fleet.errors import FleetError, NoSuchDevice
+from fleet.errors import FleetError, StoreUnusable
 from fleet.fleet import Fleet
 from fleet.metrics import Metrics
-from fleet.polls import NO_TOKEN, Polls
-from fleet.public_address import asked_at
+from fleet.polls import Polls
+from fleet.refusals import HANDLERS, TooOften, refusal
 from fleet.troubles import Troubles
 from models.components.twin import DesiredModel, Reported, Twin, TwinMalformed
 from models.errors import one_line
-from models.printable import printable
 from serving.access import Access, is_loopback
 from serving.asking import Code, Refused
-from serving.over_http.bodies import Bodies, HungUp
+from serving.over_http.bodies import Bodies
 
 MOST_BODY_BYTES = 64 << 10
 _DESCRIPTION = Path(__file__).with_name("openapi.json")
 _ALL_BODIES = 32 << 20
 _BODY_SECONDS = 20.0
-_HEADERS = {
-    Code.UNAUTHENTICATED: {"www-authenticate": "Bearer"},
-    # Their bodies may still be coming.
-    Code.TOO_LARGE: {"connection": "close"},
-    Code.TOO_SLOW: {"connection": "close"},
-}
+_REPORTS = "reports"
 _Answer = TypeVar("_Answer")
-
-
-class TooOften(Exception):  # noqa: N818 - named for what it says
-    """A device asks too often.
-
-    Attributes:
-        seconds: until it may ask again.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"this device asks too often; again in {math.ceil(seconds)} s")
-        self.seconds = seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Addressing:
-    """Where devices find what they are to run.
-
-    Attributes:
-        addresses: makes addresses of archives.
-        own: verifies those that lead here.
-        public_url: where devices reach this server; None for where each says that it did.
-        clock: wall-clock seconds.
-    """
-
-    addresses: Addresses
-    own: OwnAddresses
-    public_url: str | None = None
-    clock: Callable[[], float] = time.time
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +55,10 @@ class Calls:
         access: of it the operators' tokens, which open the metrics; without any they are for this machine alone.
         counted: what is counted.
         threads: that ask the database.
-        troubles: is told where no address can be made.
+        writers: that write into it: one that waits for another writer holds up nobody who asks.
         allowance: how often a device may ask what is more than whether something changed.
+        at_once: how many reports of a device are under way.
+        troubles: is told where reports cannot be kept.
         bodies: reads what devices report.
     """
 
@@ -104,8 +69,10 @@ class Calls:
     access: Access
     counted: Metrics
     threads: ThreadPoolExecutor
-    troubles: Troubles
+    writers: ThreadPoolExecutor
     allowance: Allowance
+    at_once: AtOnce
+    troubles: Troubles
     bodies: Bodies
 
     async def twin(self, request: Request) -> Response:
@@ -116,8 +83,8 @@ class Calls:
                 count(metrics.UNCHANGED)
                 return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=_of_twin(etag))
             self._take_turn(device)
-            base_url = self.addressing.public_url or asked_at(request.scope["scheme"], request.scope["headers"])
-            twin = await self._in_thread(self._addressed, device, base_url)
+            base_url = self.addressing.base_url(request.scope["scheme"], request.scope["headers"])
+            twin = await self._addressed(device, base_url)
             count(metrics.TOLD)
             return Response(twin.encode(), headers=_of_twin(twin.etag), media_type="application/json")
 
@@ -126,23 +93,22 @@ class Calls:
         with _counting(self.counted.reports) as count:
             device, _ = await self._admitted(request)
             self._take_turn(device)
-            with self.bodies.reading() as reading:
-                body = await reading.body(request.receive, dict(request.scope["headers"]))
-            reported = _reported(body)
-            await self._in_thread(self.fleet.twins.write_reported, device, reported)
+            with self.at_once.one(device) as may, self.bodies.reading() as reading:
+                if not may:
+                    raise TooOften(1.0)
+                reported = _reported(await reading.body(request.receive, dict(request.scope["headers"])))
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self.writers, self._keep, device, reported)
             count(metrics.TOLD)
             return Response(status_code=HTTPStatus.NO_CONTENT)
 
     async def component(self, request: Request) -> Response:
         """An archive of the shelf, for whoever has an address of it that this server signed."""
-        addressing = self.addressing
         given = request.query_params
         try:
-            addressing.own.verify(
-                request.scope["path"], given.get("expires", ""), given.get("signature", ""), addressing.clock()
-            )
-        except AddressRefused as refusal:
-            return _error(HTTPStatus.FORBIDDEN, str(refusal))
+            self.addressing.verify(request.scope["path"], given.get("expires", ""), given.get("signature", ""))
+        except AddressRefused as error:
+            return refusal(HTTPStatus.FORBIDDEN, str(error))
         name, version, file = (request.path_params[part] for part in ("name", "version", "file"))
         found = await self._in_thread(self.shelf.archive, name, version, file)
         return Archive(found, self.counted.sent.inc)
@@ -157,7 +123,7 @@ class Calls:
             if not self.access.admits(request.headers.get("authorization")):
                 raise Refused(Code.UNAUTHENTICATED, "an operator's token is needed: Authorization: Bearer TOKEN")
         elif not _is_of_this_machine(request):
-            return _error(
+            return refusal(
                 HTTPStatus.FORBIDDEN, "metrics are told to this machine alone; give the server a --token-file"
             )
         return Response(await self._in_thread(self.counted.text), media_type=metrics.CONTENT_TYPE)
@@ -181,17 +147,28 @@ class Calls:
         if waits := self.allowance.take(device):
             raise TooOften(waits)
 
-    def _addressed(self, device: str, base_url: str) -> Twin:
+    def _keep(self, device: str, reported: Reported) -> None:
+        """Writes what a device reports."""
+        try:
+            self.fleet.twins.write_reported(device, reported)
+        except StoreUnusable as error:
+            self.troubles.begin(_REPORTS, f"what devices report is not kept: {error}")
+            raise
+        self.troubles.end(_REPORTS, "what devices report is kept again")
+
+    async def _addressed(self, device: str, base_url: str) -> Twin:
         """A twin with an address for each model."""
+        twin, places = await self._in_thread(self._desired, device)
+
+        async def told(model: DesiredModel, uri: str | None) -> DesiredModel:
+            return model if uri is None else replace(model, url=await self.addressing.url(uri, base_url))
+
+        return replace(twin, models=tuple(await asyncio.gather(*map(told, twin.models, places))))
+
+    def _desired(self, device: str) -> tuple[Twin, list[str | None]]:
+        """A twin, and where on the shelf each of its models is."""
         twin = self.fleet.twins.read(device)
-        addressing = self.addressing
-        now = addressing.clock()
-
-        def told(model: DesiredModel) -> DesiredModel:
-            uri = self.shelf.uri(model)
-            return model if uri is None else replace(model, url=addressing.addresses.url(uri, base_url, now))
-
-        return replace(twin, models=tuple(map(told, twin.models)))
+        return twin, [self.shelf.uri(model) for model in twin.models]
 
     async def _in_thread(self, work: Callable[..., _Answer], *given: object) -> _Answer:
         return await asyncio.get_running_loop().run_in_executor(self.threads, work, *given)
@@ -199,10 +176,6 @@ class Calls:
 
 def application(calls: Calls) -> Starlette:
     """All that is answered; to be run on one event loop."""
-
-    async def no_address(request: Request, error: Exception) -> Response:
-        calls.troubles.begin("addresses", f"devices get no addresses: {error}")
-        return await _no_answer(request, error)
 
     description = _DESCRIPTION.read_bytes()
 
@@ -218,16 +191,7 @@ def application(calls: Calls) -> Starlette:
             Route("/metrics", calls.metrics, methods=["GET"]),
             Route("/openapi.json", described, methods=["GET"]),
         ],
-        exception_handlers={
-            Refused: _refused,
-            TooOften: _too_often,
-            NoSuchDevice: _taken_away,
-            FleetError: _no_answer,  # which rounds tell of
-            NotMinted: no_address,
-            HungUp: _gone,
-            HTTPException: _no_such_method,
-            Exception: _unexpected,
-        },
+        exception_handlers=dict(HANDLERS),
     )
     # To an address made of whatever `Host` says.
     answering.router.redirect_slashes = False
@@ -288,43 +252,3 @@ def _is_of_this_machine(request: Request) -> bool:
     """Whether nobody else asks: through a proxy on this machine anybody might."""
     forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
     return request.client is not None and is_loopback(request.client.host) and not forwarded
-
-
-def _error(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse({"error": printable(detail)}, status, headers)
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return _error(error.code.http, error.detail, _HEADERS.get(error.code))
-
-
-async def _too_often(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TooOften)
-    return _error(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"retry-after": str(math.ceil(error.seconds))})
-
-
-async def _taken_away(request: Request, error: Exception) -> Response:
-    """Between its poll and its answer: as if it had not been there."""
-    return await _refused(request, Refused(Code.UNAUTHENTICATED, NO_TOKEN))
-
-
-async def _no_answer(request: Request, error: Exception) -> Response:
-    """What a database or a bucket says is not for devices; the program tells it on standard error."""
-    return _error(
-        HTTPStatus.SERVICE_UNAVAILABLE, "this server cannot tell now; ask again in a moment", {"retry-after": "10"}
-    )
-
-
-async def _unexpected(request: Request, error: Exception) -> Response:
-    """What the server's log tells whole."""
-    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, f"something unexpected: {type(error).__name__}")
-
-
-async def _gone(request: Request, error: Exception) -> Response:
-    return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody reads
-
-
-async def _no_such_method(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _error(error.status_code, f"there is no {request.method} {request.url.path[:100]!r}", error.headers)

@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from fleet.errors import NoSuchRelease
 from fleet.releases import Releases
+from fleet.troubles import Troubles
 from models.components.component import TARGETS
 from models.components.twin import DesiredModel
 from serving.asking import Code, Refused
@@ -45,11 +46,13 @@ class Shelf:
         releases: that are on record.
         folder: where archives are looked for first, at `NAME/VERSION/FILE`, and then where they were put; None for the
             latter alone.
+        troubles: is told of archives that devices ask for and that are gone.
     """
 
-    def __init__(self, releases: Releases, folder: Path | None) -> None:
+    def __init__(self, releases: Releases, folder: Path | None, troubles: Troubles) -> None:
         self._releases = releases
         self._folder = folder
+        self._troubles = troubles
         # A release never changes: what was read once is so.
         self._uris: dict[str, str] = {}
 
@@ -86,7 +89,12 @@ class Shelf:
             with suppress(OSError):
                 found = path.stat()
                 if stat.S_ISREG(found.st_mode) and found.st_size == release.size:
+                    self._troubles.end(f"archive {file}", f"{file} is on the shelf again")
                     return Found(path, found, release.sha256)
+        self._troubles.begin(
+            f"archive {file}",
+            f"devices ask for {file}, which is not on the shelf any more: push what it was made of again",
+        )
         raise gone
 
 

@@ -9,13 +9,18 @@ from fleet.following import Wanted
 from fleet.troubles import Troubles
 from models.catalogue import REJECTED_SECONDS, SETTLE_SECONDS
 from models.components.component import checked_component_name
-from models.errors import ModelRejected, ReleaseError
+from models.errors import CacheUnusable, ModelRejected, ReleaseError, VettingFailed, VettingStarved, one_line
 from models.reference import ModelReference
 from models.registry.records import Accepted
 from models.releasing.packaging import component_name
 from models.serving import WatchedFolder
 from models.signatures.beside import list_models
 from models.storage import Storage, StoredFile, newest_first
+from models.storage.errors import StorageUnavailable
+
+_UNKNOWN = (CacheUnusable, OSError, StorageUnavailable, VettingFailed, VettingStarved)
+"""Of a folder, or of a model in it: nobody knows now."""
+_LISTING = "listing"
 
 
 class LiveModel:
@@ -33,7 +38,7 @@ class LiveModel:
         try:
             self._name = checked_component_name(name)
         except ValueError as error:
-            raise ReleaseError(f"{error}; give another --name") from error
+            raise ReleaseError(f"{error}; give another --component") from error
         self._folder = folder
 
     def wanted(self) -> Sequence[Wanted]:
@@ -81,6 +86,7 @@ class EveryModel:
         self._stopwatch = stopwatch
         self._looked = float("-inf")
         self._known: dict[tuple[str, str], Wanted | None] = {}
+        self._left_out: set[str] = set()
         self._others: Sequence[Wanted] = ()
 
     def wanted(self) -> Sequence[Wanted]:
@@ -89,8 +95,23 @@ class EveryModel:
         now = self._stopwatch()
         if live and now - self._looked >= self._poll_seconds:
             self._looked = now
-            self._others = self._newest_of_each_name()
+            self._look()
         return [*live, *self._others] if live else []
+
+    def _look(self) -> None:
+        """The others stay what they were while nobody knows: that holds the live one up no more than it."""
+        try:
+            self._others = self._newest_of_each_name()
+        except _UNKNOWN as error:
+            self._troubles.begin(
+                _LISTING, f"which models there are beside the live one is not known: {one_line(error)}"
+            )
+            return
+        self._troubles.end(_LISTING, "which models there are beside the live one is known again")
+        left_out = {uri for (uri, _), wanted in self._known.items() if wanted is None}
+        for uri in self._left_out - left_out:
+            self._troubles.end(_model(uri))
+        self._left_out = left_out
 
     def _newest_of_each_name(self) -> Sequence[Wanted]:
         registry = self._folder.registry
@@ -118,7 +139,7 @@ class EveryModel:
         except (ModelRejected, ReleaseError) as refusal:
             if not file.finished and still < REJECTED_SECONDS:
                 return None
-            self._troubles.begin(f"model {file.uri}", f"{file.uri} is left out: {refusal}")
+            self._troubles.begin(_model(file.uri), f"{file.uri} is left out: {refusal}")
             wanted = None
         self._known[key] = wanted
         return wanted
@@ -140,5 +161,10 @@ class EveryModel:
             reference, called = vetted.reference, vetted.name
         name = component_name(called)
         if name == self._name:
-            raise ReleaseError(f"its name {name} is that of the component of the live model; give another --name")
+            raise ReleaseError(f"its name {name} is that of the component of the live model; give another --component")
         return Wanted(name, ModelReference(reference.uri, reference.sha256))
+
+
+def _model(uri: str) -> str:
+    """Of the trouble with a file."""
+    return f"model {uri}"

@@ -36,6 +36,8 @@ _DEVICES_SECONDS = 5.0
 _FIRST_RETRY_SECONDS, _LONGEST_RETRY_SECONDS = 2.0, 120.0
 _UNEXPECTED_SECONDS = 10.0
 _LONGEST_CLOSE_SECONDS = 10.0
+_NAMED = 5
+"""Of the names that are left out."""
 _TRANSIENT = (
     CacheUnusable,
     FleetError,
@@ -119,8 +121,10 @@ class Following:
     counted: Callable[[Outcome], None] = lambda outcome: None
     stopwatch: Callable[[], float] = time.monotonic
     _of: dict[str, _Progress] = field(default_factory=dict)
+    _refused: dict[str, tuple[Wanted, frozenset[Target]]] = field(default_factory=dict)
     _targets: frozenset[Target] = frozenset()
     _names: Sequence[str] = ()
+    _left_out: frozenset[str] = frozenset()
     _devices_at: float = float("-inf")
     _ending: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
@@ -144,9 +148,12 @@ class Following:
         """Brings whatever is wanted and is not there yet. Never raises what a storage or a database does."""
         try:
             wanted = self.models.wanted()
-            if not wanted:
-                return
-            targets = self._seen_to(wanted)
+            targets = self._seen_to(wanted) if wanted else frozenset()
+        except VettingStopped:  # this program ends
+            return
+        except FleetError as error:
+            self.troubles.begin("looking", f"which devices there are is not known now: {one_line(error)}")
+            return
         except _TRANSIENT as error:
             self.troubles.begin("looking", f"which model is live is not known now: {one_line(error)}")
             return
@@ -154,7 +161,8 @@ class Following:
         for each in wanted:
             if self._ending.is_set():
                 return
-            self._bring(each, targets)
+            if each.name not in self._left_out:
+                self._bring(each, targets)
 
     def _run(self) -> None:
         while not self._ending.wait(_LOOK_SECONDS):
@@ -171,28 +179,33 @@ class Following:
         """
         now, names = self.stopwatch(), [each.name for each in wanted]
         if now - self._devices_at >= _DEVICES_SECONDS or names != self._names:
-            self._have_followed(names)
             self._targets = frozenset(self.fleet.targets() or TARGETS[:1])
+            self._left_out = self._have_followed(names)
             self._devices_at, self._names = now, names
         return self._targets
 
-    def _have_followed(self, names: Sequence[str]) -> None:
-        """Who follows the first follows the others too, unless something was said of them."""
+    def _have_followed(self, names: Sequence[str]) -> frozenset[str]:
+        """Who follows the first follows the others too, unless something was said of them; the names that nobody can
+        follow, since a device has only so many components.
+        """
         leading, *others = names
-        if not others:
-            return
-        if left_out := self.fleet.assignments.follow_along(leading, others):
-            self.troubles.begin(
-                "too many names",
-                f"a device holds {MOST_MODELS} components: nobody is made to follow {len(left_out)} more",
-            )
+        left_out = self.fleet.assignments.follow_along(leading, others) if others else ()
+        if left_out:
+            named = ", ".join(left_out[:_NAMED]) + (" and more" if len(left_out) > _NAMED else "")
+            why = f"a device has {MOST_MODELS} components at most"
+            self.troubles.begin("following", f"{len(left_out)} models of other names come to no device: {why}: {named}")
         else:
-            self.troubles.end("too many names")
+            self.troubles.end("following")
+        return frozenset(left_out)
 
     def _bring(self, wanted: Wanted, targets: frozenset[Target]) -> None:
         progress = self._of.get(wanted.name)
         if progress is None or progress.of != (wanted, targets):
             progress = self._of[wanted.name] = _Progress((wanted, targets))
+        refused = self._refused.get(wanted.name)
+        if refused is not None and refused[0] == wanted and targets <= refused[1]:
+            # A device that says now this, now that of itself has nothing be tried again.
+            progress.done = True
         if progress.done or self.stopwatch() < progress.retry_at:
             return
         trouble = f"packaging {wanted.name}"
@@ -204,6 +217,8 @@ class Following:
             self.troubles.begin(trouble, f"{wanted.model.model_id} cannot be packaged: {one_line(refusal)}")
             self.counted("refused")
             progress.done = True
+            before = refused[1] if refused is not None and refused[0] == wanted else frozenset()
+            self._refused[wanted.name] = (wanted, before | targets)
         except _TRANSIENT as error:
             if not self._ending.is_set():
                 self.troubles.begin(

@@ -19,12 +19,14 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fleet.errors import FleetError
 from fleet.fleet import Fleet
 from fleet.following import Outcome
 from models.version import VERSION
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SEEN_SECONDS = 300.0
+_DATABASE_UP, _OF_DATABASE = "hotswap_fleet_database_up", "Whether the database answers; without it gauges are missing."
 UNCHANGED, TOLD, REFUSED, SLOWED, FAILED = "unchanged", "told", "refused", "slowed", "failed"
 """Outcomes of polls: nothing was new; what is desired was told; no token; too many; no answer of the database."""
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the series
@@ -94,7 +96,9 @@ class Metrics:
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """All of it, in Prometheus' text format; it asks the database: not on the event loop."""
+        """All of it, in Prometheus' text format; it asks the database: not on the event loop. Where that does not
+        answer, what was counted is told nevertheless.
+        """
         return generate_latest(self._registry)
 
     def _counter(self, name: str, about: str, label: str) -> Counter:
@@ -108,7 +112,12 @@ class _Standings(Collector):
         self._standing = standing
 
     def collect(self) -> Iterator[Metric]:
-        now = self._standing()
+        try:
+            now = self._standing()
+        except FleetError:  # which rounds tell of
+            yield GaugeMetricFamily(_DATABASE_UP, _OF_DATABASE, value=0)
+            return
+        yield GaugeMetricFamily(_DATABASE_UP, _OF_DATABASE, value=1)
         yield GaugeMetricFamily("hotswap_fleet_devices", "Devices that there are.", value=now.devices)
         yield GaugeMetricFamily("hotswap_fleet_devices_seen", "Of them in the last five minutes.", value=now.seen)
         yield GaugeMetricFamily("hotswap_fleet_releases", "Components on record.", value=now.releases)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from fleet.errors import ReleaseTaken
 from fleet.releases import Release, Releases
+from fleet.shelving import is_shelved, put_back
 from models.components.component import COMPONENT_FORMAT, Component, Target
 from models.components.recipe import RECIPE
-from models.reference import ModelReference, sha256_of
+from models.reference import ModelReference
+from models.releasing.calibration import images_digest
 from models.releasing.packaging import (
     Compiled,
     DeviceEngine,
@@ -45,23 +47,25 @@ class Recipe:
         engine: what executes them.
         quantization: for 8 bits; None for the numbers of the file.
         signer: signs each archive; nobody does where None.
-        signed_by: which key that is, as a text that changes with it; "" where nobody signs.
     """
 
     shelf: str
     engine: DeviceEngine = "onnx"
     quantization: Quantization | None = None
     signer: Signer | None = None
-    signed_by: str = ""
 
-    @property
     def terms(self) -> str:
-        """What a release depends on beside the model's file."""
+        """What a release depends on beside the model's file, wherever key and images lie.
+
+        Raises:
+            ReleaseError: there are no images to calibrate with.
+            OSError: one of them cannot be read.
+        """
         eight_bits = ""
         if self.quantization is not None:
             of = self.quantization
-            eight_bits = f" int8 by {of.calibration} at {of.least_agreement:g}"
-        signed = f" signed by {self.signed_by}" if self.signed_by else ""
+            eight_bits = f" int8 by {images_digest(of.calibration)} at {of.least_agreement:g}"
+        signed = f" signed by {self.signer.fingerprint}" if self.signer else ""
         return f"format {COMPONENT_FORMAT}, {self.engine}{eight_bits}{signed}"
 
     def order(self, version: str, targets: Sequence[Target]) -> Order:
@@ -111,7 +115,8 @@ class Packer:
             targets: that are asked for.
 
         Returns:
-            all that are on record of it, of one version; and those of them that were made now.
+            all that are on record of it, of one version; and those of them that were made now. An archive that was
+            lost from the shelf is there again.
 
         Raises:
             ModelChanged: other bytes are there now.
@@ -119,38 +124,43 @@ class Packer:
             NotWritten: the shelf cannot be written.
             As `compile_for_devices` and `pack_for_devices`.
         """
-        known = self._releases.of_source(name, model.sha256, self._recipe.terms)
-        lacking = [each for each in targets if each not in {release.target for release in known}]
+        terms = self._recipe.terms()
+        known = self._releases.of_source(name, model.sha256, terms)
+        shelf = self._recipe.shelf
+        there = [each for each in known if is_shelved(self._storage, shelf, each)]
+        lacking = [each for each in targets if each not in {release.target for release in there}]
         if not lacking:
             return known, []
         try:
-            return self._made(name, model, lacking, known)
+            return self._made(name, model, lacking, known, terms)
         except (VersionTaken, ReleaseTaken):
             if not known:
                 raise
             # Others have other bytes under the version that it has: all targets get another one together.
-            return self._made(name, model, targets, [])
+            return self._made(name, model, targets, [], terms)
 
     def _made(
-        self, name: str, model: ModelReference, targets: Sequence[Target], known: Sequence[Release]
+        self, name: str, model: ModelReference, targets: Sequence[Target], known: Sequence[Release], terms: str
     ) -> tuple[list[Release], list[Release]]:
+        version = known[0].version if known else self._releases.next_version(name)
         order = self._recipe.order(_NO_VERSION, targets)
         with tempfile.TemporaryDirectory(prefix="hotswap-fleet-") as folder:
             compiled = compile_for_devices(self._storage, model.uri, Path(folder), order, self._vetting, self._telling)
             if compiled.source.sha256 != model.sha256:
                 raise ModelChanged(f"{model.uri} holds other bytes than those that went live")
-            return self._shelved(name, compiled, Path(folder), known)
+            return self._shelved(name, compiled, Path(folder), known, terms, version)
 
     def _shelved(
-        self, name: str, compiled: Compiled, folder: Path, known: Sequence[Release]
+        self, name: str, compiled: Compiled, folder: Path, known: Sequence[Release], terms: str, version: str
     ) -> tuple[list[Release], list[Release]]:
-        version = known[0].version if known else self._releases.next_version(name)
+        lost = {each.target for each in known}
         for _ in range(_MOST_VERSIONS):
             order = self._recipe.order(version, list(compiled.artefacts))
             packed = pack_for_devices(compiled, self._recipe.shelf, folder, order, name)
             try:
-                put_once(self._storage, missing(self._storage, _archives(packed)), self._told)
-                made = [self._record(packed, each) for each in packed.components]
+                fresh = self._put_back(packed, folder, known)
+                put_once(self._storage, missing(self._storage, fresh), self._told)
+                made = [self._record(packed, each, terms) for each in packed.components if each.target not in lost]
             except (VersionTaken, ReleaseTaken):
                 if known:
                     raise
@@ -159,24 +169,21 @@ class Packer:
             return sorted([*known, *made], key=lambda each: each.target), made
         raise VersionTaken(f"{name} {version}", self._recipe.shelf)
 
-    def _record(self, packed: Packaged, component: Component) -> Release:
+    def _put_back(self, packed: Packaged, folder: Path, known: Sequence[Release]) -> list[Shelved]:
+        """What is on record is put where it was, if it is the same; the rest is to be put on the shelf."""
+        files = _archives(packed)
+        for release in known:
+            archive = folder / f"{release.name}-{release.version}-{release.target}.zip"
+            if any(file.path == archive for file in files):
+                put_back(self._storage, self._recipe.shelf, release, archive, folder, self._told)
+                files = [file for file in files if not file.path.name.startswith(archive.name)]
+        return files
+
+    def _record(self, packed: Packaged, component: Component, terms: str) -> Release:
         archive = next(file for file in packed.files if file.path.name == f"{component.stem}.zip")
         signature = archive.path.with_name(archive.path.name + SIGNATURE_SUFFIX)
-        return self._releases.record(
-            Release(
-                component.name,
-                component.version,
-                component.target,
-                component.model_id,
-                component.source_sha256,
-                sha256_of(archive.path),
-                archive.path.stat().st_size,
-                archive.uri,
-                signature.read_text(encoding="utf-8") if self._recipe.signer else None,
-                self._recipe.terms,
-                self._clock(),
-            )
-        )
+        signed = signature.read_text(encoding="utf-8") if self._recipe.signer else None
+        return self._releases.record(Release.of(component, archive.path, archive.uri, signed, terms, self._clock()))
 
 
 def _archives(packed: Packaged) -> list[Shelved]:

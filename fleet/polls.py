@@ -66,10 +66,15 @@ class Polls:
         seen, self._seen = self._seen, set()
         return seen
 
+    @property
+    def waiting(self) -> int:
+        """How many devices wait for a query that has not begun."""
+        return len(self._waiting)
+
     async def _head(self, device: str) -> Head | None:
         found = self._waiting.get(device)
         if found is None:
-            if len(self._waiting) >= _MOST_WAITING:
+            if self.waiting >= _MOST_WAITING:
                 raise Refused(Code.RESOURCE_EXHAUSTED, "many ask at once; try again in a moment")
             found = self._waiting[device] = asyncio.get_running_loop().create_future()
         if self._asking is None:

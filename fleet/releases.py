@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields
 from itertools import chain, count
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, tuple_
@@ -12,8 +13,9 @@ from sqlalchemy import Connection, Row, insert, select, tuple_
 from fleet.errors import NoSuchRelease, ReleaseTaken
 from fleet.store.database import Database
 from fleet.store.tables import releases
-from models.components.component import Target, checked_component_name, checked_version
+from models.components.component import Component, Target, checked_component_name, checked_version
 from models.components.twin import DesiredModel
+from models.reference import sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,34 @@ class Release:
     signature: str | None = None
     terms: str = ""
     created: float = 0.0
+
+    @classmethod
+    def of(
+        cls, component: Component, archive: Path, uri: str, signature: str | None, terms: str, created: float
+    ) -> Release:
+        """What is to be recorded of a component that is on the shelf.
+
+        Args:
+            component: what its archive holds.
+            archive: a local copy of it.
+            uri, signature, terms, created: as of the attributes.
+
+        Raises:
+            OSError: the archive cannot be read.
+        """
+        return cls(
+            component.name,
+            component.version,
+            component.target,
+            component.model_id,
+            component.source_sha256,
+            sha256_of(archive),
+            archive.stat().st_size,
+            uri,
+            signature,
+            terms,
+            created,
+        )
 
     @property
     def title(self) -> str:
@@ -90,7 +120,7 @@ class Releases:
                 connection.execute(insert(releases).values(asdict(release)))
                 return release
         if any(getattr(kept, field) != getattr(release, field) for field in _COMPARED):
-            raise ReleaseTaken(f"{release.title} is on record with other content, and a release never changes")
+            raise release_taken(release)
         return kept
 
     def find(self, name: str, version: str, target: Target) -> Release:
@@ -188,6 +218,11 @@ def find_release(connection: Connection, name: str, version: str, target: str) -
 def no_such_release(name: str, version: str) -> NoSuchRelease:
     """The error, with both printable."""
     return NoSuchRelease(f"there is no release {ascii(name)[1:-1][:140]} {ascii(version)[1:-1][:140]} on record")
+
+
+def release_taken(release: Release) -> ReleaseTaken:
+    """The error, of a release whose version is on record with other content."""
+    return ReleaseTaken(f"{release.title} is on record with other content, and a release never changes")
 
 
 def _release(row: Row[Any]) -> Release:

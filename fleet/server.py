@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fleet.addresses import BucketAddresses, OwnAddresses, ShelfAddresses
-from fleet.allowance import Allowance
-from fleet.application import Addressing, Calls, application, report_bodies
+from fleet.addresses import BucketAddresses, OwnAddresses
+from fleet.addressing import Addressing
+from fleet.allowance import Allowance, AtOnce
+from fleet.application import Calls, application, report_bodies
 from fleet.archives import Shelf
 from fleet.bringing import Bringing
 from fleet.polls import Polls
 from fleet.rounds import Rounds
+from models.errors import one_line
 from models.printable import logger
 from serving.access import Access
 from serving.listening import (
@@ -30,7 +33,10 @@ from serving.listening import (
 _LOGGER = logger(__name__)
 
 _THREADS = 8
-"""That ask the database, and make addresses, at once; more wait for their turn."""
+"""That ask the database at once; more wait for their turn."""
+_WRITERS = 3
+"""That write into it: they wait for each other anyway, and for whoever else writes."""
+_MINTING_THREADS = 8
 _ROUND_SECONDS = 1.0
 
 
@@ -43,6 +49,7 @@ class ServerConfig:
         port: 0 for one that is free.
         public_url: where devices reach it, as `read_public_url` gives it; None for where each says that it did.
         shelf: the folder of archives; None where they lie in a bucket.
+        database: its file, which must stay the same; None where it is on a server.
         finish: seconds that it waits for what is under way, once it is to end.
     """
 
@@ -50,7 +57,12 @@ class ServerConfig:
     port: int = 8600
     public_url: str | None = None
     shelf: Path | None = None
+    database: Path | None = None
     finish: float = 5.0
+
+
+class ServerLost(RuntimeError):  # noqa: N818 - named for what it says
+    """What is served is lost, though nobody asked for that; its text is one line."""
 
 
 async def serve(begin: Callable[[], Bringing], config: ServerConfig, say: Callable[[str], None]) -> None:
@@ -63,6 +75,7 @@ async def serve(begin: Callable[[], Bringing], config: ServerConfig, say: Callab
 
     Raises:
         OSError: the address cannot be had.
+        ServerLost: nobody listens any more, unasked, or the file of the database is another one.
         What `begin` raises.
     """
     allow_connections()
@@ -83,39 +96,99 @@ async def _serve_on(
     say: Callable[[str], None],
 ) -> None:
     fleet = bringing.fleet
-    with ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads:
+    with (
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="fleet") as threads,
+        ThreadPoolExecutor(_WRITERS, thread_name_prefix="writing") as writers,
+        _minting_threads() as minting,
+    ):
         polls = Polls(fleet.devices.heads, threads)
         own = OwnAddresses(await asyncio.to_thread(fleet.settings.url_key))
-        addressing = Addressing(ShelfAddresses(own, BucketAddresses(bringing.storage)), own, config.public_url)
+        addressing = Addressing(own, BucketAddresses(bringing.storage), minting, bringing.troubles, config.public_url)
         calls = Calls(
             fleet,
             polls,
-            Shelf(fleet.releases, config.shelf),
+            Shelf(fleet.releases, config.shelf, bringing.troubles),
             addressing,
             config.access,
             bringing.counted,
             threads,
-            bringing.troubles,
+            writers,
             Allowance(),
+            AtOnce(),
+            bringing.troubles,
             report_bodies(threads),
         )
         http = http_server(application(calls), config.access, config.finish)
         rounds = Rounds(fleet, bringing.say, bringing.troubles)
         http_task = asyncio.create_task(http.serve(sockets=[listening]))
-        rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, threads))
+        watch_task = asyncio.create_task(_lost(config.database))
+        rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, writers))
         bringing.start()
         say(_ready_line(config.access, listening))
         try:
-            await stops.get()
+            await _asked_to_end(stops, http_task, watch_task)
             _LOGGER.info("ending")
             bringing.stop()
             http.should_exit = True
             await unless_asked_again(stops, http_task)
         finally:
             rounds_task.cancel()
+            watch_task.cancel()
             http.should_exit = http.force_exit = True
-            await asyncio.gather(http_task, rounds_task, return_exceptions=True)
+            await asyncio.gather(http_task, rounds_task, watch_task, return_exceptions=True)
             await asyncio.to_thread(rounds.seen_at_last, polls.seen())
+
+
+async def _asked_to_end(
+    stops: asyncio.Queue[int], http_task: asyncio.Task[None], watch_task: asyncio.Task[str]
+) -> None:
+    """Waits until somebody asks.
+
+    Raises:
+        ServerLost: before that, nobody listens any more, or the database is another one: whoever started this program
+            must hear of it, and may start it again.
+    """
+    asked = asyncio.create_task(stops.get())
+    await asyncio.wait({asked, http_task, watch_task}, return_when=asyncio.FIRST_COMPLETED)
+    if asked.done():
+        return
+    asked.cancel()
+    if watch_task.done():
+        raise ServerLost(watch_task.result())
+    why = http_task.exception()
+    raise ServerLost(f"devices are not answered any more: {one_line(why) if why else 'the listener ended'}") from why
+
+
+async def _lost(database: Path | None) -> str:
+    """Waits until a file of a database is another one, or none: what is open is a file without a name by then.
+
+    Returns:
+        what happened, in a line.
+    """
+    first = _file(database)
+    while database is None or (now := _file(database)) == first:
+        await asyncio.sleep(_ROUND_SECONDS)
+    what = "removed" if now is None else "replaced"
+    return f"{database} was {what} while it was served; begin again, on the one that is to be served"
+
+
+def _file(path: Path | None) -> tuple[int, int] | None:
+    """Which file has a name."""
+    try:
+        found = None if path is None else path.stat()
+    except OSError:
+        found = None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
+@contextmanager
+def _minting_threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads that wait for buckets' services; nobody waits for them at the end."""
+    threads = ThreadPoolExecutor(_MINTING_THREADS, thread_name_prefix="minting")
+    try:
+        yield threads
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _ready_line(access: Access, listening: socket.socket) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from fleet.errors import NoSuchRelease, ReleaseTaken
-from fleet.releases import Release, Releases
+from fleet.errors import NoSuchRelease
+from fleet.releases import Release, Releases, release_taken
+from fleet.shelving import is_shelved, place_of, put, put_back
 from models.components.component import Component
 from models.components.opening import open_component
 from models.components.twin import LONGEST_SIGNATURE
 from models.errors import ComponentFault, ComponentRefused
 from models.reference import sha256_of
 from models.releasing.release import fetch
-from models.releasing.shelf import Shelved, missing, put_once
+from models.releasing.shelf import Shelved
 from models.signatures.beside import SIGNATURE_SUFFIX, read_signature
 from models.storage import Told, WritableStorage
 
@@ -43,7 +45,7 @@ def take_in(
         told: is given each file before it is written, and gives what is told how far it is.
 
     Returns:
-        what is on record: the same archive may have been there before.
+        what is on record: the same archive may have been there before, and is on the shelf again where it was lost.
 
     Raises:
         ComponentRefused: with the reason.
@@ -57,35 +59,17 @@ def take_in(
     fetch(storage, archive, copy)
     unpacked.mkdir()
     component = open_component(copy, unpacked, is_for_here=False).component
-    sha256 = sha256_of(copy)
     known = _known(releases, component)
     if known is not None:
-        if known.sha256 != sha256:
-            raise ReleaseTaken(f"{known.title} is on record with other content, and a release never changes")
+        if known.sha256 != sha256_of(copy):
+            raise release_taken(known)
+        if not is_shelved(storage, shelf, known):
+            put_back(storage, shelf, known, copy, folder, told)
         return known
-    signature = _signature(storage, archive)
-    place = _place(shelf, component)
-    files = [Shelved(component.title, copy, place)]
-    if signature is not None:
-        signed = folder / "component.zip.sig"
-        signed.write_text(signature, encoding="utf-8")
-        files.insert(0, Shelved(component.title, signed, place + SIGNATURE_SUFFIX))
-    put_once(storage, missing(storage, files), told)
-    return releases.record(
-        Release(
-            component.name,
-            component.version,
-            component.target,
-            component.model_id,
-            component.source_sha256,
-            sha256,
-            copy.stat().st_size,
-            place,
-            signature,
-            _TERMS,
-            clock(),
-        )
-    )
+    made = Release.of(component, copy, "", _signature(storage, archive), _TERMS, clock())
+    made = replace(made, uri=place_of(shelf, made))
+    put(storage, made.title, copy, made.uri, made.signature, folder, told)
+    return releases.record(made)
 
 
 def _known(releases: Releases, component: Component) -> Release | None:
@@ -111,8 +95,3 @@ def _signature(storage: WritableStorage, archive: str) -> str | None:
             ComponentFault.NOT_A_COMPONENT, f"its {SIGNATURE_SUFFIX} file is no signature that a device reads"
         )
     return text
-
-
-def _place(shelf: str, component: Component) -> str:
-    parts = (component.name, component.version, f"{component.stem}.zip")
-    return "/".join([shelf.rstrip("/"), *parts]) if "://" in shelf else str(Path(shelf, *parts))

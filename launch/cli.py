@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Annotated
 
-import typer
+try:
+    from collections.abc import Sequence
+    from typing import Annotated
 
-from launch.command_line import run
-from launch.lazy_commands import lazy_commands
-from models.version import VERSION
+    import typer
+
+    from launch.command_line import run
+    from launch.lazy_commands import lazy_commands
+    from models.version import VERSION
+except KeyboardInterrupt:  # which takes a while
+    sys.exit(130)
 
 SUMMARIES = {
     "vet": "Prove that a model file can be served, and say what it is.",

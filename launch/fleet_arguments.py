@@ -46,13 +46,15 @@ def open_fleet(database: str, *, make: bool = False) -> Fleet:
         make: whether a file that is not there is made; else it is a slip of the pen.
 
     Raises:
-        CommandRefused: it is no address of a database, or there is no such file.
+        CommandRefused: it is no address of a database, or there is no such file or folder.
         StoreUnusable: it cannot be opened.
     """
-    url = _url(database)
-    if not make and url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
+    file = database_file(database)
+    if file is not None and not file.parent.is_dir():
+        raise CommandRefused(f"--database {file}: there is no folder {file.parent}")
+    if file is not None and not make and not file.exists():
         made = "`hotswap fleet add` and `hotswap fleet serve` make one"
-        raise CommandRefused(f"there is no database {url.database}; {made}")
+        raise CommandRefused(f"there is no database {file}; {made}")
     return Fleet(database, twins=lambda opened: kept_twins(opened, any_storage()))
 
 
@@ -61,6 +63,16 @@ def _url(database: str) -> URL:
         return database_url(database)
     except StoreUnusable as error:
         raise CommandRefused(str(error)) from error
+
+
+def database_file(database: str) -> Path | None:
+    """The file of `--database`; None where it is on a server.
+
+    Raises:
+        CommandRefused: it is no address of a database.
+    """
+    url = _url(database)
+    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
 IN_DATABASE, IN_HUB = "database", "azure"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from fleet.errors import DeviceTaken, NoSuchDevice, NoSuchGroup
+from fleet.errors import GroupTaken, NoSuchDevice, NoSuchGroup
 from fleet.fleet import Fleet
 from launch.command_line import CommandRefused
 from launch.printing import PlainConsole
@@ -19,7 +19,7 @@ _MANY = 100
 """Devices that take no second."""
 
 Groups = Annotated[list[str] | None, typer.Option(metavar="GROUP", help="The devices of a group; repeatable.")]
-AllDevices = Annotated[bool, typer.Option("--all", "--all-devices", help="Every device that there is now.")]
+AllDevices = Annotated[bool, typer.Option("--all-devices", help="Every device that there is now.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,8 @@ def join(fleet: Fleet, group: str, devices: Iterable[str]) -> None:
         NoSuchDevice: a device is not there; nothing is changed.
         StoreUnusable: the database does not answer.
     """
-    if group not in fleet.groups.all():
-        with suppress(DeviceTaken):  # somebody was faster
-            fleet.groups.add(group)
+    with suppress(GroupTaken):
+        fleet.groups.add(group)
     fleet.groups.add_members(group, devices)
 
 

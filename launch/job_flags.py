@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import wraps
@@ -72,6 +73,17 @@ def with_job_flags(
     return decorate
 
 
+def positive_seconds(seconds: float | None) -> float | None:
+    """Seconds that somebody can wait for, as a callback of an option.
+
+    Raises:
+        typer.BadParameter: they are none: not a number, endless, or not more than 0.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise typer.BadParameter("seconds are more than 0, and a number that ends")
+    return seconds
+
+
 def _parameter(flag: str, option: Option, defaults: Mapping[str, Any]) -> inspect.Parameter:
     default = inspect.Parameter.empty if option.required else defaults.get(option.name, option.default)
     value_type: Any = option.kind.value_type
@@ -83,5 +95,8 @@ def _parameter(flag: str, option: Option, defaults: Mapping[str, Any]) -> inspec
         value_type = value_type | None
     words = f"{option.help[0].upper()}{option.help[1:]}."
     declared = f"--{flag.replace('_', '-')}"
-    annotation: Any = Annotated[value_type, typer.Option(declared, min=_LEAST.get(option.kind), help=words)]
+    check = positive_seconds if option.kind is Kind.SECONDS else None
+    annotation: Any = Annotated[
+        value_type, typer.Option(declared, min=_LEAST.get(option.kind), callback=check, help=words)
+    ]
     return inspect.Parameter(flag, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -14,6 +14,7 @@ from fleet.rollouts import Plan, Rollout
 from launch.command_line import CommandRefused
 from launch.fleet_report import changed_in_words
 from launch.printing import say
+from launch.release_report import release_as_json
 from launch.rollout_report import rollout_as_json
 
 _NAMED = 5
@@ -25,7 +26,7 @@ class Whom:
 
     Attributes:
         devices: that get them at once, pinned; no rollout is begun then.
-        group: whose devices alone get them; None: all that follow.
+        groups: whose devices alone get them, by a rollout for each; none: all that follow.
         all_devices: whether those too that follow nothing of the name yet.
 
     Raises:
@@ -33,11 +34,11 @@ class Whom:
     """
 
     devices: tuple[str, ...] = ()
-    group: str | None = None
+    groups: tuple[str, ...] = ()
     all_devices: bool = False
 
     def __post_init__(self) -> None:
-        if sum([bool(self.devices), self.group is not None, self.all_devices]) > 1:
+        if sum([bool(self.devices), bool(self.groups), self.all_devices]) > 1:
             raise CommandRefused("--device, --group and --all-devices go one at a time")
 
 
@@ -70,15 +71,12 @@ def begin(fleet: Fleet, releases: Sequence[Sequence[Release]], whom: Whom, plan:
         plan: how they come there.
 
     Raises:
-        CommandRefused: a plan of several steps for devices that are named.
         NoSuchDevice, NoSuchGroup: one was removed meanwhile.
         StoreUnusable: the database does not answer.
     """
     pushed = Pushed([release for each in releases for release in each])
     components = [(each[0].name, each[0].version) for each in releases]
     if whom.devices:
-        if plan.shares != (100.0,):
-            raise CommandRefused("--rollout goes with those that follow, and not with --device")
         for device in whom.devices:
             for name, version in components:
                 fleet.assignments.assign(name, version, device=device)
@@ -86,7 +84,11 @@ def begin(fleet: Fleet, releases: Sequence[Sequence[Release]], whom: Whom, plan:
         return pushed
     names = [name for name, _ in components]
     pushed.following = _have_followed(fleet, names, whom)
-    pushed.rollouts = [fleet.rollouts.start(name, version, plan, whom.group) for name, version in components]
+    pushed.rollouts = [
+        fleet.rollouts.start(name, version, plan, group)
+        for group in (whom.groups or (None,))
+        for name, version in components
+    ]
     return pushed
 
 
@@ -95,12 +97,14 @@ def _have_followed(fleet: Fleet, names: Sequence[str], whom: Whom) -> int:
     assigned = fleet.assignments.effective()
     leading, *others = names
     count = 0
-    if whom.group is not None:
-        members = fleet.groups.all().get(whom.group, [])
-        for name in names:
-            if not members or any(name not in assigned.get(each, {}) for each in members):
-                fleet.assignments.assign(name, group=whom.group)
-                count += 1
+    if whom.groups:
+        members = fleet.groups.all()
+        for group in whom.groups:
+            devices = members.get(group, [])
+            for name in names:
+                if not devices or any(name not in assigned.get(each, {}) for each in devices):
+                    fleet.assignments.assign(name, group=group)
+                    count += 1
         return count
     for device in (each.name for each in fleet.devices.all()):
         told = assigned.get(device, {})
@@ -151,19 +155,7 @@ def pushed_as_json(
 ) -> dict[str, Any]:
     """What was done, for scripts."""
     return {
-        "releases": [
-            {
-                "name": each.name,
-                "version": each.version,
-                "target": each.target,
-                "model_id": each.model_id,
-                "sha256": each.sha256,
-                "size": each.size,
-                "uri": each.uri,
-                "signed": each.signature is not None,
-            }
-            for each in pushed.releases
-        ],
+        "releases": [release_as_json(each) for each in pushed.releases],
         "rollouts": [rollout_as_json(_now(each, statuses), statuses.get(each.id)) for each in pushed.rollouts],
         "pinned": [{"device": device, "name": name, "version": version} for device, name, version in pushed.pinned],
         "without_archive": {name: list(devices) for name, devices in waiting.items()},
@@ -176,7 +168,7 @@ def say_pushed(pushed: Pushed, statuses: Mapping[int, RolloutStatus], waiting: M
     for release in pushed.releases:
         say(f"{release.title}: {release.size:,} bytes, made of {release.model_id}")
     for device, name, version in pushed.pinned:
-        say(f"{device}: {name} {version}, pinned; `hotswap fleet assign {device} --model {name}` follows again")
+        say(f"{device}: {name} {version}, pinned; `hotswap fleet assign {device} --component {name}` follows again")
     for begun in pushed.rollouts:
         _say_rollout(_now(begun, statuses), statuses.get(begun.id))
     if pushed.following:
@@ -196,7 +188,7 @@ def _say_rollout(rollout: Rollout, status: RolloutStatus | None) -> None:
     if later and rollout.state == "running":
         say(f"`hotswap fleet serve` carries it on, to {', '.join(f'{each:g} %' for each in later)}")
     if not followers:
-        way = f"`hotswap fleet assign DEVICE --model {rollout.name}`, or --all-devices here"
+        way = f"`hotswap fleet assign DEVICE --component {rollout.name}`, or --all-devices here"
         say(f"note: no device follows {rollout.name}, so that it comes to nobody yet: {way}", stderr=True)
 
 

@@ -21,7 +21,7 @@ from launch.printing import say
 from launch.quantizing import tracked
 from launch.waiting import asking, working
 from models.artefacts import EngineChoice
-from models.components.component import TARGETS
+from models.components.component import TARGETS, checked_component_name
 from models.errors import ComponentRefused, ModelRejected, QuantizedOtherwise, one_line
 from models.reference import ModelReference
 from models.releasing.packaging import component_name
@@ -86,12 +86,15 @@ class Releasing:
             for each component its releases, of one version, one for each target that devices have.
 
         Raises:
-            CommandRefused: there is no such file.
+            CommandRefused: there is no such file, or no component can have the name.
             CommandFailed: none is valid, or this machine fails.
             ReleaseError: no component can have the name.
             ReleaseTaken, StorageUnavailable, NotWritten, StoreUnusable, VettingFailed: as of `Packer.release`.
         """
-        component_name(name, is_chosen=True)
+        try:
+            checked_component_name(name)
+        except ValueError as error:
+            raise CommandRefused(f"{error}; give another --component") from error
         found: dict[str, list[Release]] = {}
         for model in models:
             try:

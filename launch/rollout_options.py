@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated
 
 import typer
@@ -24,7 +25,10 @@ Pause = Annotated[
     ),
 ]
 Halt = Annotated[
-    float, typer.Option(metavar="PERCENT", help="Of the devices that tell: more failures than that halt a rollout.")
+    float,
+    typer.Option(
+        "--halt-above", metavar="PERCENT", help="Of the devices that tell: more failures than that halt a rollout."
+    ),
 ]
 ALL_AT_ONCE = "100"
 HALT_PERCENT = Plan().halt
@@ -40,6 +44,8 @@ def plan_of(shares: str, pause: float | None, halt: float) -> Plan:
         parts = tuple(float(each) for each in shares.split(","))
     except ValueError:
         raise CommandRefused(f"--rollout {shares[:60]!r} is no list of percents; 10,50,100 say") from None
+    if not all(map(math.isfinite, (*parts, pause or 0.0, halt))):
+        raise CommandRefused("percents and seconds are numbers that end")
     try:
         return Plan(parts, pause, halt)
     except ValueError as error:

@@ -70,6 +70,16 @@ def print_rollout(console: Console, status: RolloutStatus) -> None:
         _line(console, f"           goes on by {ways}")
 
 
+def progress_line(status: RolloutStatus) -> str:
+    """How far a rollout is, in a line."""
+    rollout = status.rollout
+    to = f" to the group {rollout.group}" if rollout.group else ""
+    counts = f"{status.running:,} run it, {status.failed:,} failed, {status.silent:,} silent"
+    note = f"; {rollout.note}" if rollout.note else ""
+    reached = f"reached {status.reached:,} of {status.followers:,} devices"
+    return printable(f"{rollout.state} {rollout.title}{to}: {reached}: {counts}{note}")
+
+
 def print_earlier(console: Console, rollouts: Sequence[Rollout]) -> None:
     """Rollouts that another one came after, for a person; the latest first."""
     for each in rollouts:

@@ -27,6 +27,8 @@ def new_token_file(path: Path) -> Iterator[Callable[[str], None]]:
         CommandRefused: there is a file of this name, or no such folder.
         CommandFailed: it cannot be written.
     """
+    if path.is_dir():
+        raise CommandRefused(f"--token-file is to be a new file, and {str(path)!r} is a folder")
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:

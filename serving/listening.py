@@ -10,14 +10,22 @@ import signal
 import socket
 import ssl
 from collections.abc import Awaitable, Iterator
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from models.printable import logger
 from serving.access import Access
 from serving.over_http.bounded_protocol import BoundedProtocol
+from serving.seldom import Seldom
 
 _BACKLOG = 2048
+
+
+_LEFT_SHARE = 0.25
+"""Of the descriptors that a process may have: left for files, databases and models, however many connect."""
+_LOGGER = logger(__name__)
 
 
 def allow_connections() -> None:
@@ -59,7 +67,7 @@ def listening_at(host: str, port: int) -> socket.socket:
     """
     try:
         family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        listening = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
+        listening = _Listening(fileno=socket.create_server(address[:2], family=family, backlog=_BACKLOG).detach())
         # For all connections: a response is written in two parts, and its second would wait 40 ms for the client's word
         # that it has the first. The event loop sets it only where a socket says its protocol, as this one does not.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -69,6 +77,30 @@ def listening_at(host: str, port: int) -> socket.socket:
         raise OSError(
             f"{host}:{port} cannot be listened at: {why}; choose another port, or 0 for one that is free"
         ) from error
+
+
+class _Listening(socket.socket):
+    """Turns connections away while descriptors run out: else no archive, database or model could be opened, and each
+    connection that waits would be an error of the event loop's.
+    """
+
+    _seldom = Seldom()
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """See `socket.socket`.
+
+        Raises:
+            ConnectionAbortedError: nobody is let in; event loops go on with the next.
+        """
+        connection, address = super().accept()
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # The lowest number that is free is taken: so many descriptors are open at least.
+        if most == resource.RLIM_INFINITY or connection.fileno() < most * (1 - _LEFT_SHARE):
+            return connection, address
+        connection.close()
+        if count := self._seldom.count("away"):
+            _LOGGER.warning("%d connections were turned away: as many are open as %d descriptors allow", count, most)
+        raise ConnectionAbortedError("too many are connected")
 
 
 def host_and_port(host: str, port: int) -> str:

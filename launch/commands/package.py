@@ -15,19 +15,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.device_options import EngineOfDevices, TargetDevice
+from launch.device_options import TargetDevice
 from launch.job_flags import with_job_flags
+from launch.making_options import Making, with_making_flags
 from launch.model_files import find_models
 from launch.printing import PlainConsole, say
-from launch.quantizing import (
-    Calibration,
-    LeastAgreement,
-    NumberPrecision,
-    print_agreement,
-    quantization_of,
-    tracked,
-)
-from launch.signing import Certificates, SignKey, signer_of
+from launch.quantizing import print_agreement, tracked
 from launch.waiting import asking, working
 from models.artefacts import EngineChoice
 from models.components.component import Target
@@ -53,6 +46,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 @with_job_flags(_VETTING)
+@with_making_flags
 def package(
     model: Annotated[
         str, typer.Argument(metavar="MODEL", help="A model file, or a folder or pattern of them: the newest valid one.")
@@ -66,17 +60,8 @@ def package(
     target: Annotated[
         list[TargetDevice] | None, typer.Option(help=f"What it is made for ({TargetDevice.X86_64}); repeatable.")
     ] = None,
-    engine: Annotated[
-        EngineOfDevices, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
-    ] = EngineOfDevices.ONNX,
-    precision: Annotated[
-        NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
-    ] = NumberPrecision.FP32,
-    calibration: Calibration = None,
-    least_agreement: LeastAgreement = None,
-    sign: SignKey = None,
-    certificate: Certificates = None,
     *,
+    making: Making,
     job: Mapping[str, Any],
 ) -> int:
     """Vets a model, and packs its compiled form, its card and its labels for devices, beside a recipe for Greengrass.
@@ -90,9 +75,9 @@ def package(
     order = Order(
         version,
         tuple(targets),
-        engine.value,
-        quantization_of(precision, calibration, least_agreement),
-        signer_of(sign, certificate or ()),
+        making.engine,
+        making.quantization,
+        making.signer,
     )
     if every and name is not None:
         raise CommandRefused("--name goes with one model, not with --all")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -62,6 +63,24 @@ def image_files(folder: Path, most: int = MOST) -> list[Path]:
         raise ReleaseError(f"there is no image in {folder} to calibrate with")
     every = np.linspace(0, len(found) - 1, min(most, len(found))).round().astype(int)
     return [folder / found[index] for index in every]
+
+
+def images_digest(folder: Path) -> str:
+    """What tells the images of one folder from those of another, wherever it lies.
+
+    Returns:
+        SHA-256 in hexadecimal digits over the names and contents of `image_files`.
+
+    Raises:
+        ReleaseError: as of `image_files`.
+        OSError: one of them cannot be read.
+    """
+    told = hashlib.sha256()
+    for path in image_files(folder):
+        told.update(os.fsencode(path.relative_to(folder)) + b"\0")
+        with path.open("rb") as file:
+            told.update(hashlib.file_digest(file, "sha256").digest())
+    return told.hexdigest()
 
 
 def calibrate(folder: Path, manifest: Manifest, path: Path, track: Track = iter) -> Calibration:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,10 @@ class Signer:
             there are none.
         password: asked for that of an encrypted key; it cannot be used where None.
 
+    Attributes:
+        fingerprint: SHA-256 in hexadecimal digits of the public key, and of the certificates in their order: another
+            one where devices might trust one of two signers alone, and the same wherever the files lie.
+
     Raises:
         KeyUnusable: the key is none that signs models, or the first certificate is not its own.
     """
@@ -34,9 +39,10 @@ class Signer:
         from model_signing import signing
 
         self._config = signing.Config()
-        with _plain(key, password) as readable:
+        with _plain(key, password) as (readable, public):
             try:
                 _use(self._config, readable, certificates)
+                self.fingerprint = _fingerprint(public, certificates)
             except (OSError, ValueError) as error:
                 raise KeyUnusable(f"{key} cannot sign: {one_line(error)}") from error
 
@@ -58,9 +64,15 @@ def _use(config: Config, key: Path, certificates: Sequence[Path]) -> None:
     config.use_certificate_signer(private_key=key, signing_certificate=own, certificate_chain=others or [own])
 
 
+def _fingerprint(public: bytes, certificates: Sequence[Path]) -> str:
+    digests = [hashlib.sha256(each).digest() for each in (public, *(path.read_bytes() for path in certificates))]
+    return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
 @contextmanager
-def _plain(key: Path, password: Callable[[], str] | None) -> Iterator[Path]:
+def _plain(key: Path, password: Callable[[], str] | None) -> Iterator[tuple[Path, bytes]]:
     """The key's file, or one that lies on no disk with what an encrypted one holds: `model_signing` reads none such.
+    And its public half.
 
     Raises:
         KeyUnusable: it is none that signs models.
@@ -79,8 +91,11 @@ def _plain(key: Path, password: Callable[[], str] | None) -> Iterator[Path]:
         raise KeyUnusable(f"{key} is no private key in PEM, or the password is another: {one_line(error)}") from error
     if not isinstance(loaded, ec.EllipticCurvePrivateKey) or loaded.curve.name not in CURVES:
         raise KeyUnusable(f"{key} is no key of the curves {', '.join(CURVES)}; make one: {_HOW_TO_MAKE_ONE}")
+    public = loaded.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
     if secret is None:
-        yield key
+        yield key, public
         return
     descriptor = os.memfd_create("key")
     try:
@@ -90,7 +105,7 @@ def _plain(key: Path, password: Callable[[], str] | None) -> Iterator[Path]:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             ),
         )
-        yield Path(f"/proc/self/fd/{descriptor}")
+        yield Path(f"/proc/self/fd/{descriptor}"), public
     finally:
         os.close(descriptor)
 

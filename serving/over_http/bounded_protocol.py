@@ -9,10 +9,13 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.seldom import Seldom
+
 LARGEST_HEAD = 64 << 10
 """Bytes of a request's first line and headers."""
 HEAD_SECONDS = 20.0
 """For which a client may be about to send them; and, once connected, to begin."""
+_SELDOM = Seldom()
 _WHY = b'{"error": "the headers are larger than 64 KiB"}'
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: application/json\r\n"
@@ -99,12 +102,23 @@ class _Whence(logging.LoggerAdapter[logging.Logger]):
         super().__init__(inner)
         host, port = client or ("somebody", 0)
         address = host.partition("%")[0]  # a zone's sign would be taken for a place to put something in
-        self._whence = f"HTTP port{f' {server[1]}' if server else ''}, where no gRPC is spoken: {address}:{port}: "
+        self._port = server[1] if server else None
+        self._whence = f"HTTP port{f' {server[1]}' if server else ''}, where HTTP/1.1 is spoken: {address}:{port}: "
 
     @property
     def level(self) -> int:
         """From which on lines are taken."""
         return self.logger.level
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """See `logging.LoggerAdapter`. Of what strangers do wrong it is told once a minute, and how often."""
+        if level < logging.ERROR:
+            count = _SELDOM.count((self._port, msg))
+            if not count:
+                return
+            if count > 1:
+                msg = f"{msg} ({count:,} times since the last such line)"
+        super().log(level, msg, *args, **kwargs)
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """See `logging.LoggerAdapter`."""

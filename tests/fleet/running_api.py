@@ -12,9 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from fleet.addresses import BucketAddresses, OwnAddresses, ShelfAddresses
-from fleet.allowance import Allowance
-from fleet.application import Addressing, Calls, application, report_bodies
+from fleet.addresses import BucketAddresses, OwnAddresses, Signing
+from fleet.addressing import Addressing
+from fleet.allowance import Allowance, AtOnce
+from fleet.application import Calls, application, report_bodies
 from fleet.archives import Shelf
 from fleet.fleet import Fleet
 from fleet.metrics import Metrics, standing_of
@@ -84,27 +85,36 @@ def running_api(
     access: Access | None = None,
     public_url: str | None = None,
     allowance: Allowance | None = None,
+    signing: Signing | None = None,
 ) -> Iterator[Api]:
     """Answers within it."""
     said: list[str] = []
     ready = threading.Event()
     begun: list[tuple[HttpServer, Polls]] = []
     access = access or Access()
-    with listening_at(access.host, 0) as listening, ThreadPoolExecutor(4) as threads:
+    with (
+        listening_at(access.host, 0) as listening,
+        ThreadPoolExecutor(4) as threads,
+        ThreadPoolExecutor(2) as writers,
+        ThreadPoolExecutor(4) as minting,
+    ):
 
         async def serve() -> None:
             polls = Polls(fleet.devices.heads, threads)
+            troubles = Troubles(said.append)
             own = OwnAddresses(fleet.settings.url_key())
             calls = Calls(
                 fleet,
                 polls,
-                Shelf(fleet.releases, shelf),
-                Addressing(ShelfAddresses(own, BucketAddresses(AnyStorage())), own, public_url, clock),
+                Shelf(fleet.releases, shelf, troubles),
+                Addressing(own, BucketAddresses(signing or AnyStorage()), minting, troubles, public_url, clock),
                 access,
                 Metrics(lambda: standing_of(fleet, clock())),
                 threads,
-                Troubles(said.append),
+                writers,
                 allowance or Allowance(),
+                AtOnce(),
+                troubles,
                 report_bodies(threads),
             )
             server = http_server(application(calls), access, finish=1)

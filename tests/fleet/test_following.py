@@ -15,12 +15,16 @@ from fleet.following import Following, Wanted
 from fleet.packing import Packer, Recipe
 from fleet.rollouts import Plan
 from fleet.troubles import Troubles
+from models.components.component import TARGETS
+from models.components.twin import MOST_MODELS, Reported
 from models.reference import ModelReference, sha256_of
+from models.releasing.quantized import Quantization
 from models.signatures.signer import Signer
+from models.signatures.trusted import TrustedKeys
 from models.storage.schemes import AnyStorage
 from models.vetting.session import vetting
 from tests.component_files import component
-from tests.fleet.simulated import versions
+from tests.fleet.simulated import record, versions
 from tests.launch.tiny_models import tiny_onnx
 from tests.models.signatures.makers import Maker
 
@@ -185,6 +189,33 @@ def test_other_terms_make_another_version(fleet: Fleet, tmp_path: Path) -> None:
     assert [each.version for each in fleet.rollouts.all()] == ["1.0.0", "2.0.0"]
 
 
+def test_another_key_makes_another_version_and_one_that_was_moved_does_not(fleet: Fleet, tmp_path: Path) -> None:
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    key, moved = Maker(tmp_path / "keys", "maker").private, tmp_path / "moved.pem"
+    Followed(fleet, tmp_path, signer=Signer(key)).goes_live(model)
+    key.rename(moved)
+    Followed(fleet, tmp_path, signer=Signer(moved)).goes_live(model)
+    assert [each.version for each in fleet.releases.all()] == ["1.0.0"]
+    rotated = Maker(tmp_path / "keys", "maker")
+    Followed(fleet, tmp_path, signer=Signer(rotated.private)).goes_live(model)
+    _, second = fleet.releases.all()
+    assert second.version == "2.0.0"
+    assert second.signature is not None
+    assert TrustedKeys([rotated.public.read_text()]).require_signed(Path(second.uri), second.signature.encode())
+
+
+def test_other_images_to_calibrate_with_are_other_terms_and_a_moved_folder_is_not(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        (images / f"{number}.png").write_bytes(bytes([number]))
+    before = Recipe("/shelf", quantization=Quantization(images)).terms()
+    moved = images.rename(tmp_path / "moved")
+    assert Recipe("/shelf", quantization=Quantization(moved)).terms() == before
+    (moved / "1.png").write_bytes(b"another image")
+    assert Recipe("/shelf", quantization=Quantization(moved)).terms() != before
+
+
 def test_a_model_that_cannot_be_packaged_is_told_once_and_changes_nothing(fleet: Fleet, tmp_path: Path) -> None:
     fleet.devices.add("robot-1")
     followed = Followed(fleet, tmp_path)
@@ -199,6 +230,28 @@ def test_a_model_that_cannot_be_packaged_is_told_once_and_changes_nothing(fleet:
     assert followed.outcomes == ["packaged", "refused"]
     assert "b.onnx" in line and "cannot be packaged: non_finite_output" in line
     assert fleet.twins.read("robot-1") == before
+
+
+def test_a_device_that_says_now_this_now_that_of_itself_has_nothing_be_tried_again(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    fleet.devices.add("robot-1")
+    followed = Followed(fleet, tmp_path)
+    followed.goes_live(tiny_onnx(tmp_path / "models" / "b.onnx", finite=False))
+    for target in (*TARGETS, *TARGETS):
+        fleet.twins.write_reported("robot-1", Reported((), "0.2.0", target))
+        followed.look()
+    assert followed.outcomes == ["refused"] * len(TARGETS)
+
+
+def test_a_great_version_on_record_keeps_no_model_away(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.devices.add("robot-1")
+    record(fleet, "999999999.0.0")
+    followed = Followed(fleet, tmp_path)
+    followed.goes_live(tiny_onnx(tmp_path / "models" / "a.onnx"))
+    fleet.advance()
+    assert followed.outcomes == ["packaged"]
+    assert versions(fleet) == {"robot-1": "999999999.1.0"}
 
 
 def test_a_file_that_is_not_there_is_told_once_and_waited_for(fleet: Fleet, tmp_path: Path) -> None:
@@ -256,9 +309,50 @@ def test_the_others_follow_whoever_follows_the_first(fleet: Fleet, tmp_path: Pat
     assert [each.name for each in fleet.twins.read("robot-1").models] == ["model", "cats"]
 
 
+def test_more_models_than_a_device_can_have_keep_neither_the_live_one_nor_what_fits(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    for device in ("robot-1", "robot-2"):
+        fleet.devices.add(device)
+    followed = Followed(fleet, tmp_path)
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    of = ModelReference(str(model), sha256_of(model))
+    followed.live.models = [Wanted("model", of), *(Wanted(f"m{number:02}", of) for number in range(MOST_MODELS + 5))]
+    followed.look()
+    fleet.advance()
+    names = [f"m{number:02}" for number in range(MOST_MODELS - 1)]
+    for device in ("robot-1", "robot-2"):
+        assert sorted(each.name for each in fleet.twins.read(device).models) == [*names, "model"]
+    told = [line for line in followed.said if not line.startswith("packaged ")]
+    assert len(told) == 1 and told[0].startswith("6 models of other names come to no device: ")
+    newer = tiny_onnx(tmp_path / "models" / "b.onnx", favours=0)
+    followed.live.models = [
+        Wanted("model", ModelReference(str(newer), sha256_of(newer))), Wanted("new", of), *followed.live.models[1:]
+    ]  # fmt: skip
+    followed.look()
+    fleet.advance()
+    assert versions(fleet) == dict.fromkeys(("robot-1", "robot-2"), "2.0.0")
+    assert versions(fleet, "new") == {} and len(versions(fleet, "m00")) == 2
+
+
+def test_a_component_that_the_fleet_has_no_place_for_keeps_no_other_away(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.devices.add("robot-1")
+    for number in range(MOST_MODELS - 2):
+        fleet.assignments.assign(f"pushed-{number}", "nothing", device="robot-1")
+    followed = Followed(fleet, tmp_path)
+    model = tiny_onnx(tmp_path / "models" / "a.onnx")
+    of = ModelReference(str(model), sha256_of(model))
+    followed.live.models = [Wanted("model", of), Wanted("cats", of), Wanted("dogs", of)]
+    followed.look()
+    followed.look()
+    fleet.advance()
+    assert [each.name for each in fleet.twins.read("robot-1").models] == ["model", "cats"]
+    assert [line for line in followed.said if "dogs" in line and not line.startswith("packaged ")] != []
+
+
 def test_a_component_is_signed_where_that_is_asked(fleet: Fleet, tmp_path: Path) -> None:
     fleet.devices.add("robot-1")
-    followed = Followed(fleet, tmp_path, signer=Signer(Maker(tmp_path, "maker").private), signed_by="a key")
+    followed = Followed(fleet, tmp_path, signer=Signer(Maker(tmp_path, "maker").private))
     followed.goes_live(tiny_onnx(tmp_path / "models" / "a.onnx"))
     fleet.advance()
     [model] = fleet.twins.read("robot-1").models

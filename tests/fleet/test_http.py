@@ -241,10 +241,16 @@ def test_an_archive_that_is_gone_or_damaged_is_not_sent(api: Api) -> None:
     headers = api.device()
     release = api.release()
     url = Twin.decode(api.http.get("/twins/robot-1", headers=headers).content).models[0].url
+    content = Path(release.uri).read_bytes()
     Path(release.uri).write_bytes(b"cut")
     error(httpx.get(url), 404)
     Path(release.uri).unlink()
     error(httpx.get(url), 404)
+    [line] = api.said
+    assert "is not on the shelf any more" in line
+    Path(release.uri).write_bytes(content)
+    assert httpx.get(url).status_code == 200
+    assert api.said[1:] == ["model-1.0.0-linux-x86_64.zip is on the shelf again"]
 
 
 @pytest.mark.parametrize(
@@ -336,8 +342,11 @@ def test_a_database_that_does_not_answer_is_said_without_its_address(clock: Cloc
         assert "fleet.db" not in error(refusal, 503)
         assert int(refusal.headers["retry-after"]) > 0
         assert api.http.get("/healthz").status_code == 200
+        metrics = api.http.get("/metrics").text.splitlines()
+        assert {'hotswap_fleet_polls_total{outcome="failed"} 1.0', "hotswap_fleet_database_up 0.0"} <= set(metrics)
         database.rmdir()
         away.rename(database)
+        assert "hotswap_fleet_database_up 1.0" in api.http.get("/metrics").text.splitlines()
         assert api.http.get("/twins/robot-1", headers=headers).status_code == 200
 
 

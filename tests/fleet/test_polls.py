@@ -50,7 +50,8 @@ async def begun(polls: Polls, database: SlowDatabase, *devices: str) -> list[asy
     first = asyncio.create_task(polls.known("first", BEARING))
     assert await asyncio.to_thread(database.begun.wait, 30)
     others = [asyncio.create_task(polls.known(device, BEARING)) for device in devices]
-    await asyncio.sleep(0)
+    while polls.waiting < len(set(devices)):
+        await asyncio.sleep(0)
     return [first, *others]
 
 

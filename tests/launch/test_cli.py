@@ -27,6 +27,22 @@ def test_help_names_every_command_and_imports_nothing_heavy() -> None:
         assert summary in done.stdout
 
 
+def test_an_interrupt_while_it_begins_is_no_traceback() -> None:
+    program = """
+import runpy, sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "launch.command_line":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+runpy.run_module("launch.cli", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_called_without_a_command_it_shows_its_help_and_answers_2(capsys) -> None:
     assert run(app, []) == 2
     captured = capsys.readouterr()

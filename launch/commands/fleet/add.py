@@ -42,7 +42,9 @@ def add(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help=f"The component that it follows ({DEFAULT_COMPONENT}: the live model). Repeatable."
+            "--component",
+            metavar="NAME",
+            help=f"The component that it follows ({DEFAULT_COMPONENT}: the live model). Repeatable.",
         ),
     ] = None,
     new_token: Annotated[
@@ -69,7 +71,8 @@ def add(
     command = shlex.join(
         ["hotswap-edge", "agent", "--server", server, "--device", device, "--token-file", str(token_file)]
     )
-    following = f"{command} --folder DIR"
+    # The key is of the operator's choice, as the folder is: without it whoever runs the server chooses the model.
+    following = f"{command} --folder DIR --trusted-key KEY.pub"
     if as_json:
         told = {"device": device, "token_file": str(token_file), "new_token": new_token, "next": following}
         print_json(told)

@@ -28,7 +28,8 @@ def assign(
     group: Groups = None,
     all_devices: AllDevices = False,
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help=f"The component ({DEFAULT_COMPONENT}: what a server follows).")
+        str | None,
+        typer.Option("--component", metavar="NAME", help=f"Its name ({DEFAULT_COMPONENT}: what a server follows)."),
     ] = None,
     version: Annotated[
         str | None,
@@ -37,7 +38,7 @@ def assign(
         ),
     ] = None,
     withdraw: Annotated[
-        bool, typer.Option("--withdraw", help="Take back what was assigned of --model; what runs goes on.")
+        bool, typer.Option("--withdraw", help="Take back what was assigned of --component; what runs goes on.")
     ] = False,
     join_group: Annotated[
         list[str] | None,
@@ -55,9 +56,9 @@ def assign(
     joined, left = list(dict.fromkeys(join_group or ())), list(dict.fromkeys(leave_group or ()))
     assigns = model is not None or version is not None or withdraw
     if not assigns and not joined and not left:
-        raise CommandRefused("say what: --model NAME, --version, --withdraw, --join GROUP or --leave GROUP")
+        raise CommandRefused("say what: --component NAME, --version, --withdraw, --join GROUP or --leave GROUP")
     if not (device or group or all_devices):
-        raise CommandRefused("say whom: DEVICE, --group GROUP or --all")
+        raise CommandRefused("say whom: DEVICE, --group GROUP or --all-devices")
     if withdraw and version is not None:
         raise CommandRefused("--withdraw goes without --version")
     if (joined or left) and group:

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 import typer
 
 from fleet.assignments import DEFAULT_COMPONENT
-from fleet.errors import NoSuchRelease
 from fleet.fleet import Fleet
 from fleet.packing import Recipe
-from fleet.releases import Release
 from fleet.rollouts import Plan, Rollout
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandRefused
-from launch.device_options import EngineOfDevices
 from launch.fleet_arguments import Database, Shelf, open_fleet, shelf_of
 from launch.fleet_subjects import subjects_of, taking_long
 from launch.job_flags import with_job_flags
+from launch.making_options import MAKING, Making, with_making_flags
+from launch.meant_releases import kind_of, meant_releases
 from launch.model_arguments import AsJson
-from launch.model_files import find_models
 from launch.model_report import print_json
 from launch.printing import PlainConsole
 from launch.pushing import Pushed, Whom, begin, left_waiting, pushed_as_json, say_pushed
-from launch.quantizing import Calibration, LeastAgreement, NumberPrecision, quantization_of
 from launch.releases_of_models import Releasing
 from launch.rollout_options import ALL_AT_ONCE, HALT_PERCENT, Halt, Pause, Shares, plan_of
-from launch.signing import Certificates, SignKey, signer_of
-from models.model_files import MODEL_SUFFIXES
 
 _VETTING = ("max_batch_size", "max_values", "require_confinement")
 app = typer.Typer(add_completion=False)
@@ -38,7 +32,9 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 @with_job_flags(_VETTING)
+@with_making_flags
 def push(
+    context: typer.Context,
     what: Annotated[
         list[str],
         typer.Argument(
@@ -51,14 +47,14 @@ def push(
     latest: Annotated[bool, typer.Option("--latest", help="The newest valid model of a folder or pattern.")] = False,
     every: Annotated[
         bool,
-        typer.Option("--all", help="Every valid model: the newest as --name, others by the names that they have."),
+        typer.Option("--all", help="Every valid model: the newest as --component, others by the names that they have."),
     ] = False,
     group: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="GROUP",
-            help="To a group's devices alone; it follows from now on. With --resume, --halt-now or --back: whose "
-            "rollout is meant, where several groups have one.",
+            help="To a group's devices alone; it follows from now on. Repeatable. With --resume, --halt or --back: "
+            "whose rollout is meant, where several groups have one.",
         ),
     ] = None,
     all_devices: Annotated[
@@ -74,25 +70,19 @@ def push(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with NAME's halted rollout; who failed counts no more.")
     ] = False,
-    halt_now: Annotated[bool, typer.Option("--halt-now", help="NAME's rollout reaches no device more.")] = False,
+    halt_now: Annotated[bool, typer.Option("--halt", help="NAME's rollout reaches no device more.")] = False,
     back: Annotated[
         bool,
         typer.Option("--back", help="NAME's release before is rolled out; again, the one before that."),
     ] = False,
-    name: Annotated[str, typer.Option(help="Of the component that is made of a model file.")] = DEFAULT_COMPONENT,
+    name: Annotated[
+        str,
+        typer.Option("--component", metavar="NAME", help="What a component is called that is made of a model file."),
+    ] = DEFAULT_COMPONENT,
     shelf: Shelf = None,
-    engine: Annotated[
-        EngineOfDevices, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
-    ] = EngineOfDevices.ONNX,
-    precision: Annotated[
-        NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
-    ] = NumberPrecision.FP32,
-    calibration: Calibration = None,
-    least_agreement: LeastAgreement = None,
-    sign: SignKey = None,
-    certificate: Certificates = None,
     as_json: AsJson = False,
     *,
+    making: Making,
     job: Mapping[str, Any],
 ) -> int:
     """Begins to bring releases to the devices that follow them, in steps. No server need run for it.
@@ -100,27 +90,33 @@ def push(
     What the first step reaches is written at once; a running `hotswap fleet serve` takes the later ones.
     """
     changes = [resume, halt_now, back]
+    groups, devices = tuple(dict.fromkeys(group or ())), tuple(dict.fromkeys(device or ()))
     if sum([latest, every, *changes]) > 1:
-        raise CommandRefused("--latest, --all, --resume, --halt-now and --back go one at a time")
-    if any(changes) and (device or all_devices or len(what) > 1):
-        raise CommandRefused("--resume, --halt-now and --back take one NAME, and the --group whose rollout is meant")
-    whom = Whom(tuple(dict.fromkeys(device or ())), group, all_devices)
+        raise CommandRefused("--latest, --all, --resume, --halt and --back go one at a time")
+    if any(changes) and (devices or all_devices or len(groups) > 1 or len(what) > 1):
+        raise CommandRefused("--resume, --halt and --back take one NAME, and the --group whose rollout is meant")
+    is_made = not any(changes) and (latest or every or any(kind_of(each) == "model" for each in what))
+    takes_shelf = is_made or any(kind_of(each) == "component" for each in what)
+    _refuse(context, (*MAKING, *_VETTING, "name"), is_made, "a model that is made a component")
+    _refuse(context, ("shelf",), takes_shelf and not any(changes), "a model file or a COMPONENT.zip")
+    _refuse(context, ("rollout", "pause", "halt"), not (resume or halt_now or devices), "a rollout that is begun")
+    whom = Whom(devices, groups, all_devices)
     plan = plan_of(rollout, pause, halt)
-    quantization = quantization_of(precision, calibration, least_agreement)
-    signer = signer_of(sign, certificate or ())
     with open_fleet(database) as fleet:
-        subjects_of(fleet, whom.devices, [] if group is None else [group], all_devices)
+        subjects_of(fleet, devices, groups, all_devices)
         if any(changes):
-            pushed = Pushed(rollouts=[_changed(fleet, what[0], group, plan, resume=resume, halt_now=halt_now)])
+            pushed = Pushed(
+                rollouts=[_changed(fleet, what[0], next(iter(groups), None), plan, resume=resume, halt_now=halt_now)]
+            )
         else:
 
             @cache
-            def making() -> Releasing:
-                signed_by = "" if sign is None else str(sign.absolute())
-                recipe = Recipe(shelf_of(fleet, database, shelf), engine.value, quantization, signer, signed_by)
+            def releasing() -> Releasing:
+                place = shelf_of(fleet, database, shelf)
+                recipe = Recipe(place, making.engine, making.quantization, making.signer)
                 return Releasing(fleet, any_storage(), PlainConsole(stderr=True), recipe, job)
 
-            releases = _releases(fleet, making, what, name, latest, every)
+            releases = meant_releases(fleet, releasing, what, name, latest, every)
             with taking_long(len(fleet.devices.all()), "beginning with"):
                 pushed = begin(fleet, releases, whom, plan)
         pushed.changed = fleet.advance()
@@ -137,43 +133,13 @@ def _changed(fleet: Fleet, name: str, group: str | None, plan: Plan, *, resume: 
     return fleet.rollouts.halt(name, group=group) if halt_now else fleet.rollouts.back(name, plan, group)
 
 
-def _releases(
-    fleet: Fleet, making: Callable[[], Releasing], what: Sequence[str], name: str, latest: bool, every: bool
-) -> list[list[Release]]:
-    """What is meant: for each component its releases, of one version.
+def _refuse(context: typer.Context, names: Collection[str], may_be: bool, with_what: str) -> None:
+    """Refuses options that would be of no effect.
 
     Raises:
-        CommandRefused: two things of one name are meant, or options that do not go together.
-        NoSuchRelease: there is none of this name and version.
-        As `Releasing`.
+        CommandRefused: one of them is given, and none may be.
     """
-    if (latest or every) and len(what) > 1:
-        raise CommandRefused(f"{len(what)} files are given; quote the pattern against the shell, e.g. 'models/*'")
-    found: dict[str, list[Release]] = {}
-    for each in what:
-        for releases in _meant(fleet, making, each, name, latest, every):
-            same = found.setdefault(releases[0].name, [])
-            if same and same[0].version != releases[0].version:
-                raise CommandRefused(f"{same[0].name} is named in two versions; push one")
-            same += releases
-    return list(found.values())
-
-
-def _meant(
-    fleet: Fleet, making: Callable[[], Releasing], what: str, name: str, latest: bool, every: bool
-) -> list[list[Release]]:
-    suffix = PurePosixPath(what).suffix.lower()
-    if latest or every:
-        return making().of_models(find_models(any_storage(), what, every), name, every)
-    if suffix == ".zip":
-        return [making().of_component(what)]
-    if suffix in MODEL_SUFFIXES:
-        return making().of_models([what], name, every=False)
-    called, _, version = what.partition("@")
-    there = fleet.releases.all(called)
-    chosen = version or (there[-1].version if there else "")
-    releases = [each for each in there if each.version == chosen]
-    if not releases:
-        ways = "a model file, a COMPONENT.zip, or --latest FOLDER makes one"
-        raise NoSuchRelease(f"there is no release {what} on record; {ways}")
-    return [releases]
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name in names and not may_be and source is not None and source.name == "COMMANDLINE":
+            raise CommandRefused(f"{option.opts[0]} goes with {with_what} alone")

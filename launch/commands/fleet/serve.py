@@ -14,17 +14,15 @@ from fleet.assignments import DEFAULT_COMPONENT
 from fleet.bringing import Bringing, BringingConfig
 from fleet.packing import Recipe
 from fleet.public_address import read_public_url
-from fleet.server import ServerConfig, serve
+from fleet.server import ServerConfig, ServerLost, serve
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.device_options import EngineOfDevices
-from launch.fleet_arguments import Database, Shelf, keep_twins, open_fleet, require_reachable, shelf_of
+from launch.fleet_arguments import Database, Shelf, database_file, keep_twins, open_fleet, require_reachable, shelf_of
 from launch.job_flags import with_job_flags
+from launch.making_options import Making, with_making_flags
 from launch.printing import say
-from launch.quantizing import Calibration, LeastAgreement, NumberPrecision, quantization_of
 from launch.rollout_options import ALL_AT_ONCE, HALT_PERCENT, Halt, Pause, Shares, plan_of
 from launch.server_log import log_to_standard_error
-from launch.signing import Certificates, SignKey, signer_of
 from models.confinement.proving import require_confinement
 from models.errors import one_line
 from models.signatures.trusted import read_trusted
@@ -52,6 +50,7 @@ _File = Path | None
 
 @app.command(name="serve")
 @with_job_flags(_FLAGS, _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
+@with_making_flags
 def serve_fleet(
     database: Database,
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
@@ -69,7 +68,10 @@ def serve_fleet(
         ),
     ] = None,
     name: Annotated[
-        str, typer.Option(help="Of the component of the live model, whichever model that is.")
+        str,
+        typer.Option(
+            "--component", metavar="NAME", help="What the component of the live model is called, whichever that is."
+        ),
     ] = DEFAULT_COMPONENT,
     every: Annotated[
         bool,
@@ -78,16 +80,6 @@ def serve_fleet(
     rollout: Shares = ALL_AT_ONCE,
     pause: Pause = None,
     halt: Halt = HALT_PERCENT,
-    engine: Annotated[
-        EngineOfDevices, typer.Option(help="What executes it; auto: the faster one here, and onnx for aarch64.")
-    ] = EngineOfDevices.ONNX,
-    precision: Annotated[
-        NumberPrecision, typer.Option(help="int8: in 8 bits, if it answers as before; needs --calibration.")
-    ] = NumberPrecision.FP32,
-    calibration: Calibration = None,
-    least_agreement: LeastAgreement = None,
-    sign: SignKey = None,
-    certificate: Certificates = None,
     tls_cert: Annotated[_File, typer.Option(help="The server's certificate, in PEM.")] = None,
     tls_key: Annotated[_File, typer.Option(help="Its private key, in PEM.")] = None,
     token_file: Annotated[
@@ -97,6 +89,7 @@ def serve_fleet(
         bool, typer.Option("--insecure", help="Let others in without TLS; for closed networks, or behind a proxy.")
     ] = False,
     *,
+    making: Making,
     job: Mapping[str, Any],
 ) -> int:
     """Packages each model that goes live, brings it to devices in steps, and tells them where it is.
@@ -111,8 +104,6 @@ def serve_fleet(
         reached_at = None if public_url is None else read_public_url(public_url)
     except (AccessRefused, ValueError) as error:
         raise CommandRefused(str(error)) from error
-    quantization = quantization_of(precision, calibration, least_agreement)
-    signer = signer_of(sign, certificate or ())
     plan = plan_of(rollout, pause, halt)
     if job["require_confinement"]:
         require_confinement()
@@ -122,10 +113,10 @@ def serve_fleet(
     with open_fleet(database, make=True) as fleet:
         place = shelf_of(fleet, database, shelf)
         require_reachable(fleet, place)
-    recipe = Recipe(place, engine.value, quantization, signer, "" if sign is None else str(sign.absolute()))
+    recipe = Recipe(place, making.engine, making.quantization, making.signer)
     # With a registry, verdicts are shared with jobs and servers, which vet for any engine; alone, what goes live is
     # what devices can run.
-    vetted_for = "auto" if job["registry"] else engine.value
+    vetted_for = "auto" if job["registry"] else making.engine
     models = JobOptions(**{**job, "trusted_key": trusted, "engine": vetted_for}).serving
     config = BringingConfig(models, recipe, name, every, plan)
 
@@ -140,9 +131,9 @@ def serve_fleet(
             fleet.close()
             raise
 
-    server = ServerConfig(access, port, reached_at, None if "://" in place else Path(place))
+    server = ServerConfig(access, port, reached_at, None if "://" in place else Path(place), database_file(database))
     try:
         asyncio.run(serve(begin, server, told))
-    except OSError as error:
+    except (OSError, ServerLost) as error:
         raise CommandFailed(one_line(error)) from error
     return OK

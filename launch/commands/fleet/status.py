@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 import typer
 
 from fleet.errors import NoSuchDevice
 from fleet.fleet import Fleet
-from launch.command_line import OK, CommandRefused
+from launch.command_line import FAILED, OK, CommandRefused
 from launch.fleet_arguments import Database, open_fleet
 from launch.fleet_report import device_as_json, print_device
 from launch.model_arguments import AsJson
@@ -21,9 +22,11 @@ from launch.rollout_report import (
     print_failures,
     print_fleet,
     print_rollout,
+    progress_line,
     rollout_as_json,
 )
 
+_LOOK_SECONDS = 1.0
 app = typer.Typer(add_completion=False)
 
 
@@ -34,17 +37,40 @@ def status(
     rollout: Annotated[
         bool, typer.Option("--rollout", help="Tell of rollouts alone: steps, failures, and those before.")
     ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Tell how rollouts come on, until all are done, or (code 1) one is halted.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Tells of one device, or of the fleet: how many devices are to run what and do, rollouts, failures."""
+    if follow and (device is not None or as_json):
+        raise CommandRefused("--follow tells of all rollouts in lines, and goes without DEVICE and --json")
     if device is not None and rollout:
         raise CommandRefused("--rollout tells of the whole fleet, and goes without DEVICE")
     with open_fleet(database) as fleet:
+        if follow:
+            return _follow(fleet)
         if device is not None:
             _tell_device(fleet, device, as_json)
         else:
             _tell_fleet(fleet, rollout, as_json)
     return OK
+
+
+def _follow(fleet: Fleet) -> int:
+    """Whoever takes rollouts on, a running server say, has them come on; here they are looked at alone."""
+    told: dict[int, str] = {}
+    while True:
+        latest = fleet.rollouts.status()
+        for each in latest:
+            line = progress_line(each)
+            if told.get(each.rollout.id) != line:
+                told[each.rollout.id] = line
+                say(line)
+        states = {each.rollout.state for each in latest}
+        if "running" not in states:
+            return FAILED if "halted" in states else OK
+        time.sleep(_LOOK_SECONDS)
 
 
 def _tell_device(fleet: Fleet, name: str, as_json: bool) -> None:

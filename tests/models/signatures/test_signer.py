@@ -41,6 +41,14 @@ def test_keys_of_openssl_sign_and_their_public_halves_are_trusted(tmp_path: Path
     assert TrustedKeys([public.decode()]).require_signed(model, signature.read_bytes())
 
 
+def test_a_signer_is_known_by_its_key_and_certificates_wherever_they_lie(tmp_path: Path) -> None:
+    alice, bob = Maker(tmp_path, "alice"), Maker(tmp_path, "bob")
+    plain = Signer(alice.private).fingerprint
+    certified = Signer(alice.private, [alice.certified("Alice")]).fingerprint
+    assert Signer(alice.encrypted(PASSWORD), password=lambda: PASSWORD).fingerprint == plain
+    assert len({plain, certified, Signer(bob.private).fingerprint}) == 3
+
+
 def test_a_key_that_signs_no_model_is_told_in_one_line(tmp_path: Path) -> None:
     alice, bob = Maker(tmp_path, "alice"), Maker(tmp_path, "bob")
     rsa = tmp_path / "rsa.pem"

@@ -204,10 +204,23 @@ def test_who_speaks_grpc_to_the_wrong_port_is_named_in_the_log(caplog: pytest.Lo
     async def clients(connect: Callable[[], Awaitable[Streams]]) -> None:
         reader, writer = await connect()
         said.extend(f"{host}:{port}" for host, port in [writer.get_extra_info("sockname")])
-        said.append(f"HTTP port {writer.get_extra_info('peername')[1]}, where no gRPC is spoken")
+        said.append(f"HTTP port {writer.get_extra_info('peername')[1]}, where HTTP/1.1 is spoken")
         writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 400")
 
     with caplog.at_level(logging.WARNING, "uvicorn.error"):
         run(clients)
     assert all(each in caplog.text for each in said)
+
+
+def test_many_who_speak_no_http_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    async def clients(connect: Callable[[], Awaitable[Streams]]) -> None:
+        for _ in range(20):
+            reader, writer = await connect()
+            writer.write(b"no HTTP\r\n\r\n")
+            assert (await reader.read()).startswith(b"HTTP/1.1 400")
+            writer.close()
+
+    with caplog.at_level(logging.WARNING, "uvicorn.error"):
+        run(clients)
+    assert len(caplog.records) == 1

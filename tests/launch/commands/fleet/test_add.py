@@ -19,6 +19,7 @@ from tests.fleet import simulated
 from tests.launch.commands.fleet.conftest import FleetCommand
 from tests.launch.commands.fleet.telling import DATABASE
 from tests.launch.commands.hotswap_command import error_line
+from tests.models.signatures.makers import Maker
 
 
 def devices() -> list[str]:
@@ -61,7 +62,18 @@ def test_it_says_what_to_run_on_the_device(fleet_command: FleetCommand) -> None:
     assert command[command.index("--server") + 1] == "https://fleet.example:8600"
     assert command[command.index("--device") + 1] == "robot-7"
     assert command[command.index("--token-file") + 1] == "a token"
-    assert "--folder" in command
+    assert "--folder" in command and "--trusted-key" in command
+
+
+def test_what_it_says_to_run_is_what_an_agent_takes(fleet_command: FleetCommand, tmp_path: Path) -> None:
+    outcome = fleet_command("add", "robot-7", "--token-file", "token")
+    key = Maker(tmp_path / "keys", "maker").public
+    command = outcome.last_line.partition(": ")[2].replace("DIR", "folder").replace("KEY.pub", str(key))
+    program = [sys.executable, "-m", "edge.cli", *shlex.split(command)[1:], "--once"]
+    root = Path(__file__).parents[4]
+    done = subprocess.run(program, env=os.environ | {"PYTHONPATH": str(root)}, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr  # nobody is at SERVER
+    assert "--insecure" not in done.stderr and "usage" not in done.stderr
 
 
 @pytest.mark.parametrize("is_link", [False, True])
@@ -177,7 +189,7 @@ def test_of_many_at_once_one_wins_and_the_others_leave_nothing(
     ["", ".hidden", "../robot", "a/b", "a b", "robot\n", "\x1b[2Jrobot", "robot\u202e", "rébot", "x" * 129, "[red]x"],
 )
 def test_a_hostile_name_is_refused_in_a_line_that_moves_no_cursor(fleet_command: FleetCommand, name: str) -> None:
-    for arguments in (("add", name), ("add", "robot", "--group", name), ("add", "robot", "--model", name)):
+    for arguments in (("add", name), ("add", "robot", "--group", name), ("add", "robot", "--component", name)):
         outcome = fleet_command(*arguments, "--token-file", "token")
         assert outcome.code == 2
         assert error_line(outcome).isprintable()
@@ -186,7 +198,7 @@ def test_a_hostile_name_is_refused_in_a_line_that_moves_no_cursor(fleet_command:
 
 
 def test_groups_and_further_components_are_made_with_it(fleet_command: FleetCommand, told: Callable[..., Any]) -> None:
-    more = ("--group", "kitchen", "--group", "hall", "--model", "digits", "--model", "cats")
+    more = ("--group", "kitchen", "--group", "hall", "--component", "digits", "--component", "cats")
     outcome = fleet_command("add", "robot-7", "--token-file", "token", *more, "--target", "linux-aarch64")
 
     assert outcome.code == 0

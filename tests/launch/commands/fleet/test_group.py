@@ -38,7 +38,7 @@ def test_each_command_has_help(hotswap: Command, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("list",), ("status",), ("remove", "a"), ("assign", "a", "--model", "m"), ("push", "m")]
+    "arguments", [("list",), ("status",), ("remove", "a"), ("assign", "a", "--component", "m"), ("push", "m")]
 )
 def test_a_database_that_is_not_there_is_a_slip_of_the_pen(fleet_command: FleetCommand, arguments: tuple[str]) -> None:
     outcome = fleet_command(*arguments)

@@ -25,7 +25,7 @@ _THOUSAND = 1000
 def two(fleet_command: FleetCommand, fleet: Fleet) -> Fleet:
     """Two devices that are to run `animals`."""
     for device in ("robot-1", "robot-2"):
-        fleet_command("add", device, "--token-file", f"{device}.token", "--model", "animals", "--group", "hall")
+        fleet_command("add", device, "--token-file", f"{device}.token", "--component", "animals", "--group", "hall")
     assert fleet_command("push", animals()).code == 0
     return fleet
 
@@ -170,7 +170,7 @@ def test_one_device_is_told_whole(fleet_command: FleetCommand, told: Callable[..
 def test_rollouts_are_told_with_their_steps_and_failures(
     fleet_command: FleetCommand, told: Callable[..., Any], two: Fleet
 ) -> None:
-    fleet_command("push", animals("2.0.0", favours=2), "--rollout", "50,100", "--halt", "20")
+    fleet_command("push", animals("2.0.0", favours=2), "--rollout", "50,100", "--halt-above", "20")
     reached = next(each["device"] for each in told("list") if each["desired"][0]["version"] == "2.0.0")
     say(two, reached, "failed", "non_finite_output", "its probe failed")
     two.advance()

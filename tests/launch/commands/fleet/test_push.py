@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.launch.commands.fleet.conftest import FleetCommand
 from tests.launch.commands.fleet.telling import animals, say
 from tests.launch.commands.hotswap_command import Command, drop, error_line, model_id
 from tests.models.signatures.makers import Maker
+from tests.waiting import eventually
 
 SHELF = Path("fleet.shelf")
 
@@ -27,6 +30,12 @@ def four(fleet: Fleet) -> Fleet:
     for number in range(4):
         fleet.devices.add(f"robot-{number}")
     return fleet
+
+
+def comes_on(fleet: Fleet) -> bool:
+    """Takes rollouts on, as a server does; whether all are done."""
+    fleet.advance()
+    return all(each.rollout.state == "done" for each in fleet.rollouts.status())
 
 
 def versions(told: Callable[..., Any], name: str) -> list[str]:
@@ -72,7 +81,9 @@ def test_a_release_is_made_for_every_target_that_devices_have(told: Callable[...
 def test_the_first_step_reaches_its_share_and_a_server_is_named_for_the_others(
     fleet_command: FleetCommand, told: Callable[..., Any], four: Fleet
 ) -> None:
-    outcome = fleet_command("push", animals(), "--all-devices", "--rollout", "50,100", "--pause", "60", "--halt", "30")
+    outcome = fleet_command(
+        "push", animals(), "--all-devices", "--rollout", "50,100", "--pause", "60", "--halt-above", "30"
+    )
 
     assert outcome.code == 0
     assert "2 of 4 devices" in outcome.out
@@ -89,7 +100,7 @@ def test_a_rollout_is_halted_gone_on_with_and_taken_back(told: Callable[..., Any
     four.advance()
     told("push", animals("2.0.0", 1), "--rollout", "50,100")
 
-    assert told("push", "animals", "--halt-now")["rollouts"][0]["state"] == "halted"
+    assert told("push", "animals", "--halt")["rollouts"][0]["state"] == "halted"
     assert told("push", "animals", "--resume")["rollouts"][0]["state"] == "running"
     back = told("push", "animals", "--back")
     assert (back["rollouts"][0]["version"], back["changed"]) == ("1.0.0", 2)
@@ -106,11 +117,54 @@ def test_a_release_on_record_is_pushed_by_name_or_by_version(told: Callable[...,
     assert told("push", "animals")["rollouts"][0]["version"] == "10.0.0"
 
 
+def test_releases_on_record_are_listed_as_push_takes_them(
+    told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet
+) -> None:
+    assert "no release" in fleet_command("list", "--releases").out
+    pushed = [told("push", animals(version))["releases"][0] for version in ("2.0.0", "10.0.0")]
+    assert told("list", "--releases") == pushed
+    lines = fleet_command("list", "--releases").out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["animals@2.0.0", "animals@10.0.0"]
+    assert told("push", lines[0].split("\t")[0])["rollouts"][0]["version"] == "2.0.0"
+    assert fleet_command("list", "--releases", "--group", "hall").code == 2
+
+
+def test_a_rollout_is_followed_until_it_is_done_or_halted(
+    told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet
+) -> None:
+    told("push", animals(), "--all-devices")
+    with ThreadPoolExecutor(1) as devices:
+        reports = [devices.submit(say, four, f"robot-{number}", "running") for number in range(4)]
+        following = devices.submit(lambda: eventually(lambda: comes_on(four), "the end of the rollout"))
+        outcome = fleet_command("status", "--follow")
+        for each in reports:
+            each.result()
+        following.result()
+    assert outcome.code == 0
+    assert outcome.last_line.startswith("done animals 1.0.0: reached 4 of 4 devices: 4 run it")
+    told("push", animals("2.0.0", 1), "--rollout", "50,100")
+    told("push", "animals", "--halt")
+    halted = fleet_command("status", "--follow")
+    assert halted.code == 1
+    assert halted.last_line.startswith("halted animals 2.0.0: reached 2 of 4 devices: ")
+
+
 def test_a_component_comes_to_a_group_alone(told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet) -> None:
     fleet_command("assign", "robot-1", "robot-3", "--join", "hall")
     assert told("push", animals(), "--group", "hall")["rollouts"][0]["followers"] == 2
     with_it = [each["device"] for each in told("list") if each["desired"]]
     assert with_it == ["robot-1", "robot-3"]
+
+
+def test_a_component_comes_to_several_groups_by_a_rollout_each(
+    told: Callable[..., Any], fleet_command: FleetCommand, four: Fleet
+) -> None:
+    fleet_command("assign", "robot-1", "--join", "hall")
+    fleet_command("assign", "robot-3", "--join", "yard")
+    document = told("push", animals(), "--group", "hall", "--group", "yard")
+    assert [each["group"] for each in document["rollouts"]] == ["hall", "yard"]
+    assert [each["device"] for each in told("list") if each["desired"]] == ["robot-1", "robot-3"]
+    assert [each["device"] for each in told("list", "--group", "hall", "--group", "yard")] == ["robot-1", "robot-3"]
 
 
 def test_a_device_that_is_named_gets_it_pinned(told: Callable[..., Any], four: Fleet) -> None:
@@ -122,7 +176,7 @@ def test_a_device_that_is_named_gets_it_pinned(told: Callable[..., Any], four: F
 
 def test_whoever_is_told_otherwise_is_not_made_to_follow(told: Callable[..., Any], four: Fleet) -> None:
     told("push", animals("1.0.0", 0), "--device", "robot-0")
-    told("assign", "robot-1", "--model", "animals", "--version", "nothing")
+    told("assign", "robot-1", "--component", "animals", "--version", "nothing")
     told("push", animals("2.0.0", 1), "--all-devices")
     assert versions(told, "animals") == ["1.0.0", "2.0.0", "2.0.0"]
 
@@ -195,6 +249,32 @@ def test_the_shelf_that_is_named_once_is_kept(told: Callable[..., Any], four: Fl
     assert Path(release["uri"]).parent == Path("elsewhere/model/2.0.0").absolute()
 
 
+@pytest.mark.parametrize("made_of", ["a model", "a component"])
+def test_an_archive_that_was_lost_from_the_shelf_comes_back(
+    fleet_command: FleetCommand, told: Callable[..., Any], four: Fleet, made_of: str
+) -> None:
+    drop("digits.onnx")
+    what = "digits.onnx" if made_of == "a model" else animals()
+    (release,) = told("push", what)["releases"]
+    shutil.rmtree(SHELF)
+
+    outcome = fleet_command("push", release["name"])
+    assert outcome.code == 1
+    assert "is gone" in error_line(outcome)
+    assert told("push", what)["releases"] == [release]
+
+    assert sha256_of(Path(release["uri"])) == release["sha256"]
+    assert fleet_command("push", release["name"]).code == 0
+
+
+def test_an_archive_that_was_damaged_on_the_shelf_is_another_version(told: Callable[..., Any], four: Fleet) -> None:
+    drop("digits.onnx")
+    (release,) = told("push", "digits.onnx")["releases"]
+    Path(release["uri"]).write_bytes(b"cut")
+    (other,) = told("push", "digits.onnx")["releases"]
+    assert (other["version"], sha256_of(Path(other["uri"]))) == ("2.0.0", other["sha256"])
+
+
 @pytest.mark.parametrize("fault", ["damaged", "more", "no component", "cut"])
 def test_a_component_that_a_device_would_refuse_reaches_no_shelf(
     fleet_command: FleetCommand, told: Callable[..., Any], four: Fleet, fault: str
@@ -254,7 +334,7 @@ def test_a_component_for_another_machine_is_taken_in_here(told: Callable[..., An
         (("--latest", "cats.onnx", "dogs.onnx"), "quote"),
         (("--latest", "--all", "empty"), "one at a time"),
         (("animals", "--back", "--all-devices"), "--back"),
-        (("animals", "--halt-now", "--group", "hall"), "hall"),
+        (("animals", "--halt", "--group", "hall"), "hall"),
         (("animals", "--device", "robot-9"), "robot-9"),
         (("animals", "--group", "cellar"), "cellar"),
         (("animals", "--group", "hall", "--all-devices"), "one at a time"),
@@ -262,12 +342,21 @@ def test_a_component_for_another_machine_is_taken_in_here(told: Callable[..., An
         (("animals", "--rollout", "50"), "100"),
         (("animals", "--rollout", "most"), "most"),
         (("animals", "--pause", "-1"), "pause"),
-        (("animals", "--halt", "101"), "percent"),
+        (("animals", "--halt-above", "101"), "percent"),
         (("animals", "--resume"), "halted"),
         (("model", "--back"), "model"),
-        (("cats.onnx", "--name", "a/b"), "a/b"),
+        (("cats.onnx", "--component", "a/b"), "a/b"),
         (("cats.onnx", "--shelf", "ftp://host/x"), "ftp://host/x"),
         (("cats.onnx", "--calibration", "x"), "--precision int8"),
+        (("animals", "--component", "cats"), "--component"),
+        (("animals", "--max-batch-size", "2"), "--max-batch-size"),
+        (("animals", "--precision", "fp32"), "--precision"),
+        (("animals", "--shelf", "elsewhere"), "--shelf"),
+        (("animals", "--resume", "--pause", "3"), "--pause"),
+        (("animals", "--halt", "--rollout", "50,100"), "--rollout"),
+        (("animals", "--back", "--engine", "onnx"), "--engine"),
+        (("animals", "--device", "robot-1", "--halt-above", "20"), "--halt-above"),
+        (("animals", "--device", "robot-1", "--pause", "3"), "--pause"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line_and_changes_nothing(

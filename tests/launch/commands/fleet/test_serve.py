@@ -14,8 +14,9 @@ import pytest
 from fleet.fleet import Fleet
 from models.components.twin import Reported, ReportedModel, Twin
 from models.reference import sha256_of
+from serving.listening import HttpServer
 from tests.component_files import component
-from tests.fleet.running_fleet import RunningFleet, running_fleet
+from tests.fleet.running_fleet import PATIENCE_SECONDS, RunningFleet, running_fleet
 from tests.launch.commands.hotswap_command import Command
 from tests.launch.tiny_models import tiny_onnx
 from tests.models.signatures.makers import Maker
@@ -117,6 +118,19 @@ def test_a_device_gets_each_model_that_goes_live_and_a_restart_changes_nothing(t
             assert [each.version for each in fleet.rollouts.all()] == ["1.0.0", "2.0.0", "1.0.0"]
         assert server.finish(signal.SIGINT) == 0
         assert "packaged" not in server.log()
+
+
+@pytest.mark.end_to_end
+@pytest.mark.parametrize("becomes", ["removed", "replaced"])
+def test_a_database_that_is_another_one_ends_the_server_with_a_line(tmp_path: Path, becomes: str) -> None:
+    with running_fleet(tmp_path) as server:
+        assert server.url
+        server.database.rename(tmp_path / "away.db")
+        if becomes == "replaced":
+            with Fleet(str(server.database)) as fleet:
+                fleet.devices.add("robot-1")
+        assert server.process.wait(PATIENCE_SECONDS) == 1
+        server.said(rf"^error: .*fleet\.db was (removed|{becomes}) while it was served")
 
 
 @pytest.mark.end_to_end
@@ -223,12 +237,18 @@ def test_whoever_is_ended_while_it_packages_goes_on_the_next_time(tmp_path: Path
         (["--database", "mysql://u:secret@127.0.0.1/none"], "--database takes"),
         (["--rollout", "50,20"], "10,50,100"),
         (["--rollout", "all"], "10,50,100"),
-        (["--halt", "101"], "percent"),
+        (["--halt-above", "101"], "percent"),
         (["--pause", "-1"], "seconds"),
+        (["--pause", "nan"], "numbers"),
+        (["--rollout", "10,nan,100"], "numbers"),
+        (["--poll-seconds", "nan"], "more than 0"),
+        (["--poll-seconds", "inf"], "more than 0"),
+        (["--poll-seconds", "0"], "more than 0"),
+        (["--database", "absent/fleet.db"], "absent"),
         (["--public-url", "ftp://x"], "https://HOST"),
         (["--precision", "int8"], "--calibration"),
         (["--shelf", "ftp://x/y"], "place for components"),
-        (["--name", "../x"], "--name"),
+        (["--component", "../x"], "--component"),
         (["--tls-cert", "no.pem"], "go together"),
         (["--certificate", "no.pem"], "--sign"),
     ],
@@ -241,6 +261,19 @@ def test_what_cannot_be_is_said_in_one_line(hotswap: Command, options: list[str]
     assert outcome.code != 0
     [line] = outcome.err.splitlines()
     assert line.startswith("error: ") and told in line and "secret" not in line
+
+
+def test_a_server_that_listens_no_more_ends_with_an_error(
+    hotswap: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(server: HttpServer) -> None:
+        raise RuntimeError("the event loop lost its sockets")
+
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(HttpServer, "main_loop", broken)
+    outcome = hotswap("fleet", "serve", "--models", "models/*", "--database", "fleet.db", "--port", "0")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1] == "error: devices are not answered any more: the event loop lost its sockets"
 
 
 def test_an_address_that_is_taken_is_said_in_one_line(hotswap: Command) -> None:
