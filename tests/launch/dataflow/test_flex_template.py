@@ -212,7 +212,11 @@ def test_the_container_runs_the_versions_that_are_pinned() -> None:
 
 def test_every_base_image_is_a_release_that_its_name_tells() -> None:
     # A stage, or a build argument that names one, is no image.
-    files = [path for path in ROOT.rglob("*Dockerfile*") if ".venv" not in path.parts]
+    files = [
+        path
+        for path in ROOT.rglob("*Dockerfile*")
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ]
     assert ROOT / "launch/dataflow/container/Dockerfile" in files
     for text in (file.read_text() for file in files):
         stages = set(re.findall(r"^FROM .+ AS (\S+)$", text, re.M | re.I))
