@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from edge.device_folder import DeviceFolder
-from edge.device_state import Release
+from edge.device_state import Installed
 from edge.fetching import Fetching
 from edge.probing import probe
 from edge.steps import At, Step
@@ -89,7 +89,7 @@ class Acquirer:
         self._fetching.fetch(desired.url, desired.sha256, desired.size, archive, stop, told)
         self._at(Step.FETCHED)
 
-    def take_in(self, desired: DesiredModel) -> Release:
+    def take_in(self, desired: DesiredModel) -> Installed:
         """Unpacks an archive that was fetched, has its model answer, and puts it where it stays.
 
         Raises:
@@ -113,11 +113,11 @@ class Acquirer:
             self._prove(opened.vetted.artefact)
             self._at(Step.PROBED)
             manifest = opened.vetted.reference.sha256
-            release = Release(component.name, component.version, desired.sha256, manifest, component.model_id)
+            release = Installed(component.name, component.version, desired.sha256, manifest, component.model_id)
             self._folder.place(unpacked, release)
         return release
 
-    def prove_again(self, release: Release) -> None:
+    def prove_again(self, release: Installed) -> None:
         """Has a release that lies in its place answer once more; its files are held against its manifest again.
 
         Raises:

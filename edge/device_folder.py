@@ -19,7 +19,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge.device_state import FIRST_PLACE, DeviceState, Place, Release, StateUnreadable
+from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place, StateUnreadable
 from edge.fetching import PART_SUFFIX
 from edge.runs import RUNS, STATE_FILE
 from edge.steps import At, Step
@@ -149,11 +149,11 @@ class DeviceFolder:
         """Of a place."""
         return self.path / name / CURRENT if name else self.path / CURRENT
 
-    def component(self, release: Release) -> Path:
+    def component(self, release: Installed) -> Path:
         """The folder of a release that lies here."""
         return self._components / release.folder_name
 
-    def holds(self, release: Release) -> bool:
+    def holds(self, release: Installed) -> bool:
         """Whether each of its files is, with its size: digests are proved by whoever loads it."""
         folder = self.component(release)
         try:
@@ -181,7 +181,7 @@ class DeviceFolder:
         finally:
             remove_tree(folder)
 
-    def place(self, unpacked: Path, release: Release) -> None:
+    def place(self, unpacked: Path, release: Installed) -> None:
         """Moves what was unpacked and probed to where it stays; the same that is there may be in use, and stays.
 
         Raises:
@@ -245,7 +245,7 @@ class DeviceFolder:
             return Place(last_good)
         return Place(current, last_good, place.trial)
 
-    def _found_at(self, name: str) -> Release | None:
+    def _found_at(self, name: str) -> Installed | None:
         """What a link leads to, where that is a component of this folder."""
         try:
             folder = self.link(name).resolve(strict=True)
@@ -257,7 +257,7 @@ class DeviceFolder:
             return None
         # The rest of the archive's digest is not known here; what is desired is fetched once more.
         digest = hashlib.sha256(written).hexdigest()
-        return Release(component.name, component.version, folder.name, digest, component.model_id)
+        return Installed(component.name, component.version, folder.name, digest, component.model_id)
 
 
 def _manifest(folder: Path) -> bytes:

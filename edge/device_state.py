@@ -25,7 +25,7 @@ class StateUnreadable(ValueError):  # noqa: N818 - named for the state it report
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Installed:
     """One version of a component that was verified here.
 
     Attributes:
@@ -88,11 +88,11 @@ class Place:
         trial: while `current` has still to prove itself.
     """
 
-    current: Release | None = None
-    last_good: Release | None = None
+    current: Installed | None = None
+    last_good: Installed | None = None
     trial: Trial | None = None
 
-    def releases(self) -> tuple[Release, ...]:
+    def releases(self) -> tuple[Installed, ...]:
         """All that must stay on the disk for it."""
         return tuple(each for each in (self.current, self.last_good) if each is not None)
 
@@ -141,18 +141,18 @@ class DeviceState:
         wanted = {FIRST_PLACE: first} | {each.name: each for each in others}
         return wanted | ({first.name: first} if first.name in self.places else {})
 
-    def here(self, sha256: str) -> Release | None:
+    def here(self, sha256: str) -> Installed | None:
         """The release of an archive, if it lies here."""
         return next((each for each in self.releases().values() if each.sha256 == sha256), None)
 
-    def is_proved(self, release: Release) -> bool:
+    def is_proved(self, release: Installed) -> bool:
         """Whether a release that lies here has come through its trial at some place."""
         return release.sha256 not in self.failed and any(
             release == place.last_good or (release == place.current and place.trial is None)
             for place in self.places.values()
         )
 
-    def releases(self) -> dict[str, Release]:
+    def releases(self) -> dict[str, Installed]:
         """All that must stay on the disk, by the names of their folders."""
         return {each.folder_name: each for place in self.places.values() for each in place.releases()}
 
@@ -201,7 +201,7 @@ class DeviceState:
 def _place(value: Mapping[str, Any]) -> Place:
     current, last_good, trial = value["current"], value["last_good"], value["trial"]
     return Place(
-        None if current is None else Release(**current),
-        None if last_good is None else Release(**last_good),
+        None if current is None else Installed(**current),
+        None if last_good is None else Installed(**last_good),
         None if trial is None else Trial(**trial | {"deaths": tuple(trial["deaths"])}),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from edge.device_state import DeviceState, Failure, Place, Release, Trial
+from edge.device_state import DeviceState, Failure, Installed, Place, Trial
 
 MOST_DEATHS = 3
 """Of programs that ran a release in its trial, after which it gives way."""
@@ -54,7 +54,7 @@ def begin(now: Moment) -> Trial:
     return Trial(now.boot, now.seconds)
 
 
-def looked_at(trial: Trial, release: Release, runs: Iterable[SeenRun], now: Moment) -> Trial:
+def looked_at(trial: Trial, release: Installed, runs: Iterable[SeenRun], now: Moment) -> Trial:
     """The trial as of now.
 
     Time counts while the machine runs: from one look to the next of a boot, whether the agent ran meanwhile or not.
@@ -77,7 +77,7 @@ def looked_at(trial: Trial, release: Release, runs: Iterable[SeenRun], now: Mome
     return Trial(now.boot, now.seconds, seconds, boots, tuple(deaths), answered)
 
 
-def condemned(trial: Trial, release: Release, runs: Iterable[SeenRun]) -> Failure | None:
+def condemned(trial: Trial, release: Installed, runs: Iterable[SeenRun]) -> Failure | None:
     """Why a release in trial gives way now; None where it may go on."""
     for run in runs:
         for manifest, why in run.quarantined:
@@ -93,12 +93,12 @@ def condemned(trial: Trial, release: Release, runs: Iterable[SeenRun]) -> Failur
     return None
 
 
-def failure_of(release: Release, error: str, detail: str) -> Failure:
+def failure_of(release: Installed, error: str, detail: str) -> Failure:
     """That a release failed."""
     return Failure(release.name, release.version, release.model_id, error, detail)
 
 
-def swapped(place: Place, release: Release, trial: Trial | None, failed: Iterable[str]) -> Place:
+def swapped(place: Place, release: Installed, trial: Trial | None, failed: Iterable[str]) -> Place:
     """A place once a release is brought in: what was good there is kept, and what had not failed yet if nothing was.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge.device_state import FIRST_PLACE, DeviceState, Place, Release, Trial
+from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place, Trial
 from edge.trials import (
     MOST_BOOTS,
     MOST_DEATHS,
@@ -20,15 +20,15 @@ from edge.trials import (
 )
 
 
-def release(version: str) -> Release:
-    return Release("animals", version, version[0] * 64, f"manifest of {version}", f"animals.h5@sha256:{version}")
+def release(version: str) -> Installed:
+    return Installed("animals", version, version[0] * 64, f"manifest of {version}", f"animals.h5@sha256:{version}")
 
 
 ONE, TWO, THREE = release("1.0.0"), release("2.0.0"), release("3.0.0")
 BOOT = "a boot"
 
 
-def run(name: str, alive: bool, *, runs: Release = TWO, boot: str = BOOT, **more: object) -> SeenRun:
+def run(name: str, alive: bool, *, runs: Installed = TWO, boot: str = BOOT, **more: object) -> SeenRun:
     return replace(SeenRun(name, boot, alive, runs.manifest), **more)  # type: ignore[arg-type]
 
 

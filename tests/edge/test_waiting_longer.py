@@ -6,7 +6,7 @@ import errno
 
 from edge.backoff import JITTER, Backoff, jittered
 from edge.listening import LONGEST_SILENCE_SECONDS, Listener
-from edge.troubles import LONGEST_PAUSE_SECONDS, Troubles
+from edge.retries import LONGEST_PAUSE_SECONDS, Retries
 from edge.twin_source import TwinUnavailable
 from models.components.twin import Reported, Twin
 
@@ -29,29 +29,29 @@ def test_devices_that_began_at_one_moment_ask_at_many() -> None:
 
 def test_a_trouble_is_told_once_until_it_is_another() -> None:
     told: list[str] = []
-    troubles = Troubles(told.append)
+    retries = Retries(told.append)
     full = OSError(errno.ENOSPC, "No space left on device")
     for _ in range(20):
-        troubles.postpone_disk("a", "animals 1.0.0", full, "nothing else goes on")
+        retries.postpone_disk("a", "animals 1.0.0", full, "nothing else goes on")
     assert len(told) == 1
-    assert not troubles.may_try("a")
-    [pause] = troubles.seconds_left()
+    assert not retries.may_try("a")
+    [pause] = retries.seconds_left()
     assert LONGEST_PAUSE_SECONDS / 2 < pause <= (1 + JITTER) * LONGEST_PAUSE_SECONDS
 
-    troubles.postpone("a", "animals 1.0.0", "unreachable", "nobody answers", "nothing else goes on")
+    retries.postpone("a", "animals 1.0.0", "unreachable", "nobody answers", "nothing else goes on")
     assert len(told) == 2
-    troubles.forget("a")
-    assert troubles.may_try("a")
-    assert troubles.seconds_left() == []
+    retries.forget("a")
+    assert retries.may_try("a")
+    assert retries.seconds_left() == []
 
 
 def test_what_is_refused_is_not_tried_until_something_else_is_desired() -> None:
-    troubles = Troubles(lambda line: None)
-    troubles.refuse("a", "animals 1.0.0", "unsigned", "nobody signed it", "nothing else goes on")
-    assert not troubles.may_try("a")
+    retries = Retries(lambda line: None)
+    retries.refuse("a", "animals 1.0.0", "unsigned", "nobody signed it", "nothing else goes on")
+    assert not retries.may_try("a")
 
-    troubles.forget_all()
-    assert troubles.may_try("a")
+    retries.forget_all()
+    assert retries.may_try("a")
 
 
 class Silent:

@@ -18,7 +18,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 3600.0
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-class Troubles:
+class Retries:
     """By the SHA-256 of archives, as long as the same is desired of one process.
 
     Args:
