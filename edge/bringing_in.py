@@ -156,7 +156,7 @@ class BringingIn:
         self._tell(f"fetching {desired.title}, {desired.size:,} bytes")
         self._told_progress = time.monotonic()
         between = partial(self._between, name, desired)
-        self._record.folder.clean(self._record.state, [desired.sha256])
+        self._record.clean([desired.sha256])
         try:
             self._acquirer.fetch(addressed, self._stop, between)
         except FetchFailed as failure:

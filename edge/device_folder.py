@@ -198,14 +198,17 @@ class DeviceFolder:
         _sync(self._components)
         self._at(Step.PLACED)
 
-    def clean(self, state: DeviceState, fetched: Iterable[str] = ()) -> bool:
+    def clean(self, states: Iterable[DeviceState], fetched: Iterable[str] = ()) -> bool:
         """Removes all that is neither current, nor last good, nor on its way; whether there was anything.
 
         Args:
-            state: says what is.
+            states: each says what is: the one that is known, and any that the disk still holds or is to hold. What a
+                link leads to stays, whatever they say.
             fetched: SHA-256 of archives that are still to come, whose parts stay.
         """
-        components, parts = set(state.releases()), set()
+        components, parts = self._led_to(), set()
+        for state in states:
+            components |= state.releases().keys()
         for sha256 in fetched:
             parts |= {self.archive(sha256).name, self.archive(sha256).name + PART_SUFFIX}
         left = [path for path in _entries(self._components) if path.name not in components]
@@ -235,6 +238,12 @@ class DeviceFolder:
     def free_bytes(self) -> int:
         """On the folder's disk, for this user."""
         return shutil.disk_usage(self.path).free
+
+    def _led_to(self) -> set[str]:
+        """The folders of components that links lead to."""
+        links = (self.path / CURRENT, *self.path.glob(f"*/{CURRENT}"))
+        targets = [link.readlink() for link in links if link.is_symlink()]
+        return {target.name for target in targets if target.parent.name == COMPONENTS}
 
     def _there(self, place: Place) -> Place:
         """A place without releases whose folders are gone."""

@@ -49,7 +49,7 @@ class DeviceRecord:
         try:
             self.folder.write_state(state)
         except OSError:
-            if not self.folder.clean(state):
+            if not self.folder.clean((state, self.state, self.saved)):
                 raise
             self.folder.write_state(state)  # in the room of what was on its way
         self.state = self.saved = state
@@ -87,8 +87,16 @@ class DeviceRecord:
         """
         for name in self.state.places:
             self.folder.point(self.state, name)  # whoever meddled with it
-        if self.folder.clean(self.state, coming):
+        if self.clean(coming):
             self._at(Step.CLEANED)
+
+    def clean(self, coming: Iterable[str]) -> bool:
+        """Removes what neither is known nor stands on the disk; whether there was anything.
+
+        Args:
+            coming: SHA-256 of archives whose parts stay.
+        """
+        return self.folder.clean((self.state, self.saved), coming)
 
     def goes_on(self) -> str:
         """What the device does meanwhile, in words."""
