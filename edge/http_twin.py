@@ -114,7 +114,7 @@ class HttpTwin:
                     raise
                 self.close()  # the server had let go of it while nothing was asked
                 return self._once(method, path, {**own, **headers}, body)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: no host has such a name
             self.close()
             raise TwinUnavailable("unreachable", f"{self._server} does not answer: {_why(error)}") from error
         except BaseException:

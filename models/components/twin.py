@@ -27,6 +27,8 @@ _LONGEST_URL = 8192
 LONGEST_SIGNATURE = 64 << 10
 _LONGEST_DETAIL = 1000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_ETAG = re.compile(r"[\x21\x23-\x7e]{0,128}")
+"""RFC 9110, without the bytes that are not ASCII: it travels in a header."""
 
 RunState = Literal["fetching", "trial", "running", "failed"]
 """`fetching`: on its way; `trial`: answers, for its first minutes; `running`: has answered for longer; `failed`: was
@@ -207,7 +209,7 @@ class Twin:
                 device=_text(value["deviceId"], 128),
                 models=models,
                 version=_whole(desired.get("$version", 0), "$version", 0, 1 << 60),
-                etag=_text(value["etag"], 128),
+                etag=_etag(value["etag"]),
                 reported=Reported.from_json(value["properties"].get("reported", {})),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -271,6 +273,12 @@ def _whole(value: Any, name: str, least: int, most: int) -> int:
 def _digest(value: Any) -> str:
     if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise ValueError(f"{ascii(value)[:100]} is no SHA-256 of 64 hexadecimal digits")
+    return value
+
+
+def _etag(value: Any) -> str:
+    if not isinstance(value, str) or not _ETAG.fullmatch(value):
+        raise ValueError(f"{ascii(value)[:100]} is no etag: 128 visible characters of ASCII at most, and no quote")
     return value
 
 

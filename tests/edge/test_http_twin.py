@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 import threading
@@ -126,6 +127,16 @@ def test_the_twin_of_another_device_is_none(server: FleetServer, token: Path) ->
     twin = server.twin().encode().replace(DEVICE.encode(), b"robot-8")
     with answering(says("200 OK", twin)) as url:
         assert unavailable(HttpTwin(url, DEVICE, token)).word == "malformed"
+
+
+def test_an_etag_that_no_header_can_carry_is_no_twins(server: FleetServer, token: Path) -> None:
+    twin = json.loads(server.twin().encode())
+    with answering(says("200 OK", json.dumps(twin | {"etag": "\u20ac"}).encode())) as url:
+        assert unavailable(HttpTwin(url, DEVICE, token)).word == "malformed"
+
+
+def test_a_name_that_no_host_can_have_is_a_server_that_does_not_answer(token: Path) -> None:
+    assert unavailable(HttpTwin(f"https://{'a' * 70}.example", DEVICE, token)).word == "unreachable"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"two words", b"a\r\nHost: evil", b"\xff\xfe"])

@@ -127,9 +127,7 @@ def test_what_fails_gives_way_to_the_last_good_one_and_stays_where_there_is_none
 
 def test_a_state_is_read_as_it_was_written() -> None:
     trial = Trial(BOOT, 3.5, 1.25, 2, ("a", "b"), True)
-    state = (
-        DeviceState(etag="an etag").with_place(FIRST_PLACE, Place(TWO, ONE, trial)).with_place("plants", Place(THREE))
-    )
+    state = DeviceState(etag="e7").with_place(FIRST_PLACE, Place(TWO, ONE, trial)).with_place("plants", Place(THREE))
     state = state.with_failure("f" * 64, failure_of(THREE, "crashed", "twice"))
 
     assert DeviceState.decode(state.encode()) == state

@@ -80,3 +80,9 @@ def test_what_is_no_twin_is_refused_in_one_line(data: bytes):
 def test_a_report_that_cannot_be_meant_is_refused(reported: Any):
     with pytest.raises(TwinMalformed):
         Reported.from_json(reported)
+
+
+@pytest.mark.parametrize("etag", ["\u20ac", "\u00e9", "e 7", 'e"7', "e\n", "e" * 129, 7, None])
+def test_an_etag_is_what_a_header_carries(etag: Any) -> None:
+    with pytest.raises(TwinMalformed, match="no etag"):
+        Twin.from_json(TWIN.to_json() | {"etag": etag})
