@@ -14,16 +14,21 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from edge.trials import Moment, SeenRun
 from models.storage.local import open_without_waiting
 from models.storage.local_writing import write_locally
+
+Value = TypeVar("Value")
 
 RUNS, STATE_FILE = "runs", "state.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LOCK, _SAID = ".lock", ".json"
 _MOST_BYTES = 1 << 16
 _LONGEST_REASON = 500
+_MOST_COMPONENTS = 8
+"""That are told of, the latest ones: a process may see thousands, and the agent reads so many bytes."""
 
 
 def now() -> Moment:
@@ -57,7 +62,7 @@ class RunNotes:
         self._name = f"{os.getpid()}-{time.monotonic_ns()}"
         self._boot = now().boot
         self._manifest = ""
-        self._answered: set[str] = set()
+        self._answered: dict[str, None] = {}
         self._quarantined: dict[str, str] = {}
         self._lock: int | None = None
         self._folder: Path | None = None
@@ -65,27 +70,28 @@ class RunNotes:
         self._alone = threading.Lock()
 
     def runs(self, manifest: str) -> None:
-        """A component was taken, and will answer.
+        """A component was taken, and will answer; one that failed before is tried anew.
 
         Args:
             manifest: SHA-256 of its manifest.
         """
         with self._alone:
-            if manifest != self._manifest:
+            if manifest != self._manifest or manifest in self._quarantined:
                 self._manifest = manifest
+                self._quarantined.pop(manifest, None)
                 self._write()
 
     def answered(self, manifest: str) -> None:
         """One has answered to an image."""
         with self._alone:
             if manifest not in self._answered:
-                self._answered.add(manifest)
+                _add(self._answered, manifest, None)
                 self._write()
 
     def quarantined(self, manifest: str, reason: str) -> None:
         """One fails on its own probe image."""
         with self._alone:
-            self._quarantined[manifest] = reason[:_LONGEST_REASON]
+            _add(self._quarantined, manifest, reason[:_LONGEST_REASON])
             self._write()
 
     def close(self) -> None:
@@ -105,7 +111,7 @@ class RunNotes:
         said = {
             "boot": self._boot,
             "manifest": self._manifest,
-            "answered": sorted(self._answered),
+            "answered": list(self._answered),
             "quarantined": self._quarantined,
         }
         try:
@@ -127,6 +133,14 @@ class RunNotes:
             hidden.rename(name)  # held from its first moment on
             self._folder = folder
         return self._folder
+
+
+def _add(told: dict[str, Value], manifest: str, value: Value) -> None:
+    """Has one be the latest of those that are told of."""
+    told.pop(manifest, None)
+    told[manifest] = value
+    for oldest in list(told)[:-_MOST_COMPONENTS]:
+        del told[oldest]
 
 
 def read_runs(folder: Path) -> list[SeenRun]:

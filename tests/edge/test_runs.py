@@ -56,6 +56,32 @@ def test_what_fails_is_left_for_an_agent_that_has_not_looked_yet(folder: Path) -
     assert list((folder / "runs").iterdir()) == []
 
 
+def test_a_runner_that_lives_for_years_still_says_what_fails(folder: Path) -> None:
+    notes = RunNotes(folder / "current", print)
+    digests = [f"{number:064}" for number in range(1000)]
+    for digest in digests:
+        notes.runs(digest)
+        notes.answered(digest)
+        notes.quarantined(digest, "\U0001f41c" * 1000)
+    [seen] = read_runs(folder / "runs")
+    notes.close()
+
+    assert seen.manifest == digests[-1]
+    assert digests[-1] in seen.answered
+    assert digests[-1] in dict(seen.quarantined)
+
+
+def test_what_is_taken_once_more_has_not_failed_yet(folder: Path) -> None:
+    notes = RunNotes(folder / "current", print)
+    notes.quarantined("a", "it crashed")
+    notes.runs("b")
+    notes.runs("a")
+    [seen] = read_runs(folder / "runs")
+    notes.close()
+
+    assert seen.quarantined == ()
+
+
 @pytest.mark.parametrize("said", [b"", b"no JSON", b"[]", b'{"boot": 1}', b"[" * 100_000])
 def test_what_cannot_be_read_condemns_nothing(folder: Path, said: bytes) -> None:
     (folder / "runs").mkdir()
