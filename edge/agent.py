@@ -104,5 +104,5 @@ class Agent:
 
     def _seconds_to_rest(self) -> float:
         until_look = LOOK_SECONDS if self._watch.is_needed else math.inf
-        waits = [self._conversation.seconds_left, *self._retries.seconds_left(), until_look]
+        waits = [self._conversation.seconds_left, *self._retries.seconds_left(self._bringing_in.waiting()), until_look]
         return max(_LEAST_REST_SECONDS, min(waits))

@@ -85,6 +85,13 @@ class BringingIn:
         wanted = {each.sha256 for each in state.wanted().values()}
         return wanted - {release.sha256 for release in state.releases().values()} - set(state.failed)
 
+    def waiting(self) -> list[str]:
+        """Archives that come in once it is no longer too early: the others wait for whoever tells where they lie."""
+        wanted = self._record.state.wanted().items()
+        return [
+            desired.sha256 for name, desired in wanted if not self.is_there(name, desired) and self._is_told(desired)
+        ]
+
     def is_there(self, name: str, desired: DesiredModel) -> bool:
         """Whether a place leads to what is desired."""
         place = self._record.state.places.get(name)
@@ -96,8 +103,8 @@ class BringingIn:
         for name, desired in before.wanted().items():
             if self.is_there(name, desired) or not self._may_try(desired):
                 continue
-            if self._conversation.trouble and not self._is_at_hand(desired):
-                continue  # nobody tells where it lies now
+            if not self._is_told(desired):
+                continue
             if name in RESERVED:
                 self._refuse(desired, str(ComponentFault.UNSAFE_NAME), f"the folder has something else at {name}")
                 continue
@@ -198,8 +205,10 @@ class BringingIn:
         if wanted is None or wanted.sha256 != desired.sha256:
             raise Overtaken
 
-    def _is_at_hand(self, desired: DesiredModel) -> bool:
-        return self._record.state.here(desired.sha256) is not None or self._conversation.address(desired) is not None
+    def _is_told(self, desired: DesiredModel) -> bool:
+        """Whether it lies here, or somebody tells where it lies, or can be asked."""
+        is_here = self._record.state.here(desired.sha256) is not None
+        return is_here or self._conversation.address(desired) is not None or not self._conversation.trouble
 
     def _may_try(self, desired: DesiredModel) -> bool:
         return desired.sha256 not in self._record.state.failed and self._retries.may_try(desired.sha256)

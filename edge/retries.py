@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from edge.backoff import Backoff
 from models.errors import typed_line
@@ -62,9 +62,10 @@ class Retries:
         """Whether it is neither refused nor too early."""
         return key not in self.refused and self._again_at.get(key, 0.0) <= time.monotonic()
 
-    def seconds_left(self) -> list[float]:
-        """Until each archive that is tried again may be."""
-        return [again_at - time.monotonic() for key, again_at in self._again_at.items() if key != FOLDER]
+    def seconds_left(self, keys: Iterable[str]) -> list[float]:
+        """Until each of these archives may be tried again, where it failed before."""
+        now = time.monotonic()
+        return [self._again_at[key] - now for key in keys if key in self._again_at]
 
     def forget(self, key: str) -> None:
         """It is over."""

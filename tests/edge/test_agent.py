@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge import retries
+from edge.steps import Step
 from models.signatures.bundles import DeviceKeys
 from models.signatures.signer import Signer
 from tests.component_files import component_of, repacked
@@ -186,6 +188,32 @@ def test_an_address_that_ran_out_is_asked_for_anew_at_once(
         eventually(lambda: device.current.exists(), "what is desired, by another address")
 
     assert server.answers["component 200"] == 1
+
+
+def test_while_nobody_tells_where_anything_lies_it_rests_until_the_next_question(
+    device: DeviceFiles, server: FleetServer, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.0)
+    server.desire(first)
+    server.storage_down = True
+    once(device, server)
+
+    def at(step: Step) -> None:
+        server.down = server.down or step == Step.VERIFIED
+
+    rests: list[float] = []
+    with AgentHere(device, server, at=at, every=1000.0) as here:
+
+        def rest(seconds: float) -> None:
+            rests.append(seconds)
+            if len(rests) == 3:
+                here.stop.set()
+
+        monkeypatch.setattr(here.stop, "wait", rest)
+        here.agent.run()
+
+    assert server.down
+    assert min(rests) > 100
 
 
 def test_what_is_desired_in_the_middle_of_a_download_is_what_counts(

@@ -6,7 +6,7 @@ import errno
 
 from edge.backoff import JITTER, Backoff, jittered
 from edge.listening import LONGEST_SILENCE_SECONDS, Listener
-from edge.retries import LONGEST_PAUSE_SECONDS, Retries
+from edge.retries import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Retries
 from edge.twin_source import TwinUnavailable
 from models.components.twin import Reported, Twin
 
@@ -35,14 +35,25 @@ def test_a_trouble_is_told_once_until_it_is_another() -> None:
         retries.postpone_disk("a", "animals 1.0.0", full, "nothing else goes on")
     assert len(told) == 1
     assert not retries.may_try("a")
-    [pause] = retries.seconds_left()
+    [pause] = retries.seconds_left(["a", "b"])
     assert LONGEST_PAUSE_SECONDS / 2 < pause <= (1 + JITTER) * LONGEST_PAUSE_SECONDS
 
     retries.postpone("a", "animals 1.0.0", "unreachable", "nobody answers", "nothing else goes on")
     assert len(told) == 2
     retries.forget("a")
     assert retries.may_try("a")
-    assert retries.seconds_left() == []
+    assert retries.seconds_left(["a"]) == []
+
+
+def test_what_comes_on_before_it_breaks_is_tried_again_soon() -> None:
+    retries = Retries(lambda line: None)
+    for _ in range(10):
+        retries.postpone("a", "animals 1.0.0", "interrupted", "it broke", "nothing else goes on")
+    retries.came_on("a")
+    retries.postpone("a", "animals 1.0.0", "interrupted", "it broke", "nothing else goes on")
+
+    [pause] = retries.seconds_left(["a"])
+    assert pause <= (1 + JITTER) * FIRST_PAUSE_SECONDS
 
 
 def test_what_is_refused_is_not_tried_until_something_else_is_desired() -> None:
