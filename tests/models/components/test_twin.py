@@ -51,6 +51,8 @@ def test_what_may_be_missing_is_not_needed():
         {"name": "../digits"},
         {"name": ""},
         {"version": "newest"},
+        {"version": "1\u0663.0.0"},
+        {"name": "dig\u0131ts"},
         {"url": "file:///etc/passwd"},
         {"url": "https://user:secret@h/x"},
         {"url": "https://h/\n"},
