@@ -1,4 +1,4 @@
-"""Looking at what runs releases in trial: a release stays, or gives way to the one before."""
+"""Looking at what runs releases: one stays, or gives way to the one before, above all in its first minutes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from edge.device_record import DeviceRecord
 from edge.device_state import Failure, Installed, Place, Trial
 from edge.retries import FOLDER, Retries
 from edge.runs import forget_runs, now, read_runs
-from edge.trials import SeenRun, condemned, failure_of, given_way, looked_at, proved
-from models.errors import ComponentRefused, ModelUnfit
+from edge.trials import SeenRun, condemned, failure_of, given_way, looked_at, proved, quarantined, stepped_back
+from models.errors import ComponentFault, ComponentRefused, ModelUnfit
 
 LOOK_SECONDS = 1.0
 """Between two looks at what runs a release in trial."""
 _WRITTEN_SHARE = 0.1
 """Of a trial: its time is written to the disk no more often."""
+_OF_NOW = frozenset({ComponentFault.NOT_FOUND, ComponentFault.NO_RUNTIME})
+"""Refusals that tell nothing of a release: its files were taken away, or its engine was."""
 
 
 class TrialWatch:
@@ -66,8 +68,12 @@ class TrialWatch:
         folder = self._record.folder.runs
         runs = read_runs(folder)
         for name, place in self._record.state.places.items():
-            if place.trial is not None and place.current is not None:
+            if place.current is None:
+                continue
+            if place.trial is not None:
                 self._look_at(name, place, place.current, runs)
+            elif (failure := quarantined(place.current, runs)) is not None:
+                self._give_way_late(name, place.current, failure)
         forget_runs(folder, [run.name for run in runs if not run.alive])
 
     def _look_at(self, name: str, place: Place, release: Installed, runs: list[SeenRun]) -> None:
@@ -96,8 +102,14 @@ class TrialWatch:
         try:
             if not answered:
                 self._acquirer.prove_again(release)
-        except (ModelUnfit, ComponentRefused) as unfit:
+        except ModelUnfit as unfit:
             self._give_way(name, release, failure_of(release, str(unfit.fault), unfit.detail))
+            return
+        except ComponentRefused as refusal:
+            if refusal.fault in _OF_NOW:
+                self._step_back(name, release, refusal)
+            else:
+                self._give_way(name, release, failure_of(release, str(refusal.fault), refusal.detail))
             return
         except OSError as error:
             self._retries.postpone_disk(release.sha256, release.title, error, self._record.goes_on())
@@ -106,6 +118,18 @@ class TrialWatch:
         state = self._record.state
         self._record.write(state.with_place(name, proved(state.places[name])))
         self._tell(f"{release.title} has come through its first minutes")
+
+    def _step_back(self, name: str, release: Installed, refusal: ComponentRefused) -> None:
+        """Nothing was found out about a release: it is tried again later, by way of what is desired."""
+        goes_on = self._record.goes_on()
+        self._retries.postpone(release.sha256, release.title, str(refusal.fault), refusal.detail, goes_on)
+        state = self._record.state
+        self._record.go_back_to(state.with_place(name, stepped_back(state.places[name])), name)
+
+    def _give_way_late(self, name: str, release: Installed, failure: Failure) -> None:
+        """A release that had proved itself fails; once, where there is no other that could answer."""
+        if release.sha256 not in self._record.state.failed:
+            self._give_way(name, release, failure)
 
     def _give_way(self, name: str, release: Installed, failure: Failure) -> None:
         self._retries.forget(release.sha256)

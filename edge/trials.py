@@ -77,12 +77,19 @@ def looked_at(trial: Trial, release: Installed, runs: Iterable[SeenRun], now: Mo
     return Trial(now.boot, now.seconds, seconds, boots, tuple(deaths), answered)
 
 
-def condemned(trial: Trial, release: Installed, runs: Iterable[SeenRun]) -> Failure | None:
-    """Why a release in trial gives way now; None where it may go on."""
+def quarantined(release: Installed, runs: Iterable[SeenRun]) -> Failure | None:
+    """Why a release gives way now, in trial or long after; None where it may go on."""
     for run in runs:
         for manifest, why in run.quarantined:
             if manifest == release.manifest:
                 return failure_of(release, "quarantined", why)
+    return None
+
+
+def condemned(trial: Trial, release: Installed, runs: Iterable[SeenRun]) -> Failure | None:
+    """Why a release in trial gives way now; None where it may go on."""
+    if (failure := quarantined(release, runs)) is not None:
+        return failure
     if len(trial.deaths) >= (MOST_DEATHS if trial.answered else MOST_DEATHS_WITHOUT_ANSWER):
         answered = "" if trial.answered else ", and never answered"
         return failure_of(
@@ -117,6 +124,11 @@ def swapped(place: Place, release: Installed, trial: Trial | None, failed: Itera
 def proved(place: Place) -> Place:
     """A place whose release has come through its trial."""
     return replace(place, trial=None)
+
+
+def stepped_back(place: Place) -> Place:
+    """A place without its release that cannot run now: what is good is back until it can, if anything is."""
+    return place if place.last_good is None else Place(place.last_good)
 
 
 def given_way(state: DeviceState, name: str, failure: Failure) -> DeviceState:
