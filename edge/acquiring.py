@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from edge.device_folder import DeviceFolder
 from edge.device_state import Installed
 from edge.fetching import Fetching
+from edge.machine import target
 from edge.probing import probe
 from edge.steps import At, Step
 from models.artefacts import Artefact
@@ -129,7 +130,7 @@ class Acquirer:
 
 
 def _require_desired(component: Component, desired: DesiredModel) -> None:
-    """Refuses a component in another's place: its signature says whose bytes it is, and not for what.
+    """Refuses a component in another's place, or another machine's: a signature says whose bytes it is, not for what.
 
     Raises:
         ComponentRefused: `other_component`.
@@ -137,3 +138,7 @@ def _require_desired(component: Component, desired: DesiredModel) -> None:
     versions = {component.version, _UNTOLD_VERSION}
     if component.name != desired.name or desired.version not in versions:
         raise ComponentRefused(ComponentFault.OTHER_COMPONENT, f"its archive holds {component.title}")
+    if component.target != target():
+        raise ComponentRefused(
+            ComponentFault.OTHER_COMPONENT, f"its archive is for {component.target}, and this machine is {target()}"
+        )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
 
 from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place
+from edge.machine import target
 from edge.retries import Retries
 from models.components.twin import MOST_MODELS, DesiredModel, Reported, ReportedModel
 from models.version import VERSION
@@ -13,11 +13,6 @@ from models.version import VERSION
 _ROUNDED_TO = 16 << 20
 _LARGE_SHARE = 4
 _LONGEST_DETAIL = 300
-
-
-def target() -> str:
-    """Of components that this machine runs."""
-    return f"{platform.system().lower()}-{platform.machine()}"
 
 
 def report_of(state: DeviceState, retries: Retries, free_bytes: int) -> Reported:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from edge import retries
+from edge.machine import target
 from edge.steps import Step
+from models.components.component import TARGETS
 from models.signatures.bundles import DeviceKeys
 from models.signatures.signer import Signer
 from tests.component_files import component_of, repacked
@@ -319,6 +321,19 @@ def test_an_archive_of_another_component_is_refused(
     assert not device.current.exists()
     assert here.probed == []
     assert server.state_of("9.9.9") == "failed other_component"
+
+
+def test_what_is_for_another_machine_is_refused_before_it_is_executed(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path
+) -> None:
+    [other] = set(TARGETS) - {target()}
+    server.desire(component_of(tmp_path / "shelf", target=other))
+    here = once(device, server)
+
+    assert not device.current.exists()
+    assert here.probed == []
+    assert server.state_of("1.0.0") == "failed other_component"
+    assert here.has_told(f"for {other}, and this machine is {target()}")()
 
 
 def test_what_nobody_trusted_signed_is_refused_before_a_byte_of_it_is_fetched(
