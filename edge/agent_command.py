@@ -61,7 +61,7 @@ def agent(arguments: argparse.Namespace, tell: Callable[[str], None], at: At) ->
             agent.turn()
             return agent.why_not()
         agent.run()
-    return ""
+    return "it was told to end before it had looked; the next one goes on" if arguments.once else ""
 
 
 def _source(arguments: argparse.Namespace) -> TwinSource:

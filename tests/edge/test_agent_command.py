@@ -111,6 +111,27 @@ def test_a_signal_ends_it_in_the_middle_of_a_download_which_goes_on_later(
     assert server.answers["component 206"] == 1
 
 
+def test_once_that_was_told_to_end_does_not_say_that_all_is_as_desired(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path
+) -> None:
+    server.desire(component_of(tmp_path / "shelf"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        go_on.wait(60)
+
+    server.before_piece = hold
+    with process("edge.cli", *device.command(server.url, "--once")) as agent:
+        assert begun.wait(60)
+        agent.terminate()
+        _, errors = agent.communicate(timeout=60)
+    go_on.set()
+
+    assert agent.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: it was told to end")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
