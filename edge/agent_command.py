@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.acquiring import Acquirer
 from edge.agent import Agent, Terms
+from edge.connections import is_of_this_machine
 from edge.device_folder import DeviceFolder
 from edge.fetching import Fetching
 from edge.http_twin import HttpTwin
@@ -52,7 +53,8 @@ def agent(arguments: argparse.Namespace, tell: Callable[[str], None], at: At) ->
     with _ended_by_signals(stop), ExitStack() as left:
         source = left.enter_context(closing(_source(arguments)))
         folder = left.enter_context(closing(DeviceFolder(arguments.folder, at)))
-        acquirer = Acquirer(folder, Fetching(arguments.ca, arguments.insecure), keys, at=at)
+        fetching = Fetching(arguments.ca, arguments.insecure, is_of_this_machine(arguments.server))
+        acquirer = Acquirer(folder, fetching, keys, at=at)
         if keys is None and not arguments.once:
             tell(f"no --trusted-key: whoever runs {arguments.server} chooses the model")
         terms = Terms(arguments.every, arguments.trial)

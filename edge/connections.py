@@ -101,12 +101,13 @@ class Address:
     target: str
 
 
-def checked_address(url: str, allow_plain: bool) -> Address:
+def checked_address(url: str, allow_plain: bool, allow_here: bool) -> Address:
     """An address of the web that may be asked.
 
     Args:
-        url: `https://…`; `http://…` of this machine, or where that is allowed.
-        allow_plain: whether `http://` may be anywhere.
+        url: `https://…`, or `http://…` where that is allowed.
+        allow_plain: whether `http://` may be of other machines.
+        allow_here: whether `http://` may be of this machine, whose own services trust whoever asks from here.
 
     Raises:
         AddressRefused: it is another; the text does not tell what is after its `?`, which opens doors.
@@ -122,7 +123,10 @@ def checked_address(url: str, allow_plain: bool) -> Address:
     if parts.scheme not in ("http", "https") or not host or not plain or "@" in parts.netloc:
         raise AddressRefused(f"{shown} is no address of the web; https://HOST/PATH is expected")
     secure = parts.scheme == "https"
-    if not (secure or allow_plain or is_loopback(host)):
+    if not secure and is_loopback(host):
+        if not allow_here:
+            raise AddressRefused(f"{shown} is of this machine, and the server is not; https:// is expected")
+    elif not secure and not allow_plain:
         raise AddressRefused(f"{shown} would be read in the clear; https:// is expected, or that http:// be allowed")
     query = f"?{parts.query}" if parts.query else ""
     return Address(secure, host, port, (parts.path or "/") + query)
@@ -134,6 +138,14 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_of_this_machine(url: str) -> bool:
+    """Whether an address of the web is of this machine itself."""
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
     except ValueError:
         return False
 

@@ -57,6 +57,7 @@ class Fetching:
     Args:
         authorities: certificates in PEM that storages are known by, in place of the system's; None: the system's.
         allow_plain: whether `http://` may be of other machines than this.
+        allow_here: whether it may be of this machine; where whoever tells addresses is on it.
         seconds: in which each `least` bytes must come.
         least: as above.
         longest: seconds for one call; a download that takes longer goes on with the next.
@@ -69,12 +70,13 @@ class Fetching:
         self,
         authorities: Path | None,
         allow_plain: bool = False,
+        allow_here: bool = False,
         seconds: float = SILENT_SECONDS,
         least: int = LEAST_BYTES,
         longest: float = LONGEST_SECONDS,
     ) -> None:
         self._connections = Connections(authorities)
-        self._allow_plain = allow_plain
+        self._allowed = (allow_plain, allow_here)
         self._patience = (seconds, least, longest)
 
     def fetch(
@@ -144,7 +146,7 @@ class Fetching:
             headers["Range"] = f"bytes={part.have}-"
         with ExitStack() as left:
             with _told_apart(part):
-                address = checked_address(url, self._allow_plain)
+                address = checked_address(url, *self._allowed)
                 response = left.enter_context(self._connections.answer(address, headers, pace))
             if response.status == 416 and part.have:
                 part.begin_anew()

@@ -105,7 +105,7 @@ class AgentHere:
         with ExitStack() as left:
             source = left.enter_context(closing(HttpTwin(url, DEVICE, device.token)))
             folder = left.enter_context(closing(DeviceFolder(device.folder, at)))
-            acquirer = Acquirer(folder, Fetching(None), keys, self._probe, at)
+            acquirer = Acquirer(folder, Fetching(None, allow_here=True), keys, self._probe, at)
             listener = Listener(source, every, self.told.append)
             self.agent = Agent(listener, folder, acquirer, Terms(every, trial), self.told.append, self.stop, at)
             self._left = left.pop_all()

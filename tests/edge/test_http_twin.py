@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,8 +16,8 @@ from edge.http_twin import HttpTwin
 from edge.twin_source import TwinUnavailable
 from models.components.twin import Reported
 from tests.component_files import component_of
-from tests.edge.fleet_server import DEVICE, TOKEN, FleetServer
-from tests.serving.certificates import Authority, Pair
+from tests.edge.fleet_server import DEVICE, TOKEN, FleetServer, behind_tls
+from tests.serving.certificates import Authority
 
 Ask = Callable[[HttpTwin], object]
 
@@ -161,12 +160,6 @@ def test_no_token_is_sent_to_what_is_no_address_or_in_the_clear(token: Path, add
 
 def test_it_may_be_sent_in_the_clear_where_that_is_asked(token: Path) -> None:
     HttpTwin("http://fleet.example", DEVICE, token, insecure=True).close()
-
-
-def behind_tls(pair: Pair) -> FleetServer:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pair.certificate, pair.key)
-    return FleetServer(context)
 
 
 def test_a_server_is_known_by_its_authority(token: Path, tmp_path: Path) -> None:
