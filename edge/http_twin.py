@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from edge.connections import AddressRefused, is_loopback, why
-from edge.twin_source import TwinUnavailable
+from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.twin import MOST_TWIN_BYTES, Reported, Twin, TwinMalformed
 from models.errors import one_line
 from models.version import VERSION
@@ -84,9 +84,11 @@ class HttpTwin:
         try:
             twin = Twin.decode(answer.body)
         except TwinMalformed as error:
-            raise TwinUnavailable("malformed", f"{self._server} answers with no device twin: {error}") from error
+            raise TwinUnavailable(
+                TwinTrouble.MALFORMED, f"{self._server} answers with no device twin: {error}"
+            ) from error
         if twin.device != self._device:
-            raise TwinUnavailable("malformed", f"{self._server} answers with the twin of {twin.device!r}")
+            raise TwinUnavailable(TwinTrouble.MALFORMED, f"{self._server} answers with the twin of {twin.device!r}")
         return twin
 
     def report(self, reported: Reported) -> None:
@@ -116,7 +118,7 @@ class HttpTwin:
                 return self._once(method, path, {**own, **headers}, body)
         except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: no host has such a name
             self.close()
-            raise TwinUnavailable("unreachable", f"{self._server} does not answer: {_why(error)}") from error
+            raise TwinUnavailable(TwinTrouble.UNREACHABLE, f"{self._server} does not answer: {_why(error)}") from error
         except BaseException:
             self.close()
             raise
@@ -148,29 +150,36 @@ class HttpTwin:
                 token = file.read(_MOST_TOKEN_BYTES).decode("ascii").strip()
         except OSError as error:
             raise TwinUnavailable(
-                "denied", f"the token cannot be read: {self._token_file}: {error.strerror or error}"
+                TwinTrouble.DENIED, f"the token cannot be read: {self._token_file}: {error.strerror or error}"
             ) from error
         except UnicodeDecodeError:
             token = ""
         if not token or not token.isprintable() or " " in token:
-            raise TwinUnavailable("denied", f"{self._token_file} holds no token; `hotswap fleet add` writes one")
+            raise TwinUnavailable(
+                TwinTrouble.DENIED, f"{self._token_file} holds no token; `hotswap fleet add` writes one"
+            )
         return token
 
     def _no(self, answer: _Answer) -> TwinUnavailable:
         status, server = answer.status, self._server
         if status in _REFUSED:
             return TwinUnavailable(
-                "denied",
+                TwinTrouble.DENIED,
                 f"{server} refuses the token in {self._token_file} for {self._device} ({status}); put there the one "
                 "that `hotswap fleet add` wrote for it",
             )
         if status >= 500 or status in _MAY_PASS:
-            return TwinUnavailable("unreachable", f"{server} answers {status}{_told(answer.body)}; it may pass")
+            return TwinUnavailable(
+                TwinTrouble.UNREACHABLE, f"{server} answers {status}{_told(answer.body)}; it may pass"
+            )
         if 300 <= status < 400:
             return TwinUnavailable(
-                "malformed", f"{server} leads elsewhere ({status}), where no token is sent; give the address itself"
+                TwinTrouble.MALFORMED,
+                f"{server} leads elsewhere ({status}), where no token is sent; give the address itself",
             )
-        return TwinUnavailable("malformed", f"{server} is no fleet's server: it answers {status}{_told(answer.body)}")
+        return TwinUnavailable(
+            TwinTrouble.MALFORMED, f"{server} is no fleet's server: it answers {status}{_told(answer.body)}"
+        )
 
 
 @contextmanager

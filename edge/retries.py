@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from edge.backoff import Backoff
-from models.errors import typed_line
+from models.errors import DeviceFault, typed_line
 
 Trouble = tuple[str, str]
 """A word, and one line of text."""
@@ -52,7 +52,8 @@ class Retries:
 
     def postpone_disk(self, key: str, title: str, error: OSError, goes_on: str) -> None:
         """The same, as this machine failed, or its disk is full."""
-        self.postpone(key, title, "disk_full" if error.errno in _FULL else "machine", typed_line(error), goes_on)
+        fault = DeviceFault.DISK_FULL if error.errno in _FULL else DeviceFault.MACHINE
+        self.postpone(key, title, str(fault), typed_line(error), goes_on)
 
     def came_on(self, key: str) -> None:
         """Some of it came, before it failed: the next pause is a short one."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from edge.device_state import DeviceState, Failure, Installed, Place, Trial
+from models.errors import DeviceFault
 
 MOST_DEATHS = 3
 """Of programs that ran a release in its trial, after which it gives way."""
@@ -82,7 +83,7 @@ def quarantined(release: Installed, runs: Iterable[SeenRun]) -> Failure | None:
     for run in runs:
         for manifest, why in run.quarantined:
             if manifest == release.manifest:
-                return failure_of(release, "quarantined", why)
+                return failure_of(release, DeviceFault.QUARANTINED, why)
     return None
 
 
@@ -93,16 +94,18 @@ def condemned(trial: Trial, release: Installed, runs: Iterable[SeenRun]) -> Fail
     if len(trial.deaths) >= (MOST_DEATHS if trial.answered else MOST_DEATHS_WITHOUT_ANSWER):
         answered = "" if trial.answered else ", and never answered"
         return failure_of(
-            release, "crashed", f"what ran it died {len(trial.deaths)} times in its first minutes{answered}"
+            release, DeviceFault.CRASHED, f"what ran it died {len(trial.deaths)} times in its first minutes{answered}"
         )
     if trial.boots >= MOST_BOOTS:
-        return failure_of(release, "boot_loop", f"the machine began anew {trial.boots} times in its first minutes")
+        return failure_of(
+            release, DeviceFault.BOOT_LOOP, f"the machine began anew {trial.boots} times in its first minutes"
+        )
     return None
 
 
 def failure_of(release: Installed, error: str, detail: str) -> Failure:
     """That a release failed."""
-    return Failure(release.name, release.version, release.model_id, error, detail)
+    return Failure(release.name, release.version, release.model_id, str(error), detail)
 
 
 def swapped(place: Place, release: Installed, trial: Trial | None, failed: Iterable[str]) -> Place:

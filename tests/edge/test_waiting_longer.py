@@ -7,7 +7,7 @@ import errno
 from edge.backoff import JITTER, Backoff, jittered
 from edge.listening import LONGEST_SILENCE_SECONDS, Listener
 from edge.retries import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Retries
-from edge.twin_source import TwinUnavailable
+from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.twin import Reported, Twin
 
 
@@ -72,7 +72,7 @@ class Silent:
 
     def read(self, etag: str | None) -> Twin | None:
         if not self.answers:
-            raise TwinUnavailable("unreachable", "nobody answers")
+            raise TwinUnavailable(TwinTrouble.UNREACHABLE, "nobody answers")
         return None
 
     def report(self, reported: Reported) -> None:
