@@ -14,6 +14,7 @@ import errno
 import fcntl
 import filecmp
 import hashlib
+import itertools
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -21,10 +22,10 @@ from pathlib import Path
 
 from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place, StateUnreadable
 from edge.fetching import PART_SUFFIX
+from edge.intact import Intact, manifest_in
 from edge.runs import RUNS, STATE_FILE
 from edge.steps import At, Step
-from models.artefacts import MANIFEST
-from models.components.component import MOST_MANIFEST_BYTES, Component
+from models.components.component import Component
 from models.errors import ComponentRefused
 from models.storage.local_writing import write_locally
 from models.trees import remove_tree
@@ -53,6 +54,11 @@ class DeviceFolder:
     Raises:
         FolderTaken: an agent has it already.
         OSError: it cannot be made, or not be written.
+
+    Attributes:
+        path: as above.
+        runs: where programs say what becomes of releases.
+        moved_aside: what stood where a link belongs and was nobody's of this folder, by the names that it has now.
     """
 
     def __init__(self, folder: Path, at: At = lambda step: None) -> None:
@@ -62,14 +68,45 @@ class DeviceFolder:
         self._incoming = folder / INCOMING
         self._state = folder / STATE_FILE
         self._at = at
+        self._intact = Intact()
+        self._has_state = False
+        self.moved_aside: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(folder / LOCK)
-        for each in (self._components, self._incoming, self.runs):
-            each.mkdir(exist_ok=True)
+        self._make_folders()
 
     def close(self) -> None:
         """Lets the next agent have it."""
         os.close(self._lock)
+
+    def renew(self) -> bool:
+        """Makes anew what somebody removed meanwhile, the whole folder if need be; whether there was anything.
+
+        Raises:
+            FolderTaken: another agent has begun in its place.
+            OSError: it cannot be made.
+        """
+        is_there = self._is_locked()
+        if not is_there:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = _locked(self.path / LOCK)
+            os.close(self._lock)
+            self._lock = lock
+        is_known = self._has_state and not self._state.exists()
+        return self._make_folders() or not is_there or is_known
+
+    def _is_locked(self) -> bool:
+        """Whether the lock that is held is the one that another agent would find."""
+        try:
+            return os.path.samestat(os.fstat(self._lock), (self.path / LOCK).stat())
+        except OSError:
+            return False
+
+    def _make_folders(self) -> bool:
+        gone = [each for each in (self._components, self._incoming, self.runs) if not each.is_dir()]
+        for each in gone:
+            each.mkdir()
+        return bool(gone)
 
     def read_state(self) -> tuple[DeviceState, str]:
         """The state, and what is wrong with the one on the disk; "" where nothing is.
@@ -78,7 +115,9 @@ class DeviceFolder:
         """
         try:
             with self._state.open("rb") as file:
-                return DeviceState.decode(file.read(_MOST_STATE_BYTES)), ""
+                state = DeviceState.decode(file.read(_MOST_STATE_BYTES))
+                self._has_state = True
+                return state, ""
         except FileNotFoundError:
             trouble = ""
         except (OSError, StateUnreadable) as error:
@@ -93,10 +132,11 @@ class DeviceFolder:
             OSError: it cannot be written; the one before stays.
         """
         write_locally(state.encode(), str(self._state))
+        self._has_state = True
         self._at(Step.RECORDED)
 
     def whole(self, state: DeviceState) -> DeviceState:
-        """The state without releases of which something is gone: somebody removed it, or a disk lost it."""
+        """The state without releases of which a byte is another: somebody changed or removed it, or a disk lost it."""
         for name, place in state.places.items():
             state = state.with_place(name, self._there(place))
         return state
@@ -127,16 +167,38 @@ class DeviceFolder:
             return
         target = self._components / current.folder_name
         leads_to = os.path.relpath(target, link.parent)
-        if link.is_symlink() and str(link.readlink()) == leads_to:
+        if _leads_to(link, leads_to):
             return
+        self.make_way(name)
         link.parent.mkdir(exist_ok=True)
-        following = link.with_name(f".{link.name}{_NEXT}")
+        following = _following(link)
         following.unlink(missing_ok=True)
         following.symlink_to(leads_to)
         self._at(Step.LINKED)
         following.replace(link)
         _sync(link.parent)
+        if not _leads_to(link, leads_to):
+            raise OSError(errno.EBUSY, "somebody else changes it", str(link))
         self._at(Step.SWAPPED)
+
+    def make_way(self, name: str) -> None:
+        """Moves aside what stands where the link of a place belongs, and is none.
+
+        Raises:
+            OSError: it cannot be moved.
+        """
+        link = self.link(name)
+        if link.parent != self.path and os.path.lexists(link.parent) and not link.parent.is_dir():
+            self._move_aside(link.parent)
+        for path in (link, _following(link)):
+            if os.path.lexists(path) and not path.is_symlink():
+                self._move_aside(path)
+
+    def _move_aside(self, path: Path) -> None:
+        names = (path.with_name(f"{path.name}.aside-{number}") for number in itertools.count(1))
+        aside = next(each for each in names if not os.path.lexists(each))
+        path.rename(aside)
+        self.moved_aside.append(aside)
 
     def drop(self, name: str) -> None:
         """Removes the link of a place; never that of the first one."""
@@ -153,14 +215,9 @@ class DeviceFolder:
         """The folder of a release that lies here."""
         return self._components / release.folder_name
 
-    def holds(self, release: Installed) -> bool:
-        """Whether each of its files is, with its size: digests are proved by whoever loads it."""
-        folder = self.component(release)
-        try:
-            component = Component.decode(_manifest(folder))
-            return all((folder / file.name).stat().st_size == file.size for file in component.files)
-        except (OSError, ComponentRefused):
-            return False
+    def holds(self, release: Installed, anew: bool = False) -> bool:
+        """Whether a release lies here, byte by byte; read again for it where `anew`, see `edge.intact`."""
+        return self._intact.is_intact(self.component(release), release.manifest, anew)
 
     def archive(self, sha256: str) -> Path:
         """Where an archive is fetched to; beside it, with `PART_SUFFIX`, lies what has come of it."""
@@ -192,7 +249,9 @@ class DeviceFolder:
         _sync(unpacked)
         self._at(Step.SYNCED)
         target = self.component(release)
-        if not _holds_the_same(target, unpacked):
+        if not self.holds(release) or not _holds_the_same(target, unpacked):
+            if target.is_file():
+                target.unlink()
             remove_tree(target)
             unpacked.rename(target)
         _sync(self._components)
@@ -260,7 +319,7 @@ class DeviceFolder:
             folder = self.link(name).resolve(strict=True)
             if folder.parent != self._components.resolve():
                 return None
-            written = _manifest(folder)
+            written = manifest_in(folder)
             component = Component.decode(written)
         except (OSError, ComponentRefused):
             return None
@@ -269,9 +328,13 @@ class DeviceFolder:
         return Installed(component.name, component.version, folder.name, digest, component.model_id)
 
 
-def _manifest(folder: Path) -> bytes:
-    with (folder / MANIFEST).open("rb") as file:
-        return file.read(MOST_MANIFEST_BYTES)
+def _following(link: Path) -> Path:
+    """What is to replace a link, beside it."""
+    return link.with_name(f".{link.name}{_NEXT}")
+
+
+def _leads_to(link: Path, target: str) -> bool:
+    return link.is_symlink() and str(link.readlink()) == target
 
 
 def _holds_the_same(folder: Path, other: Path) -> bool:

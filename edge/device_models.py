@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -122,9 +122,13 @@ class DeviceModels:
         """What a model that is or was live was unpacked of."""
         return self._components[reference]
 
-    def answered(self, reference: ModelReference) -> None:
+    def answered(self, reference: ModelReference, image: Hashable) -> None:
         """A model has answered to an image."""
-        self._notes.answered(reference.sha256)
+        self._notes.answered(reference.sha256, image)
+
+    def failed(self, reference: ModelReference, image: Hashable) -> None:
+        """A model has not answered to an image, and by no fault of the image's file."""
+        self._notes.failed(reference.sha256, image)
 
     def tell_events(self) -> bool:
         """Tells what became of models since the last time; whether one could not be brought in."""
@@ -177,6 +181,7 @@ class DeviceModels:
                     self._trouble = trouble
             settled = True
             self.tell_events()
+            self._notes.flush()
             self._closing.wait(LOOK_SECONDS)
 
     def _tell_trouble(self, trouble: str) -> None:

@@ -89,6 +89,7 @@ class DeviceFault(StrEnum):
     QUARANTINED = "quarantined"
     CRASHED = "crashed"
     BOOT_LOOP = "boot_loop"
+    FAILS_ON_IMAGES = "fails_on_images"
     DISK_FULL = "disk_full"
     MACHINE = "machine"
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place, Trial
 from edge.trials import (
+    FAILED_IMAGES,
     MOST_BOOTS,
     MOST_DEATHS,
     MOST_DEATHS_WITHOUT_ANSWER,
@@ -16,8 +19,12 @@ from edge.trials import (
     failure_of,
     given_way,
     looked_at,
+    still_tells,
     swapped,
+    unfit_for_images,
+    without_failures_of,
 )
+from models.components.twin import Reported
 
 
 def release(version: str) -> Installed:
@@ -89,6 +96,54 @@ def test_a_power_loss_condemns_nothing_and_a_loop_of_boots_does() -> None:
     assert trial.deaths == ()
     failure = condemned(trial, TWO, [])
     assert failure is not None and failure.error == "boot_loop"
+
+
+def counted(answered: int, failed: int, name: str = "a", alive: bool = True) -> SeenRun:
+    answers = frozenset({TWO.manifest}) if answered else frozenset()
+    return run(name, alive, answered=answers, images=((TWO.manifest, answered, failed),))
+
+
+@pytest.mark.parametrize(
+    ("answered", "failed", "at_once", "at_end"),
+    [
+        (0, FAILED_IMAGES - 1, False, False),
+        (0, FAILED_IMAGES, True, True),
+        (1, FAILED_IMAGES, False, True),
+        (FAILED_IMAGES, FAILED_IMAGES, False, False),
+        (0, 1, False, False),
+        (100, 99, False, False),
+        (99, 100, False, True),
+    ],
+)
+def test_what_fails_on_images_gives_way_and_an_image_alone_at_fault_changes_nothing(
+    answered: int, failed: int, at_once: bool, at_end: bool
+) -> None:
+    runs = [counted(answered, failed)]
+    now, end = condemned(after(runs), TWO, runs), unfit_for_images(after(runs), TWO, runs, at_end=True)
+
+    assert (now is not None, end is not None) == (at_once, at_end)
+    assert {each.error for each in (now, end) if each is not None} <= {"fails_on_images"}
+    assert condemned(after(runs), ONE, runs) is None, "of another release it tells nothing"
+
+
+def test_images_of_programs_that_ended_count_too() -> None:
+    runs = [replace(counted(0, 1, str(number), alive=False), manifest="") for number in range(FAILED_IMAGES)]
+
+    assert condemned(after(runs[1:]), TWO, runs[1:]) is None
+    assert condemned(after(runs), TWO, runs) is not None
+    assert all(still_tells(each, {TWO.manifest}) and not still_tells(each, {ONE.manifest}) for each in runs)
+
+
+def refused(error: str) -> DeviceState:
+    return DeviceState(told=Reported(agent="1.0")).with_failure("f" * 64, failure_of(TWO, error, "a reason"))
+
+
+@pytest.mark.parametrize(
+    ("error", "agent", "stays"),
+    [("not_a_component", "1.1", False), ("not_a_component", "1.0", True), ("crashed", "1.1", True)],
+)
+def test_what_an_older_agent_could_not_read_is_tried_by_a_newer_one(error: str, agent: str, stays: bool) -> None:
+    assert bool(without_failures_of(refused(error), agent).failed) == stays
 
 
 def test_what_was_good_is_kept_and_what_was_in_trial_is_not() -> None:
