@@ -17,6 +17,8 @@ from edge.listening import Listener
 from edge.retries import FOLDER, Retries
 from edge.steps import At
 from edge.trial_watch import LOOK_SECONDS, TrialWatch
+from edge.trials import without_failures_of
+from models.version import VERSION
 
 _LEAST_REST_SECONDS = 0.05
 
@@ -57,9 +59,12 @@ class Agent:
         stop: Event,
         at: At = lambda step: None,
     ) -> None:
+        self._tell = tell
         self._stop = stop
         self._retries = Retries(tell)
+        self._acquirer = acquirer
         self._record = DeviceRecord(folder, self._retries, tell, at)
+        self._record.state = without_failures_of(self._record.state, VERSION)
         self._conversation = Conversation(listener, self._record, self._retries, at)
         self._watch = TrialWatch(self._record, acquirer, terms.trial, self._retries, tell)
         self._bringing_in = BringingIn(
@@ -67,14 +72,23 @@ class Agent:
         )
 
     def run(self) -> None:
-        """Goes on until it is to end."""
+        """Goes on until it is to end.
+
+        Raises:
+            FolderTaken: as `turn`.
+        """
         while not self._stop.is_set():
             self.turn()
             self._stop.wait(self._seconds_to_rest())
 
     def turn(self) -> None:
-        """Does whatever is due now; what fails is told once, and tried again by a later turn."""
+        """Does whatever is due now; what fails is told once, and tried again by a later turn.
+
+        Raises:
+            FolderTaken: the folder was removed, and another agent has begun in its place.
+        """
         try:
+            self._renew_folder()
             self._watch.look()
             self._conversation.poll_if_due()
             self._bringing_in.all()
@@ -84,6 +98,8 @@ class Agent:
             return
         except OSError as error:  # of the folder's disk; what is there goes on
             self._record.disk_failed(error)
+        self._tell_moved()
+        self._hold_against_keys()
         self._conversation.report()
 
     def why_not(self) -> str:
@@ -93,14 +109,39 @@ class Agent:
         passing, refused = self._retries.passing, self._retries.refused
         if FOLDER in passing:
             return passing[FOLDER][1]
-        failed = self._record.state.failed
-        for name, desired in self._record.state.wanted().items():
+        state, failed = self._record.state, self._record.state.failed
+        for name, desired in state.wanted().items():
             if not self._bringing_in.is_there(name, desired) or desired.sha256 in failed:
                 failure = failed.get(desired.sha256)
                 trouble = (failure.error, failure.detail) if failure else None
                 trouble = trouble or refused.get(desired.sha256) or passing.get(desired.sha256)
                 return f"{desired.title} does not run: {': '.join(trouble or ('fetching', 'it is on its way'))}"
         return ""
+
+    def _renew_folder(self) -> None:
+        folder = self._record.folder
+        if folder.renew():
+            self._record.write(self._record.state)
+            self._tell(f"{folder.path}: some of it was removed, and is made anew")
+
+    def _tell_moved(self) -> None:
+        moved = self._record.folder.moved_aside
+        while moved:
+            self._tell(f"something else stood in the way, and now is {moved.pop(0)}")
+
+    def _hold_against_keys(self) -> None:
+        """Tells of what runs though no key that is trusted now signed it; it stays, as there may be no other."""
+        state, untrusted = self._record.state, self._retries.untrusted
+        current = {each.current.sha256: each.current for each in state.places.values() if each.current is not None}
+        for sha256 in untrusted.keys() - current.keys():
+            del untrusted[sha256]
+        for sha256, release in current.items():
+            refusal = self._acquirer.why_untrusted(release, state)
+            if refusal is None:
+                untrusted.pop(sha256, None)
+            elif sha256 not in untrusted:
+                untrusted[sha256] = (str(refusal.fault), refusal.detail)
+                self._tell(f"{release.title} runs, and is not trusted: {refusal}; desire one that is")
 
     def _seconds_to_rest(self) -> float:
         until_look = LOOK_SECONDS if self._watch.is_needed else math.inf

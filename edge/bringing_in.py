@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from threading import Event
 
@@ -12,15 +13,18 @@ from edge.conversation import Conversation
 from edge.device_folder import RESERVED
 from edge.device_record import DeviceRecord
 from edge.device_state import DeviceState, Failure, Installed, Place
+from edge.fetching import FetchStopped
 from edge.retries import Retries
 from edge.runs import now
 from edge.steps import At, Step
 from edge.trial_watch import TrialWatch
-from edge.trials import begin, swapped
+from edge.trials import begin, is_desired, may_be_another, swapped
 from models.components.twin import DesiredModel
 from models.errors import ComponentFault, ComponentRefused, FetchFailed, FetchFault, ModelUnfit
 
 _PROGRESS_SECONDS = 10.0
+_MOST_ROUNDS = 3
+"""In a turn: where something else is desired each time, the next question is waited for."""
 _OF_THE_ARCHIVE = frozenset(ComponentFault) - {
     ComponentFault.NOT_FOUND,
     ComponentFault.NO_RUNTIME,
@@ -70,14 +74,15 @@ class BringingIn:
         self._told_progress = time.monotonic()
 
     def all(self) -> None:
-        """Brings in until nothing more is due, whatever is desired meanwhile.
+        """Brings in what is due, and what is desired meanwhile; not without end where that is another each time.
 
         Raises:
             FetchStopped: it is to end.
             OSError: the folder's disk failed outside of any archive.
         """
-        while self._is_overtaken():
-            pass
+        for _ in range(_MOST_ROUNDS):
+            if not self._is_overtaken():
+                return
 
     def coming(self) -> set[str]:
         """Archives that are still to be fetched, or may be."""
@@ -95,12 +100,13 @@ class BringingIn:
     def is_there(self, name: str, desired: DesiredModel) -> bool:
         """Whether a place leads to what is desired."""
         place = self._record.state.places.get(name)
-        return place is not None and place.current is not None and place.current.sha256 == desired.sha256
+        return place is not None and is_desired(place.current, desired)
 
     def _is_overtaken(self) -> bool:
         """Brings in what is due; whether something else was desired before all was done."""
         before = self._record.state  # two places may change with each other
         for name, desired in before.wanted().items():
+            self._forget_other_names(desired)
             if self.is_there(name, desired) or not self._may_try(desired):
                 continue
             if not self._is_told(desired):
@@ -116,7 +122,7 @@ class BringingIn:
                 return True
             except ComponentRefused as refusal:
                 word, detail = str(refusal.fault), refusal.detail
-                if refusal.fault in _OF_THE_ARCHIVE:
+                if refusal.fault in _OF_THE_ARCHIVE and self._record.state.here(desired.sha256) is None:
                     self._give_up(desired, word, detail)
                 else:
                     self._refuse(desired, word, detail)
@@ -147,12 +153,20 @@ class BringingIn:
         self._at(Step.VERIFIED)
         here = before.here(desired.sha256)
         if here is not None and record.folder.holds(here):
+            if not is_desired(here, desired):
+                raise ComponentRefused(ComponentFault.OTHER_COMPONENT, f"its archive holds {here.title}")
             release, trial = here, None if before.is_proved(here) else begin(now())
         else:
             release, trial = self._acquired(name, desired), begin(now())
+        record.folder.make_way(name)
         place = record.state.places.get(name, Place())
         record.write(record.state.with_place(name, swapped(place, release, trial, record.state.failed)))
-        record.folder.point(record.state, name)
+        try:
+            record.folder.point(record.state, name)
+        except OSError:  # nothing is said to be there that is not
+            record.state = record.state.with_place(name, place)
+            record.write(record.state)
+            raise
         self._tell(f"current{' of ' + name if name else ''}: {release.title} ({release.model_id})")
 
     def _acquired(self, name: str, desired: DesiredModel) -> Installed:
@@ -162,7 +176,7 @@ class BringingIn:
         self._conversation.report()
         self._tell(f"fetching {desired.title}, {desired.size:,} bytes")
         self._told_progress = time.monotonic()
-        between = partial(self._between, name, desired)
+        between = partial(self._fetched, name, desired)
         self._record.clean([desired.sha256])
         try:
             self._acquirer.fetch(addressed, self._stop, between)
@@ -172,7 +186,7 @@ class BringingIn:
             self._acquirer.fetch(self._addressed_anew(name, desired), self._stop, between)
         self._conversation.poll()
         self._require_wanted(name, desired)
-        return self._acquirer.take_in(desired)
+        return self._acquirer.take_in(desired, partial(self._between, name, desired))
 
     def _addressed_anew(self, name: str, desired: DesiredModel) -> DesiredModel:
         """With an address that is fresh: they die, and are made for whoever asks."""
@@ -184,9 +198,23 @@ class BringingIn:
             raise FetchFailed(FetchFault.UNREACHABLE, why)
         return addressed
 
-    def _between(self, name: str, desired: DesiredModel, fetched: int) -> None:
-        """What goes on while something is fetched, of which so many bytes lie there."""
+    def _fetched(self, name: str, desired: DesiredModel, fetched: int) -> None:
+        """So many bytes of something lie there."""
         self._at(Step.FETCHING)
+        self._between(name, desired)
+        if time.monotonic() - self._told_progress >= _PROGRESS_SECONDS:
+            self._told_progress = time.monotonic()
+            self._tell(f"{desired.title}: {fetched / desired.size:.0%} of {desired.size:,} bytes")
+
+    def _between(self, name: str, desired: DesiredModel) -> None:
+        """What goes on while something is fetched, or its model is asked.
+
+        Raises:
+            Overtaken: something else is desired.
+            FetchStopped: it is to end.
+        """
+        if self._stop.is_set():
+            raise FetchStopped(0)
         if not self._watch.is_due:
             return
         try:
@@ -196,9 +224,6 @@ class BringingIn:
             self._record.disk_failed(error)
         self._require_wanted(name, desired)
         self._conversation.report()
-        if time.monotonic() - self._told_progress >= _PROGRESS_SECONDS:
-            self._told_progress = time.monotonic()
-            self._tell(f"{desired.title}: {fetched / desired.size:.0%} of {desired.size:,} bytes")
 
     def _require_wanted(self, name: str, desired: DesiredModel) -> None:
         wanted = self._record.state.wanted().get(name)
@@ -209,6 +234,13 @@ class BringingIn:
         """Whether it lies here, or somebody tells where it lies, or can be asked."""
         is_here = self._record.state.here(desired.sha256) is not None
         return is_here or self._conversation.address(desired) is not None or not self._conversation.trouble
+
+    def _forget_other_names(self, desired: DesiredModel) -> None:
+        """An archive that was desired under a name that it does not have is tried under another."""
+        state = self._record.state
+        if may_be_another(state.failed.get(desired.sha256), desired):
+            kept = {sha256: each for sha256, each in state.failed.items() if sha256 != desired.sha256}
+            self._record.state = replace(state, failed=kept)
 
     def _may_try(self, desired: DesiredModel) -> bool:
         return desired.sha256 not in self._record.state.failed and self._retries.may_try(desired.sha256)

@@ -33,6 +33,7 @@ class Installed:
         sha256: of its archive, all 64 hexadecimal digits; see `is_known`.
         manifest: SHA-256 of its `manifest.json`, by which `hotswap-edge run` knows it.
         model_id: of the model that it was made of.
+        signature: of the archive, as it was desired; None where nobody signed it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Installed:
     sha256: str
     manifest: str
     model_id: str
+    signature: str | None = None
 
     @property
     def title(self) -> str:

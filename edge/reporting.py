@@ -7,6 +7,7 @@ from dataclasses import replace
 from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place
 from edge.machine import target
 from edge.retries import Retries
+from edge.trials import is_desired
 from models.components.twin import MOST_MODELS, DesiredModel, Reported, ReportedModel
 from models.version import VERSION
 
@@ -29,7 +30,7 @@ def report_of(state: DeviceState, retries: Retries, free_bytes: int) -> Reported
     models = {each.sha256: _of_desired(each, state, retries) for each in state.desired}
     for place in state.places.values():
         if place.current is not None and place.current.is_known and place.current.sha256 not in models:
-            models[place.current.sha256] = _of_release(place.current, place, state)
+            models[place.current.sha256] = _of_release(place.current, place, state, retries)
     told = state.told
     free = _steady(free_bytes, told.free_bytes)
     reported = Reported(tuple(models.values())[:MOST_MODELS], VERSION, target(), free, told.version)
@@ -44,8 +45,8 @@ def says_the_same(one: Reported, other: Reported) -> bool:
 def _of_desired(desired: DesiredModel, state: DeviceState, retries: Retries) -> ReportedModel:
     for name in (FIRST_PLACE, desired.name):
         place = state.places.get(name)
-        if place is not None and place.current is not None and place.current.sha256 == desired.sha256:
-            return _of_release(place.current, place, state)
+        if place is not None and place.current is not None and is_desired(place.current, desired):
+            return _of_release(place.current, place, state, retries)
     told = ReportedModel(desired.name, desired.version, desired.sha256, "", "fetching")
     if (failure := state.failed.get(desired.sha256)) is not None:
         detail = failure.detail[:_LONGEST_DETAIL]
@@ -57,10 +58,12 @@ def _of_desired(desired: DesiredModel, state: DeviceState, retries: Retries) -> 
     return told
 
 
-def _of_release(release: Installed, place: Place, state: DeviceState) -> ReportedModel:
+def _of_release(release: Installed, place: Place, state: DeviceState, retries: Retries) -> ReportedModel:
     told = ReportedModel(release.name, release.version, release.sha256, release.model_id, "running")
     if (failure := state.failed.get(release.sha256)) is not None:
         return replace(told, state="failed", error=failure.error, detail=failure.detail[:_LONGEST_DETAIL])
+    if (why := retries.untrusted.get(release.sha256)) is not None:
+        told = replace(told, error=why[0], detail=why[1][:_LONGEST_DETAIL])
     return told if place.trial is None else replace(told, state="trial")
 
 

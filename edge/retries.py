@@ -27,6 +27,7 @@ class Retries:
     Attributes:
         refused: what is not tried.
         passing: what is tried again.
+        untrusted: what runs though nobody who is trusted signed it.
     """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -35,6 +36,7 @@ class Retries:
         self._again_at: dict[str, float] = {}
         self.refused: dict[str, Trouble] = {}
         self.passing: dict[str, Trouble] = {}
+        self.untrusted: dict[str, Trouble] = {}
 
     def refuse(self, key: str, title: str, word: str, detail: str, goes_on: str) -> None:
         """It is not tried."""
