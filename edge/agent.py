@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from threading import Event
 
 from edge.acquiring import Acquirer
+from edge.backoff import Backoff
 from edge.bringing_in import BringingIn
 from edge.conversation import Conversation
 from edge.device_folder import DeviceFolder
 from edge.device_record import DeviceRecord
 from edge.fetching import FetchStopped
 from edge.listening import Listener
-from edge.retries import FOLDER, Retries
+from edge.retries import FIRST_PAUSE_SECONDS, FOLDER, LONGEST_PAUSE_SECONDS, Retries
 from edge.steps import At
 from edge.trial_watch import LOOK_SECONDS, TrialWatch
+from models.errors import typed_line
 
 _LEAST_REST_SECONDS = 0.05
 
@@ -57,6 +59,7 @@ class Agent:
         stop: Event,
         at: At = lambda step: None,
     ) -> None:
+        self._tell = tell
         self._stop = stop
         self._retries = Retries(tell)
         self._record = DeviceRecord(folder, self._retries, tell, at)
@@ -67,10 +70,19 @@ class Agent:
         )
 
     def run(self) -> None:
-        """Goes on until it is to end."""
+        """Goes on until it is to end. What nobody has thought of is told once, and it goes on after a while."""
+        backoff, told = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), ""
         while not self._stop.is_set():
-            self.turn()
-            self._stop.wait(self._seconds_to_rest())
+            try:
+                self.turn()
+                rest = self._seconds_to_rest()
+                backoff.worked()
+            except Exception as error:
+                rest = backoff.failed()
+                if (line := typed_line(error)) != told:
+                    told = line
+                    self._tell(f"this should not happen, please report it: {line}; {self._record.goes_on()}")
+            self._stop.wait(rest)
 
     def turn(self) -> None:
         """Does whatever is due now; what fails is told once, and tried again by a later turn."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import retries
+from edge import agent, retries
 from edge.machine import target
 from edge.steps import Step
 from models.components.component import TARGETS
@@ -425,6 +425,24 @@ def test_what_lies_in_the_folder_and_is_nobodys_stays(device: DeviceFiles, serve
 
     assert (device.folder / "app/current").is_dir()
     assert (device.folder / "notes.txt").exists()
+
+
+def test_what_nobody_has_thought_of_is_told_once_and_ends_nothing(
+    device: DeviceFiles, server: FleetServer, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "FIRST_PAUSE_SECONDS", 0.0)
+    server.desire(first)
+    surprises = [MemoryError("a surprise")] * 3
+
+    def at(step: Step) -> None:
+        if step == Step.VERIFIED and surprises:
+            raise surprises.pop()
+
+    with AgentHere(device, server, every=0.05, at=at) as here:
+        here.start()
+        eventually(lambda: server.state_of("1.0.0") == "trial", "what is desired")
+
+    assert len([line for line in here.told if "this should not happen" in line]) == 1
 
 
 def test_a_component_that_lost_bytes_is_fetched_again(device: DeviceFiles, server: FleetServer, first: Path) -> None:
