@@ -21,6 +21,7 @@ from edge.steps import At
 from edge.twin_source import TwinSource
 from models.errors import KeyUnusable
 from models.signatures.keys import checked_pem
+from models.storage.local import read_start
 
 if TYPE_CHECKING:  # it takes memory, and not every device trusts keys
     from models.signatures.bundles import DeviceKeys
@@ -87,8 +88,7 @@ def _trusted(files: list[Path]) -> DeviceKeys | None:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_MOST_KEY_BYTES).decode("ascii")
+        return read_start(path, _MOST_KEY_BYTES).decode("ascii")
     except OSError as error:
         raise KeyUnusable(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from models.errors import KeyUnusable, one_line
 from models.printable import printable
+from models.storage.local import read_start
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -164,6 +165,8 @@ class Connections:
 
     def __init__(self, authorities: Path | None) -> None:
         try:
+            if authorities is not None:
+                read_start(authorities, 0)  # a pipe would be waited for
             self._tls = ssl.create_default_context(cafile=authorities)
         except OSError as error:  # of TLS too
             raise KeyUnusable(f"{authorities} holds no certificates in PEM: {one_line(error)}") from error

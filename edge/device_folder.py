@@ -26,6 +26,7 @@ from edge.steps import At, Step
 from models.artefacts import MANIFEST
 from models.components.component import MOST_MANIFEST_BYTES, Component
 from models.errors import ComponentRefused
+from models.storage.local import read_start
 from models.storage.local_writing import write_locally
 from models.trees import remove_tree
 
@@ -77,8 +78,7 @@ class DeviceFolder:
         Where there is none that can be read, what `current` leads to is taken for what is current and good.
         """
         try:
-            with self._state.open("rb") as file:
-                return DeviceState.decode(file.read(_MOST_STATE_BYTES)), ""
+            return DeviceState.decode(read_start(self._state, _MOST_STATE_BYTES)), ""
         except FileNotFoundError:
             trouble = ""
         except (OSError, StateUnreadable) as error:
@@ -270,8 +270,7 @@ class DeviceFolder:
 
 
 def _manifest(folder: Path) -> bytes:
-    with (folder / MANIFEST).open("rb") as file:
-        return file.read(MOST_MANIFEST_BYTES)
+    return read_start(folder / MANIFEST, MOST_MANIFEST_BYTES)
 
 
 def _holds_the_same(folder: Path, other: Path) -> bool:

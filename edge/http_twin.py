@@ -26,6 +26,7 @@ from edge.connections import (
 from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.twin import MOST_TWIN_BYTES, Reported, Twin, TwinMalformed
 from models.errors import one_line
+from models.storage.local import read_start
 from models.version import VERSION
 
 LONGEST_SECONDS, SILENT_SECONDS = 60.0, 20.0
@@ -152,8 +153,7 @@ class HttpTwin:
 
     def _token(self) -> str:
         try:
-            with self._token_file.open("rb") as file:
-                token = file.read(_MOST_TOKEN_BYTES).decode("ascii").strip()
+            token = read_start(self._token_file, _MOST_TOKEN_BYTES).decode("ascii").strip()
         except OSError as error:
             raise TwinUnavailable(
                 TwinTrouble.DENIED, f"the token cannot be read: {self._token_file}: {error.strerror or error}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -400,6 +401,18 @@ def test_a_state_that_a_disk_damaged_is_made_anew_around_what_runs(
     once(device, server)
     assert device.label() == "cow"
     assert device.components() == {"1.0.0", "2.0.0"}
+
+
+def test_a_pipe_where_a_file_should_be_is_not_waited_for(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    server.desire(first)
+    sha256 = server.model(first).sha256
+    (device.folder / "incoming").mkdir(parents=True)
+    for name in ("state.json", f"incoming/{sha256}.zip", f"incoming/{sha256}.zip.part"):
+        os.mkfifo(device.folder / name)
+    once(device, server)
+
+    assert device.label() == "ant"
+    assert (device.folder / "state.json").is_file()
 
 
 def test_the_same_is_verified_anew_where_the_state_is_lost(

@@ -181,13 +181,13 @@ def test_what_cannot_be_meant_is_one_line_and_code_2(
     assert line.startswith("error: ")
 
 
-@pytest.mark.parametrize("content", [None, b"nonsense"])
-def test_a_trusted_key_that_is_none_ends_it(
-    device: DeviceFiles, capsys: pytest.CaptureFixture[str], content: bytes | None
-) -> None:
+@pytest.mark.parametrize("kind", ["absent", "nonsense", "a pipe"])
+def test_a_trusted_key_that_is_none_ends_it(device: DeviceFiles, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     key = device.root / "key.pub"
-    if content is not None:
-        key.write_bytes(content)
+    if kind == "nonsense":
+        key.write_bytes(b"nonsense")
+    elif kind == "a pipe":
+        os.mkfifo(key)
 
     assert main(device.command("http://127.0.0.1:1", "--once", "--trusted-key", str(key))) == 1
     [line] = capsys.readouterr().err.splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -179,6 +180,13 @@ def test_an_etag_that_no_header_can_carry_is_no_twins(server: FleetServer, token
     twin = json.loads(server.twin().encode())
     with answering(says("200 OK", json.dumps(twin | {"etag": "\u20ac"}).encode())) as url:
         assert unavailable(HttpTwin(url, DEVICE, token)).word == "malformed"
+
+
+def test_a_pipe_in_place_of_the_token_is_not_waited_for(server: FleetServer, token: Path) -> None:
+    token.unlink()
+    os.mkfifo(token)
+
+    assert unavailable(HttpTwin(server.url, DEVICE, token)).word == "denied"
 
 
 def test_a_name_that_no_host_can_have_is_a_server_that_does_not_answer(token: Path) -> None:
