@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from edge import agent, retries
+from edge import agent, device_folder, retries
 from edge.machine import target
 from edge.steps import Step
 from models.components.component import TARGETS
@@ -438,6 +441,29 @@ def test_what_lies_in_the_folder_and_is_nobodys_stays(device: DeviceFiles, serve
 
     assert (device.folder / "app/current").is_dir()
     assert (device.folder / "notes.txt").exists()
+
+
+def test_a_disk_on_which_nothing_can_be_written_is_told_once_and_reported(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.desire(first)
+    once(device, server)
+
+    def full(data: bytes, path: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(device_folder, "write_locally", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    server.desire(second)
+    with AgentHere(device, server, every=0.01) as here:
+        for _ in range(5):
+            polls = server.answers["GET 200"] + server.answers["GET 304"]
+            while server.answers["GET 200"] + server.answers["GET 304"] == polls:
+                here.agent.turn()
+
+    assert device.version() == "1.0.0"
+    assert server.state_of("2.0.0") == "fetching disk_full"
+    assert len([line for line in here.told if "No space left" in line]) == 1
 
 
 def test_what_nobody_has_thought_of_is_told_once_and_ends_nothing(
