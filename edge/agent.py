@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from threading import Event
 
 from edge.acquiring import Acquirer
+from edge.backoff import Backoff
 from edge.bringing_in import BringingIn
 from edge.conversation import Conversation
-from edge.device_folder import DeviceFolder
+from edge.device_folder import DeviceFolder, FolderTaken
 from edge.device_record import DeviceRecord
 from edge.fetching import FetchStopped
 from edge.listening import Listener
-from edge.retries import FOLDER, Retries
+from edge.retries import FIRST_PAUSE_SECONDS, FOLDER, LONGEST_PAUSE_SECONDS, Retries
 from edge.steps import At
 from edge.trial_watch import LOOK_SECONDS, TrialWatch
 from edge.trials import without_failures_of
+from models.errors import typed_line
 from models.version import VERSION
 
 _LEAST_REST_SECONDS = 0.05
@@ -72,14 +74,25 @@ class Agent:
         )
 
     def run(self) -> None:
-        """Goes on until it is to end.
+        """Goes on until it is to end. What nobody has thought of is told once, and it goes on after a while.
 
         Raises:
             FolderTaken: as `turn`.
         """
+        backoff, told = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS), ""
         while not self._stop.is_set():
-            self.turn()
-            self._stop.wait(self._seconds_to_rest())
+            try:
+                self.turn()
+                rest = self._seconds_to_rest()
+                backoff.worked()
+            except FolderTaken:
+                raise
+            except Exception as error:
+                rest = backoff.failed()
+                if (line := typed_line(error)) != told:
+                    told = line
+                    self._tell(f"this should not happen, please report it: {line}; {self._record.goes_on()}")
+            self._stop.wait(rest)
 
     def turn(self) -> None:
         """Does whatever is due now; what fails is told once, and tried again by a later turn.

@@ -20,11 +20,13 @@ from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.hub_twin import EXPIRED, TwinTooLarge, reported_properties, twin_of
 from models.components.twin import Reported, Twin, TwinMalformed
 from models.errors import one_line
+from models.storage.local import read_start
 from models.version import VERSION
 
 _ANSWER_SECONDS = 60.0
 _END_SECONDS = 10.0
 _PARTS = ("HostName", "DeviceId", "SharedAccessKey")
+_MOST_TOKEN_BYTES = 4096
 _EXPECTED = "HostName=NAME.azure-devices.net;DeviceId=DEVICE;SharedAccessKey=KEY"
 
 Answer = TypeVar("Answer")
@@ -175,7 +177,7 @@ class AzureTwin:
 
     def _connection_string(self) -> str:
         try:
-            text = self._token_file.read_text(encoding="ascii").strip()
+            text = read_start(self._token_file, _MOST_TOKEN_BYTES).decode("ascii").strip()
         except (OSError, ValueError) as error:
             raise TwinUnavailable(
                 TwinTrouble.DENIED, f"the connection string cannot be read: {self._token_file}: {_why(error)}"

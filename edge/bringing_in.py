@@ -260,7 +260,6 @@ class BringingIn:
 
     def _postpone(self, desired: DesiredModel, failure: FetchFailed) -> None:
         """It is tried again, soon where some of it came."""
-        if failure.received:
-            self._retries.came_on(desired.sha256)
+        self._retries.came_on(desired.sha256, failure.received / desired.size)
         word, detail = str(failure.fault), failure.detail
         self._retries.postpone(desired.sha256, desired.title, word, detail, self._record.goes_on())

@@ -90,7 +90,7 @@ class Conversation:
         if after == before:
             return
         if after.desired != before.desired:
-            self._retries.forget_all()
-        self._record.write(after)
+            self._retries.forget_archives()
+        self._record.hear(after)
         for name in before.places.keys() - after.places.keys():
             self._record.folder.drop(name)

@@ -27,6 +27,7 @@ from edge.runs import RUNS, STATE_FILE
 from edge.steps import At, Step
 from models.components.component import Component
 from models.errors import ComponentRefused
+from models.storage.local import read_start
 from models.storage.local_writing import write_locally
 from models.trees import remove_tree
 
@@ -114,10 +115,9 @@ class DeviceFolder:
         Where there is none that can be read, what `current` leads to is taken for what is current and good.
         """
         try:
-            with self._state.open("rb") as file:
-                state = DeviceState.decode(file.read(_MOST_STATE_BYTES))
-                self._has_state = True
-                return state, ""
+            state = DeviceState.decode(read_start(self._state, _MOST_STATE_BYTES))
+            self._has_state = True
+            return state, ""
         except FileNotFoundError:
             trouble = ""
         except (OSError, StateUnreadable) as error:

@@ -56,6 +56,17 @@ class DeviceRecord:
         self._is_unsaved = False
         self._retries.forget(FOLDER)
 
+    def hear(self, state: DeviceState) -> None:
+        """Has another state be what is known, whether it can be written down now or not: it can be heard once more."""
+        self.state = state
+        self._is_unsaved = True
+        if not self._retries.may_try(FOLDER):
+            return
+        try:
+            self.write(state)
+        except OSError as error:
+            self.disk_failed(error)
+
     def go_back_to(self, state: DeviceState, name: str) -> None:
         """Has the link of a place lead back, whether that can be written down or not: the disk may be full.
 

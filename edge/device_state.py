@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from models.components.component import checked_component_name
 from models.components.twin import DesiredModel, Reported, Twin, TwinMalformed
 from models.errors import one_line
 
@@ -16,6 +19,7 @@ FIRST_PLACE = ""
 """The place whose link is `current`; that of another is `NAME/current`."""
 FOLDER_DIGITS = 16
 """Of an archive's SHA-256: those that name the folder of what it held."""
+_DIGEST = re.compile(rf"[0-9a-f]{{{FOLDER_DIGITS}}}([0-9a-f]{{48}})?")
 MOST_FAILURES = 64
 """Of archives, the latest ones."""
 
@@ -192,18 +196,56 @@ class DeviceState:
             return cls(
                 etag=twin.etag,
                 desired=twin.models,
-                places={FIRST_PLACE: Place()} | {name: _place(each) for name, each in value["places"].items()},
-                failed={sha256: Failure(**each) for sha256, each in value["failed"].items()},
+                places={FIRST_PLACE: Place()} | _places(value["places"]),
+                failed={_text(sha256): _failure(each) for sha256, each in value["failed"].items()},
                 told=twin.reported,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TwinMalformed) as error:
             raise StateUnreadable(one_line(error)) from error
 
 
-def _place(value: Mapping[str, Any]) -> Place:
+def _places(value: Any) -> dict[str, Place]:
+    """By names that lead to no other folder."""
+    return {name if name == FIRST_PLACE else checked_component_name(name): _place(each) for name, each in value.items()}
+
+
+def _place(value: Any) -> Place:
     current, last_good, trial = value["current"], value["last_good"], value["trial"]
     return Place(
-        None if current is None else Installed(**current),
-        None if last_good is None else Installed(**last_good),
-        None if trial is None else Trial(**trial | {"deaths": tuple(trial["deaths"])}),
+        None if current is None else _installed(current),
+        None if last_good is None else _installed(last_good),
+        None if trial is None else _trial(trial),
     )
+
+
+def _installed(value: Any) -> Installed:
+    if not isinstance(value["sha256"], str) or not _DIGEST.fullmatch(value["sha256"]):
+        raise ValueError(f"{ascii(value['sha256'])[:100]} is no digest of an archive")
+    texts = {field: _text(value[field]) for field in ("name", "version", "sha256", "manifest", "model_id")}
+    signature = value.get("signature")  # agents of before kept none
+    return Installed(**texts, signature=None if signature is None else _text(signature))
+
+
+def _trial(value: Any) -> Trial:
+    boots, deaths, answered = value["boots"], value["deaths"], value["answered"]
+    if type(boots) is not int or type(answered) is not bool or not isinstance(deaths, list):
+        raise ValueError(f"{ascii(value)[:100]} is no trial")
+    seen, seconds = _number(value["seen"]), _number(value["seconds"])
+    return Trial(_text(value["boot"]), seen, seconds, boots, tuple(map(_text, deaths)), answered)
+
+
+def _failure(value: Any) -> Failure:
+    return Failure(**{field: _text(value[field]) for field in ("name", "version", "model_id", "error", "detail")})
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{ascii(value)[:100]} is no number of seconds")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{ascii(value)[:100]} is no text")
+    value.encode()  # whatever is read is written again
+    return value

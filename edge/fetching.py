@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ from edge.connections import (
 from edge.partial_file import PartialFile, digest_of
 from models.errors import FetchFailed, FetchFault, one_line
 from models.printable import printable
+from models.storage.local import open_without_waiting
 from models.version import VERSION
 
 PART_SUFFIX = ".part"
@@ -235,8 +237,10 @@ def _require_room(part: PartialFile, size: int) -> None:
 def _is_whole(path: Path, sha256: str, size: int, stop: threading.Event) -> bool:
     """Whether an archive lies there already; what else does goes away."""
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == size and digest_of(file, stop).hexdigest() == sha256:
+        with open(path, "rb", opener=open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            is_file = stat.S_ISREG(status.st_mode) and status.st_size == size
+            if is_file and digest_of(file, stop).hexdigest() == sha256:
                 return True
     except FileNotFoundError:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from models.artefacts import MANIFEST
 from models.components.component import MOST_MANIFEST_BYTES, Component
 from models.errors import ComponentRefused
 from models.reference import sha256_of
+from models.storage.local import read_start
 
 PROVED_AGAIN_SECONDS = 24 * 3600.0
 """After which the bytes of a component are read once more, though nothing about its files changed."""
@@ -70,8 +72,7 @@ def manifest_in(folder: Path) -> bytes:
     Raises:
         OSError: there is none.
     """
-    with (folder / MANIFEST).open("rb") as file:
-        return file.read(MOST_MANIFEST_BYTES)
+    return read_start(folder / MANIFEST, MOST_MANIFEST_BYTES)
 
 
 def _signs(folder: Path) -> _Signs:
@@ -84,8 +85,8 @@ def _is_whole(folder: Path, manifest: str) -> bool:
     if hashlib.sha256(written).hexdigest() != manifest:
         return False
     return all(
-        not (path := folder / file.name).is_symlink()
-        and path.stat().st_size == file.size
+        stat.S_ISREG((status := (path := folder / file.name).lstat()).st_mode)
+        and status.st_size == file.size
         and sha256_of(path) == file.sha256
         for file in Component.decode(written).files
     )

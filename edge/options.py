@@ -11,6 +11,7 @@ from models.version import VERSION
 
 USAGE_ERROR = 2
 DEFAULT_INTERVAL, DEFAULT_EVERY, DEFAULT_TRIAL = 10.0, 60.0, 300.0
+_LONGEST_IDENTITY = 128
 _LEAST_SECONDS, _MOST_SECONDS = 0.1, 1e9
 
 
@@ -67,7 +68,9 @@ def _add_of_agent(agent: argparse.ArgumentParser) -> None:
     agent.add_argument(
         "--server", required=True, metavar="URL", help="of the fleet, https://HOST:PORT; or `azure-iot:`"
     )
-    agent.add_argument("--device", required=True, metavar="ID", help="this device's identity in the fleet")
+    agent.add_argument(
+        "--device", type=_identity, required=True, metavar="ID", help="this device's identity in the fleet"
+    )
     agent.add_argument(
         "--token-file", type=Path, required=True, metavar="FILE", help="what `hotswap fleet add` wrote for it"
     )
@@ -104,6 +107,12 @@ def _add_of_agent(agent: argparse.ArgumentParser) -> None:
     agent.add_argument(
         "--insecure", action="store_true", help="let http:// be of other machines: whoever listens has the token"
     )
+
+
+def _identity(text: str) -> str:
+    if not 0 < len(text) <= _LONGEST_IDENTITY or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"1 to {_LONGEST_IDENTITY} characters that can be printed are expected")
+    return text
 
 
 def _seconds(text: str) -> float:

@@ -8,7 +8,7 @@ from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place
 from edge.machine import target
 from edge.retries import Retries
 from edge.trials import is_desired
-from models.components.twin import MOST_MODELS, DesiredModel, Reported, ReportedModel
+from models.components.twin import MOST_MODELS, MOST_WRITES, DesiredModel, Reported, ReportedModel
 from models.version import VERSION
 
 _ROUNDED_TO = 16 << 20
@@ -34,7 +34,7 @@ def report_of(state: DeviceState, retries: Retries, free_bytes: int) -> Reported
     told = state.told
     free = _steady(free_bytes, told.free_bytes)
     reported = Reported(tuple(models.values())[:MOST_MODELS], VERSION, target(), free, told.version)
-    return reported if reported == told else replace(reported, version=told.version + 1)
+    return reported if reported == told else replace(reported, version=min(told.version + 1, MOST_WRITES))
 
 
 def says_the_same(one: Reported, other: Reported) -> bool:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from edge.backoff import Backoff
-from models.errors import DeviceFault, typed_line
+from models.errors import DeviceFault, FetchFault, typed_line
 
 Trouble = tuple[str, str]
 """A word, and one line of text."""
@@ -15,6 +15,8 @@ Trouble = tuple[str, str]
 FOLDER = ""
 """The key of what concerns no archive."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 3600.0
+_SOME_SHARE = 0.02
+"""Of an archive: a download that is cut so often goes on at once, and comes to its end."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -34,6 +36,7 @@ class Retries:
         self._tell = tell
         self._backoffs: dict[str, Backoff] = {}
         self._again_at: dict[str, float] = {}
+        self._spoiled: set[str] = set()
         self.refused: dict[str, Trouble] = {}
         self.passing: dict[str, Trouble] = {}
         self.untrusted: dict[str, Trouble] = {}
@@ -46,6 +49,8 @@ class Retries:
 
     def postpone(self, key: str, title: str, word: str, detail: str, goes_on: str) -> None:
         """It is tried again, later each time."""
+        if word == FetchFault.WRONG_DIGEST:
+            self._spoiled.add(key)
         backoff = self._backoffs.setdefault(key, Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS))
         self._again_at[key] = time.monotonic() + backoff.failed()
         if key not in self.passing or self.passing[key][0] != word:
@@ -57,9 +62,15 @@ class Retries:
         fault = DeviceFault.DISK_FULL if error.errno in _FULL else DeviceFault.MACHINE
         self.postpone(key, title, str(fault), typed_line(error), goes_on)
 
-    def came_on(self, key: str) -> None:
-        """Some of it came, before it failed: the next pause is a short one."""
-        self._backoffs.pop(key, None)
+    def came_on(self, key: str, share: float) -> None:
+        """Some of it came, before it failed: the next pause is a short one, where that was much, and never was wrong.
+
+        Args:
+            key: of an archive.
+            share: of it that came.
+        """
+        if share >= _SOME_SHARE and key not in self._spoiled:
+            self._backoffs.pop(key, None)
 
     def may_try(self, key: str) -> bool:
         """Whether it is neither refused nor too early."""
@@ -74,8 +85,9 @@ class Retries:
         """It is over."""
         for each in (self._backoffs, self._again_at, self.passing, self.refused):
             each.pop(key, None)
+        self._spoiled.discard(key)
 
-    def forget_all(self) -> None:
-        """Something else is desired."""
-        for each in (self._backoffs, self._again_at, self.passing, self.refused):
-            each.clear()
+    def forget_archives(self) -> None:
+        """Something else is desired; the disk is as it was."""
+        for key in {*self._backoffs, *self._again_at, *self.passing, *self.refused} - {FOLDER}:
+            self.forget(key)

@@ -11,6 +11,7 @@ import fcntl
 import json
 import math
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.trials import Moment, SeenRun
+from models.errors import one_line
 from models.storage.local import open_without_waiting
 from models.storage.local_writing import write_locally
 
@@ -26,6 +28,8 @@ Value = TypeVar("Value")
 RUNS, STATE_FILE = "runs", "state.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LOCK, _SAID = ".lock", ".json"
+_NAME = re.compile(r"[0-9]+-[0-9]+")
+"""Of a process here: its number, and when it began."""
 _MOST_BYTES = 1 << 16
 _LONGEST_REASON = 500
 MOST_IMAGES = 1000
@@ -197,7 +201,7 @@ def _add(told: dict[str, Value], manifest: str, value: Value) -> None:
 def read_runs(folder: Path) -> list[SeenRun]:
     """What the processes in a folder `runs/` say, whether they live or died; nothing where there is no such folder."""
     try:
-        names = sorted(path.stem for path in folder.iterdir() if path.suffix == _LOCK and not path.name.startswith("."))
+        names = sorted(path.stem for path in folder.iterdir() if path.suffix == _LOCK and _NAME.fullmatch(path.stem))
     except OSError:
         return []
     return [run for name in names if (run := _read(folder, name)) is not None]
@@ -218,10 +222,10 @@ def _read(folder: Path, name: str) -> SeenRun | None:
     try:
         with open(folder / f"{name}{_SAID}", "rb", opener=open_without_waiting) as file:
             said = json.loads(file.read(_MOST_BYTES))
-        quarantined = tuple((str(each), str(why)) for each, why in dict(said["quarantined"]).items())
+        quarantined = tuple((str(each), one_line(why, _LONGEST_REASON)) for each, why in said["quarantined"].items())
         answered = frozenset(map(str, said["answered"]))
         return SeenRun(name, str(said["boot"]), alive, str(said["manifest"]), answered, quarantined, _images(said))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return SeenRun(name, "", alive, "")  # it has said nothing yet, or nothing that can be read
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from pathlib import Path
@@ -162,7 +163,8 @@ def test_a_handshake_that_never_ends_does(impatient: Download) -> None:
 
 def test_a_file_of_authorities_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("trust me")
-    for name in ("text", "absent"):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("text", "absent", "pipe"):
         with pytest.raises(KeyUnusable, match="holds no certificates in PEM"):
             Fetching(tmp_path / name)
 

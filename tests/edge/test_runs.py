@@ -96,6 +96,25 @@ def test_what_cannot_be_read_condemns_nothing(folder: Path, said: bytes) -> None
     assert (seen.alive, seen.manifest, seen.quarantined) == (False, "", ())
 
 
+@pytest.mark.parametrize("name", ["**", "[", "1", "\udcff", "1-2-3"])
+def test_a_file_that_no_runner_wrote_is_nobodys(folder: Path, name: str) -> None:
+    (folder / "runs").mkdir()
+    (folder / f"runs/{name}.lock").touch()
+
+    assert read_runs(folder / "runs") == []
+
+
+def test_a_reason_is_one_line_that_can_be_written(folder: Path) -> None:
+    (folder / "runs").mkdir()
+    (folder / "runs/1-2.lock").touch()
+    said = {"boot": "b", "manifest": "m", "answered": [], "quarantined": {"m": "\ud800\n" + "x" * 5000}}
+    (folder / "runs/1-2.json").write_text(json.dumps(said))
+    [seen] = read_runs(folder / "runs")
+
+    [(_, why)] = seen.quarantined
+    assert why.isprintable() and len(why) <= 500
+
+
 def test_a_runner_that_cannot_tell_goes_on_and_says_so_once(folder: Path) -> None:
     (folder / "runs").touch()
     told: list[str] = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place, Trial
+from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place, StateUnreadable, Trial
 from edge.trials import (
     FAILED_IMAGES,
     MOST_BOOTS,
@@ -178,6 +181,36 @@ def test_what_fails_gives_way_to_the_last_good_one_and_stays_where_there_is_none
     assert back.places[FIRST_PLACE] == Place(ONE)
     assert alone.places[FIRST_PLACE] == Place(TWO)
     assert TWO.sha256 in back.failed and TWO.sha256 in alone.failed
+
+
+WRONG = [
+    lambda state: state["places"][""]["current"].update(sha256=5),
+    lambda state: state["places"][""]["current"].update(sha256="../../escaped"),
+    lambda state: state["places"][""]["current"].update(version=None),
+    lambda state: state["places"][""]["trial"].update(seconds="soon"),
+    lambda state: state["places"][""]["trial"].update(seen=float("nan")),
+    lambda state: state["places"][""]["trial"].update(boots=None),
+    lambda state: state["places"][""]["trial"].update(boot=7),
+    lambda state: state["places"][""]["trial"].update(deaths=[[1]]),
+    lambda state: state["places"].update({"../../escaped": state["places"][""]}),
+    lambda state: state["places"].update({"a\0b": state["places"][""]}),
+    lambda state: state["places"].update({"plants": 7}),
+    lambda state: state["failed"].update({"f" * 64: {"name": "n", "version": "1", "model_id": "", "error": "e"}}),
+    lambda state: state["failed"]["f" * 64].update(detail=5),
+    lambda state: state["failed"]["f" * 64].update(detail="\ud800"),
+    lambda state: state.update(failed=[]),
+    lambda state: state.update(places=None),
+]
+
+
+@pytest.mark.parametrize("damage", WRONG, ids=range(len(WRONG)))
+def test_a_state_of_other_types_is_none(damage: Callable[[Any], object]) -> None:
+    written = DeviceState().with_place(FIRST_PLACE, Place(TWO, ONE, Trial(BOOT, 3.5)))
+    state = json.loads(written.with_failure("f" * 64, failure_of(THREE, "crashed", "twice")).encode())
+    damage(state)
+
+    with pytest.raises(StateUnreadable):
+        DeviceState.decode(json.dumps(state).encode())
 
 
 def test_a_state_is_read_as_it_was_written() -> None:

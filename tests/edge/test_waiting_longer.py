@@ -45,15 +45,27 @@ def test_a_trouble_is_told_once_until_it_is_another() -> None:
     assert retries.seconds_left(["a"]) == []
 
 
-def test_what_comes_on_before_it_breaks_is_tried_again_soon() -> None:
+def pause_after(word: str, share: float, first: str = "interrupted") -> float:
+    """How long an archive waits that failed often, so much of it coming each time."""
     retries = Retries(lambda line: None)
-    for _ in range(10):
-        retries.postpone("a", "animals 1.0.0", "interrupted", "it broke", "nothing else goes on")
-    retries.came_on("a")
-    retries.postpone("a", "animals 1.0.0", "interrupted", "it broke", "nothing else goes on")
-
+    for each in (first, *[word] * 10):
+        retries.came_on("a", share)
+        retries.postpone("a", "animals 1.0.0", each, "it broke", "nothing else goes on")
     [pause] = retries.seconds_left(["a"])
-    assert pause <= (1 + JITTER) * FIRST_PAUSE_SECONDS
+    return pause
+
+
+def test_what_comes_on_before_it_breaks_is_tried_again_soon() -> None:
+    assert pause_after("interrupted", 0.5) <= (1 + JITTER) * FIRST_PAUSE_SECONDS
+
+
+def test_who_sends_next_to_nothing_or_other_bytes_is_asked_ever_more_seldom() -> None:
+    for pause in (
+        pause_after("interrupted", 0.001),
+        pause_after("wrong_digest", 1.0),
+        pause_after("interrupted", 0.5, first="wrong_digest"),
+    ):
+        assert pause > 100 * FIRST_PAUSE_SECONDS
 
 
 def test_what_is_refused_is_not_tried_until_something_else_is_desired() -> None:
@@ -61,7 +73,7 @@ def test_what_is_refused_is_not_tried_until_something_else_is_desired() -> None:
     retries.refuse("a", "animals 1.0.0", "unsigned", "nobody signed it", "nothing else goes on")
     assert not retries.may_try("a")
 
-    retries.forget_all()
+    retries.forget_archives()
     assert retries.may_try("a")
 
 

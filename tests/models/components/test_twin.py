@@ -53,13 +53,10 @@ def test_what_may_be_missing_is_not_needed():
         {"version": "newest"},
         {"version": "1\u0663.0.0"},
         {"name": "dig\u0131ts"},
-        {"url": "file:///etc/passwd"},
-        {"url": "https://user:secret@h/x"},
-        {"url": "https://h/\n"},
-        {"url": 7},
         {"sha256": "ab"},
         {"sha256": ["ab" * 32]},
         {"size": 0},
+        {"signature": "\ud800"},
         {"size": True},
         {"size": 1 << 40},
         {"signature": 7},
@@ -88,3 +85,16 @@ def test_a_report_that_cannot_be_meant_is_refused(reported: Any):
 def test_an_etag_is_what_a_header_carries(etag: Any) -> None:
     with pytest.raises(TwinMalformed, match="no etag"):
         Twin.from_json(TWIN.to_json() | {"etag": etag})
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "https://user:secret@h/x", "https://h/\n", "https://[", 7, None])
+def test_an_address_that_is_none_is_not_told_and_the_model_stays(url: Any) -> None:
+    [model] = Twin.decode(document(url=url)).models
+    assert (model.name, model.url) == ("digits", "")
+
+
+@pytest.mark.parametrize("reported", [7, {"models": [{}]}, {"$version": 1 << 61}, {"agent": "\n"}])
+def test_what_cannot_be_read_of_what_was_reported_cuts_no_device_off(reported: Any) -> None:
+    document = TWIN.to_json()
+    document["properties"]["reported"] = reported
+    assert Twin.from_json(document).models == TWIN.models
