@@ -129,6 +129,9 @@ class Agent:
                 trouble = (failure.error, failure.detail) if failure else None
                 trouble = trouble or refused.get(desired.sha256) or passing.get(desired.sha256)
                 return f"{desired.title} does not run: {': '.join(trouble or ('fetching', 'it is on its way'))}"
+        for place in state.places.values():
+            if place.current is not None and (trouble := self._retries.untrusted.get(place.current.sha256)) is not None:
+                return f"{place.current.title} runs, and is not trusted: {': '.join(trouble)}"
         return ""
 
     def _renew_folder(self) -> None:

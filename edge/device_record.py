@@ -34,6 +34,9 @@ class DeviceRecord:
         if trouble:
             tell(trouble)
         self.state = self.saved = folder.whole(state)
+        for folder_name, release in state.releases().items():
+            if folder_name not in self.state.releases():
+                tell(f"{release.title} changed on this disk, and does not count")
         try:
             folder.mend(self.state)
             at(Step.STARTED)

@@ -260,8 +260,9 @@ def test_where_something_else_is_desired_each_time_once_ends_and_says_so(
 
     def at(step: Step) -> None:
         if step == Step.POLLED:
-            server.desire((first, second)[next(each) % 2])
+            server.desire((second, first)[next(each) % 2])
 
+    server.desire(first)
     here = once(device, server, at=at, every=1000.0)
 
     assert here.agent.why_not()

@@ -140,6 +140,7 @@ def test_each_image_counts_once_however_often_it_is_asked(folder: Path) -> None:
 
 def test_what_is_counted_has_an_end(folder: Path) -> None:
     notes = RunNotes(folder / "current", print)
+    notes.runs("a")
     for number in range(10 * MOST_IMAGES):
         notes.failed("a", number)
     notes.close()
@@ -188,7 +189,8 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
 def results(device: DeviceFiles) -> list[str]:
     """The labels that a runner wrote, in their order."""
     output = device.root / "running.jsonl"
-    lines = output.read_text().splitlines() if output.exists() else []
+    lines = output.read_text().splitlines(keepends=True) if output.exists() else []
+    lines = [line for line in lines if line.endswith("\n")]  # the last one may be on its way
     return [record["label"] for record in map(json.loads, lines) if "label" in record]
 
 
