@@ -16,8 +16,10 @@ from edge.device_record import DeviceRecord
 from edge.fetching import FetchStopped
 from edge.listening import Listener
 from edge.retries import FIRST_PAUSE_SECONDS, FOLDER, LONGEST_PAUSE_SECONDS, Retries
+from edge.runs import now
 from edge.steps import At
 from edge.trial_watch import LOOK_SECONDS, TrialWatch
+from edge.trials import begin
 from models.errors import typed_line
 
 _LEAST_REST_SECONDS = 0.05
@@ -87,6 +89,7 @@ class Agent:
     def turn(self) -> None:
         """Does whatever is due now; what fails is told once, and tried again by a later turn."""
         try:
+            self._retry_if_asked()
             self._watch.look()
             self._conversation.poll_if_due()
             self._bringing_in.all()
@@ -113,6 +116,15 @@ class Agent:
                 trouble = trouble or refused.get(desired.sha256) or passing.get(desired.sha256)
                 return f"{desired.title} does not run: {': '.join(trouble or ('fetching', 'it is on its way'))}"
         return ""
+
+    def _retry_if_asked(self) -> None:
+        folder, state = self._record.folder, self._record.state
+        if not folder.is_asked_to_retry:
+            return
+        self._record.write(state.without_failures(begin(now())))
+        self._retries.forget_archives()
+        folder.has_retried()
+        self._tell(f"asked to retry: {len(state.failed)} given up before")
 
     def _seconds_to_rest(self) -> float:
         until_look = LOOK_SECONDS if self._watch.is_needed else math.inf

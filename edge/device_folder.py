@@ -4,6 +4,7 @@ DIR/current -> components/DIGEST      replaced by one rename; DIR/NAME/current f
 DIR/components/DIGEST/                whole, verified, probed, and on the disk before it got this name
 DIR/incoming/                         an archive on its way, and what is unpacked of it
 DIR/state.json                        what is to lie where; written before the links, which follow it
+DIR/retry                             lies there where somebody asked that what was given up be tried again
 DIR/lock, DIR/runs/
 """
 
@@ -30,8 +31,8 @@ from models.storage.local import read_start
 from models.storage.local_writing import write_locally
 from models.trees import remove_tree
 
-CURRENT, COMPONENTS, INCOMING, LOCK = "current", "components", "incoming", "lock"
-RESERVED = frozenset({CURRENT, COMPONENTS, INCOMING, LOCK, RUNS, STATE_FILE})
+CURRENT, COMPONENTS, INCOMING, LOCK, RETRY = "current", "components", "incoming", "lock", "retry"
+RESERVED = frozenset({CURRENT, COMPONENTS, INCOMING, LOCK, RETRY, RUNS, STATE_FILE})
 """Names in the folder that no component's own place can have."""
 _UNPACKED_SUFFIX = ".unpacked"
 _NEXT = ".next"
@@ -78,13 +79,22 @@ class DeviceFolder:
         Where there is none that can be read, what `current` leads to is taken for what is current and good.
         """
         try:
-            return DeviceState.decode(read_start(self._state, _MOST_STATE_BYTES)), ""
+            return read_state_of(self.path), ""
         except FileNotFoundError:
             trouble = ""
         except (OSError, StateUnreadable) as error:
             trouble = f"{self._state} cannot be read, and is made anew: {error}"
         found = self._found_at(FIRST_PLACE)
         return DeviceState().with_place(FIRST_PLACE, Place(found)), trouble
+
+    @property
+    def is_asked_to_retry(self) -> bool:
+        """Whether what was given up is to be tried again."""
+        return (self.path / RETRY).exists()
+
+    def has_retried(self) -> None:
+        """It is; whoever asks again, asks anew."""
+        (self.path / RETRY).unlink(missing_ok=True)
 
     def write_state(self, state: DeviceState) -> None:
         """Replaces the state; it is on the disk afterwards.
@@ -267,6 +277,15 @@ class DeviceFolder:
         # The rest of the archive's digest is not known here; what is desired is fetched once more.
         digest = hashlib.sha256(written).hexdigest()
         return Installed(component.name, component.version, folder.name, digest, component.model_id)
+
+
+def read_state_of(folder: Path) -> DeviceState:
+    """What the agent of a folder wrote down last; it may be at work meanwhile.
+
+    Raises:
+        StateUnreadable, OSError: nothing, or nothing that can be read.
+    """
+    return DeviceState.decode(read_start(folder / STATE_FILE, _MOST_STATE_BYTES))
 
 
 def _manifest(folder: Path) -> bytes:
