@@ -16,9 +16,10 @@ from edge.device_record import DeviceRecord
 from edge.fetching import FetchStopped
 from edge.listening import Listener
 from edge.retries import FIRST_PAUSE_SECONDS, FOLDER, LONGEST_PAUSE_SECONDS, Retries
+from edge.runs import now
 from edge.steps import At
 from edge.trial_watch import LOOK_SECONDS, TrialWatch
-from edge.trials import without_failures_of
+from edge.trials import begin, without_failures_of
 from models.errors import typed_line
 from models.version import VERSION
 
@@ -102,6 +103,7 @@ class Agent:
         """
         try:
             self._renew_folder()
+            self._retry_if_asked()
             self._watch.look()
             self._conversation.poll_if_due()
             self._bringing_in.all()
@@ -158,6 +160,15 @@ class Agent:
             elif sha256 not in untrusted:
                 untrusted[sha256] = (str(refusal.fault), refusal.detail)
                 self._tell(f"{release.title} runs, and is not trusted: {refusal}; desire one that is")
+
+    def _retry_if_asked(self) -> None:
+        folder, state = self._record.folder, self._record.state
+        if not folder.is_asked_to_retry:
+            return
+        self._record.write(state.without_failures(begin(now())))
+        self._retries.forget_archives()
+        folder.has_retried()
+        self._tell(f"asked to retry: {len(state.failed)} given up before")
 
     def _seconds_to_rest(self) -> float:
         until_look = LOOK_SECONDS if self._watch.is_needed else math.inf

@@ -27,7 +27,13 @@ def main(argv: Sequence[str] | None = None, at: At = lambda step: None) -> int:
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        return _agent(arguments, at) if arguments.verb == "agent" else _run(arguments)
+        match arguments.verb:
+            case "agent":
+                return _agent(arguments, at)
+            case "run":
+                return _run(arguments)
+            case _:
+                return _of_folder(arguments)
     except BrokenPipeError:  # whoever read along has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -66,6 +72,23 @@ def _run(arguments: argparse.Namespace) -> int:
         run(arguments, _say, _tell)
     except RunFailed as error:
         return _failed(str(error)) if str(error) else FAILED
+    return OK
+
+
+def _of_folder(arguments: argparse.Namespace) -> int:
+    from edge.device_state import StateUnreadable
+    from edge.folder_commands import retry, status
+
+    try:
+        if arguments.verb == "status":
+            _say(status(arguments.folder, arguments.json))
+        else:
+            retry(arguments.folder)
+            _say("the agent tries again what it gave up: at its next poll, or as it starts")
+    except FileNotFoundError:
+        return _failed(f"{arguments.folder} is no folder of an agent; hotswap-edge agent --folder makes one")
+    except StateUnreadable as error:
+        return _failed(f"what {arguments.folder} says cannot be read: {error}; its agent makes it anew")
     return OK
 
 

@@ -4,6 +4,7 @@ DIR/current -> components/DIGEST      replaced by one rename; DIR/NAME/current f
 DIR/components/DIGEST/                whole, verified, probed, and on the disk before it got this name
 DIR/incoming/                         an archive on its way, and what is unpacked of it
 DIR/state.json                        what is to lie where; written before the links, which follow it
+DIR/retry                             lies there where somebody asked that what was given up be tried again
 DIR/lock, DIR/runs/
 """
 
@@ -31,8 +32,8 @@ from models.storage.local import read_start
 from models.storage.local_writing import write_locally
 from models.trees import remove_tree
 
-CURRENT, COMPONENTS, INCOMING, LOCK = "current", "components", "incoming", "lock"
-RESERVED = frozenset({CURRENT, COMPONENTS, INCOMING, LOCK, RUNS, STATE_FILE})
+CURRENT, COMPONENTS, INCOMING, LOCK, RETRY = "current", "components", "incoming", "lock", "retry"
+RESERVED = frozenset({CURRENT, COMPONENTS, INCOMING, LOCK, RETRY, RUNS, STATE_FILE})
 """Names in the folder that no component's own place can have."""
 _UNPACKED_SUFFIX = ".unpacked"
 _NEXT = ".next"
@@ -115,7 +116,7 @@ class DeviceFolder:
         Where there is none that can be read, what `current` leads to is taken for what is current and good.
         """
         try:
-            state = DeviceState.decode(read_start(self._state, _MOST_STATE_BYTES))
+            state = read_state_of(self.path)
             self._has_state = True
             return state, ""
         except FileNotFoundError:
@@ -124,6 +125,15 @@ class DeviceFolder:
             trouble = f"{self._state} cannot be read, and is made anew: {error}"
         found = self._found_at(FIRST_PLACE)
         return DeviceState().with_place(FIRST_PLACE, Place(found)), trouble
+
+    @property
+    def is_asked_to_retry(self) -> bool:
+        """Whether what was given up is to be tried again."""
+        return (self.path / RETRY).exists()
+
+    def has_retried(self) -> None:
+        """It is; whoever asks again, asks anew."""
+        (self.path / RETRY).unlink(missing_ok=True)
 
     def write_state(self, state: DeviceState) -> None:
         """Replaces the state; it is on the disk afterwards.
@@ -335,6 +345,15 @@ def _following(link: Path) -> Path:
 
 def _leads_to(link: Path, target: str) -> bool:
     return link.is_symlink() and str(link.readlink()) == target
+
+
+def read_state_of(folder: Path) -> DeviceState:
+    """What the agent of a folder wrote down last; it may be at work meanwhile.
+
+    Raises:
+        StateUnreadable, OSError: nothing, or nothing that can be read.
+    """
+    return DeviceState.decode(read_start(folder / STATE_FILE, _MOST_STATE_BYTES))
 
 
 def _holds_the_same(folder: Path, other: Path) -> bool:

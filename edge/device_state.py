@@ -171,6 +171,18 @@ class DeviceState:
         others = [(key, value) for key, value in self.failed.items() if key != sha256]
         return replace(self, failed=dict([*others, (sha256, failure)][-MOST_FAILURES:]))
 
+    def without_failures(self, trial: Trial) -> DeviceState:
+        """With everything that was given up to be tried again.
+
+        Args:
+            trial: of what failed and still is current, as there was no other.
+        """
+        places = {
+            name: replace(place, trial=trial) if place.current and place.current.sha256 in self.failed else place
+            for name, place in self.places.items()
+        }
+        return replace(self, places=places, failed={})
+
     def encode(self) -> bytes:
         """As `state.json` holds it."""
         value = {

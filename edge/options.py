@@ -35,7 +35,24 @@ def parser() -> argparse.ArgumentParser:
         description="Keeps DIR/current at what is desired of this device: verified, probed, and back where it fails.",
     )
     _add_of_agent(agent)
+    status = verbs.add_parser(
+        "status",
+        help="what an agent's folder holds",
+        description="Tells what is desired, what runs, what failed.",
+    )
+    _add_folder(status)
+    status.add_argument("--json", action="store_true", help="for programs: one object")
+    retry = verbs.add_parser(
+        "retry",
+        help="have the agent try again what it gave up",
+        description="Has the folder's agent try again what it gave up, at its next poll or as it starts.",
+    )
+    _add_folder(retry)
     return whole
+
+
+def _add_folder(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--folder", type=Path, required=True, metavar="DIR", help="the agent's")
 
 
 def _add_of_run(run: argparse.ArgumentParser) -> None:
