@@ -191,9 +191,10 @@ class Twin:
         if len(data) > MOST_TWIN_BYTES:
             raise TwinMalformed(f"a twin has more than {MOST_TWIN_BYTES:,} bytes")
         try:
-            return cls.from_json(json.loads(data))
+            value = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise TwinMalformed(f"it is no device twin: {one_line(error)}") from error
+        return cls.from_json(value)
 
     @classmethod
     def from_json(cls, value: Any) -> Twin:

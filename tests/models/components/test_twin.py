@@ -87,6 +87,12 @@ def test_an_etag_is_what_a_header_carries(etag: Any) -> None:
         Twin.from_json(TWIN.to_json() | {"etag": etag})
 
 
+def test_what_is_wrong_is_said_once() -> None:
+    with pytest.raises(TwinMalformed) as error:
+        Twin.decode(document(size=0))
+    assert str(error.value).count("no device twin") == 1
+
+
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "https://user:secret@h/x", "https://h/\n", "https://[", 7, None])
 def test_an_address_that_is_none_is_not_told_and_the_model_stays(url: Any) -> None:
     [model] = Twin.decode(document(url=url)).models
