@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import errno
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import file_digest
+from io import BufferedReader
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
 from edge.device_folder import DeviceFolder
-from edge.device_state import Release
+from edge.device_state import DeviceState, Installed
 from edge.fetching import Fetching
-from edge.probing import probe
+from edge.machine import target
+from edge.probing import Prove, probe, probe_meanwhile
 from edge.steps import At, Step
-from models.artefacts import Artefact
+from edge.trials import is_named
 from models.components.component import Component
 from models.components.opening import open_component
 from models.components.twin import DesiredModel
 from models.errors import ComponentFault, ComponentRefused, FetchFailed, FetchFault
-from models.reference import sha256_of
 from models.signatures.statements import StatementMalformed, read_bundle
+from models.storage.local import open_without_waiting
+from models.trees import remove_tree
 
 if TYPE_CHECKING:  # it takes memory, and not every device trusts keys
     from models.signatures.bundles import DeviceKeys
 
-_UNTOLD_VERSION = "0.0.0"
-"""What stands in a twin that tells none."""
+_OF_OTHER_BYTES = "it was made for other bytes than the archive's"
+_NOT_OURS = frozenset({errno.ENOENT, errno.ELOOP, errno.ENXIO, errno.EACCES, errno.EISDIR})
+"""What opening says of what nobody fetched: it is gone, a link, a folder, a socket, or somebody else's."""
 
 
 class Acquirer:
@@ -42,7 +52,7 @@ class Acquirer:
         folder: DeviceFolder,
         fetching: Fetching,
         keys: DeviceKeys | None = None,
-        prove: Callable[[Artefact], None] = probe,
+        prove: Prove = probe,
         at: At = lambda step: None,
     ) -> None:
         self._folder = folder
@@ -69,7 +79,29 @@ class Acquirer:
             except StatementMalformed as error:
                 raise ComponentRefused(ComponentFault.BAD_SIGNATURE, str(error)) from error
         if signed != desired.sha256:
-            raise ComponentRefused(ComponentFault.BAD_SIGNATURE, "it was made for other bytes than the archive's")
+            raise ComponentRefused(ComponentFault.BAD_SIGNATURE, _OF_OTHER_BYTES)
+
+    def why_untrusted(self, release: Installed, state: DeviceState) -> ComponentRefused | None:
+        """Why a release that lies here would not be taken now; None where keys are trusted that signed it, or none are.
+
+        Args:
+            release: one that came by other keys, perhaps, or before there were any.
+            state: says how its archive is signed now, where it still is desired.
+        """
+        if self._keys is None:
+            return None
+        signatures = [each.signature for each in state.desired if each.sha256 == release.sha256]
+        refusal = None
+        for signature in (*signatures, release.signature):
+            try:
+                signed = self._keys.signed_digest(signature).sha256
+            except ComponentRefused as error:
+                refusal = refusal or error
+            else:
+                if signed == release.sha256:
+                    return None
+                refusal = ComponentRefused(ComponentFault.BAD_SIGNATURE, _OF_OTHER_BYTES)
+        return refusal
 
     def fetch(self, desired: DesiredModel, stop: Event, told: Callable[[int], None]) -> None:
         """Has an archive lie in the folder, whole and with the digest that is desired.
@@ -89,8 +121,12 @@ class Acquirer:
         self._fetching.fetch(desired.url, desired.sha256, desired.size, archive, stop, told)
         self._at(Step.FETCHED)
 
-    def take_in(self, desired: DesiredModel) -> Release:
+    def take_in(self, desired: DesiredModel, between: Callable[[], None] = lambda: None) -> Installed:
         """Unpacks an archive that was fetched, has its model answer, and puts it where it stays.
+
+        Args:
+            desired: which it is of.
+            between: is called now and then while the model is asked; what it raises ends that.
 
         Raises:
             ComponentRefused: what is in it is not what it should be.
@@ -98,26 +134,50 @@ class Acquirer:
             ModelUnfit: its model does not answer here.
             OSError: of this machine.
         """
-        archive = self._folder.archive(desired.sha256)
         with self._folder.unpacking(desired.sha256) as unpacked:
-            try:
+            with self._digested(desired) as archive:
                 opened = open_component(archive, unpacked)
-            except ComponentRefused as refusal:
-                if not archive.exists() or sha256_of(archive) != desired.sha256:  # a disk that loses bits
-                    archive.unlink(missing_ok=True)
-                    raise FetchFailed(FetchFault.WRONG_DIGEST, "what was fetched changed on this disk") from refusal
-                raise
             component = opened.component
             _require_desired(component, desired)
             self._at(Step.UNPACKED)
-            self._prove(opened.vetted.artefact)
+            probe_meanwhile(self._prove, opened.vetted.artefact, between)
             self._at(Step.PROBED)
             manifest = opened.vetted.reference.sha256
-            release = Release(component.name, component.version, desired.sha256, manifest, component.model_id)
+            release = Installed(
+                component.name, component.version, desired.sha256, manifest, component.model_id, desired.signature
+            )
             self._folder.place(unpacked, release)
+        if not self._folder.holds(release):
+            raise _changed()
         return release
 
-    def prove_again(self, release: Release) -> None:
+    @contextmanager
+    def _digested(self, desired: DesiredModel) -> Iterator[Path]:
+        """An archive by its open file, whose bytes have the digest that is desired, whatever takes its name meanwhile.
+
+        Raises:
+            FetchFailed: they have another, or others may write them.
+        """
+        archive = self._folder.archive(desired.sha256)
+        try:
+            file = open(archive, "rb", opener=_open_no_link)  # noqa: SIM115 - closed below
+        except OSError as error:
+            if error.errno not in _NOT_OURS:
+                raise
+            _remove(archive)
+            raise _changed() from error
+        with file:
+            if not _is_ours_alone(os.fstat(file.fileno())) or _digest(file) != desired.sha256:
+                _remove(archive)
+                raise _changed()
+            try:
+                yield Path(f"/dev/fd/{file.fileno()}")
+            finally:
+                if _digest(file) != desired.sha256:  # a disk that loses bits, or somebody wrote meanwhile
+                    _remove(archive)
+                    raise _changed()
+
+    def prove_again(self, release: Installed) -> None:
         """Has a release that lies in its place answer once more; its files are held against its manifest again.
 
         Raises:
@@ -125,15 +185,44 @@ class Acquirer:
         """
         with self._folder.unpacking(release.sha256) as copy:
             opened = open_component(self._folder.component(release), copy)
-            self._prove(opened.vetted.artefact)
+            probe_meanwhile(self._prove, opened.vetted.artefact, lambda: None)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    return open_without_waiting(path, flags | os.O_NOFOLLOW)
+
+
+def _digest(file: BufferedReader) -> str:
+    file.seek(0)
+    return file_digest(file, "sha256").hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_ours_alone(status: os.stat_result) -> bool:
+    """Whether a plain file is this user's, and nobody else may write it."""
+    others = stat.S_IWGRP | stat.S_IWOTH
+    return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not status.st_mode & others
+
+
+def _changed() -> FetchFailed:
+    return FetchFailed(FetchFault.WRONG_DIGEST, "what was fetched changed on this disk")
 
 
 def _require_desired(component: Component, desired: DesiredModel) -> None:
-    """Refuses a component in another's place: its signature says whose bytes it is, and not for what.
+    """Refuses a component in another's place, or another machine's: a signature says whose bytes it is, not for what.
 
     Raises:
         ComponentRefused: `other_component`.
     """
-    versions = {component.version, _UNTOLD_VERSION}
-    if component.name != desired.name or desired.version not in versions:
+    if not is_named(component.name, component.version, desired):
         raise ComponentRefused(ComponentFault.OTHER_COMPONENT, f"its archive holds {component.title}")
+    if component.target != target():
+        raise ComponentRefused(
+            ComponentFault.OTHER_COMPONENT, f"its archive is for {component.target}, and this machine is {target()}"
+        )

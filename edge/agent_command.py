@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.acquiring import Acquirer
 from edge.agent import Agent, Terms
+from edge.connections import is_of_this_machine
 from edge.device_folder import DeviceFolder
 from edge.fetching import Fetching
 from edge.http_twin import HttpTwin
@@ -21,6 +21,7 @@ from edge.steps import At
 from edge.twin_source import TwinSource
 from models.errors import KeyUnusable
 from models.signatures.keys import checked_pem
+from models.storage.local import read_start
 
 if TYPE_CHECKING:  # it takes memory, and not every device trusts keys
     from models.signatures.bundles import DeviceKeys
@@ -30,13 +31,14 @@ IOT_HUB = "azure-iot:"
 _MOST_KEY_BYTES = 1 << 20
 
 
-def agent(arguments: argparse.Namespace, tell: Callable[[str], None], at: At) -> str:
+def agent(arguments: argparse.Namespace, tell: Callable[[str], None], at: At, stop: threading.Event) -> str:
     """Runs the agent until it is to end.
 
     Args:
         arguments: as `edge.options` has them.
         tell: is given a line about each thing that happens.
         at: is told of steps.
+        stop: set where it is to end.
 
     Returns:
         With `--once` why not all is as desired; "" where it is, and without.
@@ -48,11 +50,11 @@ def agent(arguments: argparse.Namespace, tell: Callable[[str], None], at: At) ->
         OSError: the folder cannot be had.
     """
     keys = _trusted(arguments.trusted_key or [])
-    stop = threading.Event()
-    with _ended_by_signals(stop), ExitStack() as left:
+    with ExitStack() as left:
         source = left.enter_context(closing(_source(arguments)))
         folder = left.enter_context(closing(DeviceFolder(arguments.folder, at)))
-        acquirer = Acquirer(folder, Fetching(arguments.ca, arguments.insecure), keys, at=at)
+        fetching = Fetching(arguments.ca, arguments.insecure, is_of_this_machine(arguments.server))
+        acquirer = Acquirer(folder, fetching, keys, at=at)
         if keys is None and not arguments.once:
             tell(f"no --trusted-key: whoever runs {arguments.server} chooses the model")
         terms = Terms(arguments.every, arguments.trial)
@@ -86,32 +88,8 @@ def _trusted(files: list[Path]) -> DeviceKeys | None:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read(_MOST_KEY_BYTES).decode("ascii")
+        return read_start(path, _MOST_KEY_BYTES).decode("ascii")
     except OSError as error:
         raise KeyUnusable(f"{path} cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise KeyUnusable(f"{path} is no public key and no certificate in PEM") from error
-
-
-class _Asked(BaseException):
-    """The process was asked to end: it ends wherever it is, as it may be killed anywhere too."""
-
-
-@contextmanager
-def _ended_by_signals(stop: threading.Event) -> Iterator[None]:
-    def end(*_: object) -> None:
-        if not stop.is_set():
-            stop.set()
-            raise _Asked
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        with suppress(_Asked):
-            for number in before:
-                signal.signal(number, end)
-            yield
-    finally:
-        stop.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.connections import AddressRefused
-from edge.twin_source import TwinUnavailable
+from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.hub_twin import EXPIRED, TwinTooLarge, reported_properties, twin_of
 from models.components.twin import Reported, Twin, TwinMalformed
 from models.errors import one_line
+from models.storage.local import read_start
 from models.version import VERSION
 
 _ANSWER_SECONDS = 60.0
 _END_SECONDS = 10.0
 _PARTS = ("HostName", "DeviceId", "SharedAccessKey")
+_MOST_TOKEN_BYTES = 4096
 _EXPECTED = "HostName=NAME.azure-devices.net;DeviceId=DEVICE;SharedAccessKey=KEY"
 
 Answer = TypeVar("Answer")
@@ -83,7 +85,7 @@ class AzureTwin:
         try:
             properties = reported_properties(reported, self._read.version if self._read else 0)
         except TwinTooLarge as error:
-            raise TwinUnavailable("malformed", str(error)) from error
+            raise TwinUnavailable(TwinTrouble.MALFORMED, str(error)) from error
         self._ask(lambda client: client.patch_twin_reported_properties(properties))
         if self._read is not None:
             self._read = replace(self._read, reported=reported)
@@ -109,7 +111,9 @@ class AzureTwin:
             self._read = twin_of(self._device, properties)
         except TwinMalformed as error:
             self._changed.set()
-            raise TwinUnavailable("malformed", f"what the IoT hub desires of {self._device}: {error}") from error
+            raise TwinUnavailable(
+                TwinTrouble.MALFORMED, f"what the IoT hub desires of {self._device}: {error}"
+            ) from error
         return self._read
 
     def _with_other_addresses(self, dead: Twin) -> Twin:
@@ -140,12 +144,12 @@ class AzureTwin:
 
         if isinstance(error, CredentialError):
             return TwinUnavailable(
-                "denied",
+                TwinTrouble.DENIED,
                 f"the IoT hub refuses the key in {self._token_file}: is it that of {self._device}, is the device "
                 "enabled, and is the clock right?",
             )
         reason = f"nothing came within {self._seconds:.0f} s" if isinstance(error, TimeoutError) else _why(error)
-        return TwinUnavailable("unreachable", f"the IoT hub does not answer: {reason}")
+        return TwinUnavailable(TwinTrouble.UNREACHABLE, f"the IoT hub does not answer: {reason}")
 
     def _listening(self, client: Any) -> Any:
         """The client once it is connected and hears of changes, so that none is missed between this and a read."""
@@ -167,24 +171,27 @@ class AzureTwin:
             )
         except Exception:  # whatever its parsers raise; their texts may hold the key
             raise TwinUnavailable(
-                "denied", f"the connection string in {self._token_file} cannot be read; {_EXPECTED} is expected"
+                TwinTrouble.DENIED,
+                f"the connection string in {self._token_file} cannot be read; {_EXPECTED} is expected",
             ) from None
 
     def _connection_string(self) -> str:
         try:
-            text = self._token_file.read_text(encoding="ascii").strip()
+            text = read_start(self._token_file, _MOST_TOKEN_BYTES).decode("ascii").strip()
         except (OSError, ValueError) as error:
             raise TwinUnavailable(
-                "denied", f"the connection string cannot be read: {self._token_file}: {_why(error)}"
+                TwinTrouble.DENIED, f"the connection string cannot be read: {self._token_file}: {_why(error)}"
             ) from error
         parts = dict(part.partition("=")[::2] for part in text.split(";"))
         if not all(map(parts.get, _PARTS)):
             raise TwinUnavailable(
-                "denied", f"{self._token_file} holds no connection string of a device; {_EXPECTED} is expected"
+                TwinTrouble.DENIED,
+                f"{self._token_file} holds no connection string of a device; {_EXPECTED} is expected",
             )
         if parts["DeviceId"] != self._device:
             raise TwinUnavailable(
-                "denied", f"{self._token_file} is of the device {ascii(parts['DeviceId'])[:140]}, not of {self._device}"
+                TwinTrouble.DENIED,
+                f"{self._token_file} is of the device {ascii(parts['DeviceId'])[:140]}, not of {self._device}",
             )
         return text
 

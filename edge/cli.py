@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 
+from edge.ending import ended_by_signals
 from edge.options import USAGE_ERROR, parser
 from edge.steps import At
-from models.errors import CacheUnusable, KeyUnusable, NoModelAnswers, one_line
+from models.errors import CacheUnusable, KeyUnusable, NoModelAnswers, one_line, typed_line
 from models.printable import printable
 
 OK, FAILED = 0, 1
@@ -26,28 +27,39 @@ def main(argv: Sequence[str] | None = None, at: At = lambda step: None) -> int:
     arguments = parser().parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        return _agent(arguments, at) if arguments.verb == "agent" else _run(arguments)
+        match arguments.verb:
+            case "agent":
+                return _agent(arguments, at)
+            case "run":
+                return _run(arguments)
+            case _:
+                return _of_folder(arguments)
     except BrokenPipeError:  # whoever read along has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (CacheUnusable, KeyUnusable, NoModelAnswers, OSError) as error:
         return _failed(str(error))
+    except Exception as error:  # a surprise is one line too
+        return _failed(f"this should not happen, please report it: {typed_line(error)}")
 
 
 # Each verb imports what it needs: an idle agent holds no library for images, and a runner none for the network.
 
 
 def _agent(arguments: argparse.Namespace, at: At) -> int:
-    from edge.agent_command import agent
-    from edge.connections import AddressRefused
-    from edge.device_folder import FolderTaken
+    # With `--once` an end that somebody asked for is none at which all is known to be as desired.
+    why_not = "it was told to end before it had looked; the next one goes on" if arguments.once else ""
+    with ended_by_signals() as stop:
+        from edge.agent_command import agent
+        from edge.connections import AddressRefused
+        from edge.device_folder import FolderTaken
 
-    try:
-        why_not = agent(arguments, _tell, at)
-    except AddressRefused as error:
-        return _failed(str(error), USAGE_ERROR)
-    except FolderTaken as error:
-        return _failed(str(error))
+        try:
+            why_not = agent(arguments, _tell, at, stop)
+        except AddressRefused as error:
+            return _failed(str(error), USAGE_ERROR)
+        except FolderTaken as error:
+            return _failed(str(error))
     return _failed(why_not) if why_not else OK
 
 
@@ -60,6 +72,23 @@ def _run(arguments: argparse.Namespace) -> int:
         run(arguments, _say, _tell)
     except RunFailed as error:
         return _failed(str(error)) if str(error) else FAILED
+    return OK
+
+
+def _of_folder(arguments: argparse.Namespace) -> int:
+    from edge.device_state import StateUnreadable
+    from edge.folder_commands import retry, status
+
+    try:
+        if arguments.verb == "status":
+            _say(status(arguments.folder, arguments.json))
+        else:
+            retry(arguments.folder)
+            _say("the agent tries again what it gave up: at its next poll, or as it starts")
+    except FileNotFoundError:
+        return _failed(f"{arguments.folder} is no folder of an agent; hotswap-edge agent --folder makes one")
+    except StateUnreadable as error:
+        return _failed(f"what {arguments.folder} says cannot be read: {error}; its agent makes it anew")
     return OK
 
 

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from models.errors import KeyUnusable, one_line
 from models.printable import printable
+from models.storage.local import read_start
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -101,12 +102,13 @@ class Address:
     target: str
 
 
-def checked_address(url: str, allow_plain: bool) -> Address:
+def checked_address(url: str, allow_plain: bool, allow_here: bool) -> Address:
     """An address of the web that may be asked.
 
     Args:
-        url: `https://…`; `http://…` of this machine, or where that is allowed.
-        allow_plain: whether `http://` may be anywhere.
+        url: `https://…`, or `http://…` where that is allowed.
+        allow_plain: whether `http://` may be of other machines.
+        allow_here: whether `http://` may be of this machine, whose own services trust whoever asks from here.
 
     Raises:
         AddressRefused: it is another; the text does not tell what is after its `?`, which opens doors.
@@ -122,7 +124,10 @@ def checked_address(url: str, allow_plain: bool) -> Address:
     if parts.scheme not in ("http", "https") or not host or not plain or "@" in parts.netloc:
         raise AddressRefused(f"{shown} is no address of the web; https://HOST/PATH is expected")
     secure = parts.scheme == "https"
-    if not (secure or allow_plain or is_loopback(host)):
+    if not secure and is_loopback(host):
+        if not allow_here:
+            raise AddressRefused(f"{shown} is of this machine, and the server is not; https:// is expected")
+    elif not secure and not allow_plain:
         raise AddressRefused(f"{shown} would be read in the clear; https:// is expected, or that http:// be allowed")
     query = f"?{parts.query}" if parts.query else ""
     return Address(secure, host, port, (parts.path or "/") + query)
@@ -134,6 +139,14 @@ def is_loopback(host: str) -> bool:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_of_this_machine(url: str) -> bool:
+    """Whether an address of the web is of this machine itself."""
+    try:
+        return is_loopback(urlsplit(url).hostname or "")
     except ValueError:
         return False
 
@@ -152,6 +165,8 @@ class Connections:
 
     def __init__(self, authorities: Path | None) -> None:
         try:
+            if authorities is not None:
+                read_start(authorities, 0)  # a pipe would be waited for
             self._tls = ssl.create_default_context(cafile=authorities)
         except OSError as error:  # of TLS too
             raise KeyUnusable(f"{authorities} holds no certificates in PEM: {one_line(error)}") from error
@@ -172,10 +187,20 @@ class Connections:
             http.client.HTTPException, TooMuchHead: the answer is none.
             TooSlow, Stopped: see `Pace`.
         """
+        with contextlib.closing(self.connected(address, pace)) as connected:
+            headers = {"Connection": "close", **headers}
+            with asked(connected, address, "GET", headers, None, pace) as response:
+                yield response
+
+    def connected(self, address: Address, pace: Pace) -> socket.socket:
+        """A connection to where something is to be asked; whoever has it closes it.
+
+        Raises:
+            OSError, ValueError, TooSlow, Stopped: as `answer`.
+        """
         seconds = min(pace.left(), _CONNECT_SECONDS)
-        default = 443 if address.secure else 80
         with contextlib.ExitStack() as left:
-            connected = socket.create_connection((address.host, address.port or default), seconds)
+            connected = socket.create_connection((address.host, address.port or _default_port(address)), seconds)
             left.callback(connected.close)
             if address.secure:
                 connected = self._tls.wrap_socket(
@@ -183,14 +208,39 @@ class Connections:
                 )
                 left.callback(connected.close)
                 _shake_hands(connected, pace)
-            paced = _PacedSocket(connected, pace)
-            connection = http.client.HTTPConnection(address.host, address.port)
-            connection.default_port = default  # a signed address is of a `Host` that names no port
-            connection.sock = paced
-            connection.request("GET", address.target, headers={"Connection": "close", **headers})
-            response = left.enter_context(connection.getresponse())
-            paced.head_has_come()
-            yield response
+            left.pop_all()
+            return connected
+
+
+@contextmanager
+def asked(
+    connected: socket.socket, address: Address, method: str, headers: Mapping[str, str], body: bytes | None, pace: Pace
+) -> Iterator[http.client.HTTPResponse]:
+    """Asks once by a connection, and yields the answer once its head has come.
+
+    Args:
+        connected: stays open.
+        address: that it leads to.
+        method: `GET`, say.
+        headers: are sent.
+        body: is sent.
+        pace: as of `Connections.answer`.
+
+    Raises:
+        As `Connections.answer`.
+    """
+    paced = _PacedSocket(connected, pace)
+    connection = http.client.HTTPConnection(address.host, address.port)
+    connection.default_port = _default_port(address)  # a signed address is of a `Host` that names no port
+    connection.sock = paced
+    connection.request(method, address.target, body, dict(headers))
+    with connection.getresponse() as response:
+        paced.head_has_come()
+        yield response
+
+
+def _default_port(address: Address) -> int:
+    return 443 if address.secure else 80
 
 
 def _shake_hands(secured: ssl.SSLSocket, pace: Pace) -> None:
@@ -218,7 +268,7 @@ class _PacedSocket:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """What is received."""
-        return io.BufferedReader(self._stream, _BUFFER_BYTES)
+        return _MeasuredReader(self._stream, _BUFFER_BYTES)
 
     def close(self) -> None:
         """Leaves it to whoever opened it: the answer is read after `http.client` is done with its socket."""
@@ -226,6 +276,28 @@ class _PacedSocket:
     def head_has_come(self) -> None:
         """What comes now is counted by others."""
         self._stream.room = None
+
+
+class _MeasuredReader(io.BufferedReader):
+    """Is asked for so many bytes each time: `http.client` believes chunks of a negative size, which stand for all."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """So many bytes, or fewer at the end.
+
+        Raises:
+            http.client.HTTPException: no number of bytes is asked for.
+        """
+        return super().read(_measured(size))
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """What is there of so many bytes; raises as `read`."""
+        return super().read1(_measured(size))
+
+
+def _measured(size: int | None) -> int:
+    if size is None or size < 0:
+        raise http.client.HTTPException("it has a chunk of a negative size")
+    return size
 
 
 class _PacedStream(io.RawIOBase):

@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +30,9 @@ FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
 _KEPT = 3
 """Components that lie on the disk: the live one, the one before, which may have to take over, and one that comes."""
+
+_REMEMBERED = 64
+"""Components whose names are known: of those that may still be told of, there are a few."""
 
 Seen = tuple[tuple[str, int, int, int], ...]
 """What changes with a component: the names, inodes, sizes and times of its files."""
@@ -58,6 +61,7 @@ class DeviceModels:
         self.live = LiveModels(self._obtain, self._events, self._load, warm_sizes=(1,))
         self._opened: dict[ModelReference, OpenedComponent] = {}
         self._components: dict[ModelReference, Component] = {}
+        self._followed: ModelReference | None = None
         self._judged: Seen | None = None
         self._unsettled: Seen | None = None
         self._trouble = ""
@@ -118,9 +122,13 @@ class DeviceModels:
         """What a model that is or was live was unpacked of."""
         return self._components[reference]
 
-    def answered(self, reference: ModelReference) -> None:
+    def answered(self, reference: ModelReference, image: Hashable) -> None:
         """A model has answered to an image."""
-        self._notes.answered(reference.sha256)
+        self._notes.answered(reference.sha256, image)
+
+    def failed(self, reference: ModelReference, image: Hashable) -> None:
+        """A model has not answered to an image, and by no fault of the image's file."""
+        self._notes.failed(reference.sha256, image)
 
     def tell_events(self) -> bool:
         """Tells what became of models since the last time; whether one could not be brought in."""
@@ -173,6 +181,7 @@ class DeviceModels:
                     self._trouble = trouble
             settled = True
             self.tell_events()
+            self._notes.flush()
             self._closing.wait(LOOK_SECONDS)
 
     def _tell_trouble(self, trouble: str) -> None:
@@ -186,12 +195,17 @@ class DeviceModels:
         if reference in self._opened:  # the same again, in another place
             remove_tree(opened.vetted.artefact.folder)
         else:
-            self._opened[reference], self._components[reference] = opened, component
+            self._opened[reference] = opened
+            self._components.pop(reference, None)  # to its end: it is the latest
+            self._components[reference] = component
             self._tell(
                 f"taken: {component.title} ({component.runtime.engine}, {component.precision}, {component.model_id})"
             )
         self._forget_old(reference)
-        self._notes.runs(reference.sha256)  # before it is loaded, which may be the end of this process
+        self._forget_names()
+        if reference != self._followed:
+            self._notes.runs(reference.sha256)  # before it is loaded, which may be the end of this process
+        self._followed = reference
         self.live.follow(Statement(reference, self._looks))
 
     def _forget_old(self, newest: ModelReference) -> None:
@@ -201,6 +215,11 @@ class DeviceModels:
                 return
             if reference != newest and (live is None or reference != live.reference):
                 remove_tree(self._opened.pop(reference).vetted.artefact.folder)
+
+    def _forget_names(self) -> None:
+        old = [reference for reference in self._components if reference not in self._opened]
+        for reference in old[: max(0, len(self._components) - _REMEMBERED)]:
+            del self._components[reference]
 
     def _obtain(self, reference: ModelReference) -> Vetted:
         return self._opened[reference].vetted

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from models.components.component import checked_component_name
 from models.components.twin import DesiredModel, Reported, Twin, TwinMalformed
 from models.errors import one_line
 
@@ -16,6 +19,7 @@ FIRST_PLACE = ""
 """The place whose link is `current`; that of another is `NAME/current`."""
 FOLDER_DIGITS = 16
 """Of an archive's SHA-256: those that name the folder of what it held."""
+_DIGEST = re.compile(rf"[0-9a-f]{{{FOLDER_DIGITS}}}([0-9a-f]{{48}})?")
 MOST_FAILURES = 64
 """Of archives, the latest ones."""
 
@@ -25,7 +29,7 @@ class StateUnreadable(ValueError):  # noqa: N818 - named for the state it report
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Installed:
     """One version of a component that was verified here.
 
     Attributes:
@@ -33,6 +37,7 @@ class Release:
         sha256: of its archive, all 64 hexadecimal digits; see `is_known`.
         manifest: SHA-256 of its `manifest.json`, by which `hotswap-edge run` knows it.
         model_id: of the model that it was made of.
+        signature: of the archive, as it was desired; None where nobody signed it.
     """
 
     name: str
@@ -40,6 +45,7 @@ class Release:
     sha256: str
     manifest: str
     model_id: str
+    signature: str | None = None
 
     @property
     def title(self) -> str:
@@ -88,11 +94,11 @@ class Place:
         trial: while `current` has still to prove itself.
     """
 
-    current: Release | None = None
-    last_good: Release | None = None
+    current: Installed | None = None
+    last_good: Installed | None = None
     trial: Trial | None = None
 
-    def releases(self) -> tuple[Release, ...]:
+    def releases(self) -> tuple[Installed, ...]:
         """All that must stay on the disk for it."""
         return tuple(each for each in (self.current, self.last_good) if each is not None)
 
@@ -141,18 +147,18 @@ class DeviceState:
         wanted = {FIRST_PLACE: first} | {each.name: each for each in others}
         return wanted | ({first.name: first} if first.name in self.places else {})
 
-    def here(self, sha256: str) -> Release | None:
+    def here(self, sha256: str) -> Installed | None:
         """The release of an archive, if it lies here."""
         return next((each for each in self.releases().values() if each.sha256 == sha256), None)
 
-    def is_proved(self, release: Release) -> bool:
+    def is_proved(self, release: Installed) -> bool:
         """Whether a release that lies here has come through its trial at some place."""
         return release.sha256 not in self.failed and any(
             release == place.last_good or (release == place.current and place.trial is None)
             for place in self.places.values()
         )
 
-    def releases(self) -> dict[str, Release]:
+    def releases(self) -> dict[str, Installed]:
         """All that must stay on the disk, by the names of their folders."""
         return {each.folder_name: each for place in self.places.values() for each in place.releases()}
 
@@ -164,6 +170,18 @@ class DeviceState:
         """With one more archive that is not tried again."""
         others = [(key, value) for key, value in self.failed.items() if key != sha256]
         return replace(self, failed=dict([*others, (sha256, failure)][-MOST_FAILURES:]))
+
+    def without_failures(self, trial: Trial) -> DeviceState:
+        """With everything that was given up to be tried again.
+
+        Args:
+            trial: of what failed and still is current, as there was no other.
+        """
+        places = {
+            name: replace(place, trial=trial) if place.current and place.current.sha256 in self.failed else place
+            for name, place in self.places.items()
+        }
+        return replace(self, places=places, failed={})
 
     def encode(self) -> bytes:
         """As `state.json` holds it."""
@@ -190,18 +208,56 @@ class DeviceState:
             return cls(
                 etag=twin.etag,
                 desired=twin.models,
-                places={FIRST_PLACE: Place()} | {name: _place(each) for name, each in value["places"].items()},
-                failed={sha256: Failure(**each) for sha256, each in value["failed"].items()},
+                places={FIRST_PLACE: Place()} | _places(value["places"]),
+                failed={_text(sha256): _failure(each) for sha256, each in value["failed"].items()},
                 told=twin.reported,
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TwinMalformed) as error:
             raise StateUnreadable(one_line(error)) from error
 
 
-def _place(value: Mapping[str, Any]) -> Place:
+def _places(value: Any) -> dict[str, Place]:
+    """By names that lead to no other folder."""
+    return {name if name == FIRST_PLACE else checked_component_name(name): _place(each) for name, each in value.items()}
+
+
+def _place(value: Any) -> Place:
     current, last_good, trial = value["current"], value["last_good"], value["trial"]
     return Place(
-        None if current is None else Release(**current),
-        None if last_good is None else Release(**last_good),
-        None if trial is None else Trial(**trial | {"deaths": tuple(trial["deaths"])}),
+        None if current is None else _installed(current),
+        None if last_good is None else _installed(last_good),
+        None if trial is None else _trial(trial),
     )
+
+
+def _installed(value: Any) -> Installed:
+    if not isinstance(value["sha256"], str) or not _DIGEST.fullmatch(value["sha256"]):
+        raise ValueError(f"{ascii(value['sha256'])[:100]} is no digest of an archive")
+    texts = {field: _text(value[field]) for field in ("name", "version", "sha256", "manifest", "model_id")}
+    signature = value.get("signature")  # agents of before kept none
+    return Installed(**texts, signature=None if signature is None else _text(signature))
+
+
+def _trial(value: Any) -> Trial:
+    boots, deaths, answered = value["boots"], value["deaths"], value["answered"]
+    if type(boots) is not int or type(answered) is not bool or not isinstance(deaths, list):
+        raise ValueError(f"{ascii(value)[:100]} is no trial")
+    seen, seconds = _number(value["seen"]), _number(value["seconds"])
+    return Trial(_text(value["boot"]), seen, seconds, boots, tuple(map(_text, deaths)), answered)
+
+
+def _failure(value: Any) -> Failure:
+    return Failure(**{field: _text(value[field]) for field in ("name", "version", "model_id", "error", "detail")})
+
+
+def _number(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{ascii(value)[:100]} is no number of seconds")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{ascii(value)[:100]} is no text")
+    value.encode()  # whatever is read is written again
+    return value

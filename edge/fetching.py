@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import shutil
+import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,6 +25,7 @@ from edge.connections import (
 from edge.partial_file import PartialFile, digest_of
 from models.errors import FetchFailed, FetchFault, one_line
 from models.printable import printable
+from models.storage.local import open_without_waiting
 from models.version import VERSION
 
 PART_SUFFIX = ".part"
@@ -57,6 +59,7 @@ class Fetching:
     Args:
         authorities: certificates in PEM that storages are known by, in place of the system's; None: the system's.
         allow_plain: whether `http://` may be of other machines than this.
+        allow_here: whether it may be of this machine; where whoever tells addresses is on it.
         seconds: in which each `least` bytes must come.
         least: as above.
         longest: seconds for one call; a download that takes longer goes on with the next.
@@ -69,12 +72,13 @@ class Fetching:
         self,
         authorities: Path | None,
         allow_plain: bool = False,
+        allow_here: bool = False,
         seconds: float = SILENT_SECONDS,
         least: int = LEAST_BYTES,
         longest: float = LONGEST_SECONDS,
     ) -> None:
         self._connections = Connections(authorities)
-        self._allow_plain = allow_plain
+        self._allowed = (allow_plain, allow_here)
         self._patience = (seconds, least, longest)
 
     def fetch(
@@ -144,7 +148,7 @@ class Fetching:
             headers["Range"] = f"bytes={part.have}-"
         with ExitStack() as left:
             with _told_apart(part):
-                address = checked_address(url, self._allow_plain)
+                address = checked_address(url, *self._allowed)
                 response = left.enter_context(self._connections.answer(address, headers, pace))
             if response.status == 416 and part.have:
                 part.begin_anew()
@@ -233,8 +237,10 @@ def _require_room(part: PartialFile, size: int) -> None:
 def _is_whole(path: Path, sha256: str, size: int, stop: threading.Event) -> bool:
     """Whether an archive lies there already; what else does goes away."""
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == size and digest_of(file, stop).hexdigest() == sha256:
+        with open(path, "rb", opener=open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            is_file = stat.S_ISREG(status.st_mode) and status.st_size == size
+            if is_file and digest_of(file, stop).hexdigest() == sha256:
                 return True
     except FileNotFoundError:
         return False

@@ -6,23 +6,33 @@ import contextlib
 import http.client
 import json
 import socket
-import ssl
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from edge.connections import AddressRefused, is_loopback, why
-from edge.twin_source import TwinUnavailable
+from edge.connections import (
+    Address,
+    AddressRefused,
+    Connections,
+    Pace,
+    TooMuchHead,
+    TooSlow,
+    asked,
+    is_loopback,
+    why,
+)
+from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.twin import MOST_TWIN_BYTES, Reported, Twin, TwinMalformed
 from models.errors import one_line
+from models.storage.local import read_start
 from models.version import VERSION
 
-LONGEST_SECONDS = 60.0
-"""For one question and its answer, however slowly the bytes come."""
-_SILENT_SECONDS = 20.0
+LONGEST_SECONDS, SILENT_SECONDS = 60.0, 20.0
+"""For one question and its answer, however slowly the bytes come; and for the head, and until each further piece."""
+_PIECE_BYTES = 64 << 10
+_NEVER = threading.Event()
 _MOST_TOKEN_BYTES = 4096
 _WRITTEN = (200, 204)
 _REFUSED = (401, 403)
@@ -50,7 +60,7 @@ class HttpTwin:
 
     Raises:
         AddressRefused: no token is sent to such an address.
-        OSError: `ca` cannot be read; `ssl.SSLError` is one.
+        KeyUnusable: `ca` holds no certificates, or cannot be read.
     """
 
     def __init__(
@@ -58,7 +68,7 @@ class HttpTwin:
     ) -> None:
         try:
             parts = urlsplit(server)
-            self._host, self._port = parts.hostname or "", parts.port
+            self._address = Address(parts.scheme == "https", parts.hostname or "", parts.port, parts.path)
         except ValueError as error:
             raise AddressRefused(f"{server} is no address of a server: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -71,8 +81,8 @@ class HttpTwin:
         self._path = f"{parts.path.rstrip('/')}/twins/{quote(device, safe='')}"
         self._device = device
         self._token_file = token_file
-        self._tls = ssl.create_default_context(cafile=ca) if parts.scheme == "https" else None
-        self._connection: http.client.HTTPConnection | None = None
+        self._connections = Connections(ca)
+        self._connected: socket.socket | None = None
 
     def read(self, etag: str | None) -> Twin | None:
         """See `TwinSource.read`."""
@@ -84,9 +94,11 @@ class HttpTwin:
         try:
             twin = Twin.decode(answer.body)
         except TwinMalformed as error:
-            raise TwinUnavailable("malformed", f"{self._server} answers with no device twin: {error}") from error
+            raise TwinUnavailable(
+                TwinTrouble.MALFORMED, f"{self._server} answers with no device twin: {error}"
+            ) from error
         if twin.device != self._device:
-            raise TwinUnavailable("malformed", f"{self._server} answers with the twin of {twin.device!r}")
+            raise TwinUnavailable(TwinTrouble.MALFORMED, f"{self._server} answers with the twin of {twin.device!r}")
         return twin
 
     def report(self, reported: Reported) -> None:
@@ -99,13 +111,13 @@ class HttpTwin:
 
     def close(self) -> None:
         """See `TwinSource.close`."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
 
     def _asked(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> _Answer:
         own = {"Authorization": f"Bearer {self._token()}", "User-Agent": f"hotswap-edge/{VERSION}"}
-        kept = self._connection is not None
+        kept = self._connected is not None
         try:
             try:
                 return self._once(method, path, {**own, **headers}, body)
@@ -114,81 +126,66 @@ class HttpTwin:
                     raise
                 self.close()  # the server had let go of it while nothing was asked
                 return self._once(method, path, {**own, **headers}, body)
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise TwinUnavailable("unreachable", f"{self._server} does not answer: {_why(error)}") from error
+        except (OSError, ValueError, http.client.HTTPException, TooSlow, TooMuchHead) as error:
+            self.close()  # ValueError: no host has such a name
+            raise TwinUnavailable(TwinTrouble.UNREACHABLE, f"{self._server} does not answer: {_why(error)}") from error
         except BaseException:
             self.close()
             raise
 
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> _Answer:
-        connection = self._connected()
-        with _within(connection, LONGEST_SECONDS):
-            connection.request(method, path, body, dict(headers))
-            response = connection.getresponse()
-            read = response.read(MOST_TWIN_BYTES + 1)
-        if len(read) > MOST_TWIN_BYTES or response.will_close:
+        pace = Pace(_NEVER, SILENT_SECONDS, 1, LONGEST_SECONDS)
+        if self._connected is None:
+            self._connected = self._connections.connected(self._address, pace)
+        address = replace(self._address, target=path)
+        with asked(self._connected, address, method, headers, body, pace) as response:
+            read = bytearray()
+            while len(read) <= MOST_TWIN_BYTES and (piece := response.read1(_PIECE_BYTES)):
+                pace.came(len(piece))
+                read += piece
+            is_over = len(read) > MOST_TWIN_BYTES or response.will_close
+            if response.length and not len(read) > MOST_TWIN_BYTES:
+                raise http.client.IncompleteRead(bytes(read), response.length)
+            status = response.status
+        if is_over:
             self.close()
-        return _Answer(response.status, read)
-
-    def _connected(self) -> http.client.HTTPConnection:
-        if self._connection is None:
-            if self._tls is None:
-                self._connection = http.client.HTTPConnection(self._host, self._port, timeout=_SILENT_SECONDS)
-            else:
-                self._connection = http.client.HTTPSConnection(
-                    self._host, self._port, timeout=_SILENT_SECONDS, context=self._tls
-                )
-            self._connection.connect()
-        return self._connection
+        return _Answer(status, bytes(read))
 
     def _token(self) -> str:
         try:
-            with self._token_file.open("rb") as file:
-                token = file.read(_MOST_TOKEN_BYTES).decode("ascii").strip()
+            token = read_start(self._token_file, _MOST_TOKEN_BYTES).decode("ascii").strip()
         except OSError as error:
             raise TwinUnavailable(
-                "denied", f"the token cannot be read: {self._token_file}: {error.strerror or error}"
+                TwinTrouble.DENIED, f"the token cannot be read: {self._token_file}: {error.strerror or error}"
             ) from error
         except UnicodeDecodeError:
             token = ""
         if not token or not token.isprintable() or " " in token:
-            raise TwinUnavailable("denied", f"{self._token_file} holds no token; `hotswap fleet add` writes one")
+            raise TwinUnavailable(
+                TwinTrouble.DENIED, f"{self._token_file} holds no token; `hotswap fleet add` writes one"
+            )
         return token
 
     def _no(self, answer: _Answer) -> TwinUnavailable:
         status, server = answer.status, self._server
         if status in _REFUSED:
             return TwinUnavailable(
-                "denied",
+                TwinTrouble.DENIED,
                 f"{server} refuses the token in {self._token_file} for {self._device} ({status}); put there the one "
                 "that `hotswap fleet add` wrote for it",
             )
         if status >= 500 or status in _MAY_PASS:
-            return TwinUnavailable("unreachable", f"{server} answers {status}{_told(answer.body)}; it may pass")
+            return TwinUnavailable(
+                TwinTrouble.UNREACHABLE, f"{server} answers {status}{_told(answer.body)}; it may pass"
+            )
         if 300 <= status < 400:
             return TwinUnavailable(
-                "malformed", f"{server} leads elsewhere ({status}), where no token is sent; give the address itself"
+                TwinTrouble.MALFORMED,
+                f"{server} leads elsewhere ({status}), where no token is sent; give the address itself",
             )
-        return TwinUnavailable("malformed", f"{server} is no fleet's server: it answers {status}{_told(answer.body)}")
-
-
-@contextmanager
-def _within(connection: http.client.HTTPConnection, seconds: float) -> Iterator[None]:
-    """Ends a connection that takes longer: whoever sends a byte now and then keeps a socket's own timeout waiting."""
-
-    def cut() -> None:
-        with contextlib.suppress(OSError):
-            if connection.sock is not None:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, cut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
+        return TwinUnavailable(
+            TwinTrouble.MALFORMED, f"{server} is no fleet's server: it answers {status}{_told(answer.body)}"
+        )
 
 
 def _why(error: Exception) -> str:

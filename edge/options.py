@@ -11,6 +11,7 @@ from models.version import VERSION
 
 USAGE_ERROR = 2
 DEFAULT_INTERVAL, DEFAULT_EVERY, DEFAULT_TRIAL = 10.0, 60.0, 300.0
+_LONGEST_IDENTITY = 128
 _LEAST_SECONDS, _MOST_SECONDS = 0.1, 1e9
 
 
@@ -34,7 +35,24 @@ def parser() -> argparse.ArgumentParser:
         description="Keeps DIR/current at what is desired of this device: verified, probed, and back where it fails.",
     )
     _add_of_agent(agent)
+    status = verbs.add_parser(
+        "status",
+        help="what an agent's folder holds",
+        description="Tells what is desired, what runs, what failed.",
+    )
+    _add_folder(status)
+    status.add_argument("--json", action="store_true", help="for programs: one object")
+    retry = verbs.add_parser(
+        "retry",
+        help="have the agent try again what it gave up",
+        description="Has the folder's agent try again what it gave up, at its next poll or as it starts.",
+    )
+    _add_folder(retry)
     return whole
+
+
+def _add_folder(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--folder", type=Path, required=True, metavar="DIR", help="the agent's")
 
 
 def _add_of_run(run: argparse.ArgumentParser) -> None:
@@ -67,7 +85,9 @@ def _add_of_agent(agent: argparse.ArgumentParser) -> None:
     agent.add_argument(
         "--server", required=True, metavar="URL", help="of the fleet, https://HOST:PORT; or `azure-iot:`"
     )
-    agent.add_argument("--device", required=True, metavar="ID", help="this device's identity in the fleet")
+    agent.add_argument(
+        "--device", type=_identity, required=True, metavar="ID", help="this device's identity in the fleet"
+    )
     agent.add_argument(
         "--token-file", type=Path, required=True, metavar="FILE", help="what `hotswap fleet add` wrote for it"
     )
@@ -104,6 +124,12 @@ def _add_of_agent(agent: argparse.ArgumentParser) -> None:
     agent.add_argument(
         "--insecure", action="store_true", help="let http:// be of other machines: whoever listens has the token"
     )
+
+
+def _identity(text: str) -> str:
+    if not 0 < len(text) <= _LONGEST_IDENTITY or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"1 to {_LONGEST_IDENTITY} characters that can be printed are expected")
+    return text
 
 
 def _seconds(text: str) -> float:

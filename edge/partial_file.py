@@ -50,6 +50,8 @@ class PartialFile:
             Stopped: `stop` was set.
             OSError: of this machine.
         """
+        if self.path.exists() and not self.path.is_file():  # a pipe would be waited for
+            self.path.unlink()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             self._file = file

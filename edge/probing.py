@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
+
 import numpy as np
 
 from models.artefacts import Artefact
@@ -11,6 +16,11 @@ from models.errors import ImageFault, ModelFailed, ModelUnfit
 from models.hosting.hosted_engine import Hosts
 
 PROBE_ROUNDS = 3
+LONGEST_PROBE_SECONDS = 90.0
+_BETWEEN_SECONDS = 0.2
+
+Prove = Callable[[Artefact, Hosts], None]
+"""Has a model answer in a process of these hosts; raises as `probe`."""
 
 
 def load_proved(hosts: Hosts, artefact: Artefact, threads: int, rounds: int = 1) -> Engine:
@@ -43,14 +53,37 @@ def load_proved(hosts: Hosts, artefact: Artefact, threads: int, rounds: int = 1)
     return engine
 
 
-def probe(artefact: Artefact) -> None:
-    """Has a model answer several times, and ends its process.
+def probe(artefact: Artefact, hosts: Hosts) -> None:
+    """Has a model answer several times.
+
+    Args:
+        artefact: of a component that was proved.
+        hosts: which its process belongs to; it goes on until they are closed.
 
     Raises:
         As `load_proved`.
     """
-    hosts = Hosts()
-    try:
-        load_proved(hosts, artefact, cores(), PROBE_ROUNDS)
-    finally:
-        hosts.close()
+    load_proved(hosts, artefact, cores(), PROBE_ROUNDS)
+
+
+def probe_meanwhile(prove: Prove, artefact: Artefact, between: Callable[[], None]) -> None:
+    """Has a model answer while something else goes on, which may be an end to it.
+
+    Args:
+        prove: as `probe`.
+        artefact: of a component that was proved.
+        between: is called now and then; what it raises ends the probe.
+
+    Raises:
+        ModelUnfit: it does not answer, or not within `LONGEST_PROBE_SECONDS`.
+        OSError: this machine cannot start a process.
+    """
+    hosts, until = Hosts(), time.monotonic() + LONGEST_PROBE_SECONDS
+    with ThreadPoolExecutor(1, "probe") as aside, closing(hosts):
+        probing = aside.submit(prove, artefact, hosts)
+        while not wait([probing], _BETWEEN_SECONDS).done:
+            if time.monotonic() >= until:
+                detail = f"no answer to a black image within {LONGEST_PROBE_SECONDS:.0f} s"
+                raise ModelUnfit(ImageFault.MODEL_TIMED_OUT, detail)
+            between()
+        probing.result()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import replace
 
-from edge.device_state import FIRST_PLACE, DeviceState, Place, Release
-from edge.troubles import Troubles
-from models.components.twin import MOST_MODELS, DesiredModel, Reported, ReportedModel
+from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place
+from edge.machine import target
+from edge.retries import Retries
+from edge.trials import is_desired
+from models.components.twin import MOST_MODELS, MOST_WRITES, DesiredModel, Reported, ReportedModel
 from models.version import VERSION
 
 _ROUNDED_TO = 16 << 20
@@ -15,30 +16,25 @@ _LARGE_SHARE = 4
 _LONGEST_DETAIL = 300
 
 
-def target() -> str:
-    """Of components that this machine runs."""
-    return f"{platform.system().lower()}-{platform.machine()}"
-
-
-def report_of(state: DeviceState, troubles: Troubles, free_bytes: int) -> Reported:
+def report_of(state: DeviceState, retries: Retries, free_bytes: int) -> Reported:
     """What there is to tell now.
 
     Args:
         state: of the device.
-        troubles: that it has with what is desired.
+        retries: what of that which is desired does not come in.
         free_bytes: on the disk.
 
     Returns:
         The same as was told, where only what changes all the time did.
     """
-    models = {each.sha256: _of_desired(each, state, troubles) for each in state.desired}
+    models = {each.sha256: _of_desired(each, state, retries) for each in state.desired}
     for place in state.places.values():
         if place.current is not None and place.current.is_known and place.current.sha256 not in models:
-            models[place.current.sha256] = _of_release(place.current, place, state)
+            models[place.current.sha256] = _of_release(place.current, place, state, retries)
     told = state.told
     free = _steady(free_bytes, told.free_bytes)
     reported = Reported(tuple(models.values())[:MOST_MODELS], VERSION, target(), free, told.version)
-    return reported if reported == told else replace(reported, version=told.version + 1)
+    return reported if reported == told else replace(reported, version=min(told.version + 1, MOST_WRITES))
 
 
 def says_the_same(one: Reported, other: Reported) -> bool:
@@ -46,26 +42,28 @@ def says_the_same(one: Reported, other: Reported) -> bool:
     return one.models == other.models and one.agent == other.agent and one.target == other.target
 
 
-def _of_desired(desired: DesiredModel, state: DeviceState, troubles: Troubles) -> ReportedModel:
+def _of_desired(desired: DesiredModel, state: DeviceState, retries: Retries) -> ReportedModel:
     for name in (FIRST_PLACE, desired.name):
         place = state.places.get(name)
-        if place is not None and place.current is not None and place.current.sha256 == desired.sha256:
-            return _of_release(place.current, place, state)
+        if place is not None and place.current is not None and is_desired(place.current, desired):
+            return _of_release(place.current, place, state, retries)
     told = ReportedModel(desired.name, desired.version, desired.sha256, "", "fetching")
     if (failure := state.failed.get(desired.sha256)) is not None:
         detail = failure.detail[:_LONGEST_DETAIL]
         return replace(told, model_id=failure.model_id, state="failed", error=failure.error, detail=detail)
-    if (why := troubles.refused.get(desired.sha256)) is not None:
+    if (why := retries.refused.get(desired.sha256)) is not None:
         return replace(told, state="failed", error=why[0], detail=why[1][:_LONGEST_DETAIL])
-    if (why := troubles.passing.get(desired.sha256)) is not None:
+    if (why := retries.passing.get(desired.sha256)) is not None:
         return replace(told, error=why[0], detail=why[1][:_LONGEST_DETAIL])
     return told
 
 
-def _of_release(release: Release, place: Place, state: DeviceState) -> ReportedModel:
+def _of_release(release: Installed, place: Place, state: DeviceState, retries: Retries) -> ReportedModel:
     told = ReportedModel(release.name, release.version, release.sha256, release.model_id, "running")
     if (failure := state.failed.get(release.sha256)) is not None:
         return replace(told, state="failed", error=failure.error, detail=failure.detail[:_LONGEST_DETAIL])
+    if (why := retries.untrusted.get(release.sha256)) is not None:
+        told = replace(told, error=why[0], detail=why[1][:_LONGEST_DETAIL])
     return told if place.trial is None else replace(told, state="trial")
 
 

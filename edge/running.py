@@ -12,7 +12,7 @@ from edge.device_models import DeviceModels
 from edge.image_files import ImageFile, ImageFolder, decode, read_bytes
 from edge.words import in_words
 from models.answering import answer
-from models.errors import ImageError, ModelsClosed, NoModelAnswers, typed_line
+from models.errors import ImageError, ImageFault, ModelsClosed, NoModelAnswers, typed_line
 from models.images.decoding import DecodeLimits, Raster
 from models.json_lines import append_whole
 from models.moments import rfc3339
@@ -20,6 +20,17 @@ from models.printable import printable
 from models.records import Answer, DeadLetter, ImageRequest, Origin, Stage, encode, result_record
 
 _LOOK_SECONDS = 0.2
+_OF_THE_MODEL = frozenset(
+    {
+        ImageFault.NON_FINITE_OUTPUT,
+        ImageFault.PREDICTION_FAILED,
+        ImageFault.WRONG_ANSWER_SHAPE,
+        ImageFault.MODEL_CRASHED,
+        ImageFault.MODEL_TIMED_OUT,
+        ImageFault.MODEL_OUT_OF_MEMORY,
+    }
+)
+"""What a model does, whatever the file of an image is like."""
 _NO_MESSAGE = Origin("", "", {})
 
 
@@ -139,9 +150,11 @@ class Runner:
             return False
         component = self._models.component(by.reference)
         if isinstance(outcome, ImageError):
+            if outcome.fault in _OF_THE_MODEL:
+                self._models.failed(by.reference, (image.path, image.seen))
             self._lose(image, "predict", outcome, component.model_id)
             return True
-        self._models.answered(by.reference)
+        self._models.answered(by.reference, (image.path, image.seen))
         told = Answer(outcome, by.card.name, rfc3339())
         self._records.result(result_record(ImageRequest(image.path, _NO_MESSAGE), told, component.model_id))
         self._say(f"Prediction result of {printable(image.name)}: {printable(in_words(outcome))}")

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
-from edge.device_state import DeviceState, Failure, Place, Release, Trial
+from edge.device_state import DeviceState, Failure, Installed, Place, Trial
+from models.components.twin import DesiredModel
+from models.errors import ComponentFault, DeviceFault
 
+UNTOLD_VERSION = "0.0.0"
+"""What stands in a twin that tells none."""
 MOST_DEATHS = 3
 """Of programs that ran a release in its trial, after which it gives way."""
 MOST_DEATHS_WITHOUT_ANSWER = 2
 """The same where none has ever answered by it."""
 MOST_BOOTS = 3
 """Of the machine within a trial: the power may fail once, or the release may bring the machine down again and again."""
+FAILED_IMAGES = 5
+"""That tell of a release where it answered to none, or to fewer: one image may be at fault itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,7 @@ class SeenRun:
         manifest: SHA-256 of the manifest of the component that it runs, or tries to; "" where there is none.
         answered: of the components that it answered by, the same.
         quarantined: of those that fail on their own probe image, with the reason.
+        images: of the components that it asked, how many images they answered to, and to how many they did not.
     """
 
     name: str
@@ -47,6 +54,40 @@ class SeenRun:
     manifest: str
     answered: frozenset[str] = frozenset()
     quarantined: tuple[tuple[str, str], ...] = ()
+    images: tuple[tuple[str, int, int], ...] = ()
+
+
+def is_named(name: str, version: str, desired: DesiredModel) -> bool:
+    """Whether a component is called what is desired; a twin may tell no version."""
+    return name == desired.name and desired.version in (version, UNTOLD_VERSION)
+
+
+def is_desired(release: Installed | None, desired: DesiredModel) -> bool:
+    """Whether a release is what is desired: of the archive, and of that name."""
+    return release is not None and release.sha256 == desired.sha256 and is_named(release.name, release.version, desired)
+
+
+def may_be_another(failure: Failure | None, desired: DesiredModel) -> bool:
+    """Whether an archive was refused only as it had been desired under another name."""
+    return (
+        failure is not None
+        and failure.error == ComponentFault.OTHER_COMPONENT
+        and (failure.name, failure.version) != (desired.name, desired.version)
+    )
+
+
+def without_failures_of(state: DeviceState, agent: str) -> DeviceState:
+    """The state as another version of this software takes it: what the one before could not read, it may be able to.
+
+    Args:
+        state: whose agent before reported a version, or none yet.
+        agent: the version of this one.
+    """
+    if state.told.agent in ("", agent):
+        return state
+    refusals = set(ComponentFault)
+    kept = {sha256: each for sha256, each in state.failed.items() if each.error not in refusals}
+    return replace(state, failed=kept)
 
 
 def begin(now: Moment) -> Trial:
@@ -54,7 +95,7 @@ def begin(now: Moment) -> Trial:
     return Trial(now.boot, now.seconds)
 
 
-def looked_at(trial: Trial, release: Release, runs: Iterable[SeenRun], now: Moment) -> Trial:
+def looked_at(trial: Trial, release: Installed, runs: Iterable[SeenRun], now: Moment) -> Trial:
     """The trial as of now.
 
     Time counts while the machine runs: from one look to the next of a boot, whether the agent ran meanwhile or not.
@@ -77,28 +118,55 @@ def looked_at(trial: Trial, release: Release, runs: Iterable[SeenRun], now: Mome
     return Trial(now.boot, now.seconds, seconds, boots, tuple(deaths), answered)
 
 
-def condemned(trial: Trial, release: Release, runs: Iterable[SeenRun]) -> Failure | None:
-    """Why a release in trial gives way now; None where it may go on."""
+def quarantined(release: Installed, runs: Iterable[SeenRun]) -> Failure | None:
+    """Why a release gives way now, in trial or long after; None where it may go on."""
     for run in runs:
         for manifest, why in run.quarantined:
             if manifest == release.manifest:
-                return failure_of(release, "quarantined", why)
-    if len(trial.deaths) >= (MOST_DEATHS if trial.answered else MOST_DEATHS_WITHOUT_ANSWER):
-        answered = "" if trial.answered else ", and never answered"
-        return failure_of(
-            release, "crashed", f"what ran it died {len(trial.deaths)} times in its first minutes{answered}"
-        )
-    if trial.boots >= MOST_BOOTS:
-        return failure_of(release, "boot_loop", f"the machine began anew {trial.boots} times in its first minutes")
+                return failure_of(release, DeviceFault.QUARANTINED, why)
     return None
 
 
-def failure_of(release: Release, error: str, detail: str) -> Failure:
+def condemned(trial: Trial, release: Installed, runs: Iterable[SeenRun]) -> Failure | None:
+    """Why a release in trial gives way now; None where it may go on."""
+    if (failure := quarantined(release, runs)) is not None:
+        return failure
+    if len(trial.deaths) >= (MOST_DEATHS if trial.answered else MOST_DEATHS_WITHOUT_ANSWER):
+        answered = "" if trial.answered else ", and never answered"
+        return failure_of(
+            release, DeviceFault.CRASHED, f"what ran it died {len(trial.deaths)} times in its first minutes{answered}"
+        )
+    if trial.boots >= MOST_BOOTS:
+        return failure_of(
+            release, DeviceFault.BOOT_LOOP, f"the machine began anew {trial.boots} times in its first minutes"
+        )
+    return unfit_for_images(trial, release, runs, at_end=False)
+
+
+def unfit_for_images(trial: Trial, release: Installed, runs: Iterable[SeenRun], at_end: bool) -> Failure | None:
+    """Why a release in trial gives way to one that may answer to images; None where it may go on.
+
+    Args:
+        trial: as of now.
+        release: whose it is.
+        runs: that asked it, those that ended included.
+        at_end: whether the trial is over: until then it may still answer to more than it fails on.
+    """
+    counts = [(answered, failed) for run in runs for each, answered, failed in run.images if each == release.manifest]
+    answered, failed = sum(each for each, _ in counts), sum(each for _, each in counts)
+    answers_to_none = answered == 0 and not trial.answered
+    if failed < FAILED_IMAGES or not (answers_to_none or (at_end and failed > answered)):
+        return None
+    detail = f"it answered to {answered} images in its first minutes, and failed on {failed}"
+    return failure_of(release, DeviceFault.FAILS_ON_IMAGES, detail)
+
+
+def failure_of(release: Installed, error: str, detail: str) -> Failure:
     """That a release failed."""
-    return Failure(release.name, release.version, release.model_id, error, detail)
+    return Failure(release.name, release.version, release.model_id, str(error), detail)
 
 
-def swapped(place: Place, release: Release, trial: Trial | None, failed: Iterable[str]) -> Place:
+def swapped(place: Place, release: Installed, trial: Trial | None, failed: Iterable[str]) -> Place:
     """A place once a release is brought in: what was good there is kept, and what had not failed yet if nothing was.
 
     Args:
@@ -117,6 +185,21 @@ def swapped(place: Place, release: Release, trial: Trial | None, failed: Iterabl
 def proved(place: Place) -> Place:
     """A place whose release has come through its trial."""
     return replace(place, trial=None)
+
+
+def stepped_back(place: Place) -> Place:
+    """A place without its release that cannot run now: what is good is back until it can, if anything is."""
+    return place if place.last_good is None else Place(place.last_good)
+
+
+def still_tells(run: SeenRun, in_trial: Collection[str]) -> bool:
+    """Whether what a program said is still needed once it is no more: how images went, until the trial is over.
+
+    Args:
+        run: that ended.
+        in_trial: SHA-256 of the manifests of the releases that are in trial.
+    """
+    return any(failed and manifest in in_trial for manifest, _, failed in run.images)
 
 
 def given_way(state: DeviceState, name: str, failure: Failure) -> DeviceState:

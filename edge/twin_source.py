@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from enum import StrEnum
+from typing import Protocol
 
 from models.components.twin import Reported, Twin
 
-TwinTrouble = Literal["unreachable", "denied", "malformed"]
-"""`unreachable`: nobody answers, or not now; `denied`: whoever answers does not take the device for the one that it
-says it is; `malformed`: what answers is no twin, or not this device's."""
+
+class TwinTrouble(StrEnum):
+    """Why a twin is not read, or not told; people are told in a sentence."""
+
+    UNREACHABLE = "unreachable"
+    """Nobody answers, or not now."""
+    DENIED = "denied"
+    """Whoever answers does not take the device for the one that it says it is."""
+    MALFORMED = "malformed"
+    """What answers is no twin, or not this device's."""
 
 
 class TwinUnavailable(Exception):  # noqa: N818 - named for the state it reports

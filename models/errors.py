@@ -83,6 +83,17 @@ class FetchFault(StrEnum):
     BAD_ADDRESS = "bad_address"
 
 
+class DeviceFault(StrEnum):
+    """Why a component that was taken in does not answer on a device, or why the device could not take it in."""
+
+    QUARANTINED = "quarantined"
+    CRASHED = "crashed"
+    BOOT_LOOP = "boot_loop"
+    FAILS_ON_IMAGES = "fails_on_images"
+    DISK_FULL = "disk_full"
+    MACHINE = "machine"
+
+
 MACHINE_FAULTS = frozenset({ModelFault.TOO_LARGE, ModelFault.TIMED_OUT, ModelFault.CRASHED})
 """What tells of the machine as well as of the file: one with more may say otherwise."""
 SIGNATURE_FAULTS = frozenset({ModelFault.UNSIGNED, ModelFault.BAD_SIGNATURE})

@@ -11,6 +11,7 @@ from pathlib import Path
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
 _LARGEST_KEPT = 32 << 20  # the most that glibc takes for M_MMAP_THRESHOLD
 _MOST_KEPT = 128 << 20
+_LEAST_OF_A_HOST = 1 << 30
 
 
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -41,6 +42,16 @@ def machine_bytes() -> int:
         with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
             return min(total, int(path.read_text()))
     return total
+
+
+def host_bytes(measured: int, machine: int) -> int:
+    """What a model's process may take beyond its libraries: a gigabyte, or more where vetting measured more.
+
+    Args:
+        measured: bytes that its manifest says it takes; who wrote that may have written anything.
+        machine: bytes of memory; never all of it is allowed for what a manifest says.
+    """
+    return max(_LEAST_OF_A_HOST, min(2 * measured, machine * 3 // 4))
 
 
 def own_bytes(field: str) -> int:

@@ -25,9 +25,13 @@ def component_of(
     version: str = "1.0.0",
     target: Target = "linux-x86_64",
     finite: bool = True,
+    model: Callable[[Path], Path] | None = None,
     name: str = "animals",
 ) -> Path:
-    """The archive of a classifier that answers `LABELS[favours]` to every image, or none that is a number."""
+    """The archive of a classifier that answers `LABELS[favours]` to every image, or none that is a number.
+
+    `model` makes another one in its place.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     vetted = vetted_classifier(folder / f"compiled-{version}-{favours}", favours=favours)
     manifest = vetted.artefact.manifest
@@ -35,6 +39,8 @@ def component_of(
     artefact = replace(vetted.artefact, manifest=named)
     if not finite:
         nan_output(artefact.folder / "model.onnx")
+    if model is not None:
+        model(artefact.folder / "model.onnx")
     archive = folder / f"{name}-{version}-{target}.zip"
     pack(artefact, vetted.reference, archive, name=name, version=version, target=target, precision="fp32")
     return archive

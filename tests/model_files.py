@@ -133,6 +133,18 @@ def nan_output(path: Path) -> Path:
     return save_onnx(path, nodes, IMAGE, ["n", 3], zero)
 
 
+def nan_but_for_black(path: Path) -> Path:
+    """Answers with the roots of what is negative, unless the image is black."""
+    nodes = _flat_scores(helper.make_node("Neg", ["flat"], ["less"]), helper.make_node("Sqrt", ["less"], ["scores"]))
+    return save_onnx(path, nodes, IMAGE, ["n", 3])
+
+
+def endless_output(path: Path) -> Path:
+    """Never answers."""
+    loop, constants = loop_of_sines("flat", "scores")
+    return save_onnx(path, _flat_scores(loop), IMAGE, ["n", 3], constants)
+
+
 def random_output(path: Path) -> Path:
     """Answers something else each time."""
     return save_onnx(path, _flat_scores(helper.make_node("RandomNormalLike", ["flat"], ["scores"])), IMAGE, ["n", 3])

@@ -47,6 +47,8 @@ class Archive:
             raise ComponentRefused(ComponentFault.UNSAFE_NAME, "it holds two files of one name")
         for member in members:
             _require_plain(member)
+        if members and 0 not in {member.header_offset for member in members}:
+            raise ComponentRefused(ComponentFault.NOT_A_COMPONENT, "something else comes before the archive begins")
 
     @property
     def names(self) -> set[str]:

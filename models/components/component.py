@@ -28,7 +28,8 @@ MOST_MANIFEST_BYTES = 1 << 20
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """What file systems, buckets and Greengrass take alike."""
-_VERSION = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
+_NUMBER = "(0|[1-9][0-9]{0,8})"
+_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONGEST_TEXT = 4096
 _OF_THE_MODEL = ("sha256", "input_shape", "input_dtype", "input_name", "outputs", "memory")

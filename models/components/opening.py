@@ -30,6 +30,8 @@ from models.reference import ModelReference
 from models.storage.local import open_without_waiting
 
 _CHUNK_BYTES = 1 << 20
+_MOST_CARD_BYTES = 2 << 20
+"""Of a card, and of its labels: what is read of JSON takes many times its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,11 @@ def _taken_in(source: _Source, folder: Path, is_for_here: bool) -> OpenedCompone
 
 
 def _require_room(component: Component, folder: Path) -> None:
+    for file in component.files:
+        if file.name in (CARD_FILE, LABELS_FILE) and file.size > _MOST_CARD_BYTES:
+            raise ComponentRefused(
+                ComponentFault.TOO_LARGE, f"its {file.name} is larger than {_MOST_CARD_BYTES:,} bytes"
+            )
     needed, free = sum(file.size for file in component.files), shutil.disk_usage(folder).free
     if needed > MOST_BYTES:
         raise ComponentRefused(ComponentFault.TOO_LARGE, f"its {needed:,} bytes are more than {MOST_BYTES:,}")

@@ -69,7 +69,7 @@ def _manifest(component: Component, uri: str) -> dict[str, Any]:
 
 def _compatible(version: str) -> str:
     """Any version of the runtime that reads the same form of components."""
-    match = re.match(r"(\d+)\.(\d+)\.(\d+)", version)
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)", version, re.ASCII)
     assert match is not None
     major, minor, _ = map(int, match.groups())
     below = f"{major + 1}.0.0" if major else f"{major}.{minor + 1}.0"

@@ -23,10 +23,14 @@ from models.errors import one_line
 
 MOST_TWIN_BYTES = 1 << 20
 MOST_MODELS = 32
+MOST_WRITES = 1 << 60
+"""That are counted."""
 _LONGEST_URL = 8192
 LONGEST_SIGNATURE = 64 << 10
 _LONGEST_DETAIL = 1000
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_ETAG = re.compile(r"[\x21\x23-\x7e]{0,128}")
+"""RFC 9110, without the bytes that are not ASCII: it travels in a header."""
 
 RunState = Literal["fetching", "trial", "running", "failed"]
 """`fetching`: on its way; `trial`: answers, for its first minutes; `running`: has answered for longer; `failed`: was
@@ -132,7 +136,7 @@ class Reported:
                 _text(value.get("agent", ""), 100),
                 _text(value.get("target", ""), 100),
                 _whole(value.get("free_bytes", -1), "free_bytes", -1, 1 << 60),
-                _whole(value.get("$version", 0), "$version", 0, 1 << 60),
+                _whole(value.get("$version", 0), "$version", 0, MOST_WRITES),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TwinMalformed(f"what a device reports cannot be read: {one_line(error)}") from error
@@ -187,13 +191,18 @@ class Twin:
         if len(data) > MOST_TWIN_BYTES:
             raise TwinMalformed(f"a twin has more than {MOST_TWIN_BYTES:,} bytes")
         try:
-            return cls.from_json(json.loads(data))
+            value = json.loads(data)
         except (ValueError, RecursionError) as error:
             raise TwinMalformed(f"it is no device twin: {one_line(error)}") from error
+        return cls.from_json(value)
 
     @classmethod
     def from_json(cls, value: Any) -> Twin:
         """Reads the document.
+
+        An address that is none counts as not told. What is said to be reported, and cannot be read, counts as nothing:
+        a device is not cut off by what it, or whoever keeps its twin, wrote there once. Anything else that is wrong
+        with one model makes the whole no twin: to leave a model out would have another one be the first.
 
         Raises:
             TwinMalformed: it is none.
@@ -206,12 +215,19 @@ class Twin:
             return cls(
                 device=_text(value["deviceId"], 128),
                 models=models,
-                version=_whole(desired.get("$version", 0), "$version", 0, 1 << 60),
-                etag=_text(value["etag"], 128),
-                reported=Reported.from_json(value["properties"].get("reported", {})),
+                version=_whole(desired.get("$version", 0), "$version", 0, MOST_WRITES),
+                etag=_etag(value["etag"]),
+                reported=_reported(value["properties"].get("reported", {})),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise TwinMalformed(f"it is no device twin: {one_line(error)}") from error
+
+
+def _reported(value: Any) -> Reported:
+    try:
+        return Reported.from_json(value)
+    except TwinMalformed:
+        return Reported()
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
@@ -225,7 +241,7 @@ def _desired_model(value: Mapping[str, Any]) -> DesiredModel:
     return DesiredModel(
         checked_component_name(value["name"]),
         checked_version(value.get("version", "0.0.0")),
-        _url(value["url"]),
+        _url(value.get("url")),
         _digest(value["sha256"]),
         _whole(value["size"], "size", 1, MOST_BYTES),
         None if signature is None else _signature(signature),
@@ -247,18 +263,20 @@ def _reported_model(value: Mapping[str, Any]) -> ReportedModel:
 
 
 def _url(value: Any) -> str:
-    if value == "":
+    """An address; "" where it is none."""
+    try:
+        text = _text(value, _LONGEST_URL)
+        parts = urlsplit(text)
+    except ValueError:
         return ""
-    text = _text(value, _LONGEST_URL)
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-        raise ValueError(f"{ascii(text)[:100]} is no address of the web")
-    return text
+    is_one = parts.scheme in ("http", "https") and parts.hostname and parts.username is None
+    return text if is_one else ""
 
 
 def _signature(value: Any) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_SIGNATURE:
         raise ValueError(f"a signature is no text, or longer than {LONGEST_SIGNATURE:,} characters")
+    value.encode()  # what cannot be written is none
     return value
 
 
@@ -271,6 +289,12 @@ def _whole(value: Any, name: str, least: int, most: int) -> int:
 def _digest(value: Any) -> str:
     if not isinstance(value, str) or not _DIGEST.fullmatch(value):
         raise ValueError(f"{ascii(value)[:100]} is no SHA-256 of 64 hexadecimal digits")
+    return value
+
+
+def _etag(value: Any) -> str:
+    if not isinstance(value, str) or not _ETAG.fullmatch(value):
+        raise ValueError(f"{ascii(value)[:100]} is no etag: 128 visible characters of ASCII at most, and no quote")
     return value
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 OUT_OF_MEMORY, WRONG_SHAPE, FAILED = "out of memory: ", "wrong shape: ", "failed: "
 """How an answer begins that is none."""
 _LARGEST_FILE = 1 << 20
-_LEAST_MEMORY = 1 << 30
 _LONGEST_TEXT = 300
 
 
@@ -75,13 +74,14 @@ def main() -> None:
     from models.engines.loading import load_engine
     from models.engines.quiet_openvino import leave_out_converter
     from models.hosting.lane import HostsEnds, HostsLane
+    from models.memory import host_bytes, machine_bytes
 
     leave_out_converter()
     manifest = Manifest.from_json(job.manifest)
     if manifest.engine == "tensorflow":
         load_tensorflow()  # takes memory that is none of the model's
     _tell(job.told, {"unconfined": unconfined})
-    _limit_memory(max(_LEAST_MEMORY, 2 * manifest.memory) + 2 * _bytes_in(folder))
+    _limit_memory(host_bytes(manifest.memory, machine_bytes()) + 2 * _bytes_in(folder))
     engine = load_engine(Artefact(folder, manifest), job.threads)
     lanes = [HostsLane(HostsEnds(*ends), manifest, job.images) for ends in job.lanes]
     _tell(job.told, _probed(engine, manifest))

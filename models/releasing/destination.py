@@ -12,7 +12,7 @@ from models.errors import ReleaseError
 from models.model_files import LONGEST_STEM, MODEL_SUFFIXES, SUFFIXES_OF_KIND, FileKind
 from models.reference import DIGEST_DIGITS, DIGEST_PATTERN
 
-_PUBLISHED_NAME = re.compile(rf"-\d{{8}}T\d{{6}}Z-{DIGEST_PATTERN}$")
+_PUBLISHED_NAME = re.compile(rf"-\d{{8}}T\d{{6}}Z-{DIGEST_PATTERN}$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,18 +157,6 @@ class DeviceKeys:
         verifier.verify(own, between)
 
 
-def claimed_digest(signature: str | bytes) -> str:
-    """The SHA-256 of the one file that a signature says it is of, whoever made it: all 64 hexadecimal digits.
-
-    Raises:
-        ComponentRefused: `bad_signature`; it is none, or of something else than one file.
-    """
-    try:
-        return read_bundle(signature).sha256()
-    except StatementMalformed as error:
-        raise _bad(str(error)) from error
-
-
 def _adds_nothing(rest: dict[str, Any]) -> bool:
     """Whether nothing is said of a key but which it is: entries of logs are looked at by nobody here."""
     return rest in ({}, {"tlogEntries": []})

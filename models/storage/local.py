@@ -51,6 +51,18 @@ def open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def read_start(path: Path, most: int) -> bytes:
+    """A regular file's first bytes, so many at most; a pipe or a device is not waited for.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    with open(path, "rb", opener=open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        return file.read(most)
+
+
 def _split(pattern: str) -> list[str]:
     """The folder that a pattern begins in, as it is written, and the parts that follow."""
     parts = pattern.split("/")

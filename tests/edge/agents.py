@@ -24,6 +24,7 @@ from edge.probing import probe
 from edge.steps import Step
 from models.artefacts import MANIFEST, Artefact
 from models.components.component import Component
+from models.hosting.hosted_engine import Hosts
 from models.signatures.bundles import DeviceKeys
 from tests.edge.fleet_server import DEVICE, TOKEN, FleetServer
 from tests.sample_images import digit, encoded
@@ -105,7 +106,7 @@ class AgentHere:
         with ExitStack() as left:
             source = left.enter_context(closing(HttpTwin(url, DEVICE, device.token)))
             folder = left.enter_context(closing(DeviceFolder(device.folder, at)))
-            acquirer = Acquirer(folder, Fetching(None), keys, self._probe, at)
+            acquirer = Acquirer(folder, Fetching(None, allow_here=True), keys, self._probe, at)
             listener = Listener(source, every, self.told.append)
             self.agent = Agent(listener, folder, acquirer, Terms(every, trial), self.told.append, self.stop, at)
             self._left = left.pop_all()
@@ -127,11 +128,11 @@ class AgentHere:
     def has_told(self, text: str) -> Callable[[], bool]:
         return lambda: any(text in line for line in self.told)
 
-    def _probe(self, artefact: Artefact) -> None:
+    def _probe(self, artefact: Artefact, hosts: Hosts) -> None:
         require_verified(artefact.folder)
         assert (artefact.folder / MANIFEST).read_bytes() in self._manifests(), "it is what the server desires"
         self.probed.append(artefact.folder)
-        probe(artefact)
+        probe(artefact, hosts)
 
 
 def once(device: DeviceFiles, server: FleetServer | str, **more: Any) -> AgentHere:

@@ -29,7 +29,7 @@ class Download:
         self.part = self.target.with_name(f"{SHA256}.zip.part")
         self.told: list[int] = []
         self.stop = threading.Event()
-        self.fetching = Fetching(None)
+        self.fetching = Fetching(None, allow_here=True)
 
     def from_(self, url: str, size: int = len(ARCHIVE)) -> int:
         """Asks once."""

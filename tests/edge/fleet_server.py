@@ -17,6 +17,7 @@ from typing import Any
 
 from models.components.twin import DesiredModel, Reported, Twin
 from tests.component_files import component
+from tests.serving.certificates import Pair
 
 TOKEN = "a-token-of-the-tests"
 DEVICE = "robot-7"
@@ -118,6 +119,13 @@ class FleetServer:
         name, _, right = path.partition("?right=")
         archive = self._archives.get(name.rpartition("/")[2].removesuffix(".zip"))
         return archive.read_bytes() if archive is not None and right == self._right else None
+
+
+def behind_tls(pair: Pair) -> FleetServer:
+    """One that is known by a certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pair.certificate, pair.key)
+    return FleetServer(context)
 
 
 class _Server(ThreadingHTTPServer):

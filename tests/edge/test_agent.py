@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from edge import agent, device_folder, retries
+from edge.machine import target
+from edge.steps import Step
+from models.components.component import TARGETS
 from models.signatures.bundles import DeviceKeys
 from models.signatures.signer import Signer
 from tests.component_files import component_of, repacked
@@ -188,6 +196,32 @@ def test_an_address_that_ran_out_is_asked_for_anew_at_once(
     assert server.answers["component 200"] == 1
 
 
+def test_while_nobody_tells_where_anything_lies_it_rests_until_the_next_question(
+    device: DeviceFiles, server: FleetServer, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.0)
+    server.desire(first)
+    server.storage_down = True
+    once(device, server)
+
+    def at(step: Step) -> None:
+        server.down = server.down or step == Step.VERIFIED
+
+    rests: list[float] = []
+    with AgentHere(device, server, at=at, every=1000.0) as here:
+
+        def rest(seconds: float) -> None:
+            rests.append(seconds)
+            if len(rests) == 3:
+                here.stop.set()
+
+        monkeypatch.setattr(here.stop, "wait", rest)
+        here.agent.run()
+
+    assert server.down
+    assert min(rests) > 100
+
+
 def test_what_is_desired_in_the_middle_of_a_download_is_what_counts(
     device: DeviceFiles, server: FleetServer, first: Path, second: Path
 ) -> None:
@@ -293,6 +327,19 @@ def test_an_archive_of_another_component_is_refused(
     assert server.state_of("9.9.9") == "failed other_component"
 
 
+def test_what_is_for_another_machine_is_refused_before_it_is_executed(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path
+) -> None:
+    [other] = set(TARGETS) - {target()}
+    server.desire(component_of(tmp_path / "shelf", target=other))
+    here = once(device, server)
+
+    assert not device.current.exists()
+    assert here.probed == []
+    assert server.state_of("1.0.0") == "failed other_component"
+    assert here.has_told(f"for {other}, and this machine is {target()}")()
+
+
 def test_what_nobody_trusted_signed_is_refused_before_a_byte_of_it_is_fetched(
     device: DeviceFiles, server: FleetServer, first: Path, second: Path, tmp_path: Path
 ) -> None:
@@ -359,6 +406,18 @@ def test_a_state_that_a_disk_damaged_is_made_anew_around_what_runs(
     assert device.components() == {"1.0.0", "2.0.0"}
 
 
+def test_a_pipe_where_a_file_should_be_is_not_waited_for(device: DeviceFiles, server: FleetServer, first: Path) -> None:
+    server.desire(first)
+    sha256 = server.model(first).sha256
+    (device.folder / "incoming").mkdir(parents=True)
+    for name in ("state.json", f"incoming/{sha256}.zip", f"incoming/{sha256}.zip.part"):
+        os.mkfifo(device.folder / name)
+    once(device, server)
+
+    assert device.label() == "ant"
+    assert (device.folder / "state.json").is_file()
+
+
 def test_the_same_is_verified_anew_where_the_state_is_lost(
     device: DeviceFiles, server: FleetServer, first: Path
 ) -> None:
@@ -382,6 +441,47 @@ def test_what_lies_in_the_folder_and_is_nobodys_stays(device: DeviceFiles, serve
 
     assert (device.folder / "app/current").is_dir()
     assert (device.folder / "notes.txt").exists()
+
+
+def test_a_disk_on_which_nothing_can_be_written_is_told_once_and_reported(
+    device: DeviceFiles, server: FleetServer, first: Path, second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.desire(first)
+    once(device, server)
+
+    def full(data: bytes, path: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", path)
+
+    monkeypatch.setattr(device_folder, "write_locally", full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    server.desire(second)
+    with AgentHere(device, server, every=0.01) as here:
+        for _ in range(5):
+            polls = server.answers["GET 200"] + server.answers["GET 304"]
+            while server.answers["GET 200"] + server.answers["GET 304"] == polls:
+                here.agent.turn()
+
+    assert device.version() == "1.0.0"
+    assert server.state_of("2.0.0") == "fetching disk_full"
+    assert len([line for line in here.told if "No space left" in line]) == 1
+
+
+def test_what_nobody_has_thought_of_is_told_once_and_ends_nothing(
+    device: DeviceFiles, server: FleetServer, first: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent, "FIRST_PAUSE_SECONDS", 0.0)
+    server.desire(first)
+    surprises = [MemoryError("a surprise")] * 3
+
+    def at(step: Step) -> None:
+        if step == Step.VERIFIED and surprises:
+            raise surprises.pop()
+
+    with AgentHere(device, server, every=0.05, at=at) as here:
+        here.start()
+        eventually(lambda: server.state_of("1.0.0") == "trial", "what is desired")
+
+    assert len([line for line in here.told if "this should not happen" in line]) == 1
 
 
 def test_a_component_that_lost_bytes_is_fetched_again(device: DeviceFiles, server: FleetServer, first: Path) -> None:

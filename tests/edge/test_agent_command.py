@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pytest
@@ -75,6 +78,26 @@ def test_a_second_agent_of_one_folder_says_so_in_one_line(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_in_its_first_moments(
+    device: DeviceFiles, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While what it needs is still imported."""
+
+    class Importing(MetaPathFinder):
+        def find_spec(self, fullname: str, *_: object) -> None:
+            if fullname == "edge.agent_command":
+                os.kill(os.getpid(), number)
+
+    for module in [each for each in sys.modules if each == "edge.agent_command"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [Importing(), *sys.meta_path])
+
+    assert main(device.command("http://127.0.0.1:1")) == 0
+    assert main(device.command("http://127.0.0.1:1", "--once")) == 1
+    assert capsys.readouterr().err.startswith("error: it was told to end")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_while_it_waits(device: DeviceFiles, server: FleetServer, number: signal.Signals) -> None:
     with process("edge.cli", *device.command(server.url)) as agent:
         eventually(lambda: server.answers["GET 200"], "its first poll")
@@ -111,12 +134,35 @@ def test_a_signal_ends_it_in_the_middle_of_a_download_which_goes_on_later(
     assert server.answers["component 206"] == 1
 
 
+def test_once_that_was_told_to_end_does_not_say_that_all_is_as_desired(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path
+) -> None:
+    server.desire(component_of(tmp_path / "shelf"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        go_on.wait(60)
+
+    server.before_piece = hold
+    with process("edge.cli", *device.command(server.url, "--once")) as agent:
+        assert begun.wait(60)
+        agent.terminate()
+        _, errors = agent.communicate(timeout=60)
+    go_on.set()
+
+    assert agent.returncode == 1
+    assert errors.splitlines()[-1].startswith("error: it was told to end")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         [],
         ["--server", "ftp://fleet"],
         ["--server", "http://fleet.example:8600"],
+        ["--device", "\udcff"],
+        ["--device", "d" * 129],
         ["--every", "0"],
         ["--trial", "nan"],
     ],
@@ -135,13 +181,13 @@ def test_what_cannot_be_meant_is_one_line_and_code_2(
     assert line.startswith("error: ")
 
 
-@pytest.mark.parametrize("content", [None, b"nonsense"])
-def test_a_trusted_key_that_is_none_ends_it(
-    device: DeviceFiles, capsys: pytest.CaptureFixture[str], content: bytes | None
-) -> None:
+@pytest.mark.parametrize("kind", ["absent", "nonsense", "a pipe"])
+def test_a_trusted_key_that_is_none_ends_it(device: DeviceFiles, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     key = device.root / "key.pub"
-    if content is not None:
-        key.write_bytes(content)
+    if kind == "nonsense":
+        key.write_bytes(b"nonsense")
+    elif kind == "a pipe":
+        os.mkfifo(key)
 
     assert main(device.command("http://127.0.0.1:1", "--once", "--trusted-key", str(key))) == 1
     [line] = capsys.readouterr().err.splitlines()

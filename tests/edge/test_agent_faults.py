@@ -26,25 +26,50 @@ OLD, NEW = "ant", "cow"
 KILLS = [(step, 1) for step in Step] + [(Step.RECORDED, 2), (Step.RECORDED, 3), (Step.REPORTED, 2)]
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A device that runs 1.0.0, which is good, and the archives of that and of 2.0.0."""
+@dataclass
+class Prepared:
+    """A device that runs something that answers OLD, and the archive of 2.0.0, which answers NEW.
+
+    Attributes:
+        root: of its files, and of the shelf.
+        good: the version that is the last good one once 2.0.0 is current.
+    """
+
+    root: Path
+    good: str
+
+
+BEFORE = {
+    "one that is proved": ["1.0.0"],
+    "one that is proved, another behind it": ["0.5.0", "1.0.0"],
+    "one in trial, a good one behind it": ["1.0.0", "1.5.0 in trial"],
+}
+"""What a device may run before: versions that it took in, one after another."""
+
+
+@pytest.fixture(scope="module", params=BEFORE.values(), ids=list(BEFORE))
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     root = tmp_path_factory.mktemp("prepared")
-    old = component_of(root / "shelf", favours=0, version="1.0.0")
+    good = ""
     component_of(root / "shelf", favours=2, version="2.0.0")
     with FleetServer() as server:
-        server.desire(old)
-        once(DeviceFiles(root), server, trial=0.0)
-        once(DeviceFiles(root), server, trial=0.0)
-    return root
+        for each in request.param:
+            version, _, in_trial = each.partition(" ")
+            server.desire(component_of(root / "shelf", favours=0, version=version))
+            once(DeviceFiles(root), server)
+            if not in_trial:
+                once(DeviceFiles(root), server, trial=0.0)
+                good = version
+    return Prepared(root, good)
 
 
 @dataclass
 class Scene:
-    """A device that runs 1.0.0, and a server that desires 2.0.0."""
+    """A device that was prepared, and a server that desires 2.0.0."""
 
     device: DeviceFiles
     server: FleetServer
+    good: str
 
     def require_answer(self) -> None:
         assert self.device.label() in (OLD, NEW)
@@ -55,20 +80,20 @@ class Scene:
         assert here.agent.why_not() == ""
         assert self.device.label() == NEW
         assert self.device.incoming() == []
-        assert self.device.components() == {"1.0.0", "2.0.0"}
+        assert self.device.components() == {self.good, "2.0.0"}
 
 
 @pytest.fixture
-def scene(prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+def scene(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
     with FleetServer() as server:
         yield set_up(prepared, tmp_path, server)
 
 
-def set_up(prepared: Path, root: Path, server: FleetServer) -> Scene:
-    shutil.copytree(prepared / "device", root / "device", symlinks=True)
-    server.desire(prepared / "shelf/animals-2.0.0-linux-x86_64.zip")
-    return Scene(DeviceFiles(root), server)
+def set_up(prepared: Prepared, root: Path, server: FleetServer) -> Scene:
+    shutil.copytree(prepared.root / "device", root / "device", symlinks=True)
+    server.desire(prepared.root / "shelf/animals-2.0.0-linux-x86_64.zip")
+    return Scene(DeviceFiles(root), server, prepared.good)
 
 
 @pytest.mark.parametrize(("step", "times"), KILLS)
@@ -158,7 +183,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("step", list(Step))
 def test_a_disk_that_is_full_at_any_step(
-    prepared: Path, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: Step
+    prepared: Prepared, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: Step
 ) -> None:
     monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
     filler = small_disk / "filler"
@@ -227,3 +252,19 @@ def test_what_somebody_did_to_the_link_is_mended(scene: Scene) -> None:
     once(scene.device, scene.server)
 
     assert scene.device.label() == NEW
+
+
+def test_what_the_link_leads_to_stays_where_nothing_can_be_written(scene: Scene) -> None:
+    full = [False]
+
+    def at(step: Step) -> None:
+        full[0] = full[0] or step == Step.PLACED
+        if full[0] and step == Step.RECORDED:
+            refuse_to_write()
+
+    before = scene.device.version()
+    endure(scene, at)
+
+    assert scene.device.version() == before
+    scene.require_answer()
+    scene.require_new_one_next()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge import retries
 from edge.device_state import FIRST_PLACE, DeviceState
 from edge.runs import RunNotes
 from edge.steps import Step
@@ -44,9 +45,10 @@ def current_state(device: DeviceFiles) -> DeviceState:
     return DeviceState.decode((device.folder / "state.json").read_bytes())
 
 
-def test_a_release_that_no_longer_is_what_it_was_gives_way_at_the_end(
-    device: DeviceFiles, server: FleetServer, tmp_path: Path
+def test_a_release_whose_bytes_changed_in_its_trial_is_fetched_again_and_not_condemned(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.0)
     server.desire(shelved(tmp_path, "1.0.0", 0))
     once(device, server)
     server.desire(shelved(tmp_path, "2.0.0", 2))
@@ -55,10 +57,10 @@ def test_a_release_that_no_longer_is_what_it_was_gives_way_at_the_end(
     model.write_bytes(bytes(model.stat().st_size))
     with AgentHere(device, server, every=0.05, trial=0.1) as here:
         here.start()
-        eventually(partial(says, server, "2.0.0", "failed wrong_digest"), "that it gives way")
+        eventually(partial(says, server, "2.0.0", "running"), "that it has come through")
 
-    assert device.label() == "ant"
-    assert here.probed == [], "what changed was not executed"
+    assert here.has_told("animals 2.0.0 changed on this disk")()
+    assert device.label() == "cow"
 
 
 def test_a_release_by_which_somebody_answered_is_not_asked_again(
@@ -74,6 +76,61 @@ def test_a_release_by_which_somebody_answered_is_not_asked_again(
     notes.close()
 
     assert here.probed == []
+
+
+def test_a_release_whose_files_were_taken_away_is_fetched_again_and_not_condemned(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retries, "FIRST_PAUSE_SECONDS", 0.0)
+    server.desire(shelved(tmp_path, "1.0.0", 0))
+    once(device, server)
+    server.desire(shelved(tmp_path, "2.0.0", 2))
+    with AgentHere(device, server, every=0.05, trial=0.1) as here:
+        here.agent.turn()
+        (device.current / "model.onnx").unlink()
+        here.start()
+        eventually(partial(says, server, "2.0.0", "running"), "that it has come through")
+
+    assert here.has_told("changed on this disk")()
+    assert device.label() == "cow"
+    assert current_state(device).failed == {}
+
+
+def proved(device: DeviceFiles, server: FleetServer, archive: Path) -> str:
+    """Has a device run something that comes through its trial; the SHA-256 of its manifest."""
+    server.desire(archive)
+    for _ in range(2):
+        once(device, server, trial=0.0)
+    return sha256_of(device.current / "manifest.json")
+
+
+def test_what_fails_long_after_its_trial_gives_way_too_and_it_is_told(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path
+) -> None:
+    proved(device, server, shelved(tmp_path, "1.0.0", 0))
+    manifest = proved(device, server, shelved(tmp_path, "2.0.0", 2))
+    notes = RunNotes(device.current, print)
+    notes.quarantined(manifest, "it crashed")
+    notes.close()
+    once(device, server)
+
+    assert device.label() == "ant"
+    assert server.state_of("2.0.0") == "failed quarantined"
+    assert server.state_of("1.0.0") == "running"
+
+
+def test_what_fails_long_after_its_trial_is_told_and_stays_where_there_is_no_other(
+    device: DeviceFiles, server: FleetServer, tmp_path: Path
+) -> None:
+    manifest = proved(device, server, shelved(tmp_path, "1.0.0", 0))
+    notes = RunNotes(device.current, print)
+    notes.quarantined(manifest, "it crashed")
+    here = [once(device, server) for _ in range(2)]
+    notes.close()
+
+    assert device.version() == "1.0.0"
+    assert server.state_of("1.0.0") == "failed quarantined"
+    assert [each.has_told("fails here")() for each in here] == [True, False]
 
 
 def test_a_trial_goes_on_where_the_agent_before_left_it(

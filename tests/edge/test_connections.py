@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from pathlib import Path
 
 import pytest
 
-from edge.connections import AddressRefused, checked_address
+from edge.connections import AddressRefused, checked_address, is_of_this_machine
 from edge.fetching import Fetching
 from models.errors import FetchFault, KeyUnusable
 from tests.edge.downloads import ARCHIVE, Download
@@ -27,7 +28,7 @@ def download(tmp_path: Path) -> Download:
 @pytest.fixture
 def impatient(download: Download) -> Download:
     """With little patience, for storages that are never done."""
-    download.fetching = Fetching(None, seconds=SOON, least=1000)
+    download.fetching = Fetching(None, allow_here=True, seconds=SOON, least=1000)
     return download
 
 
@@ -59,12 +60,12 @@ def test_silence_and_a_byte_now_and_then_end_alike(impatient: Download, answer: 
 
 
 def test_a_download_that_never_ends_makes_way_for_other_work_and_goes_on_later(download: Download) -> None:
-    download.fetching = Fetching(None, seconds=60, least=1, longest=SOON)
+    download.fetching = Fetching(None, allow_here=True, seconds=60, least=1, longest=SOON)
     with HostileStorage(dripping(OK, b"\0"), ranged(ARCHIVE)) as storage:
         failure = download.refused(storage.url)
         assert (failure.fault, failure.detail) == (FetchFault.INTERRUPTED, "it has not come in 2 seconds")
         assert download.part.stat().st_size == failure.received
-        download.fetching = Fetching(None)
+        download.fetching = Fetching(None, allow_here=True)
         download.from_(storage.url)
     assert download.came()
 
@@ -140,7 +141,7 @@ def test_somebody_else_with_a_certificate_or_without_is_not_asked(download: Down
         assert failure.detail.startswith(said)
         assert storage.asked == [] or secured is None
 
-    download.fetching = Fetching(None)
+    download.fetching = Fetching(None, allow_here=True)
     with HostileStorage(ranged(ARCHIVE), secured=authority.pair("it", "127.0.0.1")) as storage:
         assert download.refused(storage.url).fault == FetchFault.UNREACHABLE
 
@@ -162,7 +163,8 @@ def test_a_handshake_that_never_ends_does(impatient: Download) -> None:
 
 def test_a_file_of_authorities_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("trust me")
-    for name in ("text", "absent"):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("text", "absent", "pipe"):
         with pytest.raises(KeyUnusable, match="holds no certificates in PEM"):
             Fetching(tmp_path / name)
 
@@ -197,13 +199,39 @@ def test_nothing_is_read_from_an_address_that_is_none_or_in_the_clear(download: 
     assert failure.fault == FetchFault.BAD_ADDRESS
 
 
-def test_in_the_clear_it_is_read_from_this_machine_or_where_that_is_allowed() -> None:
-    for host in ("localhost", "127.0.0.1", "127.9.9.9", "[::1]"):
-        assert not checked_address(f"http://{host}:80/a.zip", allow_plain=False).secure
-    assert not checked_address("http://storage.example/a.zip", allow_plain=True).secure
+HERE = ("localhost", "127.0.0.1", "127.9.9.9", "[::1]")
+
+
+def test_in_the_clear_it_is_read_where_that_is_allowed_and_nowhere_else() -> None:
+    for host in HERE:
+        assert not checked_address(f"http://{host}:80/a.zip", allow_plain=False, allow_here=True).secure
+    assert not checked_address("http://storage.example/a.zip", allow_plain=True, allow_here=False).secure
     with pytest.raises(AddressRefused, match="would be read in the clear") as refusal:
-        checked_address("http://storage.example/a.zip?secret=x", allow_plain=False)
+        checked_address("http://storage.example/a.zip?secret=x", allow_plain=False, allow_here=True)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("allow_plain", [False, True])
+def test_a_server_elsewhere_has_nothing_asked_of_this_machines_own_services(allow_plain: bool) -> None:
+    for host in HERE:
+        with pytest.raises(AddressRefused, match="of this machine"):
+            checked_address(f"http://{host}:80/a.zip", allow_plain, allow_here=False)
+
+
+@pytest.mark.parametrize(
+    ("server", "is_here"),
+    [
+        ("http://127.0.0.1:8600", True),
+        ("https://localhost", True),
+        ("https://[::1]:8600/fleet", True),
+        ("https://fleet.example:8600", False),
+        ("https://127.0.0.1.example", False),
+        ("azure-iot:", False),
+        ("https://[", False),
+    ],
+)
+def test_which_server_is_on_this_machine(server: str, is_here: bool) -> None:
+    assert is_of_this_machine(server) == is_here
 
 
 def test_the_host_that_is_asked_is_named_with_its_port(download: Download) -> None:

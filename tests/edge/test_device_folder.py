@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from edge.device_folder import DeviceFolder, FolderTaken
-from edge.device_state import FIRST_PLACE, DeviceState, Place, Release
+from edge.device_state import FIRST_PLACE, DeviceState, Installed, Place
 
 
-def release(number: int) -> Release:
-    return Release("animals", f"{number}.0.0", f"{number}" * 64, "a manifest", "a model")
+def release(number: int) -> Installed:
+    return Installed("animals", f"{number}.0.0", f"{number}" * 64, "a manifest", "a model")
 
 
 def test_the_link_is_never_absent_while_it_is_swapped(tmp_path: Path) -> None:

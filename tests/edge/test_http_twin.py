@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from edge import http_twin
 from edge.connections import AddressRefused
 from edge.http_twin import HttpTwin
 from edge.twin_source import TwinUnavailable
 from models.components.twin import Reported
 from tests.component_files import component_of
-from tests.edge.fleet_server import DEVICE, TOKEN, FleetServer
-from tests.serving.certificates import Authority, Pair
+from tests.edge.fleet_server import DEVICE, TOKEN, FleetServer, behind_tls
+from tests.serving.certificates import Authority
 
 Ask = Callable[[HttpTwin], object]
 
@@ -80,7 +82,7 @@ def answering(answer: bytes) -> Iterator[str]:
                     connection, _ = listening.accept()
                 except OSError:
                     return
-                with connection:
+                with connection, suppress(OSError):  # it is hung up on
                     connection.recv(1 << 16)
                     connection.sendall(answer)
 
@@ -128,6 +130,69 @@ def test_the_twin_of_another_device_is_none(server: FleetServer, token: Path) ->
         assert unavailable(HttpTwin(url, DEVICE, token)).word == "malformed"
 
 
+DRIPPING = ["HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\n"]
+
+
+@pytest.mark.parametrize("head", DRIPPING, ids=["in the head", "to the end", "as of old"])
+def test_whoever_sends_a_byte_now_and_then_is_not_waited_for(
+    token: Path, monkeypatch: pytest.MonkeyPatch, head: str
+) -> None:
+    monkeypatch.setattr(http_twin, "LONGEST_SECONDS", 1.0)
+    is_over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                connection.sendall(head.encode())
+                while not is_over.wait(0.05):
+                    connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        error = unavailable(HttpTwin(f"http://127.0.0.1:{listening.getsockname()[1]}", DEVICE, token))
+        is_over.set()
+        dripping.join()
+
+    assert error.word == "unreachable"
+    assert "it has not come in 1 seconds" in str(error)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        CHUNKED + b"-1\r\n" + bytes(1 << 20),
+        CHUNKED + b"-5\r\n" + bytes(1 << 20),
+        b"HTTP/1.1 200 OK\r\n" + b"".join(b"A: " + b"b" * 60_000 + b"\r\n" for _ in range(90)) + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
+    ],
+    ids=["all that comes", "less than nothing", "a head without an end", "half of it"],
+)
+def test_what_is_no_whole_answer_is_none_and_little_of_it_is_kept(token: Path, answer: bytes) -> None:
+    with answering(answer) as url:
+        assert unavailable(HttpTwin(url, DEVICE, token)).word == "unreachable"
+
+
+def test_an_etag_that_no_header_can_carry_is_no_twins(server: FleetServer, token: Path) -> None:
+    twin = json.loads(server.twin().encode())
+    with answering(says("200 OK", json.dumps(twin | {"etag": "\u20ac"}).encode())) as url:
+        assert unavailable(HttpTwin(url, DEVICE, token)).word == "malformed"
+
+
+def test_a_pipe_in_place_of_the_token_is_not_waited_for(server: FleetServer, token: Path) -> None:
+    token.unlink()
+    os.mkfifo(token)
+
+    assert unavailable(HttpTwin(server.url, DEVICE, token)).word == "denied"
+
+
+def test_a_name_that_no_host_can_have_is_a_server_that_does_not_answer(token: Path) -> None:
+    assert unavailable(HttpTwin(f"https://{'a' * 70}.example", DEVICE, token)).word == "unreachable"
+
+
 @pytest.mark.parametrize("content", [None, b"", b"two words", b"a\r\nHost: evil", b"\xff\xfe"])
 def test_what_is_no_token_is_never_sent(server: FleetServer, token: Path, content: bytes | None) -> None:
     token.unlink()
@@ -150,12 +215,6 @@ def test_no_token_is_sent_to_what_is_no_address_or_in_the_clear(token: Path, add
 
 def test_it_may_be_sent_in_the_clear_where_that_is_asked(token: Path) -> None:
     HttpTwin("http://fleet.example", DEVICE, token, insecure=True).close()
-
-
-def behind_tls(pair: Pair) -> FleetServer:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(pair.certificate, pair.key)
-    return FleetServer(context)
 
 
 def test_a_server_is_known_by_its_authority(token: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.options import parser
+from edge.options import USAGE_ERROR, parser
 from models.confinement.proving import what_is_reached
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +44,11 @@ def test_it_starts_a_command_that_there_is(unit: Path) -> None:
 
     assert program == "/opt/hotswap-edge/bin/hotswap-edge"
     assert parser().parse_args(filled).verb == ("agent" if "agent" in unit.name else "run")
+
+
+def test_an_agent_that_was_told_nonsense_is_not_started_again_and_again() -> None:
+    [unit] = (each for each in UNITS if "agent" in each.name)
+    assert settings(unit)["RestartPreventExitStatus"] == str(USAGE_ERROR)
 
 
 @by_name

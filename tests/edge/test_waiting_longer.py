@@ -6,8 +6,8 @@ import errno
 
 from edge.backoff import JITTER, Backoff, jittered
 from edge.listening import LONGEST_SILENCE_SECONDS, Listener
-from edge.troubles import LONGEST_PAUSE_SECONDS, Troubles
-from edge.twin_source import TwinUnavailable
+from edge.retries import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Retries
+from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.twin import Reported, Twin
 
 
@@ -29,29 +29,52 @@ def test_devices_that_began_at_one_moment_ask_at_many() -> None:
 
 def test_a_trouble_is_told_once_until_it_is_another() -> None:
     told: list[str] = []
-    troubles = Troubles(told.append)
+    retries = Retries(told.append)
     full = OSError(errno.ENOSPC, "No space left on device")
     for _ in range(20):
-        troubles.postpone_disk("a", "animals 1.0.0", full, "nothing else goes on")
+        retries.postpone_disk("a", "animals 1.0.0", full, "nothing else goes on")
     assert len(told) == 1
-    assert not troubles.may_try("a")
-    [pause] = troubles.seconds_left()
+    assert not retries.may_try("a")
+    [pause] = retries.seconds_left(["a", "b"])
     assert LONGEST_PAUSE_SECONDS / 2 < pause <= (1 + JITTER) * LONGEST_PAUSE_SECONDS
 
-    troubles.postpone("a", "animals 1.0.0", "unreachable", "nobody answers", "nothing else goes on")
+    retries.postpone("a", "animals 1.0.0", "unreachable", "nobody answers", "nothing else goes on")
     assert len(told) == 2
-    troubles.forget("a")
-    assert troubles.may_try("a")
-    assert troubles.seconds_left() == []
+    retries.forget("a")
+    assert retries.may_try("a")
+    assert retries.seconds_left(["a"]) == []
+
+
+def pause_after(word: str, share: float, first: str = "interrupted") -> float:
+    """How long an archive waits that failed often, so much of it coming each time."""
+    retries = Retries(lambda line: None)
+    for each in (first, *[word] * 10):
+        retries.came_on("a", share)
+        retries.postpone("a", "animals 1.0.0", each, "it broke", "nothing else goes on")
+    [pause] = retries.seconds_left(["a"])
+    return pause
+
+
+def test_what_comes_on_before_it_breaks_is_tried_again_soon() -> None:
+    assert pause_after("interrupted", 0.5) <= (1 + JITTER) * FIRST_PAUSE_SECONDS
+
+
+def test_who_sends_next_to_nothing_or_other_bytes_is_asked_ever_more_seldom() -> None:
+    for pause in (
+        pause_after("interrupted", 0.001),
+        pause_after("wrong_digest", 1.0),
+        pause_after("interrupted", 0.5, first="wrong_digest"),
+    ):
+        assert pause > 100 * FIRST_PAUSE_SECONDS
 
 
 def test_what_is_refused_is_not_tried_until_something_else_is_desired() -> None:
-    troubles = Troubles(lambda line: None)
-    troubles.refuse("a", "animals 1.0.0", "unsigned", "nobody signed it", "nothing else goes on")
-    assert not troubles.may_try("a")
+    retries = Retries(lambda line: None)
+    retries.refuse("a", "animals 1.0.0", "unsigned", "nobody signed it", "nothing else goes on")
+    assert not retries.may_try("a")
 
-    troubles.forget_all()
-    assert troubles.may_try("a")
+    retries.forget_archives()
+    assert retries.may_try("a")
 
 
 class Silent:
@@ -61,7 +84,7 @@ class Silent:
 
     def read(self, etag: str | None) -> Twin | None:
         if not self.answers:
-            raise TwinUnavailable("unreachable", "nobody answers")
+            raise TwinUnavailable(TwinTrouble.UNREACHABLE, "nobody answers")
         return None
 
     def report(self, reported: Reported) -> None:

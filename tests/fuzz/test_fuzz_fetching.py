@@ -57,7 +57,7 @@ ANSWERS = st.lists(PLAIN | st.builds(changed, PLAIN, CHANGES), max_size=4)
 
 @lru_cache
 def patient() -> Fetching:
-    return Fetching(None)
+    return Fetching(None, allow_here=True)
 
 
 @given(ANSWERS)

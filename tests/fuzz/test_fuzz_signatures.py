@@ -21,8 +21,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from models.errors import ComponentFault, ComponentRefused, ModelRejected
-from models.signatures.bundles import DeviceKeys, claimed_digest
+from models.signatures.bundles import DeviceKeys
 from models.signatures.signer import Signer
+from models.signatures.statements import read_bundle
 from models.signatures.trusted import TrustedKeys
 from tests.fuzz.test_fuzz_components import ANYTHING, places
 from tests.fuzz.test_fuzz_images import CHANGES, change
@@ -81,7 +82,7 @@ def check(signature: bytes, pems: list[str]) -> bool:
         assert refusal.detail.isprintable()
         assert len(refusal.detail) <= 400
         return False
-    assert claimed_digest(signature) == told.sha256
+    assert read_bundle(signature).sha256() == told.sha256
     assert told.signer.isprintable()
     assert told.sha256 == SHA256, "nobody signed other bytes"
     with tempfile.TemporaryDirectory() as folder:

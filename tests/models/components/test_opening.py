@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import stat
 import struct
@@ -165,6 +167,26 @@ def test_a_bomb_writes_no_more_than_the_manifest_allows(archive: Path) -> None:
 
     assert refused(bomb).fault == ComponentFault.WRONG_DIGEST
     assert sum(path.stat().st_size for path in (archive.parent / "opened").iterdir()) < 1 << 20
+
+
+def test_labels_that_would_fill_memory_are_not_read(archive: Path) -> None:
+    labels = json.dumps([""] * (1 << 20)).encode()
+    listed = {"name": "labels.json", "size": len(labels), "sha256": hashlib.sha256(labels).hexdigest()}
+
+    def rewritten(members: Members) -> None:
+        value = json.loads(members["manifest.json"])
+        value["files"] = [each for each in value["files"] if each["name"] != "labels.json"] + [listed]
+        members.update({"manifest.json": json.dumps(value).encode(), "labels.json": labels})
+
+    refusal = refused(repacked(archive, rewritten, zipfile.ZIP_DEFLATED))
+    assert refusal.fault == ComponentFault.TOO_LARGE
+    assert list((archive.parent / "opened").iterdir()) == []
+
+
+def test_something_else_before_the_archive_is_refused(archive: Path) -> None:
+    archive.write_bytes(b"#!/bin/sh\n" + archive.read_bytes())
+
+    assert refused(archive).fault == ComponentFault.NOT_A_COMPONENT
 
 
 def test_a_link_in_an_archive_is_refused(archive: Path) -> None:

@@ -81,7 +81,7 @@ def test_what_was_packed_is_what_is_opened(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "version", ["1", "1.0", "1.0.0.0", "01.0.0", "v1.0.0", "1.0.0 ", "1.0.x", "", "1.0.0-", "../1.0.0"]
+    "version", ["1", "1.0", "1.0.0.0", "01.0.0", "v1.0.0", "1.0.0 ", "1.0.x", "", "1.0.0-", "../1.0.0", "1\u0663.0.0"]
 )
 def test_a_version_is_three_numbers(version: str) -> None:
     with pytest.raises(ValueError, match=r"X\.Y\.Z"):

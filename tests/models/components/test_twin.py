@@ -51,13 +51,12 @@ def test_what_may_be_missing_is_not_needed():
         {"name": "../digits"},
         {"name": ""},
         {"version": "newest"},
-        {"url": "file:///etc/passwd"},
-        {"url": "https://user:secret@h/x"},
-        {"url": "https://h/\n"},
-        {"url": 7},
+        {"version": "1\u0663.0.0"},
+        {"name": "dig\u0131ts"},
         {"sha256": "ab"},
         {"sha256": ["ab" * 32]},
         {"size": 0},
+        {"signature": "\ud800"},
         {"size": True},
         {"size": 1 << 40},
         {"signature": 7},
@@ -80,3 +79,28 @@ def test_what_is_no_twin_is_refused_in_one_line(data: bytes):
 def test_a_report_that_cannot_be_meant_is_refused(reported: Any):
     with pytest.raises(TwinMalformed):
         Reported.from_json(reported)
+
+
+@pytest.mark.parametrize("etag", ["\u20ac", "\u00e9", "e 7", 'e"7', "e\n", "e" * 129, 7, None])
+def test_an_etag_is_what_a_header_carries(etag: Any) -> None:
+    with pytest.raises(TwinMalformed, match="no etag"):
+        Twin.from_json(TWIN.to_json() | {"etag": etag})
+
+
+def test_what_is_wrong_is_said_once() -> None:
+    with pytest.raises(TwinMalformed) as error:
+        Twin.decode(document(size=0))
+    assert str(error.value).count("no device twin") == 1
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "https://user:secret@h/x", "https://h/\n", "https://[", 7, None])
+def test_an_address_that_is_none_is_not_told_and_the_model_stays(url: Any) -> None:
+    [model] = Twin.decode(document(url=url)).models
+    assert (model.name, model.url) == ("digits", "")
+
+
+@pytest.mark.parametrize("reported", [7, {"models": [{}]}, {"$version": 1 << 61}, {"agent": "\n"}])
+def test_what_cannot_be_read_of_what_was_reported_cuts_no_device_off(reported: Any) -> None:
+    document = TWIN.to_json()
+    document["properties"]["reported"] = reported
+    assert Twin.from_json(document).models == TWIN.models

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from models.errors import ComponentFault, ComponentRefused
-from models.signatures.bundles import DeviceKeys, claimed_digest
+from models.signatures.bundles import DeviceKeys
 from models.signatures.signer import Signer
+from models.signatures.statements import StatementMalformed, read_bundle
 from tests.models.signatures.makers import Maker, signed_by_their_tool, statement_of
 
 ARCHIVE = b"the very archive"
@@ -35,12 +36,12 @@ def statement(alice: Maker) -> dict[str, Any]:
 
 def refused(maker: Maker, signature: str | bytes) -> str:
     """What is said of a signature by this maker, to those who trust nobody else, and to those who trust nobody."""
-    keys = DeviceKeys([maker.public.read_text()])
-    for look in (claimed_digest, keys.signed_digest):
-        with pytest.raises(ComponentRefused) as refusal:
-            look(signature)
-        assert refusal.value.fault == ComponentFault.BAD_SIGNATURE
-        assert refusal.value.detail.isprintable()
+    with pytest.raises(ComponentRefused) as refusal:
+        DeviceKeys([maker.public.read_text()]).signed_digest(signature)
+    assert refusal.value.fault == ComponentFault.BAD_SIGNATURE
+    assert refusal.value.detail.isprintable()
+    with pytest.raises(StatementMalformed):
+        read_bundle(signature).sha256()
     return refusal.value.detail
 
 
