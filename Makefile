@@ -60,6 +60,8 @@ $(DEMO_READY): requirements.txt tests/requirements.txt setup.py
 $(TESTS_READY): $(DEMO_READY)
 	@echo "== installing what the checks need besides"
 	@$(call install,-r tests/requirements.txt)
+	@# Kedro asks for it to be there, and it tells its makers of every run.
+	@$(BIN)/python -m pip uninstall --quiet --disable-pip-version-check --yes kedro-telemetry
 	@touch $@
 
 demo: $(DEMO_READY) ## stream real images while the model is replaced; ends by itself
@@ -167,7 +169,7 @@ lock: ## write the pinned versions of the job, the tests and the server anew; UP
 	$(if $(wildcard $(UV)),,$(make_venv))
 	@$(GET_UV) || { echo "error: uv $(UV_VERSION) cannot be had, and pip cannot lock" >&2; exit 1; }
 	@$(LOCK) --no-strip-extras --output-file requirements.txt setup.py
-	@$(LOCK) --extra demo --extra bench --constraints requirements.txt --output-file tests/requirements.txt \
+	@$(LOCK) --extra demo --extra bench --extra studio --constraints requirements.txt --output-file tests/requirements.txt \
 		setup.py tests/requirements.in
 	@$(LOCK) --constraints requirements.txt --override launch/container/left-out.in \
 		--output-file launch/container/serving-requirements.txt setup.py

@@ -10,7 +10,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-ROOMS = ("models", "transforms", "serving", "fleet", "beam_pipeline", "launch")
+ROOMS = ("models", "transforms", "serving", "fleet", "studio", "beam_pipeline", "launch")
 # Read, not imported: a build has nothing of what `models` may need.
 VERSION = re.search(r'^VERSION = "([^"]+)"', (ROOT / "models/version.py").read_text(encoding="utf-8"), re.M)[1]
 
@@ -28,6 +28,7 @@ setup(
         "serving.messages": ["*.binpb"],
         "serving.over_http": ["*.json"],
         "fleet": ["*.json"],
+        "studio.retraining": ["conf/*.yml", "conf/base/*.yml", "pyproject.toml", ".telemetry"],
     },
     install_requires=[
         "apache-beam[gcp]>=2.77,<2.78",
@@ -76,6 +77,7 @@ setup(
         "azure": ["azure-iot-hub>=2.7,<3", "six>=1.16,<2"],
         "demo": ["scikit-learn>=1.5,<2"],
         "bench": ["matplotlib>=3.9,<4"],
+        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2"],  # retrains the handwriting model
     },
     entry_points={"console_scripts": ["hotswap = launch.cli:main"]},
 )

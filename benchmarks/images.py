@@ -81,7 +81,7 @@ def _write_photo(kind: ImageKind, number: int, path: Path) -> None:
 
 
 def _write_digits(paths: list[Path]) -> None:
-    from launch.demo.digits import load_digits
+    from studio.retraining.digits import load_digits
 
     _, held_out = load_digits()
     for path, pixels in zip(paths, held_out.pixels, strict=False):

@@ -55,7 +55,8 @@ def write_architecture(name: str, path: Path, seed: int) -> None:
 
 def write_digits(path: Path, examples: int) -> None:
     """The demonstration's model, trained with so many examples."""
-    from launch.demo.digits import Digits, load_digits, train
+    from launch.demo.digits import train
+    from studio.retraining.digits import Digits, load_digits
 
     training, held_out = load_digits()
     train(Digits(training.pixels[:examples], training.labels[:examples]), path, held_out)

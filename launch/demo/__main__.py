@@ -19,11 +19,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from launch.demo.digits import Digits, load_digits
 from launch.demo.landing import land, train, write_png
 from launch.demo.programs import PATIENCE_SECONDS, DemoFailed
 from launch.demo.report import Recorded, judge, print_report
 from launch.printing import PlainConsole
+from studio.retraining.digits import Digits, load_digits
 
 IMAGES_PER_SECOND = 20
 SECOND_MODEL_AT = 120

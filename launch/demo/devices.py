@@ -17,11 +17,11 @@ from rich.console import Console
 
 from launch.demo.broken_component import make_broken
 from launch.demo.device_report import Recorded, Traffic, judge, print_report
-from launch.demo.digits import Digits, load_digits
 from launch.demo.landing import land, train, write_png
 from launch.demo.programs import DemoFailed, Programs, run_verb
 from launch.demo.signing_keys import make_keys
 from launch.printing import PlainConsole
+from studio.retraining.digits import Digits, load_digits
 
 COMPONENT = "model"
 DEVICES = ("camera-1", "camera-2")

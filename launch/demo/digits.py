@@ -1,7 +1,6 @@
 """Trains the demonstration's two classifiers, and says what each answers to every held-out digit.
 
-A process of its own, so that the demonstration itself needs no TensorFlow. Digits: scikit-learn's copy of the UCI
-"Optical Recognition of Handwritten Digits" data set, 1,797 images of 8x8 pixels, by 43 writers.
+A process of its own, so that the demonstration itself needs no TensorFlow.
 """
 
 from __future__ import annotations
@@ -9,42 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from studio.retraining.digits import SEED, SIDE, Digits, load_digits
 
-SIDE = 28
 FEW = 40
 """Examples that the first model learns from."""
-HELD_OUT = 600
-SEED = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Digits:
-    """Pixels of shape (n, 28, 28), uint8, black on which white ink; labels 0..9 of shape (n,)."""
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-
-
-def load_digits() -> tuple[Digits, Digits]:
-    """The training split and the held-out split, in a fixed random order."""
-    from sklearn.datasets import load_digits as load
-
-    images, labels = load(return_X_y=True)
-    order = np.random.default_rng(SEED).permutation(len(labels))
-    pixels = np.stack([_enlarged(images[i]) for i in order])
-    labels = labels[order].astype(np.int64)
-    return Digits(pixels[HELD_OUT:], labels[HELD_OUT:]), Digits(pixels[:HELD_OUT], labels[:HELD_OUT])
-
-
-def _enlarged(flat: NDArray[np.float64]) -> NDArray[np.uint8]:
-    small = Image.fromarray((flat.reshape(8, 8) * (255 / 16)).astype(np.uint8))
-    return np.asarray(small.resize((SIDE, SIDE)))
 
 
 def train(digits: Digits, path: Path, held_out: Digits) -> list[int]:

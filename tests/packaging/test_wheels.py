@@ -25,13 +25,18 @@ from tests.sample_images import encoded, mosaic
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
 OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "google.cloud", "typer", "rich", "transforms", "launch")
 
-PACKAGES = ("beam_pipeline", "fleet", "launch", "models", "serving", "transforms")
+PACKAGES = ("beam_pipeline", "fleet", "launch", "models", "serving", "studio", "transforms")
 DATA_FILES = (
     "launch/dataflow/flex_template/metadata.json",
     "launch/dataflow/container/Dockerfile",
     "serving/messages/published.binpb",
     "serving/over_http/openapi.json",
     "fleet/openapi.json",
+    "studio/retraining/.telemetry",
+    "studio/retraining/pyproject.toml",
+    "studio/retraining/conf/logging.yml",
+    "studio/retraining/conf/base/catalog.yml",
+    "studio/retraining/conf/base/parameters.yml",
 )
 EDGE_FILES = {"edge/hotswap-edge-agent.service", "edge/hotswap-edge-run@.service"}
 IMPORTS = Path(__file__).with_name("import_models.py")

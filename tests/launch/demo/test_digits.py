@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from launch.demo.__main__ import CORRUPT_MODEL_AT, SECOND_MODEL_AT, Workplace
-from launch.demo.digits import FEW, HELD_OUT, SIDE, load_digits
+from launch.demo.digits import FEW
+from studio.retraining.digits import HELD_OUT, SIDE, load_digits
 
 
 def test_both_splits_are_digits_of_every_class_and_the_same_each_time() -> None:

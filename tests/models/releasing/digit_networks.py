@@ -13,7 +13,7 @@ import keras
 import tf_keras
 from PIL import Image
 
-from launch.demo.digits import SIDE, load_digits
+from studio.retraining.digits import SIDE, load_digits
 
 IMAGES = 120
 NAMES = ("keras3.keras", "keras2.h5", "exported.onnx")
