@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from edge import agent, device_folder, retries
-from edge.machine import target
+from edge import retries
 from edge.steps import Step
-from models.components.component import TARGETS
-from models.signatures.bundles import DeviceKeys
-from models.signatures.signer import Signer
-from tests.component_files import component_of, repacked
+from tests.component_files import component_of
 from tests.edge.agents import AgentHere, DeviceFiles, once
 from tests.edge.fleet_server import FleetServer
-from tests.models.signatures.makers import Maker
 from tests.waiting import eventually
 
 
 def is_running(server: FleetServer, version: str) -> bool:
     return server.state_of(version) == "running"
-
-
-def signature_of(archive: Path, by: Maker, folder: Path) -> str:
-    """What `hotswap package --sign` writes beside it."""
-    Signer(by.private).sign(archive, folder / "signature")
-    return (folder / "signature").read_text()
 
 
 @pytest.fixture
@@ -313,181 +298,3 @@ def test_a_further_model_cannot_take_the_place_of_the_folders_own(
 
     assert device.label() == "ant"
     assert server.state_of("6.6.6") == "failed unsafe_name"
-
-
-def test_an_archive_of_another_component_is_refused(
-    device: DeviceFiles, server: FleetServer, first: Path, tmp_path: Path
-) -> None:
-    model = server.model(first)
-    server.desire_models(type(model)(model.name, "9.9.9", "", model.sha256, model.size))
-    here = once(device, server)
-
-    assert not device.current.exists()
-    assert here.probed == []
-    assert server.state_of("9.9.9") == "failed other_component"
-
-
-def test_what_is_for_another_machine_is_refused_before_it_is_executed(
-    device: DeviceFiles, server: FleetServer, tmp_path: Path
-) -> None:
-    [other] = set(TARGETS) - {target()}
-    server.desire(component_of(tmp_path / "shelf", target=other))
-    here = once(device, server)
-
-    assert not device.current.exists()
-    assert here.probed == []
-    assert server.state_of("1.0.0") == "failed other_component"
-    assert here.has_told(f"for {other}, and this machine is {target()}")()
-
-
-def test_what_nobody_trusted_signed_is_refused_before_a_byte_of_it_is_fetched(
-    device: DeviceFiles, server: FleetServer, first: Path, second: Path, tmp_path: Path
-) -> None:
-    ours, theirs = Maker(tmp_path, "ours"), Maker(tmp_path, "theirs")
-    keys = DeviceKeys([ours.public.read_text()])
-    server.desire(first, signature=signature_of(first, ours, tmp_path))
-    assert once(device, server, keys=keys).agent.why_not() == ""
-
-    sent = server.sent
-    for signature, word in (
-        (None, "unsigned"),
-        (signature_of(second, theirs, tmp_path), "bad_signature"),
-        (signature_of(first, ours, tmp_path), "bad_signature"),
-    ):
-        server.desire(second, signature=signature)
-        here = once(device, server, keys=keys)
-        assert server.state_of("2.0.0") == f"failed {word}"
-        assert here.probed == []
-    assert server.sent == sent
-    assert device.label() == "ant"
-
-    server.desire(second, signature=signature_of(second, ours, tmp_path))
-    assert once(device, server, keys=keys).agent.why_not() == ""
-
-
-def test_a_signature_of_other_bytes_is_refused_by_whoever_trusts_no_key_too(
-    device: DeviceFiles, server: FleetServer, first: Path, second: Path, tmp_path: Path
-) -> None:
-    server.desire(first, signature=signature_of(second, Maker(tmp_path, "somebody"), tmp_path))
-    once(device, server)
-
-    assert server.state_of("1.0.0") == "failed bad_signature"
-    assert server.sent == 0
-
-
-def test_an_archive_with_a_file_that_leads_elsewhere_is_refused(
-    device: DeviceFiles, server: FleetServer, first: Path, second: Path
-) -> None:
-    server.desire(first)
-    once(device, server)
-    server.desire(repacked(second, lambda members: members.update({"../../../escaped": b"bytes"})))
-    once(device, server)
-
-    assert device.label() == "ant"
-    assert server.state_of("2.0.0") == "failed unsafe_name"
-    assert not list(device.root.rglob("escaped"))
-
-
-def test_a_state_that_a_disk_damaged_is_made_anew_around_what_runs(
-    device: DeviceFiles, server: FleetServer, first: Path, second: Path
-) -> None:
-    server.desire(first)
-    once(device, server)
-    (device.folder / "state.json").write_bytes(b"\0" * 100)
-    server.down = True
-    offline = once(device, server)
-    assert device.label() == "ant"
-    assert offline.has_told("is made anew")()
-
-    server.down = False
-    server.desire(second)
-    once(device, server)
-    assert device.label() == "cow"
-    assert device.components() == {"1.0.0", "2.0.0"}
-
-
-def test_a_pipe_where_a_file_should_be_is_not_waited_for(device: DeviceFiles, server: FleetServer, first: Path) -> None:
-    server.desire(first)
-    sha256 = server.model(first).sha256
-    (device.folder / "incoming").mkdir(parents=True)
-    for name in ("state.json", f"incoming/{sha256}.zip", f"incoming/{sha256}.zip.part"):
-        os.mkfifo(device.folder / name)
-    once(device, server)
-
-    assert device.label() == "ant"
-    assert (device.folder / "state.json").is_file()
-
-
-def test_the_same_is_verified_anew_where_the_state_is_lost(
-    device: DeviceFiles, server: FleetServer, first: Path
-) -> None:
-    server.desire(first)
-    once(device, server)
-    (device.folder / "state.json").unlink()
-    here = once(device, server)
-
-    assert here.agent.why_not() == ""
-    assert device.label() == "ant"
-    assert server.state_of("1.0.0") == "trial"
-
-
-def test_what_lies_in_the_folder_and_is_nobodys_stays(device: DeviceFiles, server: FleetServer, first: Path) -> None:
-    (device.folder / "app/releases/1").mkdir(parents=True)
-    (device.folder / "app/current").symlink_to("releases/1")
-    (device.folder / "notes.txt").touch()
-    server.desire(first)
-    once(device, server)
-    once(device, server)
-
-    assert (device.folder / "app/current").is_dir()
-    assert (device.folder / "notes.txt").exists()
-
-
-def test_a_disk_on_which_nothing_can_be_written_is_told_once_and_reported(
-    device: DeviceFiles, server: FleetServer, first: Path, second: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.desire(first)
-    once(device, server)
-
-    def full(data: bytes, path: str) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", path)
-
-    monkeypatch.setattr(device_folder, "write_locally", full)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
-    server.desire(second)
-    with AgentHere(device, server, every=0.01) as here:
-        for _ in range(5):
-            polls = server.answers["GET 200"] + server.answers["GET 304"]
-            while server.answers["GET 200"] + server.answers["GET 304"] == polls:
-                here.agent.turn()
-
-    assert device.version() == "1.0.0"
-    assert server.state_of("2.0.0") == "fetching disk_full"
-    assert len([line for line in here.told if "No space left" in line]) == 1
-
-
-def test_what_nobody_has_thought_of_is_told_once_and_ends_nothing(
-    device: DeviceFiles, server: FleetServer, first: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(agent, "FIRST_PAUSE_SECONDS", 0.0)
-    server.desire(first)
-    surprises = [MemoryError("a surprise")] * 3
-
-    def at(step: Step) -> None:
-        if step == Step.VERIFIED and surprises:
-            raise surprises.pop()
-
-    with AgentHere(device, server, every=0.05, at=at) as here:
-        here.start()
-        eventually(lambda: server.state_of("1.0.0") == "trial", "what is desired")
-
-    assert len([line for line in here.told if "this should not happen" in line]) == 1
-
-
-def test_a_component_that_lost_bytes_is_fetched_again(device: DeviceFiles, server: FleetServer, first: Path) -> None:
-    server.desire(first)
-    once(device, server)
-    (device.current / "model.onnx").write_bytes(b"")
-    once(device, server)
-
-    assert device.label() == "ant"
