@@ -66,7 +66,9 @@ def test_every_command_that_it_shows_is_one() -> None:
         assert set(_OPTION.findall(arguments.partition("`")[0])) <= options_of(verb), arguments
 
 
-@pytest.mark.parametrize("word", [*get_args(RunState), "quarantined", "crashed", "boot_loop", "disk_full", "machine"])
+@pytest.mark.parametrize(
+    "word", [*get_args(RunState), "quarantined", "crashed", "boot_loop", "fails_on_images", "disk_full", "machine"]
+)
 def test_what_a_device_reports_is_told(word: str) -> None:
     assert f"`{word}`" in _PAGE.partition("## The agent")[2].partition("\n## ")[0]
 

@@ -69,7 +69,7 @@ def test_every_option_that_is_named_with_a_command_is_one_of_it(verb: str) -> No
 def test_every_option_that_is_told_of_a_command_is_one_of_it(head: str) -> None:
     verb = head.strip("`").rpartition(" ")[2]
 
-    assert set(_OPTION.findall(section(head))) <= options_of(verb) | {"--all"}
+    assert set(_OPTION.findall(section(head))) <= options_of(verb)
 
 
 def test_every_option_of_the_server_is_told() -> None:
@@ -143,7 +143,7 @@ class Place:
         self.said: dict[str, Any] = {"add": self.told("add", "robot-7", "--token-file", "token", "--group", "robots")}
         archive = str(component_of(Path("packed"), version="1.0.0"))
         self.said["push"] = self.told("push", archive, "--all-devices")
-        self.said["assign"] = self.told("assign", "robot-7", "--model", "other")
+        self.said["assign"] = self.told("assign", "robot-7", "--component", "other")
         with Fleet(_DATABASE) as fleet:
             [desired] = fleet.twins.read("robot-7").models
             reported = ReportedModel(desired.name, desired.version, desired.sha256, "a@sha256:0", "failed", "crashed")
