@@ -17,13 +17,18 @@ from edge.options import DEFAULT_EVERY, DEFAULT_INTERVAL, DEFAULT_TRIAL, parser
 from models.components.component import TARGETS
 from models.components.recipe import RECIPE_FORMAT, RUNTIME_COMPONENT
 from models.components.twin import RunState
-from models.errors import ComponentFault, FetchFault
+from models.errors import ComponentFault, DeviceFault, FetchFault
 from models.version import VERSION
 from tests.docs.tables import table
 
 _ROOT = Path(__file__).parents[2]
 _PAGE = (_ROOT / "docs" / "devices.md").read_text()
-_HEADS = {"run": "\n## Run\n", "agent": "\n## The agent\n"}
+_HEADS = {
+    "run": "\n## Run\n",
+    "agent": "\n## The agent\n",
+    "status": "\n### Looking in",
+    "retry": "\n### Looking in",
+}
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 
 
@@ -34,7 +39,14 @@ def options_of(verb: str) -> set[str]:
     return set(_OPTION.findall(told.getvalue().partition("options:")[2])) - {"--help"}
 
 
-@pytest.mark.parametrize(("head", "words"), [("| word |", ComponentFault), ("| word of a download |", FetchFault)])
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("| word |", ComponentFault),
+        ("| word of a download |", FetchFault),
+        ("| word of a trial |", DeviceFault),
+    ],
+)
 def test_each_word_is_explained_once_in_its_order(head: str, words: type[StrEnum]) -> None:
     table = _PAGE.partition(head)[2].partition("\n\n")[0]
 
@@ -50,9 +62,11 @@ def test_the_runtime_that_it_shows_is_the_one_that_components_need() -> None:
     assert VERSION in shown["Manifests"][0]["Artifacts"][0]["URI"]
 
 
-@pytest.mark.parametrize("verb", ["run", "agent"])
+@pytest.mark.parametrize("verb", _HEADS)
 def test_each_option_of_a_command_is_told_and_there_is_no_other(verb: str) -> None:
-    usage = re.search(rf"^hotswap-edge {verb} .*?^```", _PAGE.partition(_HEADS[verb])[2], re.MULTILINE | re.DOTALL)
+    usage = re.search(
+        rf"^hotswap-edge {verb} .*?(?=^```|^hotswap-edge)", _PAGE.partition(_HEADS[verb])[2], re.MULTILINE | re.DOTALL
+    )
     assert usage is not None
 
     assert set(_OPTION.findall(usage[0])) == options_of(verb)
@@ -60,15 +74,13 @@ def test_each_option_of_a_command_is_told_and_there_is_no_other(verb: str) -> No
 
 def test_every_command_that_it_shows_is_one() -> None:
     pages = "\n".join((_ROOT / name).read_text() for name in ("README.md", "docs/devices.md", "docs/fleet.md"))
-    shown = re.findall(r"hotswap-edge (run|agent) ((?:.*\\\n)*.*)", pages)
+    shown = re.findall(r"hotswap-edge (run|agent|status|retry) ((?:.*\\\n)*.*)", pages)
     assert len(shown) > 5
     for verb, arguments in shown:
         assert set(_OPTION.findall(arguments.partition("`")[0])) <= options_of(verb), arguments
 
 
-@pytest.mark.parametrize(
-    "word", [*get_args(RunState), "quarantined", "crashed", "boot_loop", "fails_on_images", "disk_full", "machine"]
-)
+@pytest.mark.parametrize("word", [*get_args(RunState), *DeviceFault])
 def test_what_a_device_reports_is_told(word: str) -> None:
     assert f"`{word}`" in _PAGE.partition("## The agent")[2].partition("\n## ")[0]
 

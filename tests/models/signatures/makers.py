@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from models.signatures.signer import Signer
+
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
@@ -95,6 +97,13 @@ def statement_of(bundle: bytes) -> dict[str, Any]:
     """What a bundle says."""
     statement: dict[str, Any] = json.loads(base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
     return statement
+
+
+def signed(model: Path, signer: Signer) -> bytes:
+    """Our own signature of a file."""
+    target = model.with_name("its.sig")
+    signer.sign(model, target)
+    return target.read_bytes()
 
 
 def signed_by_their_tool(model: Path, *arguments: str | Path) -> Path:

@@ -17,26 +17,11 @@ from models.errors import ComponentRefused, KeyUnusable
 from models.signatures.bundles import DeviceKeys
 from models.signatures.signer import Signer
 from models.signatures.statements import StatementMalformed, read_bundle
-from tests.models.signatures.makers import LONG_AGO, Maker, signed_by_their_tool, statement_of
+from tests.models.signatures.makers import LONG_AGO, Maker, signed, signed_by_their_tool, statement_of
 from tests.own_process import run_module
 
 ARCHIVE = b"the very archive"
 SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("makers")
-
-
-@pytest.fixture(scope="module")
-def alice(folder: Path) -> Maker:
-    return Maker(folder, "alice")
-
-
-@pytest.fixture(scope="module")
-def mallory(folder: Path) -> Maker:
-    return Maker(folder, "mallory", ec.SECP384R1())
 
 
 @pytest.fixture
@@ -55,12 +40,6 @@ def genuine(alice: Maker, folder: Path) -> bytes:
 
 def trusting(*files: Path) -> DeviceKeys:
     return DeviceKeys([file.read_text() for file in files])
-
-
-def signed(model: Path, signer: Signer) -> bytes:
-    target = model.with_name("its.sig")
-    signer.sign(model, target)
-    return target.read_bytes()
 
 
 def refused(keys: DeviceKeys, signature: str | bytes | None) -> str:

@@ -17,24 +17,9 @@ from models.errors import KeyUnusable, ModelRejected
 from models.signatures.signer import Signer
 from models.signatures.trusted import TrustedKeys, read_trusted
 from models.storage.schemes import AnyStorage
-from tests.models.signatures.makers import Maker, signed_by_their_tool, verified_by_their_tool
+from tests.models.signatures.makers import Maker, signed, signed_by_their_tool, verified_by_their_tool
 
 MODEL_BYTES = b"the very bytes"
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("makers")
-
-
-@pytest.fixture(scope="module")
-def alice(folder: Path) -> Maker:
-    return Maker(folder, "alice")
-
-
-@pytest.fixture(scope="module")
-def mallory(folder: Path) -> Maker:
-    return Maker(folder, "mallory", ec.SECP384R1())
 
 
 @pytest.fixture
@@ -46,12 +31,6 @@ def model(tmp_path: Path) -> Path:
 
 def trusting(*files: Path) -> TrustedKeys:
     return TrustedKeys(read_trusted(AnyStorage(), map(str, files)))
-
-
-def signed(model: Path, signer: Signer) -> bytes:
-    target = model.with_name("its.sig")
-    signer.sign(model, target)
-    return target.read_bytes()
 
 
 def refused(keys: TrustedKeys, model: Path, signature: bytes | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,18 +13,6 @@ from models.reference import sha256_of
 from tests.component_files import component_of
 from tests.edge.agents import DeviceFiles, once
 from tests.edge.fleet_server import FleetServer
-
-
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    return DeviceFiles(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FleetServer]:
-    with FleetServer() as server:
-        yield server
 
 
 def told(device: DeviceFiles, capsys: pytest.CaptureFixture[str], *more: str) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from edge.machine import target
 from models.components.component import TARGETS
@@ -21,28 +18,6 @@ def signature_of(archive: Path, by: Maker, folder: Path) -> str:
     """What `hotswap package --sign` writes beside it."""
     Signer(by.private).sign(archive, folder / "signature")
     return (folder / "signature").read_text()
-
-
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    return DeviceFiles(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FleetServer]:
-    with FleetServer() as server:
-        yield server
-
-
-@pytest.fixture
-def first(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=0, version="1.0.0")
-
-
-@pytest.fixture
-def second(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=2, version="2.0.0")
 
 
 def test_an_archive_of_another_component_is_refused(

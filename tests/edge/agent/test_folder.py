@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -23,28 +23,6 @@ from tests.edge.fleet_server import FleetServer
 from tests.model_files import endless_output
 from tests.models.signatures.makers import Maker
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    return DeviceFiles(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FleetServer]:
-    with FleetServer() as server:
-        yield server
-
-
-@pytest.fixture
-def first(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=0, version="1.0.0")
-
-
-@pytest.fixture
-def second(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=2, version="2.0.0")
 
 
 def is_at(device: DeviceFiles, version: str) -> bool:

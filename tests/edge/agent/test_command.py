@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 from importlib.abc import MetaPathFinder
 from pathlib import Path
 
@@ -17,17 +16,6 @@ from tests.component_files import component_of
 from tests.edge.agents import DeviceFiles, once, process
 from tests.edge.fleet_server import FleetServer
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def device(tmp_path: Path) -> DeviceFiles:
-    return DeviceFiles(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FleetServer]:
-    with FleetServer() as server:
-        yield server
 
 
 def test_once_reaches_what_is_desired_and_ends_with_0(

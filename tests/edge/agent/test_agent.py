@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,28 +17,6 @@ from tests.waiting import eventually
 
 def is_running(server: FleetServer, version: str) -> bool:
     return server.state_of(version) == "running"
-
-
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    return DeviceFiles(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FleetServer]:
-    with FleetServer() as server:
-        yield server
-
-
-@pytest.fixture
-def first(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=0, version="1.0.0")
-
-
-@pytest.fixture
-def second(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=2, version="2.0.0")
 
 
 def test_what_is_desired_runs_and_is_told(device: DeviceFiles, server: FleetServer, first: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -19,18 +18,6 @@ from tests.component_files import component_of
 from tests.edge.agents import AgentHere, DeviceFiles, once
 from tests.edge.fleet_server import FleetServer
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    return DeviceFiles(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FleetServer]:
-    with FleetServer() as server:
-        yield server
 
 
 def shelved(tmp_path: Path, version: str, favours: int) -> Path:

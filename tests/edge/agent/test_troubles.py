@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,32 +12,9 @@ import pytest
 
 from edge import agent, device_folder
 from edge.steps import Step
-from tests.component_files import component_of
 from tests.edge.agents import AgentHere, DeviceFiles, once
 from tests.edge.fleet_server import FleetServer
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceFiles:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    return DeviceFiles(tmp_path)
-
-
-@pytest.fixture
-def server() -> Iterator[FleetServer]:
-    with FleetServer() as server:
-        yield server
-
-
-@pytest.fixture
-def first(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=0, version="1.0.0")
-
-
-@pytest.fixture
-def second(tmp_path: Path) -> Path:
-    return component_of(tmp_path / "shelf", favours=2, version="2.0.0")
 
 
 def test_a_state_that_a_disk_damaged_is_made_anew_around_what_runs(
