@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 def appendable(path: str) -> Path:
@@ -43,6 +45,12 @@ def append_whole(path: Path, data: bytes) -> None:
             if size is not None:
                 os.ftruncate(descriptor, size)
             raise
+
+
+def whole_records(path: Path) -> list[dict[str, Any]]:
+    """What stands in a file's whole lines, which somebody may still append to; nothing where there is no file."""
+    whole = path.read_bytes().rpartition(b"\n")[0] if path.is_file() else b""
+    return [json.loads(line) for line in whole.splitlines()]
 
 
 def drop_half_line(path: Path) -> int:

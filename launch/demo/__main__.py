@@ -23,6 +23,7 @@ from launch.demo.landing import land, train, write_png
 from launch.demo.programs import PATIENCE_SECONDS, DemoFailed
 from launch.demo.report import Recorded, judge, print_report
 from launch.printing import PlainConsole
+from models.json_lines import whole_records
 from studio.retraining.digits import Digits, load_digits
 
 IMAGES_PER_SECOND = 20
@@ -60,9 +61,7 @@ class Workplace:
 
     def records(self, name: str) -> list[dict[str, object]]:
         """The JSON Lines of one of the run's outputs, as far as they are written."""
-        path = self.root / f"{name}.jsonl"
-        whole = path.read_bytes().rpartition(b"\n")[0] if path.is_file() else b""
-        return [json.loads(line) for line in whole.splitlines()]
+        return whole_records(self.root / f"{name}.jsonl")
 
 
 def main() -> int:

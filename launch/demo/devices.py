@@ -21,6 +21,7 @@ from launch.demo.landing import land, train, write_png
 from launch.demo.programs import DemoFailed, Programs, run_verb
 from launch.demo.signing_keys import make_keys
 from launch.printing import PlainConsole
+from models.json_lines import whole_records
 from studio.retraining.digits import Digits, load_digits
 
 COMPONENT = "model"
@@ -65,9 +66,7 @@ class Workplace:
 
     def results(self, device: str) -> list[dict[str, Any]]:
         """What a device answered, as far as it is written."""
-        path = self.root / device / "results.jsonl"
-        whole = path.read_bytes().rpartition(b"\n")[0] if path.is_file() else b""
-        return [json.loads(line) for line in whole.splitlines()]
+        return whole_records(self.root / device / "results.jsonl")
 
 
 class Demonstration:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from apache_beam.transforms.environments import ExternalEnvironment
 
+from models.json_lines import whole_records
 from models.reference import Statement
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
-from tests.end_to_end.telling_models import records, stated, untrue
+from tests.end_to_end.telling_models import stated, untrue
 from tests.waiting import eventually
 
 _MESSAGES_A_BUNDLE = 3
@@ -33,7 +34,7 @@ def answered(world: Path, pool: str) -> int:
     def answers_by(pane: Statement) -> bool:
         messages = [str(next(numbers)) for _ in range(_MESSAGES_A_BUNDLE)]
         worker.give(str(world / "image.png"), messages, pane)
-        given = {result["model_id"] for result in records(results) if result["message_id"] in messages}
+        given = {result["model_id"] for result in whole_records(results) if result["message_id"] in messages}
         return given == {pane.reference.model_id}
 
     try:
@@ -41,7 +42,7 @@ def answered(world: Path, pool: str) -> int:
             eventually(partial(answers_by, pane), f"answers by {pane.reference.file_name}")
     finally:
         worker.close()
-    written = records(results)
+    written = whole_records(results)
     assert sorted(int(result["message_id"]) for result in written) == list(range(next(numbers)))
     assert untrue(written, ids) == []
     return len(written)

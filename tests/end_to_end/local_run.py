@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+from models.json_lines import whole_records
 from tests.waiting import eventually_alive
 
 PATIENCE_SECONDS = 300.0
@@ -36,9 +36,7 @@ class Run:
 
     def records(self, name: str) -> list[dict[str, Any]]:
         """The whole lines of `results`, `dead` or `events`."""
-        path = self.root / f"{name}.jsonl"
-        whole = path.read_bytes().rpartition(b"\n")[0] if path.is_file() else b""
-        return [json.loads(line) for line in whole.splitlines()]
+        return whole_records(self.root / f"{name}.jsonl")
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         """The model events of one kind."""

@@ -65,14 +65,6 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 
-def records(path: Path) -> list[dict[str, Any]]:
-    """The JSON Lines written so far; none before the file is there."""
-    if not path.exists():
-        return []
-    whole, _, _ = path.read_bytes().rpartition(b"\n")
-    return [json.loads(line) for line in whole.splitlines()]
-
-
 def untrue(results: Iterable[dict[str, Any]], ids: dict[str, str]) -> list[dict[str, Any]]:
     """Results whose tag does not name the model that gave them; `ids` is model name → model id."""
     return [

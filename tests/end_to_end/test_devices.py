@@ -13,6 +13,7 @@ from rich.console import Console
 from launch.demo.broken_component import make_broken
 from launch.demo.programs import Programs, run_verb
 from launch.demo.signing_keys import make_keys
+from models.json_lines import whole_records
 from tests.launch.tiny_models import tiny_onnx
 from tests.sample_images import plain
 
@@ -78,9 +79,7 @@ class House:
         return self._answers(name, image)[0]
 
     def _answers(self, name: str, image: Path) -> list[dict[str, Any]]:
-        path = self.folder / f"{name}.jsonl"
-        whole = path.read_bytes().rpartition(b"\n")[0] if path.is_file() else b""
-        return [each for each in map(json.loads, whole.splitlines()) if each["image"] == str(image)]
+        return [each for each in whole_records(self.folder / f"{name}.jsonl") if each["image"] == str(image)]
 
 
 @pytest.fixture

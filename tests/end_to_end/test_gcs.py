@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
+from models.json_lines import whole_records
 from tests.end_to_end.faulty_storage import Fault, FaultyStorage, faulty_storage
-from tests.end_to_end.telling_models import digest, records, telling_model, untrue
+from tests.end_to_end.telling_models import digest, telling_model, untrue
 from tests.launch.storage_server import BUCKET
 from tests.sample_images import encoded, small
 from tests.waiting import eventually
@@ -72,7 +73,7 @@ class Job:
         return number
 
     def records(self, kind: str) -> list[dict[str, Any]]:
-        return records(self._folder / f"{kind}.jsonl")
+        return whole_records(self._folder / f"{kind}.jsonl")
 
     def outcome(self, number: str) -> dict[str, Any]:
         """The result or dead letter of a message, once it is there."""

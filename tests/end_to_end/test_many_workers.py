@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from models.json_lines import whole_records
 from models.reference import Statement
 from models.serving import Serving, ServingConfig
 from models.storage.schemes import AnyStorage
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
-from tests.end_to_end.telling_models import drop, records, untrue
+from tests.end_to_end.telling_models import drop, untrue
 from tests.waiting import eventually
 
 BUNDLES_WHILE_STALE = 15
@@ -66,7 +67,7 @@ def test_many_workers_load_each_model_once_and_agree_on_the_newest_while_every_t
         return {r["label"] for r in results() if r["message_id"] in given[number][-IMAGES:]} == {name}
 
     def results() -> list[dict[str, Any]]:
-        return records(world / "results.jsonl")
+        return whole_records(world / "results.jsonl")
 
     with ThreadPoolExecutor(len(workers)) as side_by_side:
         for name in NAMES:

@@ -25,8 +25,9 @@ from beam_pipeline.option_table import JobOptions
 from beam_pipeline.options import parse_options
 from beam_pipeline.pipeline import build
 from launch import prism
+from models.json_lines import whole_records
 from models.reference import Statement
-from tests.end_to_end.telling_models import drop, records, untrue
+from tests.end_to_end.telling_models import drop, untrue
 from tests.sample_images import encoded, small
 from tests.waiting import eventually
 from transforms.process import JobRun
@@ -122,11 +123,15 @@ def test_a_model_dropped_under_the_running_stream_takes_over_and_nothing_is_lost
 
     running = started(world, prism_binary, Messages(world / "image.png", every), SideInputMode.WINDOWED)
     try:
-        eventually(lambda: len(records(results)) > 10, "results of the first model")
+        eventually(lambda: len(whole_records(results)) > 10, "results of the first model")
         (world / "models" / "broken.onnx").write_bytes(b"not a model at all")
-        eventually(lambda: [e for e in records(events) if e["event"] == "rejected"], "the rejection of a broken file")
+        eventually(
+            lambda: [e for e in whole_records(events) if e["event"] == "rejected"], "the rejection of a broken file"
+        )
         ids["second"] = drop(world / "models", "second")
-        eventually(lambda: sum(r["label"] == "second" for r in records(results)) > 10, "results of the second model")
+        eventually(
+            lambda: sum(r["label"] == "second" for r in whole_records(results)) > 10, "results of the second model"
+        )
         sent = {int(number) for number in (world / "sent.txt").read_text().split()}
         with contextlib.suppress(AssertionError):
             eventually(lambda: sent <= set(numbers(results)), "a result of every message so far", seconds=30)
@@ -134,16 +139,16 @@ def test_a_model_dropped_under_the_running_stream_takes_over_and_nothing_is_lost
     finally:
         running.cancel()
 
-    written = records(results)  # once: what is cancelled may go on writing for a moment
+    written = whole_records(results)  # once: what is cancelled may go on writing for a moment
     assert len(written) == len({record["message_id"] for record in written}), "one result each"
     assert untrue(written, ids) == []
-    assert records(world / "dead_letters.jsonl") == []
+    assert whole_records(world / "dead_letters.jsonl") == []
     in_time = [r["label"] for r in sorted(written, key=lambda r: r["predict_time"])]
     assert (in_time[0], set(in_time[-5:])) == ("first", {"second"})
 
 
 def numbers(path: Path) -> list[int]:
-    return [int(record["message_id"]) for record in records(path)]
+    return [int(record["message_id"]) for record in whole_records(path)]
 
 
 def test_prism_states_every_change_of_models_as_a_new_pane_at_once(world: Path, prism_binary: Path) -> None:
@@ -173,7 +178,7 @@ def test_prism_states_every_change_of_models_as_a_new_pane_at_once(world: Path, 
 
 
 def statements(path: Path) -> list[str]:
-    return [Statement.decode(record["id"]).reference.model_id for record in records(path)]
+    return [Statement.decode(record["id"]).reference.model_id for record in whole_records(path)]
 
 
 def test_prism_refuses_triggered_side_inputs(world: Path, prism_binary: Path) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from models.answering import answers
 from models.images.decoding import Raster
+from models.json_lines import whole_records
 from models.reference import Statement
 from models.serving import Serving, ServingConfig
 from models.storage.schemes import AnyStorage
 from models.tasks import Ranked
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
-from tests.end_to_end.telling_models import SIDE, drop, records, telling_model, untrue
+from tests.end_to_end.telling_models import SIDE, drop, telling_model, untrue
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 from tests.waiting import eventually
 
@@ -102,7 +103,7 @@ def test_a_new_worker_answers_by_a_model_whose_file_is_gone(world: Path, ticker:
     newcomer = worker("two")
     newcomer.give(str(world / "image.png"), ["1", "2"], stated)
 
-    results = records(world / "results.jsonl")
+    results = whole_records(world / "results.jsonl")
     assert [result["message_id"] for result in results] == ["1", "2"]
     assert untrue(results, ids) == []
 
@@ -152,7 +153,7 @@ def test_a_damaged_registry_stops_no_stream_and_the_next_model_goes_live(
         messages = [str(next(numbers)) for _ in range(3)]
         given.extend(messages)
         answering.give(str(world / "image.png"), messages, sees)
-        return [r["label"] for r in records(world / "results.jsonl") if r["message_id"] in messages]
+        return [r["label"] for r in whole_records(world / "results.jsonl") if r["message_id"] in messages]
 
     assert bundle(states(watching, "first")) == ["first"] * 3
     for path in [path for path in (world / "registry").rglob("*") if path.is_file()]:
@@ -162,12 +163,12 @@ def test_a_damaged_registry_stops_no_stream_and_the_next_model_goes_live(
     ids["second"] = drop(world / "models", "second")
     stated = states(watching, "second")
     eventually(lambda: bundle(stated) == ["second"] * 3, "the second model answers")
-    assert untrue(records(world / "results.jsonl"), ids) == []
-    assert sorted(r["message_id"] for r in records(world / "results.jsonl")) == sorted(given)
+    assert untrue(whole_records(world / "results.jsonl"), ids) == []
+    assert sorted(r["message_id"] for r in whole_records(world / "results.jsonl")) == sorted(given)
 
     newcomer = worker("three")
     newcomer.give(str(world / "image.png"), ["last"], stated)
-    assert records(world / "results.jsonl")[-1]["label"] == "second"
+    assert whole_records(world / "results.jsonl")[-1]["label"] == "second"
 
 
 def test_a_worker_that_remembers_puts_a_lost_pointer_right(world: Path, ticker: Ticker) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from beam_pipeline.options import EXPERIMENTS_FOR_SIDE_INPUTS
+from models.json_lines import whole_records
 from models.reference import Statement
 from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
-from tests.end_to_end.telling_models import records, stated, untrue
+from tests.end_to_end.telling_models import stated, untrue
 from tests.waiting import eventually
 
 Worker = Callable[..., SdkWorkerProcess]
@@ -34,7 +35,7 @@ def worker(world: Path) -> Iterator[Worker]:
 
 
 def labels(world: Path) -> list[str]:
-    return [result["label"] for result in records(world / "results.jsonl")]
+    return [result["label"] for result in whole_records(world / "results.jsonl")]
 
 
 def test_a_busy_worker_takes_up_each_new_pane_and_a_late_old_one_changes_nothing(world: Path, worker: Worker) -> None:
@@ -52,8 +53,8 @@ def test_a_busy_worker_takes_up_each_new_pane_and_a_late_old_one_changes_nothing
 
     rollback = Statement(first.reference, second.epoch + 1)
     eventually(lambda: bundle(rollback) == ["first"] * 3, "the first model to be back")
-    assert untrue(records(world / "results.jsonl"), ids) == []
-    assert sorted(int(r["message_id"]) for r in records(world / "results.jsonl")) == list(range(next(numbers)))
+    assert untrue(whole_records(world / "results.jsonl"), ids) == []
+    assert sorted(int(r["message_id"]) for r in whole_records(world / "results.jsonl")) == list(range(next(numbers)))
 
 
 def test_without_the_experiment_that_the_launch_sets_a_busy_worker_would_miss_the_swap(

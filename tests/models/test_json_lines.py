@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from models.json_lines import append_whole, appendable, drop_half_line
+from models.json_lines import append_whole, appendable, drop_half_line, whole_records
 from tests.waiting import eventually
 
 
@@ -144,3 +144,10 @@ def test_half_a_line_in_the_file_is_cut_off_before_more_is_appended(tmp_path: Pa
     append_whole(path, b'{"c":1}\n')
 
     assert path.read_bytes() == b'{"a":1}\n{"c":1}\n'
+
+
+def test_what_is_still_being_written_is_no_record_yet(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    assert whole_records(path) == []
+    path.write_bytes(b'{"n": 1}\n{"n": 2}\n{"n"')
+    assert whole_records(path) == [{"n": 1}, {"n": 2}]
