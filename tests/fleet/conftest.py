@@ -9,6 +9,7 @@ import pytest
 
 from fleet.fleet import Fleet
 from tests.fleet.postgresql import PostgreSQL, postgresql_server
+from tests.fleet.running_api import Api, running_api
 from tests.fleet.simulated import Clock
 
 
@@ -39,3 +40,10 @@ def fleet(address: str, clock: Clock) -> Iterator[Fleet]:
     """A fleet without devices."""
     with Fleet(address, clock=clock) as fleet:
         yield fleet
+
+
+@pytest.fixture
+def api(fleet: Fleet, clock: Clock, tmp_path: Path) -> Iterator[Api]:
+    """The fleet as devices ask it."""
+    with running_api(fleet, tmp_path / "shelf", clock) as api:
+        yield api

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,12 +25,6 @@ OPERATOR = "an-operator-s-token"
 def address(tmp_path: Path) -> str:
     """What is asked over HTTP is the same in any database."""
     return f"sqlite:///{tmp_path}/fleet.db"
-
-
-@pytest.fixture
-def api(fleet: Fleet, clock: Clock, tmp_path: Path) -> Iterator[Api]:
-    with running_api(fleet, tmp_path / "shelf", clock) as api:
-        yield api
 
 
 def error(response: httpx.Response, status: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import socket
 import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -14,23 +13,15 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from fleet.fleet import Fleet
 from models.components.component import TARGETS
 from models.components.twin import Reported
-from tests.fleet.running_api import Api, running_api
-from tests.fleet.simulated import Clock
+from tests.fleet.running_api import Api
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> str:
     """Of one database that a test can lock."""
     return f"sqlite:///{tmp_path}/fleet.db"
-
-
-@pytest.fixture
-def api(fleet: Fleet, clock: Clock, tmp_path: Path) -> Iterator[Api]:
-    with running_api(fleet, tmp_path / "shelf", clock) as api:
-        yield api
 
 
 def test_reports_that_do_not_end_hold_up_no_other_device(api: Api) -> None:
