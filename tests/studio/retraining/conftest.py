@@ -25,7 +25,7 @@ class Loop(NamedTuple):
     verdicts: tuple[Any, Any]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Compiled models are kept for these tests alone."""
     with pytest.MonkeyPatch.context() as patch:
@@ -33,7 +33,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def loop(tmp_path_factory: pytest.TempPathFactory) -> Loop:
     """Nothing at first; then 60 corrections of black on white."""
     place = Place(tmp_path_factory.mktemp("loop"))
