@@ -193,9 +193,10 @@ class Rollouts:
         Raises:
             StoreUnusable: as of `start`.
         """
-        outcomes = Outcomes(self._twins.devices())
         with self._database.reading() as connection:
             plans = load_plans(connection)
+        # Read later: of a rollout that is done it is known what made it so.
+        outcomes = Outcomes(self._twins.devices())
         told: dict[str, dict[str | None, Rollout]] = {}
         for rollout in plans.rollouts:
             of_name = told.setdefault(rollout.name, {})
