@@ -104,7 +104,7 @@ types: $(TESTS_READY) ## static types
 	@$(BIN)/mypy
 
 unit: $(TESTS_READY) $(CLIENTS_READY) $(AZURITE_READY) ## the tests
-	@echo "== pytest: about twenty minutes on two cores"
+	@echo "== pytest: about half an hour on two cores"
 	@$(BIN)/python -m pytest
 
 # What a version of Python could change, within a minute: the steps of the job, its options, engines and live models.
