@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from benchmarks.model_files import write_digits
 from benchmarks.simulated_device import SimulatedDevice
 from fleet.fleet import Fleet
 from launch.command_line import CommandFailed, run
+from launch.demo.landing import land
 
 _PATIENCE_SECONDS = 300.0
 _CLOSED_LOOP = 32
@@ -124,7 +124,7 @@ async def _measured(
     say: Callable[[str], None],
 ) -> FleetReport:
     say(f"{len(devices)} devices get their first model")
-    _land(folder, "few")
+    land(folder / "few.h5", folder / "models/few.h5")
     polling = [asyncio.create_task(_poll(device, every)) for device in devices]
 
     async def until(condition: Callable[[], bool]) -> None:
@@ -146,7 +146,7 @@ async def _measured(
         size = sum(device.unchanged.size for device in devices)
         say("a new model lands")
         began = time.monotonic()
-        _land(folder, "all")
+        land(folder / "all.h5", folder / "models/all.h5")
         await until(lambda: any(device.runs != first for device in devices))
         await until(lambda: len({device.runs for device in devices}) == 1)
         landed = sorted(device.since - began for device in devices)
@@ -193,11 +193,6 @@ async def _most(devices: Sequence[SimulatedDevice], seconds: float) -> float:
 
     await asyncio.gather(*(work(devices[number::_CLOSED_LOOP]) for number in range(_CLOSED_LOOP)))
     return count / (time.monotonic() - began)
-
-
-def _land(folder: Path, name: str) -> None:
-    shutil.copy(folder / f"{name}.h5", folder / f"models/.{name}.h5")
-    (folder / f"models/.{name}.h5").rename(folder / f"models/{name}.h5")
 
 
 def _cpu(process: psutil.Process) -> float:

@@ -20,6 +20,7 @@ import numpy as np
 
 from benchmarks.images import MEDIUM, make_images
 from benchmarks.model_files import SMALL_MODELS, make_models
+from launch.demo.landing import land
 from models.answering import answers
 from models.images.decoding import Raster
 from models.serving import Serving, ServingConfig
@@ -75,8 +76,7 @@ def _machine(folder: Path, name: str, shared: bool) -> Iterator[Serving]:
 
 def _land(model: Path, folder: Path) -> None:
     name = "first.h5" if not any((folder / "models").iterdir()) else "second.h5"
-    shutil.copy(model, folder / f".{name}")
-    (folder / f".{name}").rename(folder / "models" / name)
+    land(model, folder / "models" / name)
 
 
 def _until_all_answer(fleet: list[Serving], name: str, chance: random.Random) -> float:

@@ -20,6 +20,7 @@ from launch.demo.device_report import Recorded, Traffic, judge, print_report
 from launch.demo.landing import land, train, write_png
 from launch.demo.programs import DemoFailed, Programs, run_verb
 from launch.demo.signing_keys import make_keys
+from launch.demo.workplace import Workplace
 from launch.printing import PlainConsole
 from models.json_lines import whole_records
 from studio.retraining.digits import Digits, load_digits
@@ -34,22 +35,12 @@ _SENT = re.compile(rb"^hotswap_fleet_component_bytes_total ([\d.e+]+)", re.M)
 
 
 @dataclass(frozen=True, slots=True)
-class Workplace:
-    """The folders and files of one demonstration."""
-
-    root: Path
+class Devices(Workplace):
+    """The folders and files of this one."""
 
     def __post_init__(self) -> None:
         for folder in (self.models, self.trained, *map(self.images, DEVICES)):
             folder.mkdir(parents=True)
-
-    @property
-    def models(self) -> Path:
-        return self.root / "models"
-
-    @property
-    def trained(self) -> Path:
-        return self.root / "trained"
 
     @property
     def database(self) -> Path:
@@ -78,7 +69,7 @@ class Demonstration:
         console: shows what happens.
     """
 
-    def __init__(self, place: Workplace, programs: Programs, console: Console) -> None:
+    def __init__(self, place: Devices, programs: Programs, console: Console) -> None:
         self._place = place
         self._programs = programs
         self._console = console
@@ -185,12 +176,12 @@ def main() -> int:
     """Runs the demonstration; 0 when nothing was lost and the broken component came to no use."""
     console = PlainConsole(highlight=False)
     with tempfile.TemporaryDirectory(prefix="hotswap-devices-") as folder:
-        place = Workplace(Path(folder))
+        place = Devices(Path(folder))
         try:
             console.print("== training two classifiers on handwritten digits: some ten seconds")
             train(place.trained)
             _, held_out = load_digits()
-            with Programs(console, lambda line: line.replace(f"{place.root}/", "")) as programs:
+            with Programs(console, lambda name, line: f"{name}: {line.replace(f'{place.root}/', '')}") as programs:
                 demonstration = Demonstration(place, programs, console)
                 demonstration.begin()
                 demonstration.stream(held_out)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 PATIENCE_SECONDS = 300.0
 _LOOK_SECONDS = 0.1
-_END_SECONDS = 30.0
+_END_SECONDS = 60.0
 _FORCE_A_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
 
 
@@ -29,10 +29,10 @@ class Programs:
 
     Args:
         console: shows what they write on standard error.
-        shown: makes of a line what is shown of it; "" where nothing is.
+        shown: makes of a program's name and its line what is shown; "" where nothing is.
     """
 
-    def __init__(self, console: Console, shown: Callable[[str], str]) -> None:
+    def __init__(self, console: Console, shown: Callable[[str, str], str]) -> None:
         self._console = console
         self._shown = shown
         self._running: dict[str, subprocess.Popen[str]] = {}
@@ -91,7 +91,7 @@ class Programs:
         while not condition():
             for name, program in self._running.items():
                 if program.poll() is not None:
-                    raise DemoFailed(f"{name} ended early, with exit code {program.returncode}")
+                    raise DemoFailed(f"{name} ended early with exit code {program.returncode}")
             if time.monotonic() > deadline:
                 raise DemoFailed(f"waited {PATIENCE_SECONDS:.0f} s for {what}")
             time.sleep(_LOOK_SECONDS)
@@ -100,8 +100,8 @@ class Programs:
         assert program.stderr is not None
         for line in program.stderr:
             self._lines[name].append(line.rstrip())
-            if text := self._shown(line.rstrip()):
-                self._console.print(f"   {name}: {text}", markup=False, soft_wrap=True)
+            if text := self._shown(name, line.rstrip()):
+                self._console.print(f"   {text}", markup=False, soft_wrap=True)
 
 
 def run_verb(*arguments: object) -> str:

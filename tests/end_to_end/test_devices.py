@@ -26,7 +26,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.database = folder / "fleet.db"
-        self.programs = Programs(Console(), lambda line: line)
+        self.programs = Programs(Console(), lambda name, line: f"{name}: {line}")
         self.private, self.public = make_keys(folder)
         self._landed = 0
 
