@@ -138,16 +138,16 @@ def print_device(console: Console, of: DeviceStatus) -> None:
     console.print(Text(of.device.name, "bold"), soft_wrap=True)
     for name, value in rows.items():
         if value:
-            _line(console, f"  {name:<9} {value}")
+            print_line(console, f"  {name:<9} {value}")
     for model in of.twin.models:
         signed = "signed" if model.signature is not None else "not signed"
         about = f"{state_of(of, model)}; {model.size:,} bytes, sha256 {model.sha256[:12]}, {signed}"
-        _line(console, f"  to run    {model.title}: {about}")
+        print_line(console, f"  to run    {model.title}: {about}")
     for said in reported.models:
         made_of = f", made of {said.model_id}" if said.model_id else ""
-        _line(console, f"  reports   {said.name} {said.version}: {said.state}, sha256 {said.sha256[:12]}{made_of}")
+        print_line(console, f"  reports   {said.name} {said.version}: {said.state}, sha256 {said.sha256[:12]}{made_of}")
         if said.error or said.detail:
-            _line(console, f"            {': '.join(filter(None, [said.error, said.detail]))}")
+            print_line(console, f"            {': '.join(filter(None, [said.error, said.detail]))}")
 
 
 def assigned_in_words(assigned: dict[str, str]) -> str:
@@ -194,5 +194,18 @@ def size(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
-def _line(console: Console, text: str) -> None:
+def print_rows(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Strangers' texts: a table on a terminal, else a line for each row with tabs between its fields."""
+    if not console.is_terminal:
+        for row in rows:
+            print("\t".join(map(printable, row)))
+        return
+    table = Table(*columns, box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*map(inert, row))
+    console.print(table)
+
+
+def print_line(console: Console, text: str) -> None:
+    """A stranger's text on a line of its own, however long."""
     console.print(inert(text), soft_wrap=True)

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from fleet.releases import Release
-from launch.fleet_report import inert, moment
+from launch.fleet_report import moment, print_rows
 from launch.printing import say
-from models.printable import printable
 
 _COLUMNS = ("release", "target", "bytes", "signed", "recorded", "made of")
 
@@ -47,11 +45,4 @@ def print_releases(console: Console, releases: Sequence[Release]) -> None:
         )
         for each in releases
     ]
-    if not console.is_terminal:
-        for row in rows:
-            print("\t".join(map(printable, row)))
-        return
-    table = Table(*_COLUMNS, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(inert, row))
-    console.print(table)
+    print_rows(console, _COLUMNS, rows)

@@ -7,13 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from fleet.assignments import Assignment
 from fleet.fleet import DeviceStatus
 from fleet.rollout_records import RolloutStatus
 from fleet.rollouts import Rollout
-from launch.fleet_report import STATES, ago, assigned_in_words, device_state, errors_of, inert, moment, state_of
+from launch.fleet_report import (
+    STATES,
+    ago,
+    assigned_in_words,
+    device_state,
+    errors_of,
+    inert,
+    moment,
+    print_line,
+    print_rows,
+    state_of,
+)
 from models.printable import printable
 
 _FAILURES_SHOWN = 20
@@ -52,40 +62,32 @@ def rollout_as_json(rollout: Rollout, status: RolloutStatus | None = None) -> di
 def print_rollout(console: Console, status: RolloutStatus) -> None:
     """A rollout, for a person: a line, and a line for each step."""
     rollout, plan = status.rollout, status.rollout.plan
-    to = f" to the group {rollout.group}" if rollout.group else ""
-    line = inert(f"{rollout.state:<10} {rollout.title}{to}, began {ago(rollout.started)}")
+    line = inert(f"{rollout.state:<10} {_titled(rollout)}, began {ago(rollout.started)}")
     line.stylize(_STYLES[rollout.state], 0, len(rollout.state))
     console.print(line, soft_wrap=True)
-    counts = f"{status.running:,} run it, {status.failed:,} failed, {status.silent:,} silent"
-    _line(console, f"           reached {status.reached:,} of {status.followers:,} devices: {counts}")
+    print_line(console, f"           {_reached(status)}")
     if rollout.note:
-        _line(console, f"           {rollout.note}")
+        print_line(console, f"           {rollout.note}")
     if len(plan.shares) > 1:
         pause = "" if plan.pause is None else f", {plan.pause:g} s at least between"
         shares = " → ".join(f"[{each:g} %]" if at == rollout.step else f"{each:g} %" for at, each in _steps(rollout))
-        _line(console, f"           {shares}{pause}; halts above {plan.halt:g} % failed")
+        print_line(console, f"           {shares}{pause}; halts above {plan.halt:g} % failed")
     if rollout.state == "halted":
         of = f"{rollout.name} --group {rollout.group}" if rollout.group else rollout.name
         ways = f"`hotswap fleet push {of} --resume`, or `--back` to the release before"
-        _line(console, f"           goes on by {ways}")
+        print_line(console, f"           goes on by {ways}")
 
 
 def progress_line(status: RolloutStatus) -> str:
     """How far a rollout is, in a line."""
     rollout = status.rollout
-    to = f" to the group {rollout.group}" if rollout.group else ""
-    counts = f"{status.running:,} run it, {status.failed:,} failed, {status.silent:,} silent"
-    note = f"; {rollout.note}" if rollout.note else ""
-    reached = f"reached {status.reached:,} of {status.followers:,} devices"
-    return printable(f"{rollout.state} {rollout.title}{to}: {reached}: {counts}{note}")
+    return printable(f"{rollout.state} {_titled(rollout)}: {_reached(status)}{_noted(rollout)}")
 
 
 def print_earlier(console: Console, rollouts: Sequence[Rollout]) -> None:
     """Rollouts that another one came after, for a person; the latest first."""
     for each in rollouts:
-        note = f"; {each.note}" if each.note else ""
-        to = f" to the group {each.group}" if each.group else ""
-        _line(console, f"{each.state:<10} {each.title}{to}, began {ago(each.started)}{note}")
+        print_line(console, f"{each.state:<10} {_titled(each)}, began {ago(each.started)}{_noted(each)}")
 
 
 def failures_as_json(devices: Sequence[DeviceStatus]) -> list[dict[str, str]]:
@@ -108,9 +110,11 @@ def print_failures(console: Console, failures: Sequence[Mapping[str, str]]) -> N
     """The same, for a person: the first of them."""
     for each in failures[:_FAILURES_SHOWN]:
         why = ": ".join(filter(None, [each["error"], each["detail"]]))
-        _line(console, f"{each['device']}: {each['name']} {each['version']} {each['state']}{f'; {why}' if why else ''}")
+        print_line(
+            console, f"{each['device']}: {each['name']} {each['version']} {each['state']}{f'; {why}' if why else ''}"
+        )
     if len(failures) > _FAILURES_SHOWN:
-        _line(console, f"and {len(failures) - _FAILURES_SHOWN:,} more; --json has all of them")
+        print_line(console, f"and {len(failures) - _FAILURES_SHOWN:,} more; --json has all of them")
 
 
 def fleet_as_json(
@@ -142,34 +146,32 @@ def print_fleet(console: Console, told: Mapping[str, Any]) -> None:
     """What `fleet_as_json` says, for a person."""
     count = told["devices"]
     states = ", ".join(f"{number:,} {state}" for state, number in told["states"].items() if number)
-    _line(console, f"{count:,} device{'s' * (count != 1)}{': ' if states else ''}{states}")
+    print_line(console, f"{count:,} device{'s' * (count != 1)}{': ' if states else ''}{states}")
     if told["components"]:
         rows = [
             [each["name"], each["version"], *(f"{each[key]:,}" for key in ("devices", *STATES))]
             for each in told["components"]
         ]
-        _print_table(console, ("to run", "version", "devices", *STATES), rows)
+        print_rows(console, ("to run", "version", "devices", *STATES), rows)
     if told["groups"]:
         groups = [
             [each["group"], f"{each['devices']:,}", assigned_in_words(each["assigned"])] for each in told["groups"]
         ]
-        _print_table(console, ("group", "devices", "assigned"), groups)
+        print_rows(console, ("group", "devices", "assigned"), groups)
 
 
-def _print_table(console: Console, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    if not console.is_terminal:
-        for row in rows:
-            print("\t".join(map(printable, row)))
-        return
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(inert, row))
-    console.print(table)
+def _titled(rollout: Rollout) -> str:
+    return f"{rollout.title} to the group {rollout.group}" if rollout.group else rollout.title
+
+
+def _reached(status: RolloutStatus) -> str:
+    counts = f"{status.running:,} run it, {status.failed:,} failed, {status.silent:,} silent"
+    return f"reached {status.reached:,} of {status.followers:,} devices: {counts}"
+
+
+def _noted(rollout: Rollout) -> str:
+    return f"; {rollout.note}" if rollout.note else ""
 
 
 def _steps(rollout: Rollout) -> list[tuple[int, float]]:
     return list(enumerate(rollout.plan.shares))
-
-
-def _line(console: Console, text: str) -> None:
-    console.print(inert(text), soft_wrap=True)
