@@ -62,9 +62,10 @@ class Shelf:
         Raises:
             StoreUnusable: the database does not answer.
         """
-        if model.sha256 not in self._uris:
-            self._uris |= {each.sha256: each.uri for each in self._releases.all(model.name)}
-        return self._uris.get(model.sha256)
+        known = self._uris.get(model.sha256)
+        if known is None and (known := self._releases.uri_of(model.name, model.sha256)) is not None:
+            self._uris[model.sha256] = known
+        return known
 
     def archive(self, name: str, version: str, file: str) -> Found:
         """An archive that is in a folder here.

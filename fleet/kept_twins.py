@@ -33,7 +33,7 @@ def kept_twins(database: Database, storage: AnyStorage) -> TwinStore:
     addresses = ShelfAddresses(OwnAddresses(settings.url_key()), BucketAddresses(storage))
 
     def address(model: DesiredModel) -> str:
-        uri = next((each.uri for each in releases.all(model.name) if each.sha256 == model.sha256), None)
+        uri = releases.uri_of(model.name, model.sha256)
         try:
             return "" if uri is None else addresses.url(uri, base_url, time.time())
         except NotMinted as error:

@@ -148,6 +148,20 @@ class Releases:
         with self._database.reading() as connection:
             return all_releases(connection, name)
 
+    def uri_of(self, name: str, sha256: str) -> str | None:
+        """Where an archive is on its shelf; None where none such is on record.
+
+        Args:
+            name: of the component.
+            sha256: of the archive.
+
+        Raises:
+            StoreUnusable: as of `record`.
+        """
+        query = select(releases.c.uri).where(releases.c.name == name, releases.c.sha256 == sha256).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
     def of_source(self, name: str, source_sha256: str, terms: str) -> list[Release]:
         """What was made of a model's file by the same terms: the releases of one version, the newest that there is.
 
