@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
-import ipaddress
 import socket
 import ssl
 import threading
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from models.errors import KeyUnusable, one_line
+from models.loopback import is_loopback
 from models.printable import printable
 from models.storage.local import read_start
 
@@ -131,16 +131,6 @@ def checked_address(url: str, allow_plain: bool, allow_here: bool) -> Address:
         raise AddressRefused(f"{shown} would be read in the clear; https:// is expected, or that http:// be allowed")
     query = f"?{parts.query}" if parts.query else ""
     return Address(secure, host, port, (parts.path or "/") + query)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address is of this machine itself."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def is_of_this_machine(url: str) -> bool:

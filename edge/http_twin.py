@@ -20,12 +20,12 @@ from edge.connections import (
     TooMuchHead,
     TooSlow,
     asked,
-    is_loopback,
     why,
 )
 from edge.twin_source import TwinTrouble, TwinUnavailable
 from models.components.twin import MOST_TWIN_BYTES, Reported, Twin, TwinMalformed
 from models.errors import one_line
+from models.loopback import is_loopback
 from models.storage.local import read_start
 from models.version import VERSION
 

@@ -31,7 +31,8 @@ from fleet.refusals import HANDLERS, TooOften, refusal
 from fleet.troubles import Troubles
 from models.components.twin import DesiredModel, Reported, Twin, TwinMalformed
 from models.errors import one_line
-from serving.access import Access, is_loopback
+from models.loopback import is_loopback
+from serving.access import Access
 from serving.asking import Code, Refused
 from serving.over_http.bodies import Bodies
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from models.loopback import is_loopback
 
 _SHORTEST_TOKEN = 16
 _TLS = "--tls-cert and --tls-key"
@@ -73,16 +74,6 @@ class Access:
             raise AccessRefused(
                 f"--host {self.host} lets others in: give {' and '.join(missing)}, or --insecure if that is meant"
             )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def read_access(

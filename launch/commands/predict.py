@@ -18,7 +18,8 @@ from launch.command_line import FAILED, OK, CommandFailed, CommandRefused
 from launch.image_files import image_files, image_names
 from launch.printing import PlainConsole, say
 from models.errors import ImageError
-from serving.access import AccessRefused, is_loopback, read_tokens
+from models.loopback import is_loopback
+from serving.access import AccessRefused, read_tokens
 from serving.client import (
     AccessDenied,
     Client,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.access import Access, AccessRefused, is_loopback, read_access, read_tokens
+from models.loopback import is_loopback
+from serving.access import Access, AccessRefused, read_access, read_tokens
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
