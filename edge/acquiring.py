@@ -25,8 +25,8 @@ from models.components.opening import open_component
 from models.components.twin import DesiredModel
 from models.errors import ComponentFault, ComponentRefused, FetchFailed, FetchFault
 from models.signatures.statements import StatementMalformed, read_bundle
-from models.storage.local import open_without_waiting
-from models.trees import remove_tree
+from models.storage.local import open_no_link
+from models.trees import remove_whatever
 
 if TYPE_CHECKING:  # it takes memory, and not every device trusts keys
     from models.signatures.bundles import DeviceKeys
@@ -160,21 +160,21 @@ class Acquirer:
         """
         archive = self._folder.archive(desired.sha256)
         try:
-            file = open(archive, "rb", opener=_open_no_link)  # noqa: SIM115 - closed below
+            file = open(archive, "rb", opener=open_no_link)  # noqa: SIM115 - closed below
         except OSError as error:
             if error.errno not in _NOT_OURS:
                 raise
-            _remove(archive)
+            remove_whatever(archive)
             raise _changed() from error
         with file:
             if not _is_ours_alone(os.fstat(file.fileno())) or _digest(file) != desired.sha256:
-                _remove(archive)
+                remove_whatever(archive)
                 raise _changed()
             try:
                 yield Path(f"/dev/fd/{file.fileno()}")
             finally:
                 if _digest(file) != desired.sha256:  # a disk that loses bits, or somebody wrote meanwhile
-                    _remove(archive)
+                    remove_whatever(archive)
                     raise _changed()
 
     def prove_again(self, release: Installed) -> None:
@@ -188,20 +188,9 @@ class Acquirer:
             probe_meanwhile(self._prove, opened.vetted.artefact, lambda: None)
 
 
-def _open_no_link(path: str, flags: int) -> int:
-    return open_without_waiting(path, flags | os.O_NOFOLLOW)
-
-
 def _digest(file: BufferedReader) -> str:
     file.seek(0)
     return file_digest(file, "sha256").hexdigest()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        remove_tree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _is_ours_alone(status: os.stat_result) -> bool:

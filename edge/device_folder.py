@@ -29,8 +29,8 @@ from edge.steps import At, Step
 from models.components.component import Component
 from models.errors import ComponentRefused
 from models.storage.local import read_start
-from models.storage.local_writing import write_locally
-from models.trees import remove_tree
+from models.storage.local_writing import sync, write_locally
+from models.trees import remove_tree, remove_whatever
 
 CURRENT, COMPONENTS, INCOMING, LOCK, RETRY = "current", "components", "incoming", "lock", "retry"
 RESERVED = frozenset({CURRENT, COMPONENTS, INCOMING, LOCK, RETRY, RUNS, STATE_FILE})
@@ -164,7 +164,7 @@ class DeviceFolder:
             if is_ours and link.parent.name not in state.places:
                 self.drop(link.parent.name)
         for left in (*self.path.glob(f".{STATE_FILE}.partial-*"), *self._incoming.glob(f"*{_UNPACKED_SUFFIX}")):
-            remove_tree(left) if left.is_dir() else left.unlink(missing_ok=True)
+            remove_whatever(left)
 
     def point(self, state: DeviceState, name: str) -> None:
         """Has the link of a place lead to what the state says is current there, in one step.
@@ -186,7 +186,7 @@ class DeviceFolder:
         following.symlink_to(leads_to)
         self._at(Step.LINKED)
         following.replace(link)
-        _sync(link.parent)
+        sync(link.parent)
         if not _leads_to(link, leads_to):
             raise OSError(errno.EBUSY, "somebody else changes it", str(link))
         self._at(Step.SWAPPED)
@@ -255,16 +255,14 @@ class DeviceFolder:
             OSError: it cannot be written to the disk, or not be moved.
         """
         for file in unpacked.iterdir():
-            _sync(file)
-        _sync(unpacked)
+            sync(file)
+        sync(unpacked)
         self._at(Step.SYNCED)
         target = self.component(release)
         if not self.holds(release) or not _holds_the_same(target, unpacked):
-            if target.is_file():
-                target.unlink()
-            remove_tree(target)
+            remove_whatever(target)
             unpacked.rename(target)
-        _sync(self._components)
+        sync(self._components)
         self._at(Step.PLACED)
 
     def clean(self, states: Iterable[DeviceState], fetched: Iterable[str] = ()) -> bool:
@@ -283,10 +281,7 @@ class DeviceFolder:
         left = [path for path in _entries(self._components) if path.name not in components]
         left += [path for path in _entries(self._incoming) if path.name not in parts]
         for path in left:
-            if path.is_dir() and not path.is_symlink():
-                remove_tree(path)
-            else:
-                path.unlink(missing_ok=True)
+            remove_whatever(path)
         return bool(left)
 
     def require_room(self, size: int, sha256: str) -> None:
@@ -380,11 +375,3 @@ def _locked(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,6 +22,7 @@ from edge.connections import (
     checked_address,
     why,
 )
+from edge.machine import FULL_DISK
 from edge.partial_file import PartialFile, digest_of
 from models.errors import FetchFailed, FetchFault, one_line
 from models.printable import printable
@@ -37,7 +38,6 @@ _CHUNK_BYTES = 256 << 10
 _NO_MORE = frozenset({400, 401, 403, 404, 410})
 """Answers where an address is good no longer. Google's storage answers 400 to one that has run out."""
 _LATER = frozenset({408, 425, 429})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", re.ASCII)
 
 
@@ -121,7 +121,7 @@ class Fetching:
             failure.received = part.received
             raise
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL_DISK:
                 part.remove()
             raise
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from edge.connections import Stopped
+from models.storage.local_writing import sync
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -95,11 +96,7 @@ class PartialFile:
         """Gives it its name, once its bytes are on the disk whatever happens to the power."""
         os.fsync(self._opened().fileno())
         self.path.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync(target.parent)
 
     def remove(self) -> None:
         """Takes it away, where it is."""

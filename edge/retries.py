@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable, Iterable
 
 from edge.backoff import Backoff
+from edge.machine import FULL_DISK
 from models.errors import DeviceFault, FetchFault, typed_line
 
 Trouble = tuple[str, str]
@@ -17,7 +17,6 @@ FOLDER = ""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5.0, 3600.0
 _SOME_SHARE = 0.02
 """Of an archive: a download that is cut so often goes on at once, and comes to its end."""
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Retries:
@@ -59,7 +58,7 @@ class Retries:
 
     def postpone_disk(self, key: str, title: str, error: OSError, goes_on: str) -> None:
         """The same, as this machine failed, or its disk is full."""
-        fault = DeviceFault.DISK_FULL if error.errno in _FULL else DeviceFault.MACHINE
+        fault = DeviceFault.DISK_FULL if error.errno in FULL_DISK else DeviceFault.MACHINE
         self.postpone(key, title, str(fault), typed_line(error), goes_on)
 
     def came_on(self, key: str, share: float) -> None:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 from edge.trials import Moment, SeenRun
 from models.errors import one_line
-from models.storage.local import open_without_waiting
+from models.storage.local import read_start
 from models.storage.local_writing import write_locally
 
 Value = TypeVar("Value")
@@ -220,8 +220,7 @@ def _read(folder: Path, name: str) -> SeenRun | None:
     if alive is None:
         return None
     try:
-        with open(folder / f"{name}{_SAID}", "rb", opener=open_without_waiting) as file:
-            said = json.loads(file.read(_MOST_BYTES))
+        said = json.loads(read_start(folder / f"{name}{_SAID}", _MOST_BYTES))
         quarantined = tuple((str(each), one_line(why, _LONGEST_REASON)) for each, why in said["quarantined"].items())
         answered = frozenset(map(str, said["answered"]))
         return SeenRun(name, str(said["boot"]), alive, str(said["manifest"]), answered, quarantined, _images(said))

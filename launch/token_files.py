@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from launch.command_line import CommandFailed, CommandRefused
+from models.storage.local_writing import sync
 
 _ROOM = 4096
 """Bytes that are taken beforehand: a disk that is full says so while there is no token yet."""
@@ -45,7 +46,7 @@ def new_token_file(path: Path) -> Iterator[Callable[[str], None]]:
                 file.flush()
                 file.truncate()
                 os.fsync(descriptor)
-                _sync_folder(path)
+                sync(path.absolute().parent)
             except OSError as error:
                 raise _not_written(path, error) from error
 
@@ -60,14 +61,6 @@ def new_token_file(path: Path) -> Iterator[Callable[[str], None]]:
             with contextlib.suppress(OSError):
                 path.unlink()
             raise
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _not_written(path: Path, error: OSError) -> CommandFailed:

@@ -7,6 +7,18 @@ import itertools
 from pathlib import Path
 
 
+def remove_whatever(path: Path) -> None:
+    """Removes a folder and all in it, or what else is there; nothing may be.
+
+    Raises:
+        OSError: it is no folder, and cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        remove_tree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def remove_tree(folder: Path) -> None:
     """Removes a folder and all in it; what cannot be removed stays.
 

@@ -27,7 +27,7 @@ from models.components.component import (
 from models.components.runtimes import require_runtime
 from models.errors import ComponentFault, ComponentRefused, one_line
 from models.reference import ModelReference
-from models.storage.local import open_without_waiting
+from models.storage.local import open_no_link, open_without_waiting
 
 _CHUNK_BYTES = 1 << 20
 _MOST_CARD_BYTES = 2 << 20
@@ -191,14 +191,10 @@ class _Folder:
         path = self._folder / name
         if path.is_symlink():
             raise ComponentRefused(ComponentFault.UNSAFE_NAME, f"{name} in it is a link")
-        with open(path, "rb", opener=_open_no_link) as file:
+        with open(path, "rb", opener=open_no_link) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise ComponentRefused(ComponentFault.UNSAFE_NAME, f"{name} in it is no plain file")
             yield file
 
     def require_only(self, names: set[str]) -> None:
         """See `_Source.require_only`."""
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    return open_without_waiting(path, flags | os.O_NOFOLLOW)

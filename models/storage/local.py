@@ -51,6 +51,11 @@ def open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
+def open_no_link(path: str, flags: int) -> int:
+    """The same, for `open` of what is no link."""
+    return open_without_waiting(path, flags | os.O_NOFOLLOW)
+
+
 def read_start(path: Path, most: int) -> bytes:
     """A regular file's first bytes, so many at most; a pipe or a device is not waited for.
 

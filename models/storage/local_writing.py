@@ -98,11 +98,20 @@ def _reserve_and_rename(partial: Path, target: Path) -> None:
 
 def _sync_folder(folder: Path) -> None:
     with suppress(OSError):  # not every file system can; the file itself is on the disk
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Has a file, or the names in a folder, be on the disk whatever happens to the power.
+
+    Raises:
+        OSError: it cannot be opened, or its file system cannot.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def make_newest_locally(file: StoredFile, above: float) -> None:
