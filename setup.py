@@ -77,7 +77,8 @@ setup(
         "azure": ["azure-iot-hub>=2.7,<3", "six>=1.16,<2"],
         "demo": ["scikit-learn>=1.5,<2"],
         "bench": ["matplotlib>=3.9,<4"],
-        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2"],  # retrains the handwriting model
+        # The page; Kedro retrains the handwriting model.
+        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2", "sse-starlette>=3,<4", "pyarrow>=14"],
     },
     entry_points={"console_scripts": ["hotswap = launch.cli:main"]},
 )
