@@ -158,6 +158,26 @@ def test_parquet_of_nothing_has_its_columns(corrections: Corrections) -> None:
     assert parquet.read_table(pyarrow.BufferReader(file.getvalue())).column_names[:3] == ["number", "drawing", "png"]
 
 
+def test_what_is_changed_while_it_is_exported_is_in_it_once(tmp_path: Path) -> None:
+    with Corrections.open(str(tmp_path / "kept.db")) as corrections:
+        for number in range(501):
+            corrections.correct(new(number % 7, 7, drawing=f"drawing-{number}"))
+
+        class Changing(io.BytesIO):
+            """Is written to as a file; what it is written first is changed meanwhile."""
+
+            def write(self, data: Any, /) -> int:
+                corrections.correct(new(0, 2))
+                return super().write(data)
+
+        file = Changing()
+        assert corrections.write_zip(file) == 501
+
+    with zipfile.ZipFile(file) as archive:
+        assert len(set(archive.namelist())) == len(archive.namelist()) == 502
+        assert len(lines(archive.read("corrections.jsonl"))) == 501
+
+
 def test_many_are_written_in_several_reads(tmp_path: Path) -> None:
     with Corrections.open(str(tmp_path / "kept.db")) as corrections:
         for number in range(501):
