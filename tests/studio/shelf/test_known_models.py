@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from models.json_lines import whole_records
 from models.registry.registry import Registry, Terms
 from models.storage.schemes import AnyStorage
 from models.vetting import Vetter
@@ -15,6 +17,7 @@ from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.shelf.shelf import ModelShelf
 from tests.model_files import nan_output
+from tests.own_process import run_module
 from tests.studio.shelf.studio_models import CountedAnswers, Right, drop, goes_live, standings, stream
 from tests.waiting import eventually
 
@@ -68,6 +71,24 @@ def test_models_are_told_as_the_stream_knows_them(
     assert told["bad.onnx"]["reason"].startswith("non_finite_output: ")
     assert told["bad.onnx"]["card"] is None
     assert told["new.h5"]["reason"] == "not vetted yet"
+
+
+def test_what_a_real_run_of_the_job_found_out_is_told(places: Places, shelf: ModelShelf) -> None:
+    live = drop(places, "digits.onnx", 2, name="Digits")
+    Image.new("L", (28, 28)).save(places.images / "black.png")
+    results = places.root / "results.jsonl"
+    run_module(
+        "launch.cli",
+        *("local", "--models", f"{places.models}/*", "--registry", places.registry, "--images", places.images),
+        *("--output", results, "--exit-when-idle", "0.5"),
+    )
+    [result] = whole_records(results)
+    told = shelf.models()
+    [row] = told["models"]
+    assert (row["model_id"], row["standing"], row["name"]) == (live, "live", "Digits")
+    assert result["model_id"] == row["model_id"]
+    assert row["card"]["name"] == "Digits"
+    assert told["history"][0]["model_id"] == live
 
 
 def test_the_history_tells_what_was_live_the_latest_first(places: Places, shelf: ModelShelf) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -264,19 +262,6 @@ def test_an_upload_goes_after_an_hour_and_what_was_left_at_the_start(places: Pla
         now[0] = KEPT_SECONDS + 1
         assert "upload the file again" in str(refusal(uploads.to_json, upload))
         assert list(places.uploads.iterdir()) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("only root mounts a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def test_a_full_disk_is_told_in_words_and_publishing_goes_on_once_there_is_room(
