@@ -1,8 +1,7 @@
-"""What any test may use: an emulator of Pub/Sub, a cache of compiled models, files of Keras, and a small disk."""
+"""What any test may use: an emulator of Pub/Sub, a cache of compiled models, and files that only Keras can write."""
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,16 +35,3 @@ def keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keras")
     run_module("tests.model_files", folder)
     return folder
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("only root mounts a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
