@@ -18,7 +18,7 @@ const CHARTS = [
     ],
     lines: [
       { column: "results", colour: "--accent", isStep: true, isFilled: true },
-      { column: "dead_letters", colour: "--bad", isStep: true },
+      { column: "dead_letters", colour: "--bad", isBar: true },
     ],
   },
   {
