@@ -41,7 +41,7 @@ def test_a_studio_without_a_model_waits_for_one(
     studio.stream.start()
     try:
         studio.ask("early")
-        eventually(lambda: "no valid model" in studio.stream.state.detail, "it to say what it waits for", PATIENCE_SECONDS)
+        eventually(lambda: "waiting for one" in studio.stream.state.detail, "it to say so", PATIENCE_SECONDS)
         assert (studio.stream.state.word, studio.stream.state.live) == ("starting", None)
 
         studio.publish_model("first.onnx", 0)
