@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Protocol, cast, get_args
+from typing import Any, cast, get_args
 
 from databases.errors import StoreUnusable
 from models.printable import logger
 from studio.relearning.outcomes import Failure, Outcome, finished
 from studio.relearning.state import RetrainingState, Word
+from studio.store.corrections import Corrections
 
 _LOGGER = logger(__name__)
-
-
-class Corrections(Protocol):
-    """What retraining needs of the studio's corrections; all raise `StoreUnusable`."""
-
-    def counts(self) -> Any: ...
-    def export(self, folder: Path) -> int: ...
-    def begin_run(self, pipeline: str) -> int: ...
-    def end_run(self, number: int, state: str, reason: str, detail: str, model_id: str | None) -> None: ...
-    def runs(self, most: int) -> Any: ...
 
 
 class Diary:

@@ -15,12 +15,13 @@ from models.printable import logger
 from models.storage.errors import StorageUnavailable
 from studio.errors import StudioRefused, Trouble
 from studio.places import Places
-from studio.relearning.diary import Corrections, Diary
+from studio.relearning.diary import Diary
 from studio.relearning.job import Job, Progress
 from studio.relearning.outcomes import Outcome, finished, of_error, outcome_of, unread
 from studio.relearning.process import RunProcess
 from studio.relearning.stages import EXPORTING, STARTING, WAITING, line_of, percent_of
 from studio.relearning.state import Pipeline, RetrainingState
+from studio.store.corrections import Corrections
 
 _LOGGER = logger(__name__)
 _LIMIT_SECONDS = 600.0
