@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from databases.errors import StoreUnusable
@@ -18,7 +21,7 @@ _SECONDS = 10.0
 class DatabaseThreads:
     """Where the database is asked: apart from all else, so that one that hangs holds up nobody who draws.
 
-    For the event loop's thread alone.
+    Nor the program's end: nobody waits for these threads. For the event loop's thread alone.
 
     Args:
         threads: that ask at once.
@@ -27,10 +30,10 @@ class DatabaseThreads:
     """
 
     def __init__(self, threads: int = _THREADS, waiting: int = _WAITING, seconds: float = _SECONDS) -> None:
-        self._most = threads + waiting
         self._seconds = seconds
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="database")
+        self._most = threads + waiting
         self._under_way = 0
+        self._free = asyncio.Semaphore(threads)
 
     async def ask(self, work: Callable[..., _Answer], *given: object, seconds: float | None = None) -> _Answer:
         """What some work answers.
@@ -45,31 +48,21 @@ class DatabaseThreads:
             What the work raises.
         """
         if self._under_way >= self._most:
-            raise StoreUnusable("the database does not answer, and many wait for it already; try again in a moment")
+            raise StoreUnusable("many wait for the database already; try again in a moment")
         limit = self._seconds if seconds is None else seconds
-        doing = self._threads.submit(work, *given)
         self._under_way += 1
-        loop = asyncio.get_running_loop()
-        doing.add_done_callback(lambda _: self._ended(loop))
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(doing), limit)
+            async with asyncio.timeout(limit):
+                await self._free.acquire()
+                return await self._begun(partial(work, *given))
         except TimeoutError:
             raise StoreUnusable(f"the database has not answered for {limit:g} s; try again in a moment") from None
-
-    def close(self) -> None:
-        """Starts nothing more, and waits for nothing."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _ended(self, loop: asyncio.AbstractEventLoop) -> None:
-        """What is under way is counted until it ends in truth: a thread that hangs is taken."""
-
-        def count() -> None:
+        finally:
             self._under_way -= 1
 
-        try:
-            loop.call_soon_threadsafe(count)
-        except RuntimeError:  # the loop has ended meanwhile
-            return
+    def _begun(self, work: Callable[[], _Answer]) -> asyncio.Future[_Answer]:
+        """Its answer, once a thread has it; until then the thread is not free, whoever waits or not."""
+        return apart(work, "database", self._free.release)
 
 
 class Threads:
@@ -99,3 +92,34 @@ class Threads:
     def close(self) -> None:
         """Starts nothing more, and waits for nothing."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def apart(
+    work: Callable[[], _Answer], name: str, ended: Callable[[], object] = lambda: None
+) -> asyncio.Future[_Answer]:
+    """The answer of some work, which a thread does that the program's end does not wait for.
+
+    Args:
+        work: whose errors are the answer's.
+        name: of the thread.
+        ended: called in the event loop's thread once the work is done, whether somebody still waits for it or not.
+    """
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[_Answer] = loop.create_future()
+
+    def end(found: Callable[[], None]) -> None:
+        ended()
+        if not answer.done():
+            found()
+
+    def run() -> None:
+        found: Callable[[], None]
+        try:
+            found = partial(answer.set_result, work())
+        except BaseException as error:
+            found = partial(answer.set_exception, error)
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(end, found)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return answer

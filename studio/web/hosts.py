@@ -1,4 +1,4 @@
-"""Whether a request is meant for this studio, and comes from its own page: a name that somebody points here is neither."""
+"""Whether a request is meant for this studio, and comes from its own page."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""The page where a token is given, once, for a session."""
+"""Where a token is given, once, for a session."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
@@ -13,16 +12,17 @@ from starlette.routing import Route
 
 from serving.access import Access
 from serving.over_http.bodies import Bodies
+from studio.web.assets import Assets
 from studio.web.guard import client_of, too_many_guesses
 from studio.web.guesses import Guesses
+from studio.web.refusals import LOGIN_NEEDED, refusal
 from studio.web.sessions import Sessions
 
-_PAGE = Path(__file__).with_name("login.html")
-_STYLE = Path(__file__).with_name("login.css")
-_WRONG = b"<!-- wrong -->"
-_SORRY = b'<p role="alert">This is no token of this studio.</p>'
+_PAGE = "login.html"
 _HEADERS = {"referrer-policy": "same-origin"}
 """With none at all a browser would not say which page sends the form."""
+_EMPTY = b'role="alert"></p>'
+_WRONG = "this is no token of this studio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,14 @@ class Login:
         access: of it the tokens; without any there is nothing to log in to.
         sessions: makes the cookie.
         guesses: counts wrong tokens.
-        bodies: reads the form.
+        assets: has the form.
+        bodies: reads it.
     """
 
     access: Access
     sessions: Sessions
     guesses: Guesses
+    assets: Assets
     bodies: Bodies
 
     def routes(self) -> list[Route]:
@@ -46,18 +48,13 @@ class Login:
         return [
             Route("/login", self.page, methods=["GET"]),
             Route("/login", self.log_in, methods=["POST"]),
-            Route("/login.css", self.style, methods=["GET"]),
         ]
 
     async def page(self, request: Request) -> Response:
         """The form."""
         if not self.access.tokens:
             return RedirectResponse("/", HTTPStatus.SEE_OTHER)
-        return _form()
-
-    async def style(self, request: Request) -> Response:
-        """How the form looks."""
-        return Response(_STYLE.read_bytes(), media_type="text/css")
+        return self._form()
 
     async def log_in(self, request: Request) -> Response:
         """Looks at a token; a right one makes a session, with which the page opens."""
@@ -69,13 +66,17 @@ class Login:
         token = self.sessions.token(_given(body))
         if token is None:
             self.guesses.was_wrong(client)
-            return _form(_SORRY, HTTPStatus.UNAUTHORIZED)
+            # A form that a script did not send.
+            if "text/html" in request.headers.get("accept", ""):
+                return self._form(_WRONG, HTTPStatus.UNAUTHORIZED)
+            return refusal(LOGIN_NEEDED, _WRONG, HTTPStatus.UNAUTHORIZED)
         cookie = self.sessions.cookie(self.sessions.begin(), token)
         return RedirectResponse("/", HTTPStatus.SEE_OTHER, {"set-cookie": cookie})
 
-
-def _form(sorry: bytes = b"", status: int = HTTPStatus.OK) -> Response:
-    return Response(_PAGE.read_bytes().replace(_WRONG, sorry), status, _HEADERS, "text/html")
+    def _form(self, line: str = "", status: int = HTTPStatus.OK) -> Response:
+        page = self.assets.files[_PAGE].content
+        told = page.replace(_EMPTY, b'role="alert">%s</p>' % line.encode())
+        return Response(told, status, _HEADERS, "text/html")
 
 
 def _given(body: bytes) -> str:
