@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from serving.access import Access
 from studio.places import Places
-
-if TYPE_CHECKING:
-    from studio.stream.config import Topics
+from studio.stream.config import Topics
 
 
 @dataclass(frozen=True, slots=True)
