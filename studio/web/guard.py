@@ -17,7 +17,7 @@ from serving.access import Access
 from studio.errors import Trouble
 from studio.web.guesses import Guesses
 from studio.web.hosts import Hosts, is_foreign
-from studio.web.refusals import FORBIDDEN, LOGIN_NEEDED, refusal
+from studio.web.refusals import FORBIDDEN, INTERNAL, LOGIN_NEEDED, refusal
 from studio.web.security_headers import with_security
 from studio.web.sessions import Session, Sessions
 
@@ -78,7 +78,7 @@ class Guard:
         except Exception as error:
             _tell(scope, error)
             if not begun:
-                await refusal("internal", "something unexpected", HTTPStatus.INTERNAL_SERVER_ERROR)(
+                await refusal(INTERNAL, "something unexpected", HTTPStatus.INTERNAL_SERVER_ERROR)(
                     scope, receive, send_with_headers
                 )
 
@@ -149,4 +149,5 @@ def _tell(scope: Scope, error: Exception) -> None:
     """Says what nobody foresaw, in a line."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "somewhere"
-    _LOGGER.error("%s %s: %s, at %s", scope["method"], scope["path"][:100], one_line(error), where)
+    kind = type(error).__name__
+    _LOGGER.error("%s %s: %s: %s, at %s", scope["method"], scope["path"][:100], kind, one_line(error), where)
