@@ -28,12 +28,13 @@ class Database:
     Args:
         address: as of `database_url`.
         schema: the tables, made or brought up to date.
+        at_once: whether it must be there already; else the first transaction opens it, and raises where it is not.
 
     Raises:
-        StoreUnusable: it cannot be opened, or is of a newer version.
+        StoreUnusable: it cannot be opened, or is of a newer version; or the address is none.
     """
 
-    def __init__(self, address: str, schema: Schema) -> None:
+    def __init__(self, address: str, schema: Schema, at_once: bool = True) -> None:
         self._schema = schema
         self._url = database_url(address, schema.owner)
         self._shown, self._secrets = shown_url(self._url)
@@ -49,7 +50,8 @@ class Database:
             self._preparing = threading.Lock()
             self._prepared: tuple[int, int] | str | None = None
             try:
-                self._prepare()
+                if at_once:
+                    self._prepare()
             except BaseException:
                 self._engine.dispose()
                 raise

@@ -47,16 +47,17 @@ class Corrections:
         self._exporting = threading.Lock()
 
     @classmethod
-    def open(cls, address: str) -> Self:
+    def open(cls, address: str, at_once: bool = True) -> Self:
         """Opens a database, which is made or brought up to date where it has to be.
 
         Args:
             address: as of `databases.addresses.database_url`.
+            at_once: whether it must be there already; else it is opened as soon as it is.
 
         Raises:
             StoreUnusable: it cannot be opened, or is of a newer version; one line, without a password.
         """
-        return cls(Database(address, SCHEMA))
+        return cls(Database(address, SCHEMA, at_once))
 
     def close(self) -> None:
         """Gives all connections back."""
