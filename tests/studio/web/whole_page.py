@@ -119,7 +119,9 @@ def whole_page(root: Path) -> Iterator[WholePage]:
     """Answers within it."""
     places = Places(root / "studio", root / "models")
     places.make()
-    answering, made, corrected, said = Answering(), list[tuple[Listeners, Retraining, ModelShelf]](), [], []
+    answering, made = Answering(), list[tuple[Listeners, Retraining, ModelShelf]]()
+    corrected: list[str] = []
+    said: list[str] = []
 
     with Corrections.open(str(places.database)) as corrections:
 
