@@ -1,6 +1,6 @@
 // The answer as it is shown and spoken: digit, bars, model, milliseconds.
 
-import { byId, el, setText } from "./elements.js";
+import { byId, el, setId, setText } from "./elements.js";
 import { on } from "./feed.js";
 import { percent, sentence, shortId } from "./wording.js";
 
@@ -85,7 +85,7 @@ export function cleared() {
   setWaiting(false);
   answer.dataset.before = "";
   setText(byId("sure"), "no drawing yet");
-  setText(byId("model-id"), "");
+  setId(byId("model-id"), "");
   setText(byId("spoken"), "");
   showScores([], "");
   line("");
@@ -119,7 +119,7 @@ export function read(told, endedAt) {
   answer.dataset.drawing = told.drawing;
   setText(answer, told.label);
   setText(byId("sure"), `${percent(told.score)} sure`);
-  setText(byId("model-id"), told.model_id);
+  setId(byId("model-id"), told.model_id);
   byId("model-id").parentElement.title = `${told.model_name}: ${told.model_id}`;
   showScores(told.scores ?? [], told.label);
   line("");

@@ -67,6 +67,7 @@ export class Chart {
           {
             ...axis,
             grid: { show: false },
+            size: 28,
             space: 62,
             incrs: [60, 120, 300, 600, 900, 1200],
             values: (_, moments) => moments.map((each) => clock(each).slice(0, 5)),

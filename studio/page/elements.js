@@ -30,9 +30,18 @@ export function setText(node, text) {
   if (node.textContent !== wanted) node.textContent = wanted;
 }
 
+// A model's id, whole, of which the eye sees the file and the digest alone.
+export function setId(node, id) {
+  if (node.textContent === id) return;
+  const cut = id.split("@")[0].lastIndexOf("/") + 1;
+  node.replaceChildren(...(cut ? [el("span", { class: "folder" }, id.slice(0, cut))] : []), id.slice(cut));
+}
+
 // A name that is shortened at its beginning where it is too long; its text is whole.
 export function tail(text) {
-  return el("span", { class: "tail", title: text }, el("bdi", { dir: "ltr" }, text));
+  const name = el("bdi", { dir: "ltr" });
+  setId(name, text);
+  return el("span", { class: "tail", title: text }, name);
 }
 
 export function wait(milliseconds, signal) {
