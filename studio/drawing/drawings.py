@@ -27,6 +27,8 @@ PURPOSE = "answer"
 # Fifty pages of one browser may draw once a second each.
 EACH = Rate(sustained=60, burst=120)
 TOGETHER = Rate(sustained=150, burst=300)
+_WAITED_SECONDS = 10.0
+"""For which somebody looks at a drawing without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +116,19 @@ class Drawings:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._of_browsers: dict[str, OrderedDict[str, None]] = {}
-        self._pending = 0
+        self._pending: dict[str, float] = {}
 
     @property
     def pending(self) -> int:
-        """How many wait for their answer."""
-        return self._pending
+        """How many have no answer yet."""
+        return len(self._pending)
+
+    @property
+    def somebody_waits(self) -> bool:
+        """Whether a drawing of the last seconds has no answer yet."""
+        with self._lock:
+            newest = next(reversed(self._pending.values()), -math.inf)
+        return time.monotonic() - newest < _WAITED_SECONDS
 
     def begin(self, browser: str, png: bytes) -> str:
         """Takes a drawing and asks the stream for its answer; the id by which it is found.
@@ -149,6 +158,19 @@ class Drawings:
             raise
         self._files.prune_at_times(self._asked)
         return drawing.id
+
+    def save_again(self, png: bytes) -> Path:
+        """A drawing of long ago, as a file that the stream may be asked for; it goes like all others.
+
+        Args:
+            png: as it was framed then.
+
+        Raises:
+            StudioRefused: `DISK_FULL` or `NOT_POSSIBLE`.
+        """
+        path = self._files.save(uuid.uuid4().hex, png)
+        self._files.prune_at_times(self._asked)
+        return path
 
     def answered(self, record: Mapping[str, Any]) -> None:
         """Takes a result of the stream; one on a drawing that is not known, or has its answer, changes nothing.
@@ -219,7 +241,7 @@ class Drawings:
             self._kept[kept.drawing.id] = kept
             of_browser = self._of_browsers.setdefault(kept.browser, OrderedDict())
             of_browser[kept.drawing.id] = None
-            self._pending += 1
+            self._pending[kept.drawing.id] = kept.begun
             if len(of_browser) > self._most_of_one:
                 self._forget(next(iter(of_browser)))
             if len(self._kept) > self._most:
@@ -229,7 +251,7 @@ class Drawings:
         kept = self._kept.pop(drawing, None)
         if kept is None:
             return
-        self._pending -= kept.drawing.state == "pending"
+        self._pending.pop(drawing, None)
         of_browser = self._of_browsers[kept.browser]
         del of_browser[drawing]
         if not of_browser:
@@ -246,13 +268,13 @@ class Drawings:
                 return
             milliseconds = 1000 * (arrived - kept.begun)
             kept.drawing = replace(kept.drawing, milliseconds=milliseconds, **changes)
-            self._pending -= 1
+            del self._pending[drawing]
             for waiter in kept.waiters:
                 waiter.wake()
 
     def _asked(self) -> frozenset[str]:
         with self._lock:
-            return frozenset(drawing for drawing, kept in self._kept.items() if kept.drawing.state == "pending")
+            return frozenset(self._pending)
 
 
 def _text(value: object) -> str:
