@@ -90,13 +90,13 @@ def run_studio(
     from studio.stream.config import Topics
 
     # Studios of several folders may share an emulator.
-    name = f"studio-{hashlib.sha256(os.fsencode(places.root)).hexdigest()[:8]}"
+    of_folder = hashlib.sha256(os.fsencode(places.root)).hexdigest()[:8]
     topics = Topics(
-        images=f"{_PROJECT}/topics/{name}-images",
-        subscription=f"{_PROJECT}/subscriptions/{name}-images",
-        results=f"{_PROJECT}/topics/{name}-results",
-        dead_letters=f"{_PROJECT}/topics/{name}-dead-letters",
-        model_events=f"{_PROJECT}/topics/{name}-model-events",
+        images=f"{_PROJECT}/topics/images-{of_folder}",
+        subscription=f"{_PROJECT}/subscriptions/images-{of_folder}",
+        results=f"{_PROJECT}/topics/results-{of_folder}",
+        dead_letters=f"{_PROJECT}/topics/dead-letters-{of_folder}",
+        model_events=f"{_PROJECT}/topics/model-events-{of_folder}",
     )
     config = StudioConfig(places, topics, kept_in, access, port, retrain_after)
 
