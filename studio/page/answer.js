@@ -5,6 +5,7 @@ import { on } from "./feed.js";
 import { percent, sentence, shortId } from "./wording.js";
 
 const DIGITS = [..."0123456789"];
+const NOTHING = "?"; // shown faintly, by the style, where there is no answer
 const card = byId("answer-card");
 const answer = byId("answer");
 let rows = new Map();
@@ -58,7 +59,7 @@ function setWaiting(waiting) {
 }
 
 function withoutAnswer() {
-  answer.dataset.before = answer.textContent || answer.dataset.before || "";
+  answer.dataset.before = answer.textContent || answer.dataset.before || NOTHING;
   setText(answer, "");
   delete answer.dataset.drawing;
   delete answer.dataset.milliseconds;
@@ -83,7 +84,7 @@ export function asked() {
 export function cleared() {
   withoutAnswer();
   setWaiting(false);
-  answer.dataset.before = "";
+  answer.dataset.before = NOTHING;
   setText(byId("sure"), "no drawing yet");
   setId(byId("model-id"), "");
   setText(byId("spoken"), "");
@@ -133,7 +134,7 @@ export function read(told, endedAt) {
 }
 
 export function beginAnswer() {
-  showScores([], "");
+  cleared();
   on("state", (now) => {
     state = now;
     if (isWaiting && byId("answer-line").classList.contains("calm")) line(whyItWaits(), true);

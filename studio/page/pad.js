@@ -93,8 +93,6 @@ export class Pad {
     this.pen.shown = false;
     this.pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
-    this.canvas.focus({ preventScroll: true });
-    event.preventDefault();
     this.begin(this.pointsOf(event).at(-1));
   }
 

@@ -77,13 +77,42 @@ def test_a_large_image_is_shown_small(figures: Figures, places: Places) -> None:
 def test_what_cannot_be_decoded_is_not_shown(figures: Figures, places: Places) -> None:
     whole = picture(places.images / "whole.png", 500, 500).read_bytes()
     cut, empty, text = (places.images / name for name in ("cut.png", "empty.png", "text.png"))
-    cut.write_bytes(whole[: len(whole) // 2])
+    cut.write_bytes(whole[:30])
     empty.write_bytes(b"")
     text.write_bytes(b"no image")
     huge = places.images / "huge.png"
     huge.write_bytes(whole + bytes(9 << 20))
 
     assert [shown(figures, each) for each in (cut, empty, text, huge)] == [None] * 4
+
+
+@pytest.mark.parametrize("name", ["cut.png", "cut.jpg"])
+def test_of_a_file_that_is_cut_off_its_beginning_is_shown(figures: Figures, places: Places, name: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (100, 100, 3), dtype=np.uint8)
+    path = places.images / name
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    png = shown(figures, path)
+
+    assert png is not None
+    pixels = np.asarray(Image.open(io.BytesIO(png)))
+    assert pixels.shape == (100, 100, 3)
+    assert pixels[:30].std() > 30
+    assert pixels[-10:].std() < 5
+
+
+def test_what_is_known_to_have_no_picture_offers_none(figures: Figures, places: Places) -> None:
+    figures.take_dead_letter(letter(picture(places.images / "a.png")) | {"error": "not_an_image"})
+
+    assert figures.history()["dead_letters"][0]["picture"] is None
+
+
+def test_a_cut_file_of_too_many_pixels_is_not_shown(figures: Figures, places: Places) -> None:
+    path = picture(places.images / "wide.png", 6_000, 5_000)
+    path.write_bytes(path.read_bytes()[:-100])
+
+    assert shown(figures, path) is None
 
 
 def test_an_image_of_more_pixels_than_are_decoded_here_is_not_shown(figures: Figures, places: Places) -> None:

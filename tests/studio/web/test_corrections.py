@@ -93,10 +93,8 @@ def test_without_the_database_drawing_goes_on_and_it_is_told(whole: WholePage) -
     answer = browser.put(f"/api/drawings/{drawing}/correction", json={"label": 4})
     assert answer.status_code == 503 and answer.json()["error"]["word"] == "database_unavailable"
     assert browser.get("/api/corrections").status_code == browser.get("/api/corrections.zip").status_code == 503
-    state = eventually(
-        lambda: (told := browser.get("/api/state").json())["corrections"] is None and told, "the trouble"
-    )
-    assert [each["what"] for each in state["troubles"]] == ["database"]
+    [trouble] = eventually(lambda: browser.get("/api/state").json()["troubles"], "the trouble")
+    assert trouble["what"] == "database" and browser.get("/api/state").json()["corrections"] is None
     again = drawn(browser)
     assert browser.get(f"/api/drawings/{again}/answer?wait=20").json()["label"] == "7"
     away.rename(whole.places.database)

@@ -140,7 +140,9 @@ def whole_page(root: Path) -> Iterator[WholePage]:
             small = Bodies(8 << 10, 1 << 20, 20.0, pictures.executor)
             return [
                 StreamRoutes(standing, sessions, listeners, Figures(places), pictures),
-                DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, 32 << 20, 20.0, pictures.executor)),
+                DrawingRoutes(
+                    drawings, pictures, Bodies(MOST_BYTES, 32 << 20, 20.0, pictures.executor), asyncio.Event()
+                ),
                 CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), 10),
                 ExportRoutes(corrections, places.root, asking),
                 RetrainingRoutes(retraining, corrections, asking, small),
