@@ -62,7 +62,7 @@ def test_warnings_and_errors_are_told_and_the_last_error_is_why_it_ended(log: Jo
 
     say(log, f"{TIME} WARNING slow", f"{TIME} ERROR broken", "error: the job failed: no disk")
 
-    assert wrong.told == ["the stream says: slow", "the stream says: broken", "the stream says: the job failed: no disk"]
+    assert wrong.told == [f"the stream says: {each}" for each in ("slow", "broken", "the job failed: no disk")]
     assert log.error == "the job failed: no disk"
     say(log, f"{TIME} INFO another job")
     assert log.error == ""
