@@ -67,6 +67,10 @@ class StudioPage:
             raise RuntimeError(f"the drawing was not taken: {response.text() if response else 'no answer'}")
         return str(response.json()["drawing"])
 
+    def scribble(self, strokes: Sequence[Stroke], draw: Draw = by_mouse) -> None:
+        """Draws on what is there already, and waits for nothing."""
+        draw(self.part("canvas"), strokes)
+
     def draw(self, strokes: Sequence[Stroke], draw: Draw = by_mouse) -> Answer:
         """Draws, and waits for what the page says of it."""
         return self.answer(self.put(strokes, draw))

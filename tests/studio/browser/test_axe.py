@@ -30,6 +30,13 @@ def test_an_answer_and_a_correction_have_no_violations(browser: Browser, studio:
         look(page)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_list_of_keys_has_no_violations(browser: Browser, studio: RunningStudio, scheme: str) -> None:
+    with watched_page(browser, studio, color_scheme=scheme) as page:
+        page.part("help").click()
+        look(page)
+
+
 def look(page: StudioPage) -> None:
     """Axe at what is shown."""
     results = Axe().run(page.page)

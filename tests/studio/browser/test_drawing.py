@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -13,7 +15,12 @@ from tests.studio.browser.watching import watched_page
 
 pytestmark = pytest.mark.end_to_end
 
-PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 3}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 740},
+    "has_touch": True,
+    "is_mobile": True,
+    "device_scale_factor": 3,
+}
 
 
 def test_what_is_drawn_is_answered_by_the_live_model(page: StudioPage) -> None:
@@ -36,10 +43,32 @@ def test_a_pen_draws(page: StudioPage) -> None:
     assert page.draw(Handwriting(0).strokes(2), by_pen).digit == 0
 
 
+def test_keys_alone_draw_and_correct(page: StudioPage) -> None:
+    keys = page.page.keyboard
+    before = total(page)
+    canvas = page.part("canvas")
+    for _ in range(40):
+        if canvas.evaluate("canvas => canvas === document.activeElement"):
+            break
+        keys.press("Tab")
+    expect(canvas).to_be_focused()
+    keys.press("Space")
+    for key in ["ArrowDown"] * 12:
+        keys.press(key)
+    with page.page.expect_response(lambda response: response.request.method == "POST") as sent:
+        keys.press("Space")
+    answer = page.answer(sent.value.json()["drawing"])
+    with page.page.expect_response(lambda response: response.url.endswith("/correction")) as kept:
+        keys.press("1")
+    assert kept.value.ok
+    assert answer.digit in range(10)
+    assert total(page) == before + 1
+
+
 @pytest.mark.parametrize("view", ["draw", "models", "stream"])
 def test_on_a_phone_no_view_is_wider_than_the_screen(browser: Browser, studio: RunningStudio, view: str) -> None:
     with watched_page(browser, studio, view, **PHONE) as page:
-        assert page.page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]  # type: ignore[index]
+        assert page.page.evaluate("document.documentElement.scrollWidth") <= PHONE["viewport"]["width"]
 
 
 def test_in_the_dark_the_page_is_dark(browser: Browser, studio: RunningStudio) -> None:

@@ -1,4 +1,4 @@
-"""Who is misread corrects it, retrains, and sees the same drawing read right, all on one page against the running stream."""
+"""Who is misread corrects it, retrains, and sees the same drawing read right: on one page, while the stream runs."""
 
 from __future__ import annotations
 
