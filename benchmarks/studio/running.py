@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -34,7 +34,7 @@ class RunningStudio:
 
     def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
         self.folder = folder
-        self._options, self._port = list(options), 0
+        self._options, self._port, self._said = list(options), 0, 0
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder.with_name(f"{folder.name}.log")
 
@@ -73,12 +73,11 @@ class RunningStudio:
         Raises:
             CommandFailed: it ended, or took too long; with what it said last.
         """
-        said = len(self.log)
+        self._said = len(self.log)
         command = [sys.executable, "-m", "launch.cli", "studio", "--folder", str(self.folder), *self._options]
         with self._log.open("ab") as writing:
             self._process = subprocess.Popen([*command, "--port", str(self._port)], stderr=writing)
-        pattern = _ADDRESS.format(word=awaited)
-        self._await(lambda: re.search(pattern, self.log[said:]) is not None, f"its line {awaited!r}")
+        self._await(awaited)
         self._port = int(self.address.rsplit(":", 1)[1])
 
     def until_ready(self) -> None:
@@ -87,7 +86,7 @@ class RunningStudio:
         Raises:
             CommandFailed: as of `start`.
         """
-        self._await(lambda: re.search(_ADDRESS.format(word="ready"), self.log) is not None, "its line 'ready'")
+        self._await("ready")
 
     def children(self, word: str = "") -> list[psutil.Process]:
         """The processes below it, at any depth.
@@ -134,9 +133,9 @@ class RunningStudio:
     ) -> None:
         self.end()
 
-    def _await(self, look: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not look():
+    def _await(self, word: str) -> None:
+        deadline, line = time.monotonic() + _PATIENCE_SECONDS, _ADDRESS.format(word=word)
+        while not re.search(line, self.log[self._said :]):
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
-                raise CommandFailed(f"the studio did not come to {what}: {self.log[-3000:]}")
+                raise CommandFailed(f"the studio did not come to its line {word!r}: {self.log[-3000:]}")
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The database is pulled out while the page is open: drawing goes on, and a correction is told, and kept once it is back."""
+"""The database is pulled out while the page is open: drawing goes on, and a correction is kept once it is back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts are pulled out while the page is open: it says so, what can go on goes on, and all is well once they are back."""
+"""Parts are pulled out while the page is open: it says so, what can go on does, and all is well once they are back."""
 
 from __future__ import annotations
 
