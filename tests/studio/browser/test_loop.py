@@ -6,32 +6,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from benchmarks.studio.hand import Handwriting
-from benchmarks.studio.studio_page import Answer, StudioPage
+from benchmarks.studio.misreading import misread
 from tests.studio.browser.conftest import Begin
 from tests.studio.browser.watching import watched_page
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.timeout(600)]
 
-AWKWARD = [
-    Handwriting(7, "barred"),
-    Handwriting(9, "like g"),
-    Handwriting(1, "flag and foot"),
-    Handwriting(4, "open"),
-    Handwriting(7, "flagged and barred"),
-    Handwriting(2, "mirrored"),
-    Handwriting(7, "slanted"),
-]
 CORRECTIONS = 9
-
-
-def misread(page: StudioPage) -> tuple[Handwriting, Answer]:
-    """A way of writing that the model misreads more than once, and what it took the first drawing for."""
-    for writing in AWKWARD:
-        answers = [page.draw(writing.strokes(seed)) for seed in range(3)]
-        wrong = [answer for answer in answers if answer.digit != writing.digit]
-        if answers[0] in wrong and len(wrong) > 1:
-            return writing, answers[0]
-    raise AssertionError("the first model reads every awkward digit")
 
 
 def test_a_misread_digit_is_read_right_by_the_model_that_learnt_it_while_the_page_is_open(
