@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -90,7 +91,7 @@ class Film:
 def _finely(stroke: Stroke, step: float = 0.04) -> list[tuple[float, float]]:
     """The same stroke, with points so near to each other."""
     points = [stroke[0]]
-    for (from_x, from_y), (to_x, to_y) in zip(stroke, stroke[1:], strict=False):
+    for (from_x, from_y), (to_x, to_y) in pairwise(stroke):
         parts = max(1, round(((to_x - from_x) ** 2 + (to_y - from_y) ** 2) ** 0.5 / step))
         points += [
             (from_x + (to_x - from_x) * part / parts, from_y + (to_y - from_y) * part / parts)
