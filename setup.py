@@ -10,7 +10,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
-ROOMS = ("models", "transforms", "serving", "fleet", "studio", "beam_pipeline", "launch")
+ROOMS = ("models", "transforms", "serving", "databases", "fleet", "studio", "beam_pipeline", "launch")
 # Read, not imported: a build has nothing of what `models` may need.
 VERSION = re.search(r'^VERSION = "([^"]+)"', (ROOT / "models/version.py").read_text(encoding="utf-8"), re.M)[1]
 

@@ -22,10 +22,10 @@ from edge.connections import (
     checked_address,
     why,
 )
-from edge.machine import FULL_DISK
 from edge.partial_file import PartialFile, digest_of
 from models.errors import FetchFailed, FetchFault, one_line
 from models.printable import printable
+from models.storage.errors import FULL_DISK
 from models.storage.local import open_without_waiting
 from models.version import VERSION
 

@@ -1,12 +1,8 @@
-"""What this machine is to components, and what its disk says that is full."""
+"""What this machine is to components."""
 
 from __future__ import annotations
 
-import errno
 import platform
-
-FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""Of errors: there is no room, for anybody or for this user."""
 
 
 def target() -> str:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 
 from edge.backoff import Backoff
-from edge.machine import FULL_DISK
 from models.errors import DeviceFault, FetchFault, typed_line
+from models.storage.errors import FULL_DISK
 
 Trouble = tuple[str, str]
 """A word, and one line of text."""

@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 
 from fleet.addresses import BucketAddresses, NotMinted, OwnAddresses
 from fleet.public_address import asked_at
-from fleet.troubles import Troubles
+from models.troubles import Troubles
 
 _PATIENCE_SECONDS = 20.0
 """That a device waits for a bucket's service; it asks again then."""

@@ -28,10 +28,10 @@ from fleet.fleet import Fleet
 from fleet.metrics import Metrics
 from fleet.polls import Polls
 from fleet.refusals import HANDLERS, TooOften, refusal
-from fleet.troubles import Troubles
 from models.components.twin import DesiredModel, Reported, Twin, TwinMalformed
 from models.errors import one_line
 from models.loopback import is_loopback
+from models.troubles import Troubles
 from serving.access import Access
 from serving.asking import Code, Refused
 from serving.over_http.bodies import Bodies
@@ -219,7 +219,7 @@ def _counting(counters: Mapping[str, Counter]) -> Iterator[Callable[[str], None]
     except TooOften:
         counters[metrics.SLOWED].inc()
         raise
-    except (FleetError, NotMinted):
+    except (FleetError, StoreUnusable, NotMinted):
         counters[metrics.FAILED].inc()
         raise
 

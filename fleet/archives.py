@@ -15,9 +15,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from fleet.errors import NoSuchRelease
 from fleet.releases import Releases
-from fleet.troubles import Troubles
 from models.components.component import TARGETS
 from models.components.twin import DesiredModel
+from models.troubles import Troubles
 from serving.asking import Code, Refused
 
 _ONE_RANGE = re.compile(rb"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})")

@@ -16,12 +16,12 @@ from fleet.following import Following
 from fleet.metrics import Metrics, standing_of
 from fleet.packing import Packer, Recipe
 from fleet.rollouts import Plan
-from fleet.troubles import Troubles
 from models.artefacts import EngineChoice
 from models.errors import VettingStopped
 from models.releasing.packaging import Vetting
 from models.serving import ServingConfig, WatchedFolder
 from models.storage.schemes import AnyStorage
+from models.troubles import Troubles
 from models.vetting.session import vetting
 from models.vetting.vetter import Vetter
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from fleet.assignments import DEFAULT_COMPONENT, LIVE, assign
-from fleet.errors import DeviceTaken, FleetError
+from fleet.errors import DeviceTaken, StoreUnusable
 from fleet.identities import checked_identity, has_device, require_device
 from fleet.store.database import Database
 from fleet.store.tables import devices, memberships
@@ -204,7 +204,7 @@ class Devices:
             with self._database.writing() as connection:
                 # In one order everywhere, so that two servers that do it at once do not wait for each other for ever.
                 connection.execute(change, [{"device": each, "moment": seen[each]} for each in sorted(seen)])
-        except FleetError:
+        except StoreUnusable:
             with self._lock:
                 self._seen = seen | self._seen
             raise

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from databases.errors import StoreUnusable as StoreUnusable
+
 
 class FleetError(Exception):
     """What a fleet cannot do, in one line."""
 
 
-class StoreUnusable(FleetError):  # noqa: N818 - these are named for the state they report
-    """A database that cannot be opened, or that stopped answering. No password is in the text."""
-
-
-class NoSuchDevice(FleetError):  # noqa: N818
+class NoSuchDevice(FleetError):  # noqa: N818 - these are named for the state they report
     """There is no device of this name."""
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 
 from fleet.following import Wanted
-from fleet.troubles import Troubles
 from models.catalogue import REJECTED_SECONDS, SETTLE_SECONDS
 from models.components.component import checked_component_name
 from models.errors import CacheUnusable, ModelRejected, ReleaseError, VettingFailed, VettingStarved, one_line
@@ -17,6 +16,7 @@ from models.serving import WatchedFolder
 from models.signatures.beside import list_models
 from models.storage import Storage, StoredFile, newest_first
 from models.storage.errors import StorageUnavailable
+from models.troubles import Troubles
 
 _UNKNOWN = (CacheUnusable, OSError, StorageUnavailable, VettingFailed, VettingStarved)
 """Of a folder, or of a model in it: nobody knows now."""

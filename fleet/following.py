@@ -8,11 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-from fleet.errors import FleetError
+from fleet.errors import FleetError, StoreUnusable
 from fleet.fleet import Fleet
 from fleet.packing import ModelChanged, Packer
 from fleet.rollouts import Plan
-from fleet.troubles import Troubles
 from models.components.component import TARGETS, Target
 from models.components.twin import MOST_MODELS
 from models.errors import (
@@ -28,6 +27,7 @@ from models.errors import (
 from models.printable import logger
 from models.reference import ModelReference
 from models.storage.errors import InvalidAddress, NotWritten, StorageUnavailable
+from models.troubles import Troubles
 
 _LOGGER = logger(__name__)
 
@@ -45,6 +45,7 @@ _TRANSIENT = (
     NotWritten,
     OSError,
     StorageUnavailable,
+    StoreUnusable,
     VettingFailed,
     VettingStarved,
     VettingStopped,

@@ -19,7 +19,7 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from fleet.errors import FleetError
+from fleet.errors import StoreUnusable
 from fleet.fleet import Fleet
 from fleet.following import Outcome
 from models.version import VERSION
@@ -114,7 +114,7 @@ class _Standings(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             now = self._standing()
-        except FleetError:  # which rounds tell of
+        except StoreUnusable:  # which rounds tell of
             yield GaugeMetricFamily(_DATABASE_UP, _OF_DATABASE, value=0)
             return
         yield GaugeMetricFamily(_DATABASE_UP, _OF_DATABASE, value=1)

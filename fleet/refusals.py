@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from fleet.addresses import NotMinted
-from fleet.errors import FleetError, NoSuchDevice
+from fleet.errors import FleetError, NoSuchDevice, StoreUnusable
 from fleet.polls import NO_TOKEN
 from models.printable import printable
 from serving.asking import Code, Refused
@@ -86,6 +86,7 @@ HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Resp
     TooOften: _too_often,
     NoSuchDevice: _taken_away,
     FleetError: _no_answer,  # which rounds tell of
+    StoreUnusable: _no_answer,
     NotMinted: _no_answer,  # which whoever makes addresses tells of
     HungUp: _gone,
     HTTPException: _no_such_method,

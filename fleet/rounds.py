@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from contextlib import suppress
 
-from fleet.errors import FleetError
+from fleet.errors import FleetError, StoreUnusable
 from fleet.fleet import Fleet
 from fleet.rollouts import Rollout
-from fleet.troubles import Troubles
 from models.printable import logger
+from models.troubles import Troubles
 
 _LOGGER = logger(__name__)
 
@@ -50,7 +50,7 @@ class Rounds:
             if written or self._until_look <= 0:
                 self._until_look = _TOLD_ROUNDS
                 self._tell()
-        except FleetError as error:
+        except (FleetError, StoreUnusable) as error:
             self._troubles.begin(_DATABASE, str(error))
         else:
             self._troubles.end(_DATABASE, "the fleet's database answers again")
@@ -73,7 +73,7 @@ class Rounds:
 
     def seen_at_last(self, seen: Collection[str]) -> None:
         """Notes who asked since the last round; it is written when the fleet is closed."""
-        with suppress(FleetError):
+        with suppress(FleetError, StoreUnusable):
             self._fleet.devices.seen(*seen)
 
     def _tell(self) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from itertools import zip_longest
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +14,7 @@ from launch.model_timings import Timings
 from models.artefacts import Manifest, Vetted
 from models.card import Card, InputSpec
 from models.errors import ModelRejected, one_line
-from models.moments import rfc3339
+from models.known import history_as_json
 from models.printable import json_text, printable
 from models.registry.records import Change
 from models.survey import Surveyed, standing_of
@@ -96,26 +95,6 @@ def print_rejected(console: Console, uri: str, rejection: ModelRejected) -> None
     _print_rows(console, rows)
 
 
-def survey_as_json(surveyed: Sequence[Surveyed], live: Surveyed | None) -> list[dict[str, Any]]:
-    """A survey, for scripts; in the order given."""
-    return [
-        {
-            "state": standing_of(each, live),
-            "uri": each.file.uri,
-            "model_id": each.model_id,
-            "model_name": each.name,
-            "version": _version(each),
-            "tags": list(each.tags),
-            "reason": _reason(each),
-            "modified": rfc3339(datetime.fromtimestamp(each.file.modified, UTC)),
-            "size": each.file.size,
-            "digest": each.digest,
-            "engine": each.accepted.engine if each.accepted else "",
-        }
-        for each in surveyed
-    ]
-
-
 def print_survey(console: Console, surveyed: Sequence[Surveyed], live: Surveyed | None) -> None:
     """A survey, for a person: a table on a terminal, else a line for each file with tabs between its fields."""
     table = Table("state", "file", "name", "version", "modified", "size", "digest", "", box=None, pad_edge=False)
@@ -125,7 +104,7 @@ def print_survey(console: Console, surveyed: Sequence[Surveyed], live: Surveyed 
             state,
             each.file.uri,
             each.name,
-            _version(each),
+            each.version,
             datetime.fromtimestamp(each.file.modified).astimezone().strftime("%Y-%m-%d %H:%M:%S"),
             f"{each.file.size:,}",
             each.digest,
@@ -139,22 +118,6 @@ def print_survey(console: Console, surveyed: Sequence[Surveyed], live: Surveyed 
         console.print(table)
     if live is None:
         console.print("none of them is live", highlight=False)
-
-
-def history_as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
-    """What was live from when to when, for scripts; oldest first."""
-    return [
-        {
-            "epoch": each.epoch,
-            "model_id": each.reference.model_id,
-            "sha256": each.reference.sha256,
-            "since": each.time,
-            "until": after.time if after else None,
-            "why": each.why,
-            "by": each.by,
-        }
-        for each, after in zip_longest(changes, changes[1:])
-    ]
 
 
 def print_history(console: Console, changes: Sequence[Change]) -> None:
@@ -176,18 +139,10 @@ def _print_rows(console: Console, rows: dict[str, str]) -> None:
             console.print(f"  {name:<9} {value}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _version(each: Surveyed) -> str:
-    return each.accepted.version if each.accepted else ""
-
-
-def _reason(each: Surveyed) -> str:
-    return str(each.verdict) if isinstance(each.verdict, ModelRejected) else each.trouble
-
-
 def _remark(each: Surveyed) -> str:
     """Why a file is not served; of one that may be, its tags."""
     tags = one_line(", ".join(each.tags), _TAGS_SHOWN) if each.tags else ""
-    return _reason(each) or tags
+    return each.reason or tags
 
 
 def _count(number: int, thing: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from models.card import Card, InputSpec, read_card
+from models.card import Card
 from models.card_fields import number, whole
 from models.errors import ModelFault, ModelRejected
 from models.printable import printable
@@ -135,7 +135,7 @@ class Manifest:
 
     @classmethod
     def _read(cls, value: dict[str, Any]) -> Manifest:
-        card = read_card(value["card"], Card("", "", (), "raw", InputSpec(1, 1)))
+        card = Card.from_json(value["card"])
         manifest = cls(
             sha256=value["sha256"],
             engine=value["engine"],

@@ -91,6 +91,15 @@ class Card:
         """Plain JSON values, as `read_card` takes them."""
         return cast(dict[str, Any], json.loads(json.dumps(asdict(self))))
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Card:
+        """Reads what `to_json` wrote, or what a stranger says that it did.
+
+        Raises:
+            ModelRejected: `bad_card`, naming the field.
+        """
+        return read_card(value, cls("", "", (), "raw", InputSpec(1, 1)))
+
     def label(self, class_index: int) -> str:
         """The label of a class; its index as text where the card names none."""
         return self.labels[class_index] if class_index < len(self.labels) else str(class_index)

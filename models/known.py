@@ -6,6 +6,8 @@ import getpass
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
 
 from models.errors import one_line
 from models.reference import ModelReference
@@ -88,6 +90,22 @@ def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, kn
             return
         registry.live.look(mend=False)
     raise NotWritten(f"{registry.address} is changed by others again and again; look at it and repeat")
+
+
+def history_as_json(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """What was live from when to when, for programs; oldest first."""
+    return [
+        {
+            "epoch": each.epoch,
+            "model_id": each.reference.model_id,
+            "sha256": each.reference.sha256,
+            "since": each.time,
+            "until": after.time if after else None,
+            "why": each.why,
+            "by": each.by,
+        }
+        for each, after in zip_longest(changes, changes[1:])
+    ]
 
 
 def _surveyed(registry: Registry, file: StoredFile) -> Surveyed:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import Literal
+from datetime import UTC, datetime
+from typing import Any, Literal
 
 from models.artefacts import Vetted
 from models.errors import ModelRejected, VettingFailed, one_line
 from models.judging import VETTING_SIDE_BY_SIDE
+from models.moments import rfc3339
 from models.reference import DIGEST_DIGITS, file_name_of
 from models.registry.records import Accepted
 from models.storage import StoredFile, is_being_written
@@ -70,6 +72,16 @@ class Surveyed:
         """The card's; () where it has none, or is not known."""
         return self.accepted.tags if self.accepted else ()
 
+    @property
+    def version(self) -> str:
+        """The card's; "" where it has none, or is not known."""
+        return self.accepted.version if self.accepted else ""
+
+    @property
+    def reason(self) -> str:
+        """Why it is rejected, or why nothing is known; "" of a valid file that is there."""
+        return str(self.verdict) if isinstance(self.verdict, ModelRejected) else self.trouble
+
     def is_called(self, name: str) -> bool:
         """Whether `name` names the file: its URI, or its file name with or without the extension."""
         file_name = self.file.uri.rpartition("/")[2]
@@ -96,6 +108,26 @@ def standing_of(each: Surveyed, live: Surveyed | None) -> Standing:
             return "rejected"
         case _:
             return "valid"
+
+
+def survey_as_json(surveyed: Sequence[Surveyed], live: Surveyed | None) -> list[dict[str, Any]]:
+    """A survey, for programs; in the order given."""
+    return [
+        {
+            "state": standing_of(each, live),
+            "uri": each.file.uri,
+            "model_id": each.model_id,
+            "model_name": each.name,
+            "version": each.version,
+            "tags": list(each.tags),
+            "reason": each.reason,
+            "modified": rfc3339(datetime.fromtimestamp(each.file.modified, UTC)),
+            "size": each.file.size,
+            "digest": each.digest,
+            "engine": each.accepted.engine if each.accepted else "",
+        }
+        for each in surveyed
+    ]
 
 
 def survey(files: Sequence[StoredFile], vetter: Vetter, told: Callable[[], None]) -> list[Surveyed]:

@@ -39,6 +39,15 @@ def with_tags(present: Sequence[object], given: Collection[str]) -> list[object]
     return [tag for tag in present if not (isinstance(tag, str) and "=" in tag and _key(tag) in keys)] + list(given)
 
 
+def by_key(tags: Iterable[str]) -> dict[str, str]:
+    """Tags as a mapping: several values of one key with commas between; "" for a tag that is a word alone."""
+    values: dict[str, list[str]] = {}
+    for tag in tags:
+        key, _, value = tag.partition("=")
+        values.setdefault(key, []).append(value)
+    return {key: ", ".join(filter(None, several)) for key, several in values.items()}
+
+
 def has_tags(tags: Iterable[str], wanted: Iterable[str]) -> bool:
     """Whether all that are wanted are among a model's; each is compared as it is printed, as records keep it."""
     return set(map(printable, wanted)) <= set(map(printable, tags))

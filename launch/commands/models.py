@@ -11,12 +11,12 @@ from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import AsJson, Pattern, with_registry_flags
 from launch.model_files import list_newest_first, survey_with_progress
-from launch.model_report import history_as_json, print_history, print_json, print_survey, survey_as_json
+from launch.model_report import print_history, print_json, print_survey
 from launch.printing import PlainConsole, say
 from launch.registries import lists_signed, registry_of, without_registry
 from models.catalogue import live_one
-from models.known import known_of
-from models.survey import Surveyed
+from models.known import history_as_json, known_of
+from models.survey import Surveyed, survey_as_json
 from models.tags import has_tags, read_tags
 from models.vetting.session import vetting
 

@@ -16,6 +16,7 @@ COPY setup.py pyproject.toml MANIFEST.in README.md LICENSE ./
 COPY models models
 COPY transforms transforms
 COPY serving serving
+COPY databases databases
 COPY fleet fleet
 COPY beam_pipeline beam_pipeline
 COPY launch launch

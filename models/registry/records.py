@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from models.artefacts import EngineChoice, Vetted
+from models.card import Card
 from models.card_fields import number, whole
 from models.errors import ModelFault, ModelRejected
 from models.events import worker_name
@@ -25,6 +26,8 @@ MOST_CHANGES = 100
 """Of the pointer, that it remembers."""
 MOST_TAGS = 100
 """Of a model, that a verdict tells; the first of them."""
+_MOST_CARD_CHARACTERS = 1 << 15
+"""Of a card as JSON, that a verdict tells: one with a thousand labels."""
 _LONGEST_TEXT = 4000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MOST = 1 << 53
@@ -43,6 +46,7 @@ class Accepted:
         version: the card's.
         engine: what executes it.
         tags: the card's.
+        card: all of it; None where it is too long to be kept, or an earlier version of this program wrote the verdict.
     """
 
     reference: ModelReference
@@ -51,6 +55,7 @@ class Accepted:
     version: str = ""
     engine: str = ""
     tags: tuple[str, ...] = ()
+    card: Card | None = None
 
     @classmethod
     def of(cls, vetted: Vetted) -> Accepted:
@@ -59,7 +64,8 @@ class Accepted:
         signed = f"; signed by {vetted.signed_by}" if vetted.signed_by else ""
         reason = manifest.engine_reason + signed
         card = manifest.card
-        return cls(vetted.reference, vetted.name, reason, card.version, manifest.engine, card.tags[:MOST_TAGS])
+        kept = card if len(json_text(card.to_json())) <= _MOST_CARD_CHARACTERS else None
+        return cls(vetted.reference, vetted.name, reason, card.version, manifest.engine, card.tags[:MOST_TAGS], kept)
 
 
 Verdict = Accepted | ModelRejected
@@ -90,9 +96,10 @@ class Judgement:
     def encode(self) -> bytes:
         """As JSON."""
         match self.verdict:
-            case Accepted(reference, name, reason, card_version, engine, tags):
+            case Accepted(reference, name, reason, card_version, engine, tags, card):
                 told: dict[str, Any] = {"verdict": "accepted", "sha256": reference.sha256, "name": name}
                 told |= {"card_version": card_version, "tags": list(tags), "engine": engine, "reason": reason}
+                told |= {"card": card.to_json() if card else None}
             case ModelRejected(fault=fault, detail=detail, model_id=model_id):
                 told = {"verdict": "rejected", "fault": str(fault), "detail": detail, "model_id": model_id}
         about = {"uri": self.uri, "version": self.version}
@@ -299,8 +306,10 @@ def _verdict(value: dict[str, Any], uri: str) -> Verdict:
     if value["verdict"] == "accepted":
         name, reason = _text(value["name"]), _text(value["reason"])
         version, engine = _text(value["card_version"]), _text(value["engine"])
-        # Earlier versions of this program wrote none.
-        return Accepted(_reference(uri, value["sha256"]), name, reason, version, engine, _texts(value.get("tags", [])))
+        # Earlier versions of this program wrote neither.
+        tags, written = _texts(value.get("tags", [])), value.get("card")
+        card = Card.from_json(written) if written is not None else None
+        return Accepted(_reference(uri, value["sha256"]), name, reason, version, engine, tags, card)
     model_id = value["model_id"]
     if model_id is not None and not str(model_id).startswith(f"{uri}@sha256:"):
         raise ValueError("is about other bytes")

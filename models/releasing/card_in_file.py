@@ -13,6 +13,7 @@ from typing import Any
 
 from models.card import MAX_CARD_BYTES, parse_card
 from models.errors import ModelFault, ModelRejected, one_line
+from models.storage.errors import FULL_DISK
 from models.vetting.file_checks import CARD, CARD_MEMBER, identify
 
 _CHUNK_BYTES = 1 << 20
@@ -58,7 +59,7 @@ def _damage_is_a_rejection() -> Iterator[None]:
     except (ModelRejected, ImportError):  # a package that is missing is this machine's fault
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+        if isinstance(error, OSError) and error.errno in (*FULL_DISK, errno.EACCES, errno.EROFS):
             raise
         fault = ModelFault.TRUNCATED if "truncated" in str(error) else ModelFault.NOT_A_MODEL
         raise ModelRejected(fault, f"it cannot be opened: {one_line(error)}") from error

@@ -88,4 +88,5 @@ def name_of_its_own(model_name: str, kind: FileKind, sha256: str, now: datetime 
 def model_stem(model_name: str) -> str:
     """A file's name without its extension, without what an earlier publishing added, fit for any file system."""
     stem = _PUBLISHED_NAME.sub("", PurePosixPath(model_name).stem)
-    return re.sub(r"[^\w.-]+", "-", stem).strip("-.")[:LONGEST_STEM] or "model"
+    fit = re.sub(r"[^\w.-]+", "-", stem).strip("-.")
+    return fit.encode()[:LONGEST_STEM].decode(errors="ignore") or "model"  # file systems count bytes

@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+
+FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""Of errors: there is no room, for anybody or for this user."""
+
+
+def tells_of_full_disk(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came of, says that there is no room."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
+            return True
+        error = error.__cause__
+    return False
+
 
 class StorageUnavailable(Exception):  # noqa: N818 - named for the state it reports
     """The storage could not be asked, or gave no answer; nothing is known about the file."""

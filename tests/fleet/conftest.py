@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet.fleet import Fleet
-from tests.fleet.postgresql import PostgreSQL, postgresql_server
+from tests.databases.postgresql import PostgreSQL, postgresql_server
 from tests.fleet.running_api import Api, running_api
 from tests.fleet.simulated import Clock
 

@@ -21,10 +21,10 @@ from fleet.fleet import Fleet
 from fleet.metrics import Metrics, standing_of
 from fleet.polls import Polls
 from fleet.releases import Release
-from fleet.troubles import Troubles
 from models.components.component import TARGETS
 from models.reference import sha256_of
 from models.storage.schemes import AnyStorage
+from models.troubles import Troubles
 from serving.access import Access
 from serving.listening import HttpServer, http_server, listening_at
 from tests.fleet.simulated import Clock

@@ -14,10 +14,10 @@ from fleet.addresses import RETRY_SECONDS, BucketAddresses, NotMinted, OwnAddres
 from fleet.addressing import Addressing
 from fleet.fleet import Fleet
 from fleet.releases import Release
-from fleet.troubles import Troubles
 from models.components.component import TARGETS
 from models.components.twin import Twin
 from models.storage.errors import StorageUnavailable
+from models.troubles import Troubles
 from tests.fleet.running_api import bearing, running_api
 from tests.fleet.simulated import Clock, digest
 from tests.waiting import eventually

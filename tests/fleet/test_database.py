@@ -13,18 +13,16 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
+from databases.migrating import migrations
 from fleet.errors import StoreUnusable
 from fleet.fleet import Fleet
 from fleet.rollouts import Plan
-from fleet.store import migrating
-from fleet.store.database import Database, database_url, plans_version
-from fleet.store.migrating import VERSION_TABLE
+from fleet.store.database import SCHEMA, Database, database_url, plans_version
 from fleet.store.tables import METADATA
-from tests.fleet.postgresql import PostgreSQL
+from tests.databases.postgresql import PostgreSQL
 from tests.fleet.simulated import admits, record, release
 from tests.fleet.writing import write_model
 
@@ -36,9 +34,11 @@ def test_the_migrations_make_exactly_the_tables_that_the_program_knows(address: 
 
     engine = create_engine(database_url(address))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"version_table": SCHEMA.version_table, "compare_type": True}
+        )
         assert compare_metadata(context, METADATA) == []
-        assert set(inspect(connection).get_table_names()) == {*METADATA.tables, VERSION_TABLE}
+        assert set(inspect(connection).get_table_names()) == {*METADATA.tables, SCHEMA.version_table}
     engine.dispose()
 
 
@@ -53,12 +53,9 @@ def test_what_was_written_is_there_when_it_is_opened_again(address: str) -> None
 
 
 def test_a_database_of_the_first_version_goes_on_where_it_was(address: str) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrating.__file__).with_name("migrations")))
     engine = create_engine(database_url(address))
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        command.upgrade(migrations(connection, SCHEMA), "0001")
         for key, value in {"plans": "7", "live:model": "1.0.0", "awake": "1.0", "shelf": "/shelf"}.items():
             connection.execute(text("INSERT INTO settings VALUES (:key, :value)"), {"key": key, "value": value})
     engine.dispose()
@@ -95,14 +92,14 @@ def test_a_database_of_a_newer_version_is_left_alone(address: str) -> None:
     Database(address).close()
     engine = create_engine(database_url(address))
     with engine.begin() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+        connection.execute(text(f"UPDATE {SCHEMA.version_table} SET version_num = '9999'"))
 
     with pytest.raises(StoreUnusable, match="a newer version of this program: install that one") as refused:
         Database(address)
 
     assert "\n" not in str(refused.value)
     with engine.connect() as connection:
-        assert connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar_one() == "9999"
+        assert connection.execute(text(f"SELECT version_num FROM {SCHEMA.version_table}")).scalar_one() == "9999"
     engine.dispose()
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from fleet.folder_models import EveryModel
-from fleet.troubles import Troubles
 from models.serving import ServingConfig, WatchedFolder
 from models.storage import StoredFile
 from models.storage.errors import StorageUnavailable
 from models.storage.schemes import AnyStorage
+from models.troubles import Troubles
 from tests.launch.tiny_models import tiny_onnx
 from tests.waiting import eventually
 

@@ -14,7 +14,6 @@ from fleet.fleet import Fleet
 from fleet.following import Following, Wanted
 from fleet.packing import Packer, Recipe
 from fleet.rollouts import Plan
-from fleet.troubles import Troubles
 from models.components.component import TARGETS
 from models.components.twin import MOST_MODELS, Reported
 from models.reference import ModelReference, sha256_of
@@ -22,6 +21,7 @@ from models.releasing.quantized import Quantization
 from models.signatures.signer import Signer
 from models.signatures.trusted import TrustedKeys
 from models.storage.schemes import AnyStorage
+from models.troubles import Troubles
 from models.vetting.session import vetting
 from tests.component_files import component
 from tests.fleet.simulated import record, versions

@@ -8,9 +8,9 @@ from pathlib import Path
 from fleet.fleet import Fleet
 from fleet.rollouts import Plan
 from fleet.rounds import Rounds
-from fleet.troubles import Troubles
 from fleet.twin_store import SqlTwins
 from models.components.twin import Twin
+from models.troubles import Troubles
 from tests.fleet.simulated import Clock, add_devices, record, report, versions
 
 

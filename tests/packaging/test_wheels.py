@@ -25,7 +25,7 @@ from tests.sample_images import encoded, mosaic
 PROGRAM_OF_THE_JOB = Path(__file__).with_name("import_job.py")
 OF_THE_JOB = ("apache_beam", "tensorflow", "keras", "google.cloud", "typer", "rich", "transforms", "launch")
 
-PACKAGES = ("beam_pipeline", "fleet", "launch", "models", "serving", "studio", "transforms")
+PACKAGES = ("beam_pipeline", "databases", "fleet", "launch", "models", "serving", "studio", "transforms")
 DATA_FILES = (
     "launch/dataflow/flex_template/metadata.json",
     "launch/dataflow/container/Dockerfile",

@@ -57,6 +57,21 @@ def make_topic(topic: str) -> None:
         _ask(publisher.create_topic, name=topic)
 
 
+def make_subscription(subscription: str, topic: str) -> None:
+    """Makes a subscription to a topic, and the topic before; neither where it is there.
+
+    Args:
+        subscription: `projects/P/subscriptions/S`.
+        topic: `projects/P/topics/T`.
+
+    Raises:
+        PubSubRefused: one of them cannot be made.
+    """
+    make_topic(topic)
+    with _subscriber() as subscriber, contextlib.suppress(AlreadyExists):
+        _ask(subscriber.create_subscription, name=subscription, topic=topic)
+
+
 @contextlib.contextmanager
 def subscription_for_one_run(topic: str, project: str | None = None) -> Iterator[str]:
     """The name of a new subscription to a topic, which is gone afterwards.
@@ -78,11 +93,11 @@ def subscription_for_one_run(topic: str, project: str | None = None) -> Iterator
     try:
         yield subscription
     finally:
-        _delete(subscription)
+        delete_subscription(subscription)
 
 
-def _delete(subscription: str) -> None:
-    """Deletes a subscription of ours; one line where that cannot be done."""
+def delete_subscription(subscription: str) -> None:
+    """Deletes a subscription, where it is there; logs one line where that cannot be done."""
     try:
         with pubsub_v1.SubscriberClient() as subscriber, contextlib.suppress(NotFound):
             _ask(subscriber.delete_subscription, subscription=subscription)

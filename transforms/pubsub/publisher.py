@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,8 +100,8 @@ class OneTry:
         self._topic = topic
         self._client = _plain_client()
 
-    def publish(self, data: bytes) -> None:
-        """Publishes one message.
+    def publish(self, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
+        """Publishes one message, without attributes unless some are given.
 
         Raises:
             ConnectionError: that fails for now.
@@ -109,7 +109,8 @@ class OneTry:
         from google.api_core.exceptions import GoogleAPICallError
 
         try:
-            self._client.publish(topic=self._topic, messages=[{"data": data}], retry=None, timeout=_ONE_TRY_SECONDS)
+            message = {"data": data, "attributes": dict(attributes or {})}
+            self._client.publish(topic=self._topic, messages=[message], retry=None, timeout=_ONE_TRY_SECONDS)
         except GoogleAPICallError as error:
             raise ConnectionError(f"nothing can be published: {one_line(error.message)}") from error
 

@@ -1,15 +1,5 @@
-"""What alembic runs around the steps: they happen in the transaction of whoever opens the database."""
+"""What alembic runs around the steps."""
 
-from alembic import context
+from databases.migrating import run_steps
 
-from fleet.store.migrating import VERSION_TABLE
-from fleet.store.tables import METADATA
-
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=METADATA,
-    version_table=VERSION_TABLE,
-    # SQLite cannot change most of a table in place.
-    render_as_batch=True,
-)
-context.run_migrations()
+run_steps()

@@ -195,7 +195,16 @@ def test_another_number_of_processes_is_refused_in_one_line(capsys: pytest.Captu
 def test_all_that_the_container_copies_is_in_the_repository_and_nothing_else_is_sent_to_docker() -> None:
     copied = [line.split()[1:-1] for line in DOCKERFILE.splitlines() if re.match(r"COPY (?!--from)", line)]
     sources = {source for sources in copied for source in sources}
-    assert sources >= {"requirements.txt", "setup.py", "models", "transforms", "fleet", "beam_pipeline", "launch"}
+    assert sources >= {
+        "requirements.txt",
+        "setup.py",
+        "models",
+        "transforms",
+        "databases",
+        "fleet",
+        "beam_pipeline",
+        "launch",
+    }
     assert [source for source in sources if not (ROOT / source).exists()] == []
     ignored = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert ignored[0] == "*"

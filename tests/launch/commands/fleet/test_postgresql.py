@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.postgresql import postgresql_server
+from tests.databases.postgresql import postgresql_server
 from tests.launch.commands.hotswap_command import Command, drop, error_line
 
 

@@ -1,0 +1,57 @@
+"""What the job of a studio reads and writes, and its command line."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from studio.places import Places
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The full names that the studio and its job share; whatever is missing is made.
+
+    Attributes:
+        images: `projects/P/topics/T`, where paths of images are published.
+        subscription: `projects/P/subscriptions/S` to it, which the job reads.
+        results, dead_letters, model_events: topics of what the job tells.
+    """
+
+    images: str
+    subscription: str
+    results: str
+    dead_letters: str
+    model_events: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """One job.
+
+    Attributes:
+        places: where images and models lie, and where its log is kept.
+        topics: where it reads and writes.
+        job_options: more options of the job, as typed; they win.
+    """
+
+    places: Places
+    topics: Topics
+    job_options: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        """The job's command line. It waits for no batch to fill: what comes meanwhile is a batch by itself."""
+        places, topics = self.places, self.topics
+        return [
+            *(sys.executable, "-m", "beam_pipeline"),
+            f"--input_subscription={topics.subscription}",
+            f"--output_topic={topics.results}",
+            f"--dead_letter_topic={topics.dead_letters}",
+            f"--model_events_topic={topics.model_events}",
+            f"--model_pattern={places.models / '*'}",
+            "--model_poll_seconds=1",
+            f"--registry={places.registry}",
+            f"--image_prefix={places.drawings}",
+            f"--image_prefix={places.images}",
+            *self.job_options,
+        ]

@@ -1,0 +1,95 @@
+"""How the stream stands: what its job tells of models, made into one state."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from models.moments import rfc3339
+from studio.stream.state import LiveModel, StreamState, Word
+
+
+class Standing:
+    """Any thread may use it.
+
+    A model is live once a job says so, not once a file is there. A job runs once its own model is live, as it reads by
+    then; or once it has answered.
+
+    Args:
+        changed: called after each change, outside of any lock.
+    """
+
+    def __init__(self, changed: Callable[[], None]) -> None:
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._state = StreamState("starting", "", None, 0, 0, 0)
+        self._worker: str | None = None
+        self._began = ""
+
+    @property
+    def state(self) -> StreamState:
+        """As it is now."""
+        return self._state
+
+    def set_word(self, word: Word, detail: str) -> None:
+        """Something happened to the job."""
+        with self._lock:
+            before, self._state = self._state, replace(self._state, word=word, detail=detail)
+            is_new = before != self._state
+        if is_new:
+            self._changed()
+
+    def set_detail(self, detail: str) -> None:
+        """What is awaited, unless nothing is any more."""
+        with self._lock:
+            if self._state.word == "running" or self._state.detail == detail:
+                return
+            self._state = replace(self._state, detail=detail)
+        self._changed()
+
+    def job_began(self, pid: int) -> None:
+        """What a job before this one still tells changes no word."""
+        with self._lock:
+            self._worker = f"-{pid}"
+            self._began = rfc3339()
+
+    def job_ended(self) -> None:
+        """Nobody tells anything until another one begins."""
+        with self._lock:
+            self._worker, self._began = None, ""
+
+    def take_event(self, record: Mapping[str, Any]) -> None:
+        """A model event."""
+        with self._lock:
+            is_ours = self._worker is not None and str(record.get("worker", "")).endswith(self._worker)
+            if record.get("event") != "live" or not is_ours:
+                return
+            self._goes_live(record, str(record.get("time", "")))
+        self._changed()
+
+    def take_result(self, record: Mapping[str, Any]) -> None:
+        """A result that was not taken before."""
+        with self._lock:
+            self._state = replace(self._state, results=self._state.results + 1)
+            answered = str(record.get("predict_time", ""))
+            # Once a job runs, its events alone tell of models: an answer of the one before may come after a swap.
+            if self._state.word != "running" and self._began and answered > self._began:
+                self._goes_live(record, answered)
+        self._changed()
+
+    def take_dead_letter(self) -> None:
+        """A dead letter that was not taken before."""
+        with self._lock:
+            self._state = replace(self._state, dead_letters=self._state.dead_letters + 1)
+        self._changed()
+
+    def _goes_live(self, record: Mapping[str, Any], since: str) -> None:
+        """Under the lock."""
+        before = self._state.live
+        live = LiveModel(str(record.get("model_id", "")), str(record.get("model_name", "")), since)
+        if before is not None and before.model_id == live.model_id:
+            live = before
+        swaps = self._state.swaps + (before is not None and before is not live)
+        self._state = replace(self._state, word="running", detail="", live=live, swaps=swaps)

@@ -1,0 +1,71 @@
+"""How the stream is, in words for the page, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class LiveModel:
+    """The model that answers now.
+
+    Attributes:
+        model_id: the reference of its exact bytes.
+        name: of its card.
+        since: RFC 3339, UTC.
+    """
+
+    model_id: str
+    name: str
+    since: str
+
+
+Word = Literal["starting", "running", "restarting", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """The stream at one moment.
+
+    Attributes:
+        word: `running` once a model is live and messages are read; `restarting` after the job ended by itself.
+        detail: a line for people: what is awaited, or why the job ended; "" while all is well.
+        live: the last model that was known to answer.
+        swaps: how often a model took over from another.
+        results, dead_letters: how many came, each asked drawing once.
+    """
+
+    word: Word
+    detail: str
+    live: LiveModel | None
+    swaps: int
+    results: int
+    dead_letters: int
+
+
+class StreamListener(Protocol):
+    """Whoever wants to know. Called from threads of the stream's, one record at a time of each kind, and soon back."""
+
+    def result(self, record: Mapping[str, Any]) -> None:
+        """A whole result."""
+
+    def dead_letter(self, record: Mapping[str, Any]) -> None:
+        """A whole dead letter."""
+
+    def model_event(self, record: Mapping[str, Any]) -> None:
+        """A whole model event."""
+
+    def changed(self) -> None:
+        """The stream's `state` is otherwise."""
+
+
+class TroubleBook(Protocol):
+    """Where it is said what does not work, once until it works again."""
+
+    def begin(self, what: str, line: str) -> None:
+        """Something, named by a word, does not work; why, for people."""
+
+    def end(self, what: str, line: str = "") -> None:
+        """It works; said where it did not before, unless the line is ""."""

@@ -1,0 +1,102 @@
+"""What the job tells, read from its topics, each answer once."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from models.printable import logger
+from studio.stream.asked import Asked, Whose
+from studio.stream.config import Topics
+from studio.stream.standing import Standing
+from studio.stream.state import StreamListener
+from transforms.pubsub.access import delete_subscription, make_subscription
+from transforms.pubsub.subscriber import Received, Subscriber
+
+_LOGGER = logger(__name__)
+
+Take = Callable[[Mapping[str, Any], str], None]
+"""Takes a record, and the id of the message that it came with."""
+
+
+class Telling:
+    """Reads results, dead letters and model events by subscriptions of its own.
+
+    Args:
+        topics: of these.
+        asked: what is waited for.
+        standing: is told what changes it.
+        told: hears of everything that is no duplicate.
+    """
+
+    def __init__(self, topics: Topics, asked: Asked, standing: Standing, told: StreamListener) -> None:
+        self._asked = asked
+        self._standing = standing
+        self._told = told
+        taken: dict[str, Take] = {
+            topics.results: self._take_result,
+            topics.dead_letters: self._take_dead_letter,
+            topics.model_events: self._take_event,
+        }
+        self._taken = {_subscription_to(topic): (topic, take) for topic, take in taken.items()}
+        self._subscribers: list[Subscriber] = []
+
+    def begin(self) -> None:
+        """Reads from now on; what is missing is made as soon as Pub/Sub is there."""
+        for subscription, (topic, take) in self._taken.items():
+            self._subscribers.append(Subscriber(subscription, topic, _parsed(take)))
+
+    def make(self) -> None:
+        """Makes what is missing, so that nothing that is told from now on goes by.
+
+        Raises:
+            PubSubRefused: it cannot be made.
+        """
+        for subscription, (topic, _) in self._taken.items():
+            make_subscription(subscription, topic)
+
+    def close(self) -> None:
+        """Reads no more, and leaves no subscription behind."""
+        for subscriber in self._subscribers:
+            subscriber.close()
+        if self._subscribers:
+            for subscription in self._taken:
+                delete_subscription(subscription)
+        self._subscribers.clear()
+
+    def _take_result(self, record: Mapping[str, Any], _: str) -> None:
+        if self._asked.take(record) is not Whose.KNOWN:
+            self._standing.take_result(record)
+            self._told.result(record)
+
+    def _take_dead_letter(self, record: Mapping[str, Any], _: str) -> None:
+        if self._asked.take(record) is not Whose.KNOWN:
+            self._standing.take_dead_letter()
+            self._told.dead_letter(record)
+
+    def _take_event(self, record: Mapping[str, Any], message_id: str) -> None:
+        if self._asked.is_new(message_id):
+            self._standing.take_event(record)
+            self._told.model_event(record)
+
+
+def _subscription_to(topic: str) -> str:
+    """A name that no other run has."""
+    project, _, name = topic.partition("/topics/")
+    return f"{project}/subscriptions/studio-{name[:200]}-{uuid.uuid4().hex[:12]}"
+
+
+def _parsed(take: Take) -> Callable[[Received], None]:
+    def parse(received: Received) -> None:
+        try:
+            record = json.loads(received.data)
+        except (ValueError, RecursionError):
+            record = None
+        if isinstance(record, dict):
+            take(record, received.message_id)
+        else:
+            _LOGGER.warning("a message that is no record was passed over: %s", received.message_id)
+
+    return parse

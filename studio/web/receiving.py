@@ -1,0 +1,132 @@
+"""A large body on its way to the disk: no larger and no slower than may be, and never into the disk's last room."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from starlette.types import Receive
+
+from serving.asking import Code, Refused
+from serving.over_http.bodies import HungUp
+from studio.errors import StudioRefused, Trouble
+from studio.web.blocking import Threads
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_PART = 1 << 20
+_PARTIAL = ".upload-"
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """Takes files in.
+
+    Attributes:
+        folder: where they are put, under hidden names.
+        threads: that write.
+        largest: bytes of one.
+        spare: bytes of the disk that are left free.
+        stall: seconds for which nothing may come.
+        seconds: that all of one may take.
+    """
+
+    folder: Path
+    threads: Threads
+    largest: int = 512 << 20
+    spare: int = 64 << 20
+    stall: float = 20.0
+    seconds: float = 900.0
+
+    def clear(self) -> None:
+        """Removes what a studio that was killed left behind."""
+        for each in self.folder.glob(f"{_PARTIAL}*"):
+            each.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def file(self, receive: Receive, headers: Mapping[bytes, bytes]) -> AsyncIterator[Path]:
+        """A body as a file, for as long as it lasts; whoever wants to keep it moves it.
+
+        Args:
+            receive: of ASGI.
+            headers: of the request, names in lower case.
+
+        Raises:
+            StudioRefused: `TOO_LARGE`, `DISK_FULL`, or `BAD_REQUEST` for one that is empty.
+            Refused: `TOO_SLOW`.
+            HungUp: the client is gone.
+        """
+        length = headers.get(b"content-length", b"")
+        expected = int(length[:20]) if length.isdigit() else 0
+        if expected > self.largest:
+            raise self._too_large()
+        path = self.folder / f"{_PARTIAL}{secrets.token_hex(8)}"
+        try:
+            await self._receive(receive, path, expected)
+            yield path
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    async def _receive(self, receive: Receive, path: Path, expected: int) -> None:
+        await self._write(self._require_room, expected)
+        file = await self._write(_created, path)
+        try:
+            async with asyncio.timeout(self.seconds):
+                size = await self._copy(receive, file)
+        except TimeoutError:
+            raise Refused(Code.TOO_SLOW, "the file came too slowly; try again where the network is faster") from None
+        finally:
+            await self._write(file.close)
+        if not size:
+            raise StudioRefused(Trouble.BAD_REQUEST, "the file is empty")
+
+    async def _copy(self, receive: Receive, file: BinaryIO) -> int:
+        size, held, more = 0, bytearray(), True
+        while more:
+            async with asyncio.timeout(self.stall):
+                message = await receive()
+            if message["type"] == "http.disconnect":
+                raise HungUp
+            held += message.get("body", b"")
+            more = message.get("more_body", False)
+            if size + len(held) > self.largest:
+                raise self._too_large()
+            if len(held) >= _PART or not more:
+                await self._write(self._require_room, len(held))
+                await self._write(file.write, bytes(held))
+                size += len(held)
+                held.clear()
+        return size
+
+    def _require_room(self, size: int) -> None:
+        if shutil.disk_usage(self.folder).free < size + self.spare:
+            raise _full()
+
+    async def _write(self, work: Callable[..., _Answer], *given: object) -> _Answer:
+        try:
+            return await self.threads.do(work, *given)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise _full() from error
+            raise
+
+    def _too_large(self) -> StudioRefused:
+        return StudioRefused(Trouble.TOO_LARGE, f"a file may have {self.largest >> 20} MiB")
+
+
+def _created(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def _full() -> StudioRefused:
+    return StudioRefused(Trouble.DISK_FULL, "the disk is full; make room, and send the file again")

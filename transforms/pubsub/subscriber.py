@@ -1,0 +1,156 @@
+"""Reading a subscription as messages come, through whatever becomes of Pub/Sub meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from models.errors import one_line, typed_line
+from models.printable import logger
+from transforms.pubsub.access import make_subscription
+from transforms.pubsub.errors import PubSubRefused
+
+_LOGGER = logger(__name__)
+
+_DEADLINE_SECONDS = 60
+"""Until a message that was delivered and not acknowledged comes again."""
+_MOST_MESSAGES = 1000
+_ACKNOWLEDGE_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+_REMIND_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message as it came.
+
+    Attributes:
+        message_id: the id that Pub/Sub gave it.
+        data: its bytes.
+        attributes: its attributes.
+    """
+
+    message_id: str
+    data: bytes
+    attributes: Mapping[str, str]
+
+
+class Subscriber:
+    """Hands over the messages of one subscription, one after the other, from a thread of its own, until it is closed.
+
+    A message is acknowledged once the callback has returned, so one may come twice; one whose callback raises comes
+    again after a minute. A Pub/Sub that is away is asked again until it is back, two seconds apart at most: Google's
+    own subscriber leaves that to a connection that waits up to two minutes. A subscription that is gone is made anew.
+
+    Args:
+        subscription: `projects/P/subscriptions/S`; made where it is missing.
+        topic: `projects/P/topics/T`, that it is made to.
+        callback: is given each message. While it takes its time no other one is handed over.
+    """
+
+    def __init__(self, subscription: str, topic: str, callback: Callable[[Received], object]) -> None:
+        self._subscription = subscription
+        self._topic = topic
+        self._callback = callback
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        self._stream: Any = None
+        self._reading = threading.Event()
+        self._reminded = float("-inf")
+        self._thread = threading.Thread(target=self._run, name=f"subscriber {subscription}", daemon=True)
+        self._thread.start()
+
+    def await_reading(self, seconds: float) -> bool:
+        """Waits until the subscription is there and read; whether that is so within so many seconds."""
+        return self._reading.wait(seconds)
+
+    def close(self) -> None:
+        """Hands over nothing more; waits for the callback under way, five seconds at most."""
+        self._closing.set()
+        with self._lock:
+            if self._stream is not None:
+                self._stream.cancel()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        while not self._closing.is_set():
+            begun = time.monotonic()
+            try:
+                make_subscription(self._subscription, self._topic)
+                self._read()
+            except PubSubRefused as error:
+                self._tell(str(error))
+            except Exception as error:  # Google's clients and gRPC raise errors of many kinds, and all of them may pass
+                self._tell(typed_line(error))
+            if time.monotonic() - begun > _LONGEST_PAUSE_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            self._closing.wait(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _read(self) -> None:
+        """Reads until Pub/Sub ends that, which it does now and then."""
+        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        with _plain_client() as client:
+            with self._lock:
+                if self._closing.is_set():
+                    return
+                requests.put(self._first_request())
+                self._stream = client.streaming_pull(requests=iter(requests.get, None), retry=None, timeout=None)
+            try:
+                self._reading.set()
+                for response in self._stream:
+                    self._hand_over(client, response.received_messages)
+                    if self._closing.is_set():
+                        return
+            finally:
+                self._stream.cancel()
+                requests.put(None)
+
+    def _first_request(self) -> Any:
+        from google.pubsub_v1.types import StreamingPullRequest
+
+        return StreamingPullRequest(
+            subscription=self._subscription,
+            stream_ack_deadline_seconds=_DEADLINE_SECONDS,
+            max_outstanding_messages=_MOST_MESSAGES,
+        )
+
+    def _hand_over(self, client: Any, messages: Any) -> None:
+        done = []
+        for each in messages:
+            if self._closing.is_set():
+                break
+            message = each.message
+            try:
+                self._callback(Received(message.message_id, message.data, dict(message.attributes)))
+            except Exception as error:  # whatever it is, the next message is no worse for it
+                _LOGGER.warning("a message of %s could not be taken: %s", self._subscription, one_line(error))
+            else:
+                done.append(each.ack_id)
+        if done:
+            request = {"subscription": self._subscription, "ack_ids": done}
+            client.acknowledge(request=request, retry=None, timeout=_ACKNOWLEDGE_SECONDS)
+
+    def _tell(self, line: str) -> None:
+        if not self._closing.is_set() and time.monotonic() - self._reminded >= _REMIND_SECONDS:
+            self._reminded = time.monotonic()
+            _LOGGER.warning("%s cannot be read, trying until it can: %s", self._subscription, line)
+
+
+@contextlib.contextmanager
+def _plain_client() -> Iterator[Any]:
+    """Google's own client reads from threads of its own, and reconnects as it sees fit; the plain call does not."""
+    from google.cloud import pubsub_v1
+    from google.pubsub_v1 import SubscriberClient
+
+    with pubsub_v1.SubscriberClient() as client:
+        yield SubscriberClient(transport=client.transport)
