@@ -78,7 +78,7 @@ setup(
         "demo": ["scikit-learn>=1.5,<2"],
         "bench": ["matplotlib>=3.9,<4"],
         # The page; Kedro retrains the handwriting model.
-        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2", "sse-starlette>=3,<4", "pyarrow>=14"],
+        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2", "scipy>=1.11,<2", "sse-starlette>=3,<4", "pyarrow>=14"],
     },
     entry_points={"console_scripts": ["hotswap = launch.cli:main"]},
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from studio.retraining.corrections import digest_of
+from studio.retraining.corrections import Corrected, digest_of
 from studio.retraining.digits import Digits, load_digits, together
 
 
@@ -23,19 +23,25 @@ def split_digits(settings: Mapping[str, Any]) -> tuple[Digits, Digits, Digits]:
     return learnt[validation:], learnt[:validation], held_out
 
 
-def split_corrections(corrected: Digits, settings: Mapping[str, Any]) -> tuple[Digits, Digits]:
+def split_corrections(corrected: Corrected, settings: Mapping[str, Any]) -> tuple[Digits, Digits]:
     """Corrections to learn from, and those that no model of this project ever learns from.
 
-    On which side a drawing lies follows from its pixels alone: it stays there whatever else comes, so that a model
-    that is tuned again and again has never seen what it is judged on.
+    On which side a drawing lies says its line, or else follows from its pixels alone: it stays there whatever else
+    comes, so that a model that is tuned again and again has never seen what it is judged on.
 
     Args:
         corrected: any number.
-        settings: `unseen_share`, 0..1; about this share is unseen.
+        settings: `unseen_share`, 0..1; of those whose lines do not say it, about this share is unseen.
     """
     line = int(float(settings["unseen_share"]) * (1 << 64))
-    unseen = np.array([int.from_bytes(digest_of(each)[:8], "big") < line for each in corrected.pixels], np.bool_)
-    return corrected[~unseen], corrected[unseen]
+    unseen = np.array(
+        [
+            int.from_bytes(digest_of(pixels)[:8], "big") < line if said is None else said
+            for pixels, said in zip(corrected.images.pixels, corrected.unseen, strict=True)
+        ],
+        np.bool_,
+    )
+    return corrected.images[~unseen], corrected.images[unseen]
 
 
 def assemble(

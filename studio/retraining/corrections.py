@@ -1,8 +1,8 @@
 """Corrections that people made, read from a folder whose bytes may be anybody's.
 
-`corrections.jsonl` has a line for each: `{"image": "a.png", "label": 7, "answer": …, "model_id": …, "time": …}`, the
-later of two on one image counts. Images become pixels just as the stream makes them, by its own decoder and fitting.
-They are not inverted, for the stream would not: white on black is what the page draws.
+`corrections.jsonl` has a line for each: `{"image": "a.png", "label": 7, "unseen": false, "answer": …, "model_id": …,
+"time": …}`, the later of two on one image counts. Images become pixels just as the stream makes them, by its own
+decoder and fitting. They are not inverted, for the stream would not: white on black is what the page draws.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,12 @@ _SHOWN = 100
 _LIMITS = DecodeLimits(max_bytes=4 << 20, max_pixels=1 << 24)
 
 
+class _Line(NamedTuple):
+    name: str
+    label: int
+    unseen: bool | None
+
+
 class LineFault(StrEnum):
     """Why a line is left out, beside the words of images (`models.errors.ImageFault`)."""
 
@@ -40,11 +47,25 @@ class LineFault(StrEnum):
     NOT_JSON = "not_json"
     NO_IMAGE = "no_image"
     NO_DIGIT = "no_digit"
+    NO_SIDE = "no_side"
     CORRECTED_AGAIN = "corrected_again"
     TOO_MANY = "too_many"
 
 
-def read_corrections(folder: Path, settings: Mapping[str, Any]) -> tuple[Digits, dict[str, int]]:
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """Corrections that could be read.
+
+    Attributes:
+        images: any number of them.
+        unseen: of each, whether no model may ever learn from it; None where its line does not say.
+    """
+
+    images: Digits
+    unseen: tuple[bool | None, ...]
+
+
+def read_corrections(folder: Path, settings: Mapping[str, Any]) -> tuple[Corrected, dict[str, int]]:
     """The corrections in a folder, and how many lines were left out by which word; bad ones never stop it.
 
     Args:
@@ -55,8 +76,8 @@ def read_corrections(folder: Path, settings: Mapping[str, Any]) -> tuple[Digits,
         OSError: the file of lines cannot be read.
     """
     left_out: Counter[str] = Counter()
-    images: dict[bytes, tuple[NDArray[np.uint8], int]] = {}
-    for name, label in _latest(folder / CORRECTIONS, int(settings["most_corrections"]), left_out):
+    images: dict[bytes, tuple[NDArray[np.uint8], int, bool | None]] = {}
+    for name, label, unseen in _latest(folder / CORRECTIONS, int(settings["most_corrections"]), left_out):
         try:
             pixels = _pixels(folder, name)
         except ImageError as error:
@@ -67,10 +88,10 @@ def read_corrections(folder: Path, settings: Mapping[str, Any]) -> tuple[Digits,
         # Of one drawing under two names, as of two lines on one name, the later counts.
         if images.pop(digest, None) is not None:
             left_out[LineFault.CORRECTED_AGAIN] += 1
-        images[digest] = (pixels, label)
+        images[digest] = (pixels, label, unseen)
     counted = {str(word): count for word, count in sorted(left_out.items())}
     _LOGGER.info("%d corrections; lines left out: %s", len(images), counted or "none")
-    return _as_digits(list(images.values())), counted
+    return _as_corrected(list(images.values())), counted
 
 
 def digest_of(pixels: NDArray[np.uint8]) -> bytes:
@@ -78,28 +99,28 @@ def digest_of(pixels: NDArray[np.uint8]) -> bytes:
     return hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).digest()
 
 
-def _as_digits(images: list[tuple[NDArray[np.uint8], int]]) -> Digits:
+def _as_corrected(images: list[tuple[NDArray[np.uint8], int, bool | None]]) -> Corrected:
     if not images:
-        return no_digits()
-    return Digits(np.stack([pixels for pixels, _ in images]), np.array([label for _, label in images], np.int64))
+        return Corrected(no_digits(), ())
+    pixels, labels, unseen = zip(*images, strict=True)
+    return Corrected(Digits(np.stack(pixels), np.array(labels, np.int64)), unseen)
 
 
-def _latest(path: Path, most: int, left_out: Counter[str]) -> Iterator[tuple[str, int]]:
-    """Names and labels of the latest corrections, in their order."""
-    latest: dict[str, int] = {}
+def _latest(path: Path, most: int, left_out: Counter[str]) -> Iterator[_Line]:
+    """The latest corrections, in their order."""
+    latest: dict[str, _Line] = {}
     for line in _lines(path, left_out):
         read = _read_line(line)
         if isinstance(read, LineFault):
             left_out[read] += 1
             continue
-        name, label = read
-        if latest.pop(name, None) is not None:
+        if latest.pop(read.name, None) is not None:
             left_out[LineFault.CORRECTED_AGAIN] += 1
-        latest[name] = label
+        latest[read.name] = read
         if len(latest) > most:
             del latest[next(iter(latest))]
             left_out[LineFault.TOO_MANY] += 1
-    yield from latest.items()
+    yield from latest.values()
 
 
 def _lines(path: Path, left_out: Counter[str]) -> Iterator[bytes]:
@@ -116,19 +137,21 @@ def _lines(path: Path, left_out: Counter[str]) -> Iterator[bytes]:
                 pass
 
 
-def _read_line(line: bytes) -> tuple[str, int] | LineFault:
+def _read_line(line: bytes) -> _Line | LineFault:
     try:
         fields = json.loads(line)
     except (ValueError, RecursionError):
         return LineFault.NOT_JSON
     if not isinstance(fields, dict):
         return LineFault.NOT_JSON
-    name, label = fields.get("image"), fields.get("label")
+    name, label, unseen = fields.get("image"), fields.get("label"), fields.get("unseen")
     if not isinstance(name, str) or not name:
         return LineFault.NO_IMAGE
     if not isinstance(label, int) or isinstance(label, bool) or not 0 <= label < CLASSES:
         return LineFault.NO_DIGIT
-    return name, label
+    if not isinstance(unseen, bool | None):
+        return LineFault.NO_SIDE
+    return _Line(name, label, unseen)
 
 
 def _pixels(folder: Path, name: str) -> NDArray[np.uint8]:

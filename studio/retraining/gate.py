@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from models.vetting.session import vetting
 from studio.retraining.digits import Digits
 from studio.retraining.networks import INPUT, LABELS
 from studio.retraining.parents import live_model
+from studio.retraining.progress import PART
 from studio.retraining.scores import Score, Scores, scores_of_vetted
 
 _LOGGER = logger(__name__)
@@ -110,7 +111,7 @@ def gate(
         theirs = scores_of_vetted(live.artefact, test, unseen) if live else None
     judgement, model_id = judge(own, theirs, float(settings["margin"])), None
     if judgement.publishes:
-        _LOGGER.info("vetting and publishing it")
+        _LOGGER.info("vetting and publishing it", extra={PART: 0.5})
         try:
             model_id = release(candidate, models, **card_of(report)).reference.model_id
         except ModelRejected as rejection:
@@ -142,7 +143,7 @@ def card_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "data": f"sha256:{report['data_version']}",
         **({"parent": report["parent"]} if report["parent"] else {}),
         **{f"right.{part}": f"{score['right']}/{score['of']}" for part, score in report["right"].items()},
-        **{f"parameter.{name}": _plain(value) for name, value in report["parameters"].items()},
+        **dict(_flat("parameter", report["parameters"])),
     }
     return {
         "name": "digits",
@@ -152,6 +153,14 @@ def card_of(report: Mapping[str, Any]) -> dict[str, Any]:
         "input": {"height": INPUT.height, "width": INPUT.width, "channels": INPUT.channels, "scale": INPUT.scale},
         "tags": [_tag(name, value) for name, value in tags.items()],
     }
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for each, part in value.items():
+            yield from _flat(f"{name}.{each}", part)
+    else:
+        yield name, _plain(value)
 
 
 def _plain(value: Any) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.card import InputSpec
 from models.printable import logger
 from studio.retraining.digits import CLASSES, SIDE
+from studio.retraining.progress import PART
 
 INPUT = InputSpec(SIDE, SIDE, channels=1)
 """How the stream prepares images for these models: grey, 28x28, 0..1."""
@@ -63,6 +64,7 @@ def told_of_epochs(epochs: int) -> Any:
         nonlocal told
         if epoch + 1 == epochs or time.monotonic() - told >= _TELL_SECONDS:
             told = time.monotonic()
-            _LOGGER.info("epoch %d of %d, loss %.4f", epoch + 1, epochs, logs["loss"])
+            done = {PART: (epoch + 1) / epochs}
+            _LOGGER.info("epoch %d of %d, loss %.4f", epoch + 1, epochs, logs["loss"], extra=done)
 
     return keras.callbacks.LambdaCallback(on_epoch_end=tell)

@@ -12,6 +12,7 @@ from models.printable import logger
 from studio.retraining.digits import Digits, together
 from studio.retraining.networks import LOSS, repeatably, scaled, told_of_epochs
 from studio.retraining.parents import NotTunable
+from studio.retraining.variants import variants_of
 
 _LOGGER = logger(__name__)
 
@@ -21,13 +22,17 @@ def tune(
 ) -> tuple[Any, dict[str, Any]]:
     """A model that has learnt from corrections, and some digits lest it forget them; the same inputs give the same.
 
+    A person makes few corrections, and wants what they drew to be read right at once. So each is learnt in many
+    variants, and all together weigh enough to be heard among the digits, and not so much that those are forgotten.
+
     Args:
         parent: the model of Keras that is tuned, in place.
         parent_id: its model_id.
         digits: to learn from; a share of them, chosen by the seed, is mixed in.
         seen: corrections to learn from.
         settings: `seed`, `layers` (patterns of names: all others are frozen), `epochs`, `batch_size`, `learning_rate`,
-            `digits_share` (0..1), `correction_weight` (of a correction, where a digit weighs 1).
+            `digits_share` (0..1), `corrections_share` (what all corrections weigh at least, where the digits mixed in
+            weigh 1; a correction never weighs less than a digit), `variants` (see `variants_of`; the seed is the same).
 
     Returns:
         The model, and of what it was made: `parameters`, and `parent`.
@@ -42,13 +47,16 @@ def tune(
 
     freeze_all_but(parent, settings["layers"])
     some = np.random.default_rng(settings["seed"]).permutation(len(digits))
-    mixed = together(seen, digits[some[: round(len(digits) * settings["digits_share"])]])
-    weights = np.ones(len(mixed), np.float32)
-    weights[: len(seen)] = settings["correction_weight"]
+    mixed = digits[some[: round(len(digits) * settings["digits_share"])]]
+    varied = variants_of(seen, {"seed": settings["seed"], **settings["variants"]})
+    learnt = together(varied, mixed)
+    weights = np.ones(len(learnt), np.float32)
+    weights[: len(varied)] = max(len(seen), settings["corrections_share"] * len(mixed)) / len(varied)
+    _LOGGER.info("learning %d corrections, in %d variants, among %d digits", len(seen), len(varied), len(mixed))
     parent.compile(keras.optimizers.Adam(settings["learning_rate"]), LOSS)
     parent.fit(
-        scaled(mixed.pixels),
-        mixed.labels,
+        scaled(learnt.pixels),
+        learnt.labels,
         sample_weight=weights,
         batch_size=settings["batch_size"],
         epochs=settings["epochs"],
