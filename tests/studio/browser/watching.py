@@ -19,13 +19,12 @@ _REFUSED = "Failed to load resource"
 
 
 @contextmanager
-def watched_page(browser: Browser, studio: RunningStudio, view: str = "draw", **context: Any) -> Iterator[StudioPage]:
-    """The studio's page in a browser that knows nothing yet; in the end, nothing must have been amiss.
+def watched(browser: Browser, studio: RunningStudio, **context: Any) -> Iterator[Page]:
+    """An empty page in a browser that knows nothing yet; in the end, nothing must have been amiss.
 
     Args:
         browser: that runs.
-        studio: likewise.
-        view: that is shown.
+        studio: likewise; no other host may be asked.
         context: of Playwright's new context, e.g. `has_touch`.
 
     Raises:
@@ -36,10 +35,17 @@ def watched_page(browser: Browser, studio: RunningStudio, view: str = "draw", **
         session.add_init_script(_TELL_VIOLATIONS)
         page = session.new_page()
         amiss = _amiss(page, studio)
+        yield page
+        assert not amiss, amiss
+
+
+@contextmanager
+def watched_page(browser: Browser, studio: RunningStudio, view: str = "draw", **context: Any) -> Iterator[StudioPage]:
+    """The same with the studio's page in it, which shows this view."""
+    with watched(browser, studio, **context) as page:
         opened = StudioPage(page, studio.address)
         opened.open(view)
         yield opened
-        assert not amiss, amiss
 
 
 def _amiss(page: Page, studio: RunningStudio) -> list[str]:
