@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,22 +15,26 @@ from databases.errors import StoreUnusable
 from databases.migrating import migrate
 from databases.postgresql import postgresql_engine
 from databases.schema import Schema
-from databases.sqlite import sqlite_engine
+from databases.sqlite import database_path, file_identity, sqlite_engine
 from models.errors import one_line
 
 
 class Database:
     """An open database, of this version's tables. Any thread may use it; each transaction has a connection of its own.
 
+    It may go away and come back at any time: each transaction raises `StoreUnusable` meanwhile, none does afterwards.
+    A file of SQLite that was removed is away until it, or another one, is put there; an empty one gets its tables.
+
     Args:
         address: as of `database_url`.
         schema: the tables, made or brought up to date.
+        at_once: whether it must be there already; else the first transaction opens it, and raises where it is not.
 
     Raises:
-        StoreUnusable: it cannot be opened, or is of a newer version.
+        StoreUnusable: it cannot be opened, or is of a newer version; or the address is none.
     """
 
-    def __init__(self, address: str, schema: Schema) -> None:
+    def __init__(self, address: str, schema: Schema, at_once: bool = True) -> None:
         self._schema = schema
         self._url = database_url(address, schema.owner)
         self._shown, self._secrets = shown_url(self._url)
@@ -42,9 +47,11 @@ class Database:
             self._reader = (
                 self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
             )
+            self._preparing = threading.Lock()
+            self._prepared: tuple[int, int] | str | None = None
             try:
-                with self.deciding() as connection:
-                    migrate(connection, schema, self._shown)
+                if at_once:
+                    self._prepare()
             except BaseException:
                 self._engine.dispose()
                 raise
@@ -61,8 +68,10 @@ class Database:
         Raises:
             StoreUnusable: the database does not answer.
         """
-        with self._told(), self._reader.connect() as connection:
-            yield connection
+        with self._told():
+            self._prepare()
+            with self._reader.connect() as connection:
+                yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -71,8 +80,10 @@ class Database:
         Raises:
             StoreUnusable: the database does not answer.
         """
-        with self._told(), self._writer.begin() as connection:
-            yield connection
+        with self._told():
+            self._prepare()
+            with self._writer.begin() as connection:
+                yield connection
 
     @contextmanager
     def deciding(self) -> Iterator[Connection]:
@@ -82,14 +93,30 @@ class Database:
             StoreUnusable: the database does not answer.
         """
         with self.writing() as connection:
-            # A writer of SQLite is alone anyway.
-            if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self._schema.lock})
+            self._lock(connection)
             yield connection
 
     def close(self) -> None:
         """Gives all connections back."""
         self._engine.dispose()
+
+    def _lock(self, connection: Connection) -> None:
+        # A writer of SQLite is alone anyway.
+        if not self.is_sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": self._schema.lock})
+
+    def _prepare(self) -> None:
+        """Brings the tables up to date, once, and again where another file was put in the place of SQLite's."""
+        there = file_identity(database_path(self._url)) if self.is_sqlite else "a server"
+        if there is not None and there == self._prepared:
+            return
+        with self._preparing:
+            # Connections to a file that lies there no more are of no use.
+            self._engine.dispose()
+            with self._writer.begin() as connection:
+                self._lock(connection)
+                migrate(connection, self._schema, self._shown)
+            self._prepared = there
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,6 +58,12 @@ class Places:
     def database(self) -> Path:
         """The database where no other is named."""
         return self.root / "studio.db"
+
+    @staticmethod
+    def usual_root() -> Path:
+        """Where a studio keeps what it keeps unless told otherwise, by the rules of the XDG."""
+        data = Path(os.environ.get("XDG_DATA_HOME", ""))
+        return (data if data.is_absolute() else Path.home() / ".local/share") / "hotswap/studio"
 
     def make(self) -> None:
         """Makes the folders that are missing.

@@ -47,13 +47,14 @@ async def serve(config: StudioConfig, say: Callable[[str], None]) -> None:
     Raises:
         FolderTaken: another studio runs in the folder.
         OSError: the address cannot be had, or the folder cannot be written.
+        StoreUnusable: what is named as the database can be none. One that is away is waited for.
         StudioLost: nobody listens any more, unasked.
     """
     allow_connections()
     stops = stop_requests()
     config.places.make()
     with alone(config.places.lock), listening_at(config.access.host, config.port) as listening:
-        corrections = Corrections(config.database)
+        corrections = Corrections.open(config.database, at_once=False)
         studio = assembled(config, listening.getsockname()[1], corrections, say)
         try:
             await _serve_on(listening, studio, config, stops, say)

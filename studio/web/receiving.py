@@ -67,8 +67,6 @@ class Receiving:
         """
         length = headers.get(b"content-length", b"")
         expected = int(length[:20]) if length.isdigit() else 0
-        if expected > self.largest:
-            raise self._too_large()
         path = self.folder / f"{_PARTIAL}{secrets.token_hex(8)}"
         try:
             await self._receive(receive, path, expected)
@@ -78,17 +76,36 @@ class Receiving:
                 path.unlink(missing_ok=True)
 
     async def _receive(self, receive: Receive, path: Path, expected: int) -> None:
+        try:
+            async with asyncio.timeout(self.seconds):
+                try:
+                    size = await self._kept(receive, path, expected)
+                except StudioRefused:
+                    await self._pass_over(receive)
+                    raise
+        except TimeoutError:
+            raise Refused(Code.TOO_SLOW, "the file came too slowly; try again where the network is faster") from None
+        if not size:
+            raise StudioRefused(Trouble.BAD_REQUEST, "the file is empty")
+
+    async def _kept(self, receive: Receive, path: Path, expected: int) -> int:
+        if expected > self.largest:
+            raise self._too_large()
         await self._write(self._require_room, expected)
         file = await self._write(_created, path)
         try:
-            async with asyncio.timeout(self.seconds):
-                size = await self._copy(receive, file)
-        except TimeoutError:
-            raise Refused(Code.TOO_SLOW, "the file came too slowly; try again where the network is faster") from None
+            return await self._copy(receive, file)
         finally:
             await self._write(file.close)
-        if not size:
-            raise StudioRefused(Trouble.BAD_REQUEST, "the file is empty")
+
+    async def _pass_over(self, receive: Receive) -> None:
+        """Reads on, within reason: a browser reads no answer before it has sent everything."""
+        size, more = 0, True
+        while more and size < self.largest:
+            async with asyncio.timeout(self.stall):
+                message = await receive()
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
 
     async def _copy(self, receive: Receive, file: BinaryIO) -> int:
         size, held, more = 0, bytearray(), True

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from benchmarks.studio.hand import Handwriting
 from benchmarks.studio.running import RunningStudio
+from tests.studio.browser.accessibility import look
 from tests.studio.browser.watching import watched_page
 
 pytestmark = pytest.mark.end_to_end
@@ -34,9 +34,3 @@ def test_the_list_of_keys_has_no_violations(browser: Browser, studio: RunningStu
     with watched_page(browser, studio, color_scheme=scheme) as page:
         page.part("help").click()
         look(page.page)
-
-
-def look(page: Page) -> None:
-    """Axe at what is shown."""
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()

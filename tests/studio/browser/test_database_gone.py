@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from benchmarks.studio.hand import Handwriting
 from benchmarks.studio.studio_page import StudioPage
-from tests.fleet.postgresql import PostgreSQL, postgresql_server
+from tests.databases.postgresql import PostgreSQL, postgresql_server
 from tests.studio.browser.conftest import Begin
 from tests.studio.browser.watching import watched_page
 

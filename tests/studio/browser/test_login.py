@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, expect
 
 from benchmarks.studio.hand import Handwriting
 from benchmarks.studio.studio_page import StudioPage
+from tests.studio.browser.accessibility import look
 from tests.studio.browser.conftest import Begin
-from tests.studio.browser.test_axe import look
 from tests.studio.browser.watching import watched
 
 pytestmark = pytest.mark.end_to_end
