@@ -64,13 +64,8 @@ def film_the_loop(browser: Browser, studio: RunningStudio, path: Path) -> int:
 
 
 def _drawn(film: Film, page: StudioPage, writing: Handwriting, seed: int, milliseconds: int) -> None:
-    results = page.number("results")
-    strokes = writing.strokes(seed)
-    film.draw(strokes, 40)
-    page.page.wait_for_function(
-        "least => parseInt(document.querySelector('[data-testid=results]').textContent) >= least",
-        arg=results + 1,
-    )
+    film.draw(writing.strokes(seed), 40)
+    page.page.locator("[data-testid=answer]:not(:empty)").wait_for()
     page.page.wait_for_timeout(800)
     film.show(milliseconds)
 

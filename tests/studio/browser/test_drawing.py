@@ -112,11 +112,11 @@ def test_another_tap_corrects_the_correction(page: StudioPage) -> None:
     page.correct(8)
     page.correct(3)
     assert total(page) == before + 1
-    latest = page.page.request.get(f"{page.page.url.split('#')[0]}api/corrections?most=1").json()["corrections"][0]
+    latest = page.page.request.get(f"{page.address}/api/corrections?most=1").json()["corrections"][0]
     assert (latest["drawing"], latest["label"], latest["mine"]) == (drawn.drawing, 3, True)
 
 
 def total(page: StudioPage) -> int:
     """Corrections that the studio knows."""
-    state = page.page.request.get(f"{page.page.url.split('#')[0]}api/state").json()
+    state = page.page.request.get(f"{page.address}/api/state").json()
     return int(state["corrections"]["total"])
