@@ -1,0 +1,125 @@
+// One chart of a few lines over time, by uPlot, with a dashed line wherever a model took over.
+
+import { clock } from "./wording.js";
+
+const HEIGHT = 210;
+const LABEL_ROOM = 64;
+
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+function faint(hex) {
+  return `${hex}26`;
+}
+
+export class Chart {
+  // lines: [{column, colour: a name of base.css, isStep}]; range: () => [from, to]; swaps: () => [{time, name}].
+  constructor(box, { lines, range, swaps, unit }) {
+    this.box = box;
+    this.lines = lines;
+    this.range = range;
+    this.swaps = swaps;
+    this.unit = unit;
+    this.data = [[], ...lines.map(() => [])];
+    this.plot = null;
+    new ResizeObserver(() => this.fit()).observe(box);
+  }
+
+  show(columns) {
+    this.data = [columns.time, ...this.lines.map(({ column }) => columns[column])];
+    if (this.plot === null) this.make();
+    else this.plot.setData(this.data);
+  }
+
+  // Colours are read anew, where the system went from light to dark.
+  recolour() {
+    this.plot?.destroy();
+    this.plot = null;
+  }
+
+  fit() {
+    if (this.plot !== null && this.box.clientWidth > 0)
+      this.plot.setSize({ width: this.box.clientWidth, height: HEIGHT });
+  }
+
+  make() {
+    if (this.box.clientWidth === 0) return;
+    const font = `11px ${getComputedStyle(document.body).fontFamily}`;
+    const axis = {
+      stroke: colour("--soft"),
+      font,
+      grid: { stroke: colour("--line-grid"), width: 1 },
+      ticks: { show: false },
+    };
+    this.plot = new window.uPlot(
+      {
+        width: this.box.clientWidth,
+        height: HEIGHT,
+        padding: [18, 8, 0, 0],
+        cursor: { sync: { key: "stream" }, drag: { x: false, y: false }, points: { size: 6 } },
+        legend: { show: false },
+        scales: {
+          x: { time: true, range: () => this.range() },
+          y: { range: (_, low, high) => [0, Math.max(1, (high ?? 0) * 1.15)] },
+        },
+        axes: [
+          {
+            ...axis,
+            grid: { show: false },
+            space: 62,
+            incrs: [60, 120, 300, 600, 900, 1200],
+            values: (_, moments) => moments.map((each) => clock(each).slice(0, 5)),
+          },
+          { ...axis, size: 46, space: 36, values: (_, values) => values.map((value) => `${value}${this.unit}`) },
+        ],
+        series: [{}, ...this.lines.map((line) => this.series(line))],
+        hooks: { draw: [(plot) => this.drawSwaps(plot, font)] },
+      },
+      this.data,
+      this.box,
+    );
+  }
+
+  series({ colour: name, isStep, isFilled }) {
+    const stroke = colour(name);
+    return {
+      stroke,
+      width: 1.75,
+      fill: isFilled ? faint(stroke) : undefined,
+      paths: isStep ? window.uPlot.paths.stepped({ align: 1 }) : undefined,
+      points: { show: false },
+    };
+  }
+
+  drawSwaps(plot, font) {
+    const { ctx, bbox } = plot;
+    const scale = window.devicePixelRatio || 1;
+    const [from, to] = this.range();
+    let free = -Infinity;
+    ctx.save();
+    ctx.strokeStyle = colour("--accent");
+    ctx.fillStyle = colour("--soft");
+    ctx.lineWidth = scale;
+    ctx.font = font.replace("11px", `${Math.round(10.5 * scale)}px`);
+    ctx.setLineDash([4 * scale, 3 * scale]);
+    for (const { time, name } of this.swaps()) {
+      if (time < from || time > to) continue;
+      const x = Math.round(plot.valToPos(time, "x", true));
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top - 4 * scale);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      if (x < free) continue;
+      free = x + LABEL_ROOM * scale;
+      const isNearEnd = x > bbox.left + bbox.width - LABEL_ROOM * scale;
+      ctx.textAlign = isNearEnd ? "right" : "left";
+      ctx.fillText(
+        name.length > 14 ? `${name.slice(0, 13)}…` : name,
+        x + (isNearEnd ? -4 : 0) * scale,
+        bbox.top - 7 * scale,
+      );
+    }
+    ctx.restore();
+  }
+}

@@ -1,0 +1,129 @@
+// Dead letters by word, each with its picture where there is one; and what happened to models.
+
+import { byId, el, setText } from "./elements.js";
+import { clock, lasting } from "./wording.js";
+
+const MOST = 200;
+const PICTURE = /^\/api\/dead-letters\/[\w-]+\.png$/;
+const LOOKS = {
+  live: "good",
+  accepted: "",
+  rejected: "bad",
+  failed: "bad",
+  quarantined: "bad",
+  loading: "",
+  retired: "",
+};
+
+let letters = [];
+let words = {};
+let events = [];
+let chosen = null;
+
+function thumb(letter) {
+  if (PICTURE.test(letter.picture ?? ""))
+    return el("img", { class: "thumb", src: letter.picture, width: 44, height: 44, alt: "The image", loading: "lazy" });
+  return el("span", { class: "thumb none", "aria-hidden": "true" }, "?");
+}
+
+function fileName(image) {
+  return String(image ?? "without a path")
+    .split("/")
+    .pop();
+}
+
+function letterItem(letter) {
+  return el(
+    "li",
+    { title: letter.image },
+    thumb(letter),
+    el(
+      "span",
+      { class: "what" },
+      el("b", {}, letter.error),
+      ` ${fileName(letter.image)}`,
+      el("span", { class: "muted" }, `${letter.stage}: ${letter.detail ?? ""}`),
+    ),
+    el("time", { class: "when" }, clock(letter.time)),
+  );
+}
+
+function wordButton(word, number) {
+  return el(
+    "button",
+    {
+      type: "button",
+      "aria-pressed": String(chosen === word),
+      click: () => {
+        chosen = chosen === word ? null : word;
+        showLetters();
+      },
+    },
+    `${word} ${number}`,
+  );
+}
+
+function showLetters() {
+  const total = Object.values(words).reduce((sum, number) => sum + number, 0);
+  setText(byId("dead-count"), total ? String(total) : "");
+  const focused = [...byId("words").children].indexOf(document.activeElement);
+  byId("words").replaceChildren(
+    ...Object.entries(words)
+      .sort((a, b) => b[1] - a[1])
+      .map(([word, number]) => wordButton(word, number)),
+  );
+  byId("words").children[focused]?.focus();
+  const shown = chosen === null ? letters : letters.filter((letter) => letter.error === chosen);
+  byId("letters").replaceChildren(...shown.map(letterItem));
+  scrolls(byId("letters"), "Dead letters");
+  byId("letters-empty").hidden = letters.length > 0;
+}
+
+function eventItem(event) {
+  const took = event.seconds ? `, ${lasting(event.seconds)}` : "";
+  return el(
+    "li",
+    { title: event.model_id },
+    el("span", { class: `badge ${LOOKS[event.event] ?? ""}` }, event.event),
+    el(
+      "span",
+      { class: "what" },
+      event.model_name || fileName(event.model_id),
+      el("span", { class: "muted" }, `${event.reason || fileName(event.model_id)}${took}`),
+    ),
+    el("time", { class: "when" }, clock(event.time)),
+  );
+}
+
+function showEvents() {
+  byId("happenings").replaceChildren(...events.map(eventItem));
+  scrolls(byId("happenings"), "Model events");
+  byId("happenings-empty").hidden = events.length > 0;
+}
+
+// A list that scrolls can be scrolled by keyboard too.
+function scrolls(list, name) {
+  if (list.scrollHeight > list.clientHeight + 1) {
+    list.tabIndex = 0;
+    list.setAttribute("aria-label", name);
+  } else list.removeAttribute("tabindex");
+}
+
+export function takeLetters(told) {
+  letters = (told.dead_letters ?? []).slice(0, MOST);
+  words = { ...told.words };
+  events = (told.events ?? []).slice(0, MOST);
+  showLetters();
+  showEvents();
+}
+
+export function takeLetter(letter) {
+  letters = [letter, ...letters.filter(({ id }) => id !== letter.id)].slice(0, MOST);
+  words[letter.error] = (words[letter.error] ?? 0) + 1;
+  showLetters();
+}
+
+export function takeEvent(event) {
+  events = [event, ...events].slice(0, MOST);
+  showEvents();
+}

@@ -1,0 +1,105 @@
+// One model as a card: how it stands, why, and how well it reads what was corrected.
+
+import { el, tail } from "./elements.js";
+import { bytes, clock, percent, sentence } from "./wording.js";
+
+const LOOKS = { live: "good", valid: "", rejected: "bad", undecided: "warn" };
+
+function bar(name, title, kind, right, of) {
+  const fill = el("span", { class: "fill" });
+  fill.style.transform = `scaleX(${of ? right / of : 0})`;
+  return el(
+    "div",
+    { class: kind, title: of ? `${title}: ${right} of ${of} right (${percent(right / of, 0)})` : `${title}: none yet` },
+    el("span", {}, name),
+    el("span", { class: "track", "aria-hidden": "true" }, fill),
+    el("span", {}, of ? `${right} / ${of}` : "–"),
+  );
+}
+
+export function accuracyBars(accuracy) {
+  if (!accuracy) return el("div", { class: "accuracy" }, el("span", {}, "not judged by corrections yet"));
+  return el(
+    "div",
+    { class: "accuracy" },
+    bar("unseen", "Corrections kept apart", "unseen-ones", accuracy.unseen_right, accuracy.unseen),
+    bar("learnt", "Corrections to learn from", "seen", accuracy.seen_right, accuracy.seen),
+  );
+}
+
+function fieldsOf(model) {
+  const fields = [
+    ["model_id", model.model_id],
+    ["file", model.file],
+    ["modified", clock(model.modified)],
+    ["size", bytes(model.size)],
+    ["engine", model.engine],
+  ];
+  for (const [name, value] of Object.entries(model.card ?? {})) {
+    if (!["name", "version", "tags"].includes(name))
+      fields.push([name, typeof value === "string" ? value : JSON.stringify(value)]);
+  }
+  return fields.filter(([, value]) => value !== null && value !== undefined && value !== "");
+}
+
+function details(model) {
+  const list = el("dl", { class: "card-fields" });
+  for (const [name, value] of fieldsOf(model)) list.append(el("dt", {}, name), el("dd", {}, String(value)));
+  return el("details", { class: "fold more" }, el("summary", {}, "Card"), list);
+}
+
+function tags(model) {
+  const entries = Object.entries(model.tags ?? {});
+  if (entries.length === 0) return null;
+  return el(
+    "div",
+    { class: "tags" },
+    ...entries.map(([key, value]) => el("span", { class: "tag" }, value ? `${key}: ${value}` : key)),
+  );
+}
+
+export function badgeOf(standing) {
+  return el("span", { class: `badge ${LOOKS[standing] ?? ""}`, "data-testid": "standing" }, standing);
+}
+
+// With a button to roll back where `rollBack` is given and the model can be live.
+export function modelCard(model, rollBack = null) {
+  const canRoll = rollBack !== null && model.standing === "valid";
+  return el(
+    "li",
+    { class: `card model ${model.standing}`, "data-testid": "model", "data-model-id": model.model_id },
+    el(
+      "div",
+      {},
+      el(
+        "div",
+        { class: "model-name" },
+        el("h2", {}, model.name || "without a name"),
+        badgeOf(model.standing),
+        model.version ? el("span", { class: "muted small" }, String(model.version)) : null,
+      ),
+      tail(model.model_id ?? model.file ?? ""),
+      model.reason ? el("p", { class: "reason" }, sentence(model.reason)) : null,
+      tags(model),
+    ),
+    model.standing === "rejected" ? el("div") : accuracyBars(model.accuracy),
+    el(
+      "div",
+      { class: "act" },
+      canRoll
+        ? el(
+            "button",
+            {
+              type: "button",
+              class: "button",
+              "data-testid": "rollback",
+              "aria-label": `Roll back to ${model.name}`,
+              click: () => rollBack(model),
+            },
+            "Roll back",
+          )
+        : null,
+    ),
+    details(model),
+  );
+}
