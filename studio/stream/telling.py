@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.printable import logger
-from studio.stream.asked import Asked, Whose
+from studio.stream.asked import MARK, Asked, Whose
 from studio.stream.config import Topics
 from studio.stream.standing import Standing
 from studio.stream.state import StreamListener
@@ -69,12 +69,12 @@ class Telling:
     def _take_result(self, record: Mapping[str, Any], _: str) -> None:
         if self._asked.take(record) is not Whose.KNOWN:
             self._standing.take_result(record)
-            self._told.result(record)
+            self._told.result(_unmarked(record))
 
     def _take_dead_letter(self, record: Mapping[str, Any], _: str) -> None:
         if self._asked.take(record) is not Whose.KNOWN:
             self._standing.take_dead_letter()
-            self._told.dead_letter(record)
+            self._told.dead_letter(_unmarked(record))
 
     def _take_event(self, record: Mapping[str, Any], message_id: str) -> None:
         if self._asked.is_new(message_id):
@@ -86,6 +86,14 @@ def _subscription_to(topic: str) -> str:
     """A name that no other run has."""
     project, _, name = topic.partition("/topics/")
     return f"{project}/subscriptions/studio-{name[:200]}-{uuid.uuid4().hex[:12]}"
+
+
+def _unmarked(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """As whoever asked knows its attributes."""
+    attributes = record.get("attributes")
+    if not isinstance(attributes, Mapping) or MARK not in attributes:
+        return record
+    return {**record, "attributes": {name: value for name, value in attributes.items() if name != MARK}}
 
 
 def _parsed(take: Take) -> Callable[[Received], None]:

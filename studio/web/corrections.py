@@ -6,7 +6,6 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -32,7 +31,7 @@ class CorrectionRoutes:
         standing: is told how many there are.
         threads: that ask the database.
         bodies: reads what is asked with.
-        corrected: is called after each, in such a thread.
+        corrected: is called after each; quick.
         retrain_after: as it is told to pages.
     """
 
@@ -94,12 +93,8 @@ class CorrectionRoutes:
 
     def _counted(self, counts: Counts) -> Response:
         self.standing.take(counts)
-        answer = json({"corrections": counts_told(counts, self.retrain_after)})
-        answer.background = BackgroundTask(self._after)
-        return answer
-
-    async def _after(self) -> None:
-        await self.threads.ask(self.corrected)
+        self.corrected()
+        return json({"corrections": counts_told(counts, self.retrain_after)})
 
 
 def _told(correction: Correction, browser: str) -> dict[str, object]:

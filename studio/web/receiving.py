@@ -76,49 +76,37 @@ class Receiving:
                 path.unlink(missing_ok=True)
 
     async def _receive(self, receive: Receive, path: Path, expected: int) -> None:
+        parts = _Parts(receive, self.stall)
         try:
             async with asyncio.timeout(self.seconds):
                 try:
-                    size = await self._kept(receive, path, expected)
+                    size = await self._kept(parts, path, expected)
                 except StudioRefused:
-                    await self._pass_over(receive)
+                    # A browser reads no answer before it has sent everything.
+                    await parts.pass_over(self.largest)
                     raise
         except TimeoutError:
             raise Refused(Code.TOO_SLOW, "the file came too slowly; try again where the network is faster") from None
         if not size:
             raise StudioRefused(Trouble.BAD_REQUEST, "the file is empty")
 
-    async def _kept(self, receive: Receive, path: Path, expected: int) -> int:
+    async def _kept(self, parts: _Parts, path: Path, expected: int) -> int:
         if expected > self.largest:
             raise self._too_large()
         await self._write(self._require_room, expected)
         file = await self._write(_created, path)
         try:
-            return await self._copy(receive, file)
+            return await self._copy(parts, file)
         finally:
             await self._write(file.close)
 
-    async def _pass_over(self, receive: Receive) -> None:
-        """Reads on, within reason: a browser reads no answer before it has sent everything."""
-        size, more = 0, True
-        while more and size < self.largest:
-            async with asyncio.timeout(self.stall):
-                message = await receive()
-            size += len(message.get("body", b""))
-            more = message.get("more_body", False)
-
-    async def _copy(self, receive: Receive, file: BinaryIO) -> int:
-        size, held, more = 0, bytearray(), True
-        while more:
-            async with asyncio.timeout(self.stall):
-                message = await receive()
-            if message["type"] == "http.disconnect":
-                raise HungUp
-            held += message.get("body", b"")
-            more = message.get("more_body", False)
+    async def _copy(self, parts: _Parts, file: BinaryIO) -> int:
+        size, held = 0, bytearray()
+        while parts.more:
+            held += await parts.next()
             if size + len(held) > self.largest:
                 raise self._too_large()
-            if len(held) >= _PART or not more:
+            if len(held) >= _PART or not parts.more:
                 await self._write(self._require_room, len(held))
                 await self._write(file.write, bytes(held))
                 size += len(held)
@@ -139,6 +127,39 @@ class Receiving:
 
     def _too_large(self) -> StudioRefused:
         return StudioRefused(Trouble.TOO_LARGE, f"a file may have {self.largest >> 20} MiB")
+
+
+class _Parts:
+    """A body as it comes.
+
+    Attributes:
+        more: whether something is still to come.
+    """
+
+    def __init__(self, receive: Receive, stall: float) -> None:
+        self._receive = receive
+        self._stall = stall
+        self.more = True
+
+    async def next(self) -> bytes:
+        """The next part; only where there is more.
+
+        Raises:
+            TimeoutError: nothing comes.
+            HungUp: the client is gone.
+        """
+        async with asyncio.timeout(self._stall):
+            message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
+        self.more = message.get("more_body", False)
+        part: bytes = message.get("body", b"")
+        return part
+
+    async def pass_over(self, most: int) -> None:
+        """Reads the rest, within reason, for nothing."""
+        while self.more and most > 0:
+            most -= len(await self.next())
 
 
 def _created(path: Path) -> BinaryIO:

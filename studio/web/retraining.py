@@ -47,9 +47,9 @@ class RetrainingRoutes:
         """Begins a run, or has one begin after that which is under way."""
         pipeline = (await json_object(request, self.bodies)).get("pipeline", "tuning")
         if pipeline == "tuning":
-            await self.threads.ask(self.retraining.start, "tuning")
+            self.retraining.start("tuning")
         elif pipeline == "__default__":
-            await self.threads.ask(self.retraining.start, "__default__")
+            self.retraining.start("__default__")
         else:
             raise StudioRefused(Trouble.BAD_REQUEST, "pipeline must be tuning or __default__")
         return json({"retraining": self.retraining.state}, HTTPStatus.ACCEPTED)

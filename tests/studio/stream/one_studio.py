@@ -1,0 +1,115 @@
+"""A stream over a real emulator with a real job and a tiny model, and everything that it tells."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PIL import Image
+
+from studio.places import Places
+from studio.stream.config import StreamConfig, Topics
+from studio.stream.stream import Stream
+from tests.model_files import tiny_classifier
+from tests.waiting import eventually
+
+PROJECT = "projects/hotswap-studio"
+TOPICS = Topics(
+    f"{PROJECT}/topics/images",
+    f"{PROJECT}/subscriptions/images",
+    f"{PROJECT}/topics/results",
+    f"{PROJECT}/topics/dead-letters",
+    f"{PROJECT}/topics/model-events",
+)
+PATIENCE_SECONDS = 240.0
+
+
+class Heard:
+    """A listener that keeps all it hears."""
+
+    def __init__(self) -> None:
+        self.results: list[Mapping[str, Any]] = []
+        self.dead_letters: list[Mapping[str, Any]] = []
+        self.events: list[Mapping[str, Any]] = []
+        self.has_changed = threading.Event()
+
+    def result(self, record: Mapping[str, Any]) -> None:
+        self.results.append(record)
+
+    def dead_letter(self, record: Mapping[str, Any]) -> None:
+        self.dead_letters.append(record)
+
+    def model_event(self, record: Mapping[str, Any]) -> None:
+        self.events.append(record)
+
+    def changed(self) -> None:
+        self.has_changed.set()
+
+    def drawings(self) -> list[str]:
+        """The drawings that were answered, in order, each as often as it was."""
+        return [record["attributes"].get("drawing", "") for record in list(self.results)]
+
+
+class Wrong:
+    """What does not work now; what was told of it, in order."""
+
+    def __init__(self) -> None:
+        self.now: dict[str, str] = {}
+        self.told: list[str] = []
+
+    def begin(self, what: str, line: str) -> None:
+        self.now[what] = line
+        self.told.append(line)
+
+    def end(self, what: str, line: str = "") -> None:
+        self.now.pop(what, None)
+
+
+class OneStudio:
+    """The part of a studio that streams."""
+
+    def __init__(self, root: Path) -> None:
+        self.places = Places(root, root / "models")
+        self.places.make()
+        self.heard = Heard()
+        self.wrong = Wrong()
+        self.stream = Stream(StreamConfig(self.places, TOPICS), self.heard, self.wrong)
+
+    def publish_model(self, name: str, favours: int) -> None:
+        """Lets a model land whose answer to every image is one class."""
+        hidden = self.places.models / f".{name}"
+        tiny_classifier(hidden, favours=favours).rename(self.places.models / name)
+
+    def draw(self, drawing: str) -> Path:
+        """A drawing's file."""
+        path = self.places.drawings / f"{drawing}.png"
+        Image.new("L", (28, 28), 200).save(path)
+        return path
+
+    def ask(self, *drawings: str) -> None:
+        """Asks for each."""
+        for drawing in drawings:
+            self.stream.ask(self.draw(drawing), {"drawing": drawing, "purpose": "answer"})
+
+    def until_running(self) -> None:
+        """Waits until the stream says so."""
+        eventually(lambda: self.stream.state.word == "running", "the stream to run", PATIENCE_SECONDS)
+
+    def until_answered(self, *drawings: str) -> None:
+        """Waits until each has an answer."""
+        eventually(lambda: set(drawings) <= set(self.heard.drawings()), f"answers to {drawings}", PATIENCE_SECONDS)
+
+
+def jobs_of(pid: int) -> list[psutil.Process]:
+    """The jobs that a process has started."""
+    return [each for each in psutil.Process(pid).children() if "beam_pipeline" in _command(each)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

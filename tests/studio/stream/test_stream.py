@@ -1,0 +1,172 @@
+"""Whoever asks the stream hears one answer, whatever becomes of its job and of Pub/Sub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from launch.pubsub_emulator import PubSubEmulator
+from studio.errors import StudioRefused, Trouble
+from studio.stream.figures import Figures
+from tests.studio.stream.one_studio import PATIENCE_SECONDS, TOPICS, OneStudio, jobs_of
+from tests.waiting import eventually
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def emulator(environment: pytest.MonkeyPatch) -> Iterator[PubSubEmulator]:
+    with PubSubEmulator() as emulator:
+        environment.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def studio(
+    emulator: PubSubEmulator, environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OneStudio]:
+    root = tmp_path_factory.mktemp("studio")
+    environment.setenv("HOTSWAP_CACHE", str(root / "cache"))
+    studio = OneStudio(root)
+    studio.publish_model("first.onnx", 0)
+    studio.stream.start()
+    try:
+        studio.until_running()
+        yield studio
+    finally:
+        studio.stream.stop()
+
+
+def test_each_drawing_is_answered_once_with_its_own_attributes(studio: OneStudio) -> None:
+    drawings = [f"each{number}" for number in range(30)]
+
+    studio.ask(*drawings)
+
+    studio.until_answered(*drawings)
+    answers = [record for record in studio.heard.results if record["attributes"]["drawing"].startswith("each")]
+    assert sorted(record["attributes"]["drawing"] for record in answers) == sorted(drawings)
+    assert {record["image"] for record in answers} == {str(studio.places.drawings / f"{each}.png") for each in drawings}
+    assert all(set(record["attributes"]) == {"drawing", "purpose"} for record in answers)
+
+
+def test_a_stream_that_runs_says_which_model_answers(studio: OneStudio) -> None:
+    state = studio.stream.state
+
+    assert (state.word, state.detail) == ("running", "")
+    assert state.live is not None
+    assert (state.live.name, "first.onnx@sha256:" in state.live.model_id) == ("first", True)
+    assert studio.heard.has_changed.is_set()
+
+
+def test_a_file_that_is_no_image_is_a_dead_letter_of_whoever_asked(studio: OneStudio) -> None:
+    before = studio.stream.state.dead_letters
+    path = studio.places.drawings / "broken.png"
+    path.write_bytes(b"no image")
+    figures = Figures(studio.places)
+
+    studio.stream.ask(path, {"drawing": "broken", "purpose": "answer"})
+
+    eventually(lambda: studio.stream.state.dead_letters > before, "the dead letter", PATIENCE_SECONDS)
+    letter = studio.heard.dead_letters[-1]
+    assert (letter["error"], letter["attributes"]) == ("not_an_image", {"drawing": "broken", "purpose": "answer"})
+    figures.take_dead_letter(letter)
+    [told] = figures.history()["dead_letters"]
+    assert figures.picture(told["id"]) is None
+
+
+def test_an_image_of_a_stranger_is_told_too(studio: OneStudio, emulator: PubSubEmulator) -> None:
+    path = studio.draw("strange")
+
+    number = emulator.publish(TOPICS.images, str(path).encode(), {"customer": "42"})
+
+    eventually(
+        lambda: [each for each in studio.heard.results if each["message_id"] == number], "its answer", PATIENCE_SECONDS
+    )
+    [told] = [each for each in studio.heard.results if each["message_id"] == number]
+    assert told["attributes"] == {"customer": "42"}
+
+
+def test_what_comes_twice_is_told_once(studio: OneStudio, emulator: PubSubEmulator) -> None:
+    letter = b'{"error": "not_found", "attributes": {}, "message_id": "twice", "image": "/nowhere"}'
+    for data in (letter, letter, b"no record", b"[1]", letter.replace(b"twice", b"after")):
+        emulator.publish(TOPICS.dead_letters, data)
+
+    eventually(lambda: studio.heard.dead_letters[-1:][0]["message_id"] == "after", "the last of them")
+
+    assert [each["message_id"] for each in studio.heard.dead_letters].count("twice") == 1
+
+
+def test_a_model_that_takes_over_is_a_swap(studio: OneStudio) -> None:
+    before = studio.stream.state
+
+    studio.publish_model("second.onnx", 1)
+
+    eventually(lambda: studio.stream.state.swaps > before.swaps, "the swap", PATIENCE_SECONDS)
+    after = studio.stream.state
+    assert after.swaps == before.swaps + 1
+    assert after.live is not None
+    assert after.live.name == "second"
+    studio.ask("after the swap")
+    studio.until_answered("after the swap")
+    assert studio.heard.results[-1]["model_id"] == after.live.model_id
+
+
+def test_a_job_that_is_killed_comes_back_and_loses_no_question(studio: OneStudio) -> None:
+    swaps = studio.stream.state.swaps
+    [job] = jobs_of(os.getpid())
+    helpers = job.children(recursive=True)
+    before = [f"before{number}" for number in range(20)]
+
+    studio.ask(*before)
+    job.kill()
+    eventually(lambda: studio.stream.state.word == "restarting", "the end of the job to be seen")
+    assert "signal 9" in studio.stream.state.detail
+    assert "signal 9" in studio.wrong.now["stream"]
+    studio.ask("meanwhile")
+
+    studio.until_running()
+    studio.until_answered(*before, "meanwhile")
+    assert len(studio.heard.drawings()) == len(set(studio.heard.drawings()))
+    assert studio.stream.state.swaps == swaps
+    assert "stream" not in studio.wrong.now
+    eventually(lambda: not [each for each in helpers if each.is_running()], "its helpers to end")
+
+
+def test_what_the_job_says_is_kept(studio: OneStudio) -> None:
+    assert "model live: " in (studio.places.root / "stream.log").read_text()
+
+
+def test_pubsub_that_begins_anew_has_all_it_needs_again(studio: OneStudio, emulator: PubSubEmulator) -> None:
+    emulator.stop()
+    with pytest.raises(StudioRefused, match="the stream cannot be asked") as refused:
+        studio.ask("nobody there")
+    assert refused.value.trouble is Trouble.STREAM_UNAVAILABLE
+
+    with PubSubEmulator(int(emulator.address.rpartition(":")[2])):
+        eventually(lambda: _asks(studio, "back again"), "Pub/Sub to be found again", PATIENCE_SECONDS)
+        studio.until_answered("back again")
+        assert "nobody there" not in studio.heard.drawings()
+
+        studio.stream.stop()
+
+    assert studio.stream.state.word == "stopped"
+    assert jobs_of(os.getpid()) == []
+    with pytest.raises(StudioRefused, match="the studio is ending"):
+        studio.ask("too late")
+    studio.stream.stop()
+    assert not [each for each in psutil.Process().children(recursive=True) if each.status() != psutil.STATUS_ZOMBIE]
+
+
+def _asks(studio: OneStudio, drawing: str) -> bool:
+    try:
+        studio.ask(drawing)
+    except StudioRefused:
+        return False
+    return True
