@@ -1,4 +1,4 @@
-"""What any test may use: an emulator of Pub/Sub, a cache of compiled models, and files that only Keras can write."""
+"""What any test may use: an emulator of Pub/Sub, a PostgreSQL server, a cache of compiled models, and files that only Keras can write."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
 from models.registry.cache import ArtefactCache
+from tests.databases.postgresql import PostgreSQL, postgresql_server
 from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC
 from tests.own_process import run_module
 
@@ -21,6 +22,13 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[PubSubEmulator]:
         emulator.create_topic(TOPIC)
         emulator.create_subscription(SUBSCRIPTION, TOPIC)
         yield emulator
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """A server that runs until the tests end."""
+    with postgresql_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

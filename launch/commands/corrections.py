@@ -76,9 +76,7 @@ def _address(database: str | None, folder: Path | None) -> str:
     except StoreUnusable as error:
         raise CommandRefused(str(error)) from error
     if url.get_backend_name() == "sqlite" and not Path(str(url.database)).exists():
-        raise CommandRefused(
-            f"there is no database {url.database}; `hotswap studio` makes one, --folder says where it is"
-        )
+        raise CommandRefused(f"there is no database {url.database}; --folder says where `hotswap studio` keeps its own")
     return address
 
 

@@ -171,8 +171,7 @@ class Corrections:
         return [_correction(row) for row in found]
 
     def export(self, folder: Path, most: int = 10_000) -> int:
-        """Writes images and `corrections.jsonl`, as retraining reads them, beside the folder, and then puts all of it in
-        its place.
+        """Writes images and `corrections.jsonl`, as retraining reads them: beside the folder, then all in its place.
 
         Args:
             folder: is replaced; what lies in it must be such an export.
@@ -190,7 +189,7 @@ class Corrections:
             return export_folder(self._pages(most), folder)
 
     def write_parquet(self, file: BinaryIO) -> int:
-        """Writes all as Parquet, with the fields of `Correction` but `browser`; `png` is binary, `time` a timestamp in UTC.
+        """Writes all as Parquet, with the fields of `Correction` but `browser`; `png` is binary, `time` in UTC.
 
         Args:
             file: open to write; needs not be one in which one can go back.
@@ -221,7 +220,7 @@ class Corrections:
         return write_zip(self._pages(), file)
 
     def keep_reading(self, correction: int, model_id: str, label: str, score: float) -> None:
-        """Keeps what a model says of a corrected drawing; what it said first counts. Of one that is gone nothing is kept.
+        """Keeps what a model says of a corrected drawing, where that is there still; what it said first counts.
 
         Args:
             correction: its number.
@@ -257,7 +256,7 @@ class Corrections:
             return readings.accuracies(connection)
 
     def begin_run(self, pipeline: str) -> int:
-        """Notes that a retraining begins, before it exports. One that runs by the record still was cut off: that is noted.
+        """Notes that a retraining begins, before it exports. One that still runs by the record is noted as cut off.
 
         Returns:
             its number.

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from databases.errors import StoreUnusable
 from models.troubles import Troubles
-from studio.relearning.retraining import RetrainingState
+from studio.relearning.state import RetrainingState
 from studio.store.corrections import Counts
 from studio.stream.state import StreamState
 from studio.web.blocking import DatabaseThreads

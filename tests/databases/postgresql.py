@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -23,20 +23,33 @@ _UNPRIVILEGED = ("postgres", "nobody")
 
 
 class PostgreSQL:
-    """A server that runs.
+    """A server that runs, unless it is stopped.
 
     Attributes:
         folder: where its socket lies.
         user: who may do all there.
     """
 
-    def __init__(self, folder: Path, user: str) -> None:
+    def __init__(self, folder: Path, user: str, begin: Callable[[], subprocess.Popen[bytes]]) -> None:
         self.folder, self.user = folder, user
+        self._begin = begin
+        self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count()
+
+    def start(self) -> None:
+        """Begins it, and waits until it takes connections."""
+        self._process = self._begin()
+        eventually(self.answers, "PostgreSQL")
+
+    def stop(self) -> None:
+        """Ends it at once, with all connections; what was committed stays."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
 
     def new_database(self) -> str:
         """The address of an empty schema, which costs less than a database."""
-        name = f"fleet{next(self._numbers)}"
+        name = f"kept{next(self._numbers)}"
         with self._connected("postgres") as connection:
             connection.execute(f"CREATE SCHEMA {name}".encode())
         return f"postgresql://{self.user}@/postgres?host={self.folder}&options=-csearch_path%3D{name}"
@@ -80,23 +93,25 @@ def postgresql_server() -> Iterator[PostgreSQL]:
             extra_groups=others,
         )
         assert made.returncode == 0, made.stderr
-        server = PostgreSQL(folder, name)
         options = ["-k", str(folder), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=200"]
-        with subprocess.Popen(
-            [programs / "postgres", "-D", data, *options],
-            cwd=folder,
-            env=environment,
-            stderr=subprocess.DEVNULL,
-            user=user,
-            group=group,
-            extra_groups=others,
-        ) as process:
-            try:
-                eventually(server.answers, "PostgreSQL")
-                yield server
-            finally:
-                # At once: nobody needs what it would keep.
-                process.send_signal(signal.SIGQUIT)
+
+        def begin() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                [programs / "postgres", "-D", data, *options],
+                cwd=folder,
+                env=environment,
+                stderr=subprocess.DEVNULL,
+                user=user,
+                group=group,
+                extra_groups=others,
+            )
+
+        server = PostgreSQL(folder, name, begin)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

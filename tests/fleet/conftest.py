@@ -8,25 +8,15 @@ from pathlib import Path
 import pytest
 
 from fleet.fleet import Fleet
-from tests.databases.postgresql import PostgreSQL, postgresql_server
+from tests.databases.empty import BACKENDS, empty_database
 from tests.fleet.running_api import Api, running_api
 from tests.fleet.simulated import Clock
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
-    """A server that runs until the tests end."""
-    with postgresql_server() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=BACKENDS)
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of a database that is empty, or not there yet."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/fleet.db"
-    server: PostgreSQL = request.getfixturevalue("postgresql")
-    return server.new_database()
+    return empty_database(request, tmp_path)
 
 
 @pytest.fixture

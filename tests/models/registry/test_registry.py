@@ -16,6 +16,7 @@ from models.registry.records import MOST_TAGS, Accepted, Judgement
 from models.registry.registry import Registry, Terms
 from models.storage import StoredFile
 from models.storage.local_objects import LocalObjects
+from tests.model_files import vetted_classifier
 
 PATTERN = "gs://b/models/*.h5"
 TERMS = Terms("auto", 10_000)
@@ -172,3 +173,26 @@ def test_a_verdict_on_a_model_of_the_most_and_longest_tags_is_read_again(objects
     assert known is not None
     assert isinstance(known.verdict, Accepted)
     assert len(known.verdict.tags) == MOST_TAGS
+
+
+def test_a_verdict_tells_the_card_unless_it_is_very_long_or_an_earlier_version_wrote_it(tmp_path: Path) -> None:
+    vetted = vetted_classifier(tmp_path, uri=FILE.uri)
+    told = Accepted.of(vetted)
+    card = vetted.artefact.manifest.card
+    assert told.card == card
+    assert Judgement.decode(judged(told).encode(), FILE).verdict == told
+
+    written = json.loads(judged(told).encode())
+    del written["card"]
+    assert Judgement.decode(json.dumps(written).encode(), FILE).verdict == replace(told, card=None)
+
+    long = replace(card, labels=tuple(f"label {number}" for number in range(10_000)))
+    artefact = replace(vetted.artefact, manifest=replace(vetted.artefact.manifest, card=long))
+    assert Accepted.of(replace(vetted, artefact=artefact)).card is None
+
+
+@pytest.mark.parametrize("card", ["digits", [], 3, {"input": 7}, {"unknown": 1}, {"labels": ["a\u2028"]}])
+def test_a_card_that_is_none_makes_no_verdict(card: object) -> None:
+    written = json.loads(judged(GOOD).encode()) | {"card": card}
+    with pytest.raises(ValueError, match=r"lacks something|in place of"):
+        Judgement.decode(json.dumps(written).encode(), FILE)

@@ -251,7 +251,14 @@ def test_a_made_up_name_bears_the_suffix_of_what_the_file_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "stem"), [("*.h5", "model"), (".hidden.h5", "hidden"), ("größe[1].h5", "größe-1"), ("x" * 300, "x" * 150)]
+    ("name", "stem"),
+    [
+        ("*.h5", "model"),
+        (".hidden.h5", "hidden"),
+        ("größe[1].h5", "größe-1"),
+        ("x" * 300, "x" * 150),
+        ("数" * 300, "数" * 50),
+    ],
 )
 def test_a_stem_is_fit_for_any_file_system_and_pattern(name: str, stem: str) -> None:
     assert model_stem(name) == stem

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.databases.postgresql import postgresql_server
+from tests.databases.postgresql import PostgreSQL
 from tests.launch.commands.hotswap_command import Command, drop, error_line
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with postgresql_server() as server:
-        yield server.new_database()
+@pytest.fixture
+def address(postgresql: PostgreSQL) -> str:
+    return postgresql.new_database()
 
 
 def test_a_model_comes_to_devices_and_the_shelf_must_be_named_once(hotswap: Command, address: str) -> None:

@@ -1,0 +1,250 @@
+"""Retraining, one run at a time: asked for by people, or by itself once enough was corrected."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from databases.errors import StoreUnusable
+from models.errors import CacheUnusable, VettingFailed
+from models.printable import logger
+from models.storage.errors import StorageUnavailable
+from studio.errors import StudioRefused, Trouble
+from studio.places import Places
+from studio.relearning.diary import Diary
+from studio.relearning.job import Job, Progress
+from studio.relearning.outcomes import Outcome, finished, of_error, outcome_of, unread
+from studio.relearning.process import RunProcess
+from studio.relearning.stages import EXPORTING, STARTING, WAITING, line_of, percent_of
+from studio.relearning.state import Pipeline, RetrainingState
+from studio.store.corrections import Corrections
+
+_LOGGER = logger(__name__)
+_LIMIT_SECONDS = 600.0
+_AGAIN_SECONDS = 5.0
+_STOP_SECONDS = 15.0
+_SCRATCH = "scratch"
+_VERDICT = "verdict.json"
+
+
+class Retraining:
+    """Runs the pipelines of `studio.retraining` on the studio's corrections, in processes of their own.
+
+    Thread-safe. A thread of its own does all that takes time, from the beginning until `stop`.
+
+    Args:
+        places: where corrections, work and models lie.
+        corrections: the studio's.
+        after: how many corrections begin a run by themselves; 0: none ever does.
+        changed: called from any thread whenever `state` is otherwise; quick.
+        parameters: that change the pipelines' own, by dotted names (`tuning.epochs`).
+        seconds: that a run may take.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        corrections: Corrections,
+        after: int,
+        changed: Callable[[], None],
+        parameters: Mapping[str, Any] = {},
+        seconds: float = _LIMIT_SECONDS,
+    ) -> None:
+        self._places = places
+        self._diary = Diary(corrections)
+        self._corrections = corrections
+        self._after = after
+        self._changed = changed
+        folders = {"work": places.work, "models": places.models, "corrections": places.corrections}
+        self._parameters = dict(parameters) | {name: str(folder.absolute()) for name, folder in folders.items()}
+        self._seconds = seconds
+        self._turn = threading.Condition()
+        self._state = RetrainingState()
+        self._began: float | None = None
+        self._next: Pipeline | None = None
+        self._first = False
+        self._looks = False
+        self._stopping = threading.Event()
+        self._worker = threading.Thread(target=self._work, name="retraining", daemon=True)
+        self._worker.start()
+
+    @property
+    def state(self) -> RetrainingState:
+        """As it is now."""
+        with self._turn:
+            if self._began is None:
+                return self._state
+            return replace(self._state, seconds=round(time.monotonic() - self._began, 1))
+
+    def start(self, pipeline: Pipeline = "tuning") -> None:
+        """Has a run begin, now or after the one that is under way; one at most waits, the one wanted last.
+
+        Raises:
+            StudioRefused: the studio is ending.
+        """
+        self._require_open()
+        with self._turn:
+            self._next = pipeline
+            if self._began is None:
+                self._begin(pipeline)
+            else:
+                self._state = replace(self._state, queued=True)
+            self._turn.notify_all()
+        self._changed()
+
+    def first(self) -> None:
+        """Has a model trained from the beginning where the model folder has no valid one; digits alone do for it.
+
+        Raises:
+            StudioRefused: the studio is ending.
+        """
+        self._require_open()
+        with self._turn:
+            self._first = True
+            self._turn.notify_all()
+
+    def corrected(self) -> None:
+        """Something was corrected: begins a run where there were enough since the last one began."""
+        with self._turn:
+            self._looks = True
+            self._turn.notify_all()
+
+    def stop(self) -> None:
+        """Ends a run that is under way, within seconds; nothing of it goes on. Nothing begins afterwards."""
+        with self._turn:
+            self._stopping.set()
+            self._turn.notify_all()
+        self._worker.join(_STOP_SECONDS)
+
+    def _require_open(self) -> None:
+        if self._stopping.is_set():
+            raise StudioRefused(Trouble.NOT_POSSIBLE, "the studio is ending; start it again")
+
+    def _begin(self, pipeline: Pipeline) -> None:
+        """From here on it runs, for whoever asks; the turn is ours."""
+        self._began = time.monotonic()
+        self._state = RetrainingState("running", pipeline, WAITING.stage, 0, line_of(WAITING))
+
+    def _work(self) -> None:
+        """Until `stop`."""
+        self._recall()
+        while not self._stopping.is_set():
+            with self._turn:
+                patience = None if self._diary.is_told else _AGAIN_SECONDS
+                self._turn.wait_for(self._has_something_to_do, patience)
+                first, self._first = self._first, False
+                looks, self._looks = self._looks, False
+            self._diary.tell()
+            if first and not self._has_a_model():
+                self._carry_out("__default__", digits_do=True)
+            with self._turn:
+                pipeline, self._next = self._next, None
+            if pipeline is not None and not self._stopping.is_set():
+                self._carry_out(pipeline)
+                looks = True
+            if looks and self._after > 0 and not self._stopping.is_set():
+                self._look()
+        self._diary.tell()
+
+    def _has_something_to_do(self) -> bool:
+        return self._stopping.is_set() or self._first or self._looks or self._next is not None
+
+    def _recall(self) -> None:
+        """What came of the last run of an earlier studio."""
+        recalled = self._diary.last()
+        with self._turn:
+            if recalled is None or self._began is not None:
+                return
+            self._state = recalled
+        self._changed()
+
+    def _look(self) -> None:
+        """Begins a run where enough was corrected since the last."""
+        try:
+            since = self._corrections.counts().since_run
+        except StoreUnusable as trouble:
+            _LOGGER.warning("whether to retrain by itself is not known: %s", trouble)
+            return
+        with self._turn:
+            if since < self._after or self._next is not None:
+                return
+            self._next = "tuning"
+            self._begin("tuning")
+        self._changed()
+
+    def _has_a_model(self) -> bool:
+        """Whether a model is valid, or may be: what cannot be looked at now is left to who looks again."""
+        from models.artefacts import DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH
+        from models.storage.schemes import AnyStorage
+        from models.vetting.session import vetting
+        from studio.retraining.parents import live_model
+
+        storage = AnyStorage()
+        try:
+            with vetting(storage, DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH) as vetter:
+                return live_model(self._places.models, storage, vetter) is not None
+        except (VettingFailed, StorageUnavailable, CacheUnusable) as trouble:
+            _LOGGER.warning("whether %s holds a model is not known: %s", self._places.models, trouble)
+            return True
+
+    def _carry_out(self, pipeline: Pipeline, digits_do: bool = False) -> None:
+        with self._turn:
+            if self._began is None or self._state.pipeline != pipeline:
+                self._begin(pipeline)
+            if self._next is not None:
+                self._state = replace(self._state, queued=True)
+        self._changed()
+        try:
+            number: int | None = self._diary.begin(pipeline)
+            outcome = self._run(pipeline, digits_do)
+        except StoreUnusable as trouble:
+            number = None
+            outcome = self._run(pipeline, True) if digits_do else unread(trouble)
+        if number is not None:
+            self._diary.end(number, outcome)
+        _LOGGER.info("retraining (%s): %s (%s) %s", pipeline, outcome.state, outcome.reason, outcome.detail)
+        with self._turn:
+            assert self._began is not None
+            self._state = finished(pipeline, outcome, round(time.monotonic() - self._began, 1))
+            self._began = None
+        self._changed()
+
+    def _run(self, pipeline: Pipeline, digits_do: bool) -> Outcome:
+        self._tell(EXPORTING)
+        work = self._places.work
+        scratch, verdict = work / _SCRATCH, work / _VERDICT
+        try:
+            self._export(digits_do)
+            work.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
+            scratch.mkdir(mode=0o700)
+            verdict.unlink(missing_ok=True)
+            process = RunProcess(Job(pipeline, self._parameters), scratch, self._tell)
+        except StoreUnusable as trouble:
+            return unread(trouble)
+        except OSError as error:
+            return of_error(error)
+        self._tell(STARTING)
+        exit_ = process.wait(self._seconds, self._stopping)
+        shutil.rmtree(scratch, ignore_errors=True)
+        return outcome_of(exit_, verdict, self._seconds)
+
+    def _export(self, digits_do: bool) -> None:
+        try:
+            self._corrections.export(self._places.corrections)
+        except StoreUnusable:
+            if not digits_do:
+                raise
+
+    def _tell(self, progress: Progress) -> None:
+        with self._turn:
+            before = self._state
+            percent = max(before.percent, percent_of(progress))
+            self._state = replace(before, stage=progress.stage, percent=percent, line=line_of(progress))
+            is_new = self._state != before
+        if is_new:
+            self._changed()
