@@ -22,7 +22,7 @@ Stroke = tuple[Point, ...]
 PEN = 1 / 12
 """How wide the pen of the page is, of the canvas's side."""
 
-_CURVE_POINTS = 8
+_CURVE_POINTS = 5
 _FINER = 4
 _MARGIN = 0.06
 

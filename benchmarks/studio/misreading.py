@@ -6,13 +6,14 @@ from benchmarks.studio.hand import Handwriting
 from benchmarks.studio.studio_page import Answer, StudioPage
 
 AWKWARD = (
-    Handwriting(7, "barred"),
-    Handwriting(9, "like g"),
     Handwriting(1, "flag and foot"),
-    Handwriting(4, "open"),
-    Handwriting(7, "flagged and barred"),
+    Handwriting(2, "slanted"),
+    Handwriting(6, "slanted"),
+    Handwriting(3, "slanted"),
+    Handwriting(9, "like g"),
+    Handwriting(1, "long flag"),
+    Handwriting(7, "mirrored"),
     Handwriting(2, "mirrored"),
-    Handwriting(7, "slanted"),
 )
 """What scikit-learn's digits hold few of, most usual first."""
 
