@@ -111,7 +111,7 @@ class Database:
         if there is not None and there == self._prepared:
             return
         with self._preparing:
-            # Connections to a file that lies there no more are of no use.
+            # Nobody goes on with a file that has no name any more.
             self._engine.dispose()
             with self._writer.begin() as connection:
                 self._lock(connection)

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import DisconnectionError
 
 _BUSY_SECONDS = 30
 """How long a writer waits for others, who each write for milliseconds."""
@@ -22,8 +21,8 @@ def sqlite_engine(url: URL) -> Engine:
     """The engine of a file, which is made where there is none now; later it is not. A connection with the option
     `writes` writes.
 
-    A file that was removed is not made again behind the back of those who put it there: each connection raises
-    `FileNotFoundError` until a file lies there, the same or another. Nobody goes on with a file that has no name.
+    A file that was removed is not made again behind the back of those who put it there: to connect raises
+    `FileNotFoundError` until a file lies there, the same or another.
 
     Raises:
         OSError, sqlite3.Error: there cannot be such a file.
@@ -45,18 +44,11 @@ def sqlite_engine(url: URL) -> Engine:
     engine = create_engine(url, pool_size=8, max_overflow=-1, creator=connect)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, record: Any) -> None:
-        record.info[_FILE] = file_identity(path)
+    def prepare(connection: Any, _record: Any) -> None:
         # None: the driver begins no transactions by itself; those that write begin below, as writers.
         connection.isolation_level = None
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA synchronous=NORMAL")
-
-    @event.listens_for(engine, "checkout")
-    def look(_connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info[_FILE] != file_identity(path):
-            # Answered by a new connection.
-            raise DisconnectionError(_GONE)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -65,9 +57,6 @@ def sqlite_engine(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
-
-
-_FILE = "file"
 
 
 def database_path(url: URL) -> Path:

@@ -25,11 +25,12 @@ SUMMARIES = {
     "rollback": "Make an earlier model live again.",
     "remove": "Take a model away, with all that was made of it.",
     "doctor": "Check that this machine has what the project needs.",
-    "corrections": "Write what people corrected on the page into a folder or a file.",
+    "corrections": "Export what people corrected on the page.",
     "replay": "Publish the images of dead letters again.",
     "local": "Run the whole job on this machine.",
     "serve": "Answer over gRPC and HTTP by the live model.",
     "predict": "Ask a server what it sees in images.",
+    "studio": "Draw digits, correct them, and watch the model learn.",
     "dataflow": "Run the job on Google Cloud Dataflow.",
     "bench": "Measure the job.",
 }

@@ -56,6 +56,7 @@ class Studio:
         listeners: pages that are open.
         figures: of the last hour.
         http: what is answered over HTTP.
+        ending: set once nobody is to wait for an answer over HTTP any more.
         threads: that block.
     """
 
@@ -67,12 +68,18 @@ class Studio:
     listeners: Listeners
     figures: Figures
     http: Guard
+    ending: asyncio.Event
     threads: tuple[Threads, ...]
 
     def start(self) -> None:
         """Begins all that goes on by itself."""
         self.stream.start()
         self.rereading.start()
+
+    def end_waiting(self) -> None:
+        """Ends all that pages wait for: events, and answers."""
+        self.listeners.close()
+        self.ending.set()
 
     def close(self) -> None:
         """Ends the threads, which nobody waits for."""
@@ -103,6 +110,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     wiring.add(drawings, rereading, standing)
     shelf = ModelShelf(places, corrections)
     pictures, models, files = Threads(2, "pictures"), Threads(4, "models"), Threads(2, "files")
+    looking, ending = Threads(1, "figures"), asyncio.Event()
     receiving = Receiving(places.uploads, files)
     receiving.clear()
     asking, exporting = DatabaseThreads(), DatabaseThreads(2, 2)
@@ -118,8 +126,8 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     parts: list[Routes] = [
         assets,
         Login(access, sessions, guesses, assets, small),
-        StreamRoutes(standing, sessions, listeners, figures, models),
-        DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, pictures.executor)),
+        StreamRoutes(standing, sessions, listeners, figures, looking),
+        DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, pictures.executor), ending),
         CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, config.retrain_after),
         ExportRoutes(corrections, places.root, exporting),
         RetrainingRoutes(retraining, corrections, asking, small),
@@ -127,4 +135,5 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         UploadRoutes(shelf, models, receiving, asyncio.Semaphore(_UPLOADS_AT_ONCE)),
     ]
     http = application(parts, access, sessions, guesses)
-    return Studio(stream, rereading, retraining, shelf, standing, listeners, figures, http, (pictures, models, files))
+    threads = (pictures, models, files, looking)
+    return Studio(stream, rereading, retraining, shelf, standing, listeners, figures, http, ending, threads)

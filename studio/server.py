@@ -84,11 +84,12 @@ async def _serve_on(
     try:
         await _asked_to_end(stops, [http_task, *tasks])
         _LOGGER.info("ending")
-        studio.listeners.close()
+        announcer.is_over = True
+        studio.end_waiting()
         http.should_exit = True
         await unless_asked_again(stops, asyncio.gather(http_task, _ended(studio, config.finish)))
     finally:
-        studio.listeners.close()
+        studio.end_waiting()
         http.should_exit = http.force_exit = True
         for each in tasks:
             each.cancel()
@@ -136,24 +137,28 @@ async def _every_second(studio: Studio) -> None:
 
 
 class _Announcer:
-    """Tells pages how things stand, and whoever started the program until it is ready."""
+    """Tells pages how things stand, and whoever started the program until it is ready.
+
+    Attributes:
+        is_over: it is ready, or ends.
+    """
 
     def __init__(self, studio: Studio, where: str, say: Callable[[str], None]) -> None:
         self._studio = studio
         self._where = where
         self._say = say
-        self._is_ready = False
+        self.is_over = False
         self._said = ""
         self._said_at = 0.0
 
     def tell(self, state: Mapping[str, object]) -> None:
         """They stand so."""
         self._studio.listeners.tell_state(state)
-        if self._is_ready:
+        if self.is_over:
             return
         stream = self._studio.stream.state
         if stream.word == "running" and stream.live is not None:
-            self._is_ready = True
+            self.is_over = True
             self._say(f"ready: {self._where}")
         elif (line := self._awaited()) != self._said and time.monotonic() - self._said_at >= _SAY_SECONDS:
             self._said, self._said_at = line, time.monotonic()
@@ -163,6 +168,8 @@ class _Announcer:
         retraining = self._studio.retraining.state
         if retraining.state == "running":
             return f"a first model is trained: {retraining.line or retraining.stage} ({retraining.percent} %)"
+        if retraining.state == "failed":
+            return f"a model, as the first could not be trained: {retraining.line}"
         stream = self._studio.stream.state
         return f"the stream is {stream.word}{': ' if stream.detail else ''}{stream.detail}"
 

@@ -1,4 +1,4 @@
-"""What any test may use: an emulator of Pub/Sub, a PostgreSQL server, a cache of compiled models, and files that only Keras can write."""
+"""What any test may use: Pub/Sub, PostgreSQL, a cache of compiled models, and files that only Keras can write."""
 
 from __future__ import annotations
 

@@ -1,10 +1,11 @@
 // The answer as it is shown and spoken: digit, bars, model, milliseconds.
 
-import { byId, el, setText } from "./elements.js";
+import { byId, el, setId, setText } from "./elements.js";
 import { on } from "./feed.js";
 import { percent, sentence, shortId } from "./wording.js";
 
 const DIGITS = [..."0123456789"];
+const NOTHING = "?"; // shown faintly, by the style, where there is no answer
 const card = byId("answer-card");
 const answer = byId("answer");
 let rows = new Map();
@@ -58,7 +59,7 @@ function setWaiting(waiting) {
 }
 
 function withoutAnswer() {
-  answer.dataset.before = answer.textContent || answer.dataset.before || "";
+  answer.dataset.before = answer.textContent || answer.dataset.before || NOTHING;
   setText(answer, "");
   delete answer.dataset.drawing;
   delete answer.dataset.milliseconds;
@@ -83,9 +84,9 @@ export function asked() {
 export function cleared() {
   withoutAnswer();
   setWaiting(false);
-  answer.dataset.before = "";
+  answer.dataset.before = NOTHING;
   setText(byId("sure"), "no drawing yet");
-  setText(byId("model-id"), "");
+  setId(byId("model-id"), "");
   setText(byId("spoken"), "");
   showScores([], "");
   line("");
@@ -119,7 +120,7 @@ export function read(told, endedAt) {
   answer.dataset.drawing = told.drawing;
   setText(answer, told.label);
   setText(byId("sure"), `${percent(told.score)} sure`);
-  setText(byId("model-id"), told.model_id);
+  setId(byId("model-id"), told.model_id);
   byId("model-id").parentElement.title = `${told.model_name}: ${told.model_id}`;
   showScores(told.scores ?? [], told.label);
   line("");
@@ -133,7 +134,7 @@ export function read(told, endedAt) {
 }
 
 export function beginAnswer() {
-  showScores([], "");
+  cleared();
   on("state", (now) => {
     state = now;
     if (isWaiting && byId("answer-line").classList.contains("calm")) line(whyItWaits(), true);

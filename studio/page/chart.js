@@ -9,12 +9,17 @@ function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function pathsOf(isStep, isBar) {
+  if (isBar) return window.uPlot.paths.bars({ size: [1, 6, 2] });
+  return isStep ? window.uPlot.paths.stepped({ align: 1 }) : undefined;
+}
+
 function faint(hex) {
   return `${hex}26`;
 }
 
 export class Chart {
-  // lines: [{column, colour: a name of base.css, isStep}]; range: () => [from, to]; swaps: () => [{time, name}].
+  // lines: [{column, colour: a name of base.css, isStep, isFilled, isBar}]; range: () => [from, to]; swaps: () => [{time, name}].
   constructor(box, { lines, range, swaps, unit }) {
     this.box = box;
     this.lines = lines;
@@ -67,6 +72,7 @@ export class Chart {
           {
             ...axis,
             grid: { show: false },
+            size: 28,
             space: 62,
             incrs: [60, 120, 300, 600, 900, 1200],
             values: (_, moments) => moments.map((each) => clock(each).slice(0, 5)),
@@ -81,13 +87,13 @@ export class Chart {
     );
   }
 
-  series({ colour: name, isStep, isFilled }) {
+  series({ colour: name, isStep, isFilled, isBar }) {
     const stroke = colour(name);
     return {
       stroke,
-      width: 1.75,
-      fill: isFilled ? faint(stroke) : undefined,
-      paths: isStep ? window.uPlot.paths.stepped({ align: 1 }) : undefined,
+      width: isBar ? 0 : 1.75,
+      fill: isBar ? stroke : isFilled ? faint(stroke) : undefined,
+      paths: pathsOf(isStep, isBar),
       points: { show: false },
     };
   }

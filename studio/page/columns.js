@@ -36,6 +36,22 @@ export function lastOnes(seconds) {
   return Object.fromEntries(NAMES.map((name) => [name, columns[name].slice(first)]));
 }
 
+// A point of so many seconds each: an hour of single seconds is but noise on a chart.
+export function thinned(told, seconds) {
+  const points = empty();
+  for (let first = 0; first < told.time.length; first += seconds) {
+    const part = (name) => told[name].slice(first, first + seconds).filter((value) => value !== null);
+    points.time.push(told.time[first]);
+    for (const name of ["results", "dead_letters", "batch", "p50"]) points[name].push(mean(part(name)));
+    points.p99.push(part("p99").length ? Math.max(...part("p99")) : null);
+  }
+  return points;
+}
+
+function mean(values) {
+  return values.length ? sum(values) / values.length : null;
+}
+
 function sum(values) {
   return values.reduce((total, value) => total + (value ?? 0), 0);
 }

@@ -93,7 +93,7 @@ export class Correcting {
     if (isChosen && drawing.isKept) return [`Kept as ${drawing.label}.`, false];
     if (unsaved.trouble && unsaved.size() > 0) {
       return [
-        `${count(unsaved.size(), "correction is", "corrections are")} not kept yet, and tried again by itself. ${sentence(unsaved.trouble)}`,
+        `${count(unsaved.size(), "correction is", "corrections are")} not kept yet (tried again by itself). ${sentence(unsaved.trouble)}`,
         true,
       ];
     }

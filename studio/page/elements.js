@@ -30,17 +30,20 @@ export function setText(node, text) {
   if (node.textContent !== wanted) node.textContent = wanted;
 }
 
-// A name that is shortened at its beginning where it is too long; its text is whole.
-export function tail(text) {
-  return el("span", { class: "tail", title: text }, el("bdi", { dir: "ltr" }, text));
+// A model's id, whole, of which the eye sees the file and the digest alone.
+export function setId(node, id) {
+  if (node.textContent === id) return;
+  const cut = id.split("@")[0].lastIndexOf("/") + 1;
+  node.replaceChildren(...(cut ? [el("span", { class: "folder" }, id.slice(0, cut))] : []), id.slice(cut));
 }
 
-export function wait(milliseconds, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener("abort", () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    });
-  });
+// A name that is shortened at its beginning where it is too long; its text is whole.
+export function tail(text) {
+  const name = el("bdi", { dir: "ltr" });
+  setId(name, text);
+  return el("span", { class: "tail", title: text }, name);
+}
+
+export function wait(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

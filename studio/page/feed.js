@@ -4,6 +4,7 @@ import { readState } from "./api.js";
 
 const KINDS = ["state", "second", "model_event", "dead_letter"];
 const SILENCE = 15_000; // a second's figures come each second
+const UNSEEN = 60_000;
 const PAUSES = [500, 1000, 2000, 4000, 8000];
 
 const listeners = new Map();
@@ -11,6 +12,7 @@ let source = null;
 let failures = 0;
 let watchdog = 0;
 let again = 0;
+let resting = 0;
 
 export function on(kind, listener) {
   if (!listeners.has(kind)) listeners.set(kind, new Set());
@@ -41,6 +43,14 @@ async function lost() {
   }
 }
 
+function rest() {
+  clearTimeout(watchdog);
+  clearTimeout(again);
+  again = 0;
+  source?.close();
+  source = null;
+}
+
 export function connect() {
   clearTimeout(again);
   again = 0;
@@ -60,6 +70,13 @@ export function connect() {
     });
   }
 }
+
+// A browser has but a handful of connections to one host for all its pages: one that nobody looks at gives its own back.
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(resting);
+  if (document.hidden) resting = setTimeout(rest, UNSEEN);
+  else if (source === null) connect();
+});
 
 // A phone that slept, or a page out of the browser's memory, looks at once rather than at the next try.
 window.addEventListener("online", connect);

@@ -6,7 +6,7 @@ import { on } from "./feed.js";
 import { keep } from "./unsaved.js";
 import { clock, sentence } from "./wording.js";
 
-const PAGE = 24;
+const PAGE = 16;
 const BASE64 = /^[A-Za-z0-9+/=]*$/;
 
 let shown = PAGE;

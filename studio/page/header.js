@@ -1,6 +1,6 @@
 // The strip that is always there, and what is wrong at the moment.
 
-import { byId, el, setText } from "./elements.js";
+import { byId, el, setId, setText } from "./elements.js";
 import { on } from "./feed.js";
 import { sentence } from "./wording.js";
 
@@ -39,7 +39,7 @@ function showLive(live) {
   if (node.textContent === wanted) return;
   const fact = node.closest(".fact");
   fact.classList.toggle("swapped", node.textContent !== "" && wanted !== "");
-  setText(node, wanted);
+  setId(node, wanted);
   byId("live-box").title = live ? `${live.name}: ${live.model_id}` : "";
 }
 

@@ -37,7 +37,7 @@ sheet.width = SENT;
 sheet.height = SENT;
 const sheetContext = sheet.getContext("2d", { alpha: false, willReadFrequently: true });
 
-// At once: `toBlob` waits until the browser has nothing else to do, which costs tens of milliseconds of each answer.
+// At once: what `toBlob` makes comes when the browser has nothing else to do, and somebody waits for the answer.
 export function toPng(strokes) {
   paint(sheetContext, strokes, SENT);
   const text = atob(sheet.toDataURL("image/png").split(",")[1]);

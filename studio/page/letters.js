@@ -75,7 +75,6 @@ function showLetters() {
   byId("words").children[focused]?.focus();
   const shown = chosen === null ? letters : letters.filter((letter) => letter.error === chosen);
   byId("letters").replaceChildren(...shown.map(letterItem));
-  scrolls(byId("letters"), "Dead letters");
   byId("letters-empty").hidden = letters.length > 0;
 }
 
@@ -97,16 +96,7 @@ function eventItem(event) {
 
 function showEvents() {
   byId("happenings").replaceChildren(...events.map(eventItem));
-  scrolls(byId("happenings"), "Model events");
   byId("happenings-empty").hidden = events.length > 0;
-}
-
-// A list that scrolls can be scrolled by keyboard too.
-function scrolls(list, name) {
-  if (list.scrollHeight > list.clientHeight + 1) {
-    list.tabIndex = 0;
-    list.setAttribute("aria-label", name);
-  } else list.removeAttribute("tabindex");
 }
 
 export function takeLetters(told) {

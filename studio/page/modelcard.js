@@ -62,9 +62,9 @@ export function badgeOf(standing) {
   return el("span", { class: `badge ${LOOKS[standing] ?? ""}`, "data-testid": "standing" }, standing);
 }
 
-// With a button to roll back where `rollBack` is given and the model can be live.
-export function modelCard(model, rollBack = null) {
-  const canRoll = rollBack !== null && model.standing === "valid";
+// With a button to make it live, where one is given and the model can be: {verb, act(model, verb)}.
+export function modelCard(model, button = null) {
+  const canBeLive = button !== null && model.standing === "valid";
   return el(
     "li",
     { class: `card model ${model.standing}`, "data-testid": "model", "data-model-id": model.model_id },
@@ -86,17 +86,17 @@ export function modelCard(model, rollBack = null) {
     el(
       "div",
       { class: "act" },
-      canRoll
+      canBeLive
         ? el(
             "button",
             {
               type: "button",
               class: "button",
               "data-testid": "rollback",
-              "aria-label": `Roll back to ${model.name}`,
-              click: () => rollBack(model),
+              "aria-label": `${button.verb}: ${model.name}`,
+              click: () => button.act(model, button.verb),
             },
-            "Roll back",
+            button.verb,
           )
         : null,
     ),

@@ -7,7 +7,7 @@ import { on } from "./feed.js";
 import { modelCard } from "./modelcard.js";
 import { showHistory } from "./timeline.js";
 import { beginUpload } from "./uploading.js";
-import { sentence, shortId } from "./wording.js";
+import { moment, sentence, shortId } from "./wording.js";
 
 const GENTLY = 250;
 
@@ -22,11 +22,11 @@ function changed() {
   if (isVisible) timer = setTimeout(refresh, GENTLY);
 }
 
-async function rollBack(model) {
+async function rollBack(model, verb) {
   const sure = await confirmed({
-    title: "Roll back?",
-    text: `${model.name} (${shortId(model.model_id)}) becomes live again, and what is newer steps aside. The stream goes on meanwhile.`,
-    yes: "Roll back",
+    title: `${verb}?`,
+    text: `${model.name} (${shortId(model.model_id)}) becomes the live one, whatever else is newer. The stream goes on meanwhile.`,
+    yes: verb,
   });
   if (!sure) return;
   try {
@@ -39,20 +39,26 @@ async function rollBack(model) {
 }
 
 // An element is kept where nothing of its model is otherwise: what was unfolded stays so.
-function nodeOf(model) {
+function nodeOf(model, verb) {
   const key = model.file ?? model.model_id;
-  const told = JSON.stringify(model);
+  const told = JSON.stringify([model, verb]);
   const before = shown.get(key);
   if (before?.told === told) return before.node;
-  const node = modelCard(model, rollBack);
+  const node = modelCard(model, { verb, act: rollBack });
   const fold = node.querySelector("details");
   if (fold && before?.node.querySelector("details")?.open) fold.open = true;
   shown.set(key, { told, node });
   return node;
 }
 
+// Back to what is older than the live model; what is newer was rolled back from.
+function verbOf(model, liveOne) {
+  return moment(model.modified) > moment(liveOne?.modified) ? "Make live" : "Roll back";
+}
+
 function showModels(models) {
-  const nodes = models.map(nodeOf);
+  const liveOne = models.find(({ standing }) => standing === "live");
+  const nodes = models.map((model) => nodeOf(model, verbOf(model, liveOne)));
   const list = byId("models");
   if (nodes.length !== list.children.length || nodes.some((node, index) => node !== list.children[index]))
     list.replaceChildren(...nodes);

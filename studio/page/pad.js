@@ -93,8 +93,6 @@ export class Pad {
     this.pen.shown = false;
     this.pointer = event.pointerId;
     this.canvas.setPointerCapture(event.pointerId);
-    this.canvas.focus({ preventScroll: true });
-    event.preventDefault();
     this.begin(this.pointsOf(event).at(-1));
   }
 
@@ -107,7 +105,7 @@ export class Pad {
   up(event) {
     if (event.pointerId !== this.pointer) return;
     this.pointer = null;
-    this.end();
+    this.end(event.timeStamp);
   }
 
   begin(point) {
@@ -116,9 +114,8 @@ export class Pad {
     this.repaint();
   }
 
-  end() {
-    const now = performance.now();
-    this.told.ended(this.strokes, now);
+  end(time) {
+    this.told.ended(this.strokes, time);
     this.repaint();
   }
 
@@ -154,6 +151,6 @@ export class Pad {
   liftPen() {
     if (!this.pen.down) return;
     this.pen.down = false;
-    this.end();
+    this.end(performance.now());
   }
 }

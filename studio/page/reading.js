@@ -26,10 +26,15 @@ export class Reading {
   ask(png, endedAt) {
     this.forget();
     const drawing = { png, endedAt, ending: new AbortController(), id: null };
-    drawing.id = this.keepPosting(drawing);
     this.latest = drawing;
+    this.post(drawing);
     this.told.asked();
     this.follow(drawing);
+  }
+
+  post(drawing) {
+    drawing.id = this.keepPosting(drawing);
+    drawing.id.catch(() => {}); // whoever waits for it tells of it, and nobody may
   }
 
   isLatest(drawing) {
@@ -83,7 +88,7 @@ export class Reading {
     if (!(error instanceof Refused)) throw error;
     if (error.word === "not_found" && !drawing.isSentAnew) {
       drawing.isSentAnew = true; // the studio began anew, and forgot it
-      drawing.id = this.keepPosting(drawing);
+      this.post(drawing);
       return true;
     }
     if (error.passes) this.told.waiting(`${error.message} (tried again by itself)`);

@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { Chart } from "./chart.js";
-import { end, figuresOf, lastOnes, takeHistory, takeSecond } from "./columns.js";
+import { end, figuresOf, lastOnes, takeHistory, takeSecond, thinned } from "./columns.js";
 import { byId, el, setText } from "./elements.js";
 import { on } from "./feed.js";
 import { takeEvent, takeLetter, takeLetters } from "./letters.js";
@@ -18,7 +18,7 @@ const CHARTS = [
     ],
     lines: [
       { column: "results", colour: "--accent", isStep: true, isFilled: true },
-      { column: "dead_letters", colour: "--bad", isStep: true },
+      { column: "dead_letters", colour: "--bad", isBar: true },
     ],
   },
   {
@@ -61,6 +61,9 @@ const COLUMNS = [
   ["batch", "batch"],
   ["dead", "dead letters"],
 ];
+
+const FINE = 600; // beyond that, a point is COARSE seconds
+const COARSE = 10;
 
 let seconds = 300;
 let isVisible = false;
@@ -132,7 +135,7 @@ function isSeen() {
 function draw() {
   if (!isSeen()) return;
   showFigures();
-  const columns = lastOnes(seconds);
+  const columns = seconds > FINE ? thinned(lastOnes(seconds), COARSE) : lastOnes(seconds);
   for (const { chart, empty, lines } of charts) {
     empty.hidden = lines.some(({ column }) => columns[column].some((value) => value));
     chart.show(columns);
@@ -142,7 +145,8 @@ function draw() {
 function takeSwap(event) {
   if (event.event !== "live") return;
   const time = moment(event.time)?.getTime() / 1000;
-  if (Number.isFinite(time) && swaps.at(-1)?.model_id !== event.model_id) swaps = [...swaps, { time, model_id: event.model_id, name: event.model_name }];
+  if (Number.isFinite(time) && swaps.at(-1)?.model_id !== event.model_id)
+    swaps = [...swaps, { time, model_id: event.model_id, name: event.model_name }];
 }
 
 async function load() {

@@ -50,7 +50,8 @@ export function bytes(size) {
 
 export function sentence(text) {
   const line = String(text ?? "").trim();
-  return line && line[0].toUpperCase() + line.slice(1);
+  const isWord = /^\w*_/.test(line); // a stable word is written as it is
+  return line && !isWord ? line[0].toUpperCase() + line.slice(1) : line;
 }
 
 // `/a/b/digits.h5@sha256:0123` is `digits.h5@0123` to the eye.

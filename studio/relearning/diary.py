@@ -49,8 +49,8 @@ class Diary:
         """Tells the database what it does not know yet, if it answers."""
         with self._turn:
             try:
-                for number, outcome in list(self._owed.items()):
-                    self._corrections.end_run(number, outcome.state, outcome.reason, outcome.detail, outcome.model_id)
+                for number, each in list(self._owed.items()):
+                    self._corrections.end_run(number, each.state, str(each.reason), each.detail, each.model_id)
                     del self._owed[number]
             except StoreUnusable as trouble:
                 _LOGGER.warning("the end of a run is not written down yet: %s", trouble)

@@ -77,6 +77,7 @@ _FAILED = {
     Failure.DISK_FULL: "The disk is full: {detail}. Make room, then retrain.",
     Failure.DATABASE_UNAVAILABLE: "The corrections could not be read: {detail}. Retrain once the database is back.",
     Failure.MACHINE: "Retraining could not begin: {detail}. See to it, then retrain.",
+    "interrupted": "Retraining was cut off before it ended; retrain again.",
     "NotTunable": "Nothing was tuned: {detail}.",
 }
 
@@ -120,17 +121,17 @@ def finished(pipeline: str, outcome: Outcome, seconds: float) -> RetrainingState
         pipeline,
         percent=100,
         line=outcome.line,
-        reason=outcome.reason,
+        reason=str(outcome.reason),
         detail=outcome.detail,
         model_id=outcome.model_id,
         seconds=seconds,
     )
 
 
-def of_error(error: OSError) -> Outcome:
+def of_error(error: Exception) -> Outcome:
     """What came of a run that this machine did not let begin."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return Outcome("failed", Failure.DISK_FULL if full else Failure.MACHINE, one_line(error, _LONGEST))
+    word = Failure.DISK_FULL if is_full_disk(error) else Failure.MACHINE
+    return Outcome("failed", word, one_line(error, _LONGEST))
 
 
 def unread(trouble: StoreUnusable) -> Outcome:

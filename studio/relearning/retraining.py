@@ -65,6 +65,7 @@ class Retraining:
         self._turn = threading.Condition()
         self._state = RetrainingState()
         self._began: float | None = None
+        self._due: Pipeline | None = None
         self._next: Pipeline | None = None
         self._first = False
         self._looks = False
@@ -88,10 +89,11 @@ class Retraining:
         """
         self._require_open()
         with self._turn:
-            self._next = pipeline
             if self._began is None:
+                self._due = pipeline
                 self._begin(pipeline)
             else:
+                self._next = pipeline
                 self._state = replace(self._state, queued=True)
             self._turn.notify_all()
         self._changed()
@@ -139,10 +141,12 @@ class Retraining:
                 first, self._first = self._first, False
                 looks, self._looks = self._looks, False
             self._diary.tell()
-            if first and not self._has_a_model():
+            if first and not self._has_a_model() and not self._stopping.is_set():
                 self._carry_out("__default__", digits_do=True)
             with self._turn:
-                pipeline, self._next = self._next, None
+                if self._due is None:
+                    self._due, self._next = self._next, None
+                pipeline, self._due = self._due, None
             if pipeline is not None and not self._stopping.is_set():
                 self._carry_out(pipeline)
                 looks = True
@@ -151,7 +155,10 @@ class Retraining:
         self._diary.tell()
 
     def _has_something_to_do(self) -> bool:
-        return self._stopping.is_set() or self._first or self._looks or self._next is not None
+        return self._stopping.is_set() or self._first or self._looks or self._is_wanted()
+
+    def _is_wanted(self) -> bool:
+        return self._due is not None or self._next is not None
 
     def _recall(self) -> None:
         """What came of the last run of an earlier studio."""
@@ -170,9 +177,9 @@ class Retraining:
             _LOGGER.warning("whether to retrain by itself is not known: %s", trouble)
             return
         with self._turn:
-            if since < self._after or self._next is not None:
+            if since < self._after or self._is_wanted():
                 return
-            self._next = "tuning"
+            self._due = "tuning"
             self._begin("tuning")
         self._changed()
 
@@ -195,23 +202,32 @@ class Retraining:
         with self._turn:
             if self._began is None or self._state.pipeline != pipeline:
                 self._begin(pipeline)
-            if self._next is not None:
-                self._state = replace(self._state, queued=True)
+            self._state = replace(self._state, queued=self._is_wanted())
         self._changed()
-        try:
-            number: int | None = self._diary.begin(pipeline)
-            outcome = self._run(pipeline, digits_do)
-        except StoreUnusable as trouble:
-            number = None
-            outcome = self._run(pipeline, True) if digits_do else unread(trouble)
-        if number is not None:
-            self._diary.end(number, outcome)
+        outcome = self._outcome(pipeline, digits_do)
         _LOGGER.info("retraining (%s): %s (%s) %s", pipeline, outcome.state, outcome.reason, outcome.detail)
         with self._turn:
             assert self._began is not None
-            self._state = finished(pipeline, outcome, round(time.monotonic() - self._began, 1))
+            ended = finished(pipeline, outcome, round(time.monotonic() - self._began, 1))
+            self._state = replace(ended, queued=self._is_wanted())
             self._began = None
         self._changed()
+
+    def _outcome(self, pipeline: Pipeline, digits_do: bool) -> Outcome:
+        number: int | None = None
+        try:
+            number = self._diary.begin(pipeline)
+        except StoreUnusable as trouble:
+            if not digits_do:
+                return unread(trouble)
+        try:
+            outcome = self._run(pipeline, digits_do)
+        except Exception as error:  # the thread that runs the next one must live on
+            _LOGGER.exception("retraining broke off")
+            outcome = of_error(error)
+        if number is not None:
+            self._diary.end(number, outcome)
+        return outcome
 
     def _run(self, pipeline: Pipeline, digits_do: bool) -> Outcome:
         self._tell(EXPORTING)
@@ -226,7 +242,7 @@ class Retraining:
             process = RunProcess(Job(pipeline, self._parameters), scratch, self._tell)
         except StoreUnusable as trouble:
             return unread(trouble)
-        except OSError as error:
+        except (OSError, StudioRefused) as error:  # each says in one line what is in the way
             return of_error(error)
         self._tell(STARTING)
         exit_ = process.wait(self._seconds, self._stopping)

@@ -30,9 +30,10 @@ def tune(
         parent_id: its model_id.
         digits: to learn from; a share of them, chosen by the seed, is mixed in.
         seen: corrections to learn from.
-        settings: `seed`, `layers` (patterns of names: all others are frozen), `epochs`, `batch_size`, `learning_rate`,
-            `digits_share` (0..1), `corrections_share` (what all corrections weigh at least, where the digits mixed in
-            weigh 1; a correction never weighs less than a digit), `variants` (see `variants_of`; the seed is the same).
+        settings: `seed`, `layers` (patterns of names: all others are frozen), `epochs`, `batch_size`, `learning_rate`
+            (at first; it falls to none), `digits_share` (0..1), `corrections_share` (what all corrections weigh at
+            least, where the digits mixed in weigh 1; a correction never weighs less than a digit), `variants` (see
+            `variants_of`; the seed is the same).
 
     Returns:
         The model, and of what it was made: `parameters`, and `parent`.
@@ -53,7 +54,10 @@ def tune(
     weights = np.ones(len(learnt), np.float32)
     weights[: len(varied)] = max(len(seen), settings["corrections_share"] * len(mixed)) / len(varied)
     _LOGGER.info("learning %d corrections, in %d variants, among %d digits", len(seen), len(varied), len(mixed))
-    parent.compile(keras.optimizers.Adam(settings["learning_rate"]), LOSS)
+    steps = -(-len(learnt) // settings["batch_size"]) * settings["epochs"]
+    # It ends in small steps: where it stopped in the middle of large ones, other digits would be lost by chance.
+    falling = keras.optimizers.schedules.CosineDecay(settings["learning_rate"], steps)
+    parent.compile(keras.optimizers.Adam(falling), LOSS)
     parent.fit(
         scaled(learnt.pixels),
         learnt.labels,

@@ -22,7 +22,6 @@ from studio.places import Places
 from studio.shelf.refusals import told_of_storage
 
 _LOGGER = logger(__name__)
-_MOST_CHANGES = 200
 _LONGEST_REASON = 500
 
 
@@ -75,7 +74,8 @@ class KnownModels:
     def to_json(self) -> dict[str, Any]:
         """What is known, as the page reads it: `models`, newest first, and `history`, the latest change first.
 
-        Nothing is vetted for it. Where the database is away, no accuracy is told.
+        Nothing is vetted for it, and of changes the last hundred are remembered. Where the database is away, no
+        accuracy is told.
 
         Raises:
             StudioRefused: the folder, or the registry, cannot be read.
@@ -85,10 +85,9 @@ class KnownModels:
         told = [as_row(each, known.live) for each in known.files]
         accuracies = self._accuracies()
         names = {each["model_id"]: each["name"] for each in told}
-        changes = history_as_json(known.changes)[-_MOST_CHANGES:]
         return {
             "models": [each | {"accuracy": accuracies.get(each["model_id"])} for each in told],
-            "history": [_change(each, names) for each in reversed(changes)],
+            "history": [_change(each, names) for each in reversed(history_as_json(known.changes))],
         }
 
     def roll_back(self, model_id: str) -> str:

@@ -17,7 +17,7 @@ class ModelShelf:
     Threads may ask side by side. Methods block, for milliseconds but where a file is copied.
 
     Args:
-        places: where models, their registry and uploads are; uploads of earlier runs go.
+        places: where models, their registry and uploads are; uploads that an earlier run left go.
         corrections: knows how many corrected drawings each model reads right; where it does not, that is not told.
     """
 

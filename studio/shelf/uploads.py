@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import time
@@ -32,6 +33,7 @@ _LOGGER = logger(__name__)
 MOST_KEPT = 8
 KEPT_SECONDS = 3600.0
 """After its vetting."""
+_OWN_NAME = re.compile(r"[0-9a-f]{32}")
 _LONGEST_DETAIL = 500
 State = Literal["vetting", "accepted", "rejected", "failed"]
 
@@ -63,7 +65,7 @@ class Uploads:
     """The uploads of one studio. Threads may ask side by side; one file is vetted at a time.
 
     Args:
-        places: where uploads are kept, and models are published. What earlier runs left there goes.
+        places: where uploads are kept, and models are published. Uploads that an earlier run left there go.
         storage: reaches both.
         clock: seconds that only grow.
     """
@@ -78,7 +80,8 @@ class Uploads:
         self._closed = False
         self._vetting = ThreadPoolExecutor(1, thread_name_prefix="upload")
         for left in places.uploads.iterdir() if places.uploads.is_dir() else ():
-            _remove(left)
+            if _OWN_NAME.fullmatch(left.name):  # a folder that was chosen may hold somebody's other files
+                _remove(left)
 
     def take(self, name: str, file: Path) -> str:
         """Takes a file in, and has it vetted; where there are enough, the oldest that is vetted goes.

@@ -25,11 +25,12 @@ class Question:
     Attributes:
         image: its path.
         attributes: of its message, the mark included.
-        asked_at: when it was asked last, by the monotonic clock, in seconds.
+        first_asked, asked_at: when it was asked first and last, by the monotonic clock, in seconds.
     """
 
     image: str
     attributes: Mapping[str, str]
+    first_asked: float
     asked_at: float
 
 
@@ -55,6 +56,7 @@ class Asked:
         self._numbers = itertools.count(1)
         self._waiting: OrderedDict[str, Question] = OrderedDict()
         self._heard: OrderedDict[str, None] = OrderedDict()
+        self._heard_at = now()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -64,8 +66,8 @@ class Asked:
         with self._lock:
             if len(self._waiting) >= MOST_WAITING:
                 return None
-            mark = f"{self._ours}-{next(self._numbers)}"
-            question = Question(image, {**attributes, MARK: mark}, self._now())
+            now, mark = self._now(), f"{self._ours}-{next(self._numbers)}"
+            question = Question(image, {**attributes, MARK: mark}, now, now)
             self._waiting[mark] = question
             return question
 
@@ -79,6 +81,7 @@ class Asked:
         attributes = record.get("attributes")
         mark = attributes.get(MARK) if isinstance(attributes, Mapping) else None
         with self._lock:
+            self._heard_at = self._now()
             if isinstance(mark, str) and mark:
                 # Of a studio before this one, too: who asked there waits no more.
                 return Whose.ASKED if self._waiting.pop(mark, None) else Whose.KNOWN
@@ -97,6 +100,13 @@ class Asked:
             for each in found:
                 self._waiting[each.attributes[MARK]] = replace(each, asked_at=now)
             return found
+
+    def silence(self) -> float:
+        """For how many seconds somebody has waited and nobody was answered."""
+        with self._lock:
+            if not self._waiting:
+                return 0.0
+            return self._now() - max(self._heard_at, next(iter(self._waiting.values())).first_asked)
 
     def _is_new(self, message_id: str) -> bool:
         if not message_id:

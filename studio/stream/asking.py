@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,7 @@ class Asking:
 
     def _publish(self, question: Question) -> None:
         """Publishes, and once more with a new connection and all topics there."""
-        data, attributes = question.image.encode(), question.attributes
+        data, attributes = os.fsencode(question.image), question.attributes
         try:
             self._connected().publish(data, attributes)
         except ConnectionError:

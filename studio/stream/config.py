@@ -33,11 +33,13 @@ class StreamConfig:
         places: where images and models lie, and where its log is kept.
         topics: where it reads and writes.
         job_options: more options of the job, as typed; they win.
+        longest_silence: seconds in which a job that runs answers nothing of what was asked, before it counts as hung.
     """
 
     places: Places
     topics: Topics
     job_options: tuple[str, ...] = ()
+    longest_silence: float = 60.0
 
     def command(self) -> list[str]:
         """The job's command line. It waits for no batch to fill: what comes meanwhile is a batch by itself."""

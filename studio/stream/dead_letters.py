@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import threading
 import uuid
@@ -26,6 +27,11 @@ _SIDE = 256
 _MINUTES = 60
 _WORDS = [*map(str, ImageFault), OTHER]
 _LONGEST = 500
+_NEVER_SHOWN = (
+    *(ImageFault.EMPTY_FILE, ImageFault.TOO_LARGE, ImageFault.NOT_AN_IMAGE),
+    *(ImageFault.UNSUPPORTED_FORMAT, ImageFault.NOT_A_FILE),
+)
+_SHOWN_IN_PART = ("PNG", "JPEG")
 
 
 class _Kept(NamedTuple):
@@ -55,8 +61,8 @@ class DeadLetters:
         """
         number = uuid.uuid4().hex
         image = record.get("image")
-        path = image if isinstance(image, str) and self._may_be_shown(image) else None
         word = str(record.get("error", ""))
+        path = image if isinstance(image, str) and word not in _NEVER_SHOWN and self._may_be_shown(image) else None
         told: dict[str, Any] = {
             "id": number,
             "time": now,
@@ -100,14 +106,19 @@ class DeadLetters:
             return None
         try:
             return self._drawn(kept.path)
-        except (ImageError, OSError):
+        except (ImageError, OSError, ValueError):
             return None
 
     def _drawn(self, image: str) -> bytes:
-        """Raises ImageError or OSError."""
+        """Raises ImageError, OSError or ValueError."""
         with open_local(resolve_image_path(image, self._folders), self._folders) as file:
             data = file.read(_LIMITS.max_bytes + 1)
-        picture = Image.fromarray(decode_image(data, limits=_LIMITS, needed=(_SIDE // 2, _SIDE // 2)).pixels)
+        try:
+            picture = Image.fromarray(decode_image(data, limits=_LIMITS, needed=(_SIDE // 2, _SIDE // 2)).pixels)
+        except ImageError as error:
+            if error.fault not in (ImageFault.TRUNCATED, ImageFault.CORRUPT):
+                raise
+            picture = _begun(data)
         picture.thumbnail((_SIDE, _SIDE))
         png = io.BytesIO()
         picture.save(png, "PNG")
@@ -120,3 +131,21 @@ class DeadLetters:
         except ImageError:
             return False
         return True
+
+
+def _begun(data: bytes) -> Image.Image:
+    """As much of an image as a broken file still tells; what it does not is black.
+
+    Raises:
+        ValueError: nothing of it.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=_SHOWN_IN_PART)
+        if image.width * image.height > _LIMITS.max_pixels:
+            raise ValueError("it has too many pixels")
+        with contextlib.suppress(OSError):
+            image.load()
+        image.tile = []  # nothing more is looked for
+        return image.convert("RGB")
+    except Exception as error:  # Pillow's plugins raise whatever a hostile file makes them
+        raise ValueError(one_line(error)) from error

@@ -18,7 +18,7 @@ KEPT_EVENTS = 200
 
 _TEXTS = ("event", "model_id", "model_name", "reason", "time", "worker")
 _LONGEST = 500
-_LONGEST_WAY_MS = 3_600_000.0
+_MOST = 3_600_000.0
 
 
 class Figures:
@@ -46,7 +46,7 @@ class Figures:
         """
         now = self._now()
         published = _moment(record.get("publish_time"))
-        way = None if published is None else min(max(0.0, 1000 * (now - published)), _LONGEST_WAY_MS)
+        way = None if published is None else min(max(0.0, 1000 * (now - published)), _MOST)
         batch = str(record.get("model_id", ""))[:_LONGEST], str(record.get("predict_time", ""))[:_LONGEST]
         with self._lock:
             self._seconds.take_result(now, way, batch)
@@ -67,7 +67,7 @@ class Figures:
         """
         event: dict[str, Any] = {name: one_line(record[name], _LONGEST) if record.get(name) else "" for name in _TEXTS}
         seconds = record.get("seconds")
-        event["seconds"] = seconds if isinstance(seconds, int | float) else 0.0
+        event["seconds"] = seconds if isinstance(seconds, int | float) and abs(seconds) < _MOST else 0.0
         with self._lock:
             self._events.appendleft(event)
             if event["event"] != "live":

@@ -37,9 +37,9 @@ _STOP_SECONDS = 15.0
 class Stream:
     """Everything that is predicted is predicted here. Any thread may use it.
 
-    The job is a process that begins with `start`, is begun again when it ends by itself, after a pause that grows from
-    a second to thirty, and never outlives this process. What was asked before it ended and has no answer is asked again
-    then, and while it runs after 15 seconds: whoever asked hears one answer, whichever comes first.
+    The job is a process that begins with `start`, and is begun again when it ends by itself or hangs, after a pause that
+    grows from a second to thirty. It never outlives this process. What was asked before it ended and has no answer is
+    asked again then, and while it runs after 15 seconds: whoever asked hears one answer, whichever comes first.
 
     Args:
         config: the job.
@@ -114,37 +114,44 @@ class Stream:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _one_job(self) -> str:
-        """Runs the job until it ends, or this is to stop; why it ended."""
+        """Runs the job until it ends, or hangs, or this is to stop; why it ended."""
         try:
             self._asking.make()
             self._telling.make()
             job = Job(self._config.command(), self._log)
         except (PubSubRefused, OSError) as error:
             return one_line(error)
+        hangs = False
         try:
             self._standing.job_began(job.pid)
-            self._attend(job)
+            hangs = self._attend(job)
             if self._stopping.is_set():
                 self._end(job)
         finally:
             job.kill()
             self._standing.job_ended()
+        if hangs:
+            return f"it answered nothing for {self._config.longest_silence:.0f} s"
         return (job.exit_code > 0 and self._log.error) or f"its process ended with {job.how_it_ended}"
 
-    def _attend(self, job: Job) -> None:
-        """Until it ends, or this is to stop."""
-        begun, has_run = time.monotonic(), False
+    def _attend(self, job: Job) -> bool:
+        """Until it ends, or hangs, or this is to stop; whether it hangs."""
+        begun = time.monotonic()
+        running_since: float | None = None
         while not job.ended() and not self._stopping.wait(_LOOK_SECONDS):
+            now = time.monotonic()
             self._log.forget_old()
             if self.state.word != "running":
                 self._standing.set_detail(self._log.last_line or "the job begins")
-            elif has_run:
-                self._asking.again(ASK_AGAIN_SECONDS)
-            else:
-                has_run = True
+            elif running_since is None:
+                running_since = now
                 self._troubles.end(TROUBLE, "the stream is up again")
-                # What was asked later waits in the subscription.
-                self._asking.again(time.monotonic() - begun)
+                self._asking.again(now - begun)  # what was asked later waits in the subscription
+            else:
+                self._asking.again(ASK_AGAIN_SECONDS)
+                if min(self._asked.silence(), now - running_since) > self._config.longest_silence:
+                    return True
+        return False
 
     def _end(self, job: Job) -> None:
         if not job.stop(_STOP_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -27,11 +28,13 @@ class DrawingRoutes:
         drawings: keeps them.
         threads: that decode and save.
         bodies: reads pictures, `MOST_BYTES` at most.
+        ending: set once nobody is to wait for an answer any more.
     """
 
     drawings: Drawings
     threads: Threads
     bodies: Bodies
+    ending: asyncio.Event
 
     def routes(self) -> list[Route]:
         """What is answered."""
@@ -51,7 +54,15 @@ class DrawingRoutes:
     async def answer(self, request: Request) -> Response:
         """What a drawing was read as, once that is known or the time is over."""
         seconds = float(number(request, "wait", 0, _LONGEST_WAIT))
-        return json(_told(await self.drawings.answer(browser_of(request), drawing_id(request), seconds)))
+        browser, drawing = browser_of(request), drawing_id(request)
+        answer = asyncio.ensure_future(self.drawings.answer(browser, drawing, seconds))
+        ending = asyncio.ensure_future(self.ending.wait())
+        try:
+            await asyncio.wait({answer, ending}, return_when=asyncio.FIRST_COMPLETED)
+            return json(_told(answer.result() if answer.done() else self.drawings.find(browser, drawing)))
+        finally:
+            answer.cancel()
+            ending.cancel()
 
     async def picture(self, request: Request) -> Response:
         """A drawing as the stream saw it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import traceback
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from serving.access import Access
 from studio.errors import Trouble
 from studio.web.guesses import Guesses
 from studio.web.hosts import Hosts, is_foreign
-from studio.web.refusals import FORBIDDEN, INTERNAL, LOGIN_NEEDED, refusal
+from studio.web.refusals import ENDING, FORBIDDEN, INTERNAL, LOGIN_NEEDED, refusal
 from studio.web.security_headers import with_security
 from studio.web.sessions import Session, Sessions
 
@@ -75,12 +76,16 @@ class Guard:
             if found.is_new and scope["path"] in _BEGINNING:
                 cookie.append((b"set-cookie", self.sessions.cookie(found).encode()))
             await self.inner(scope, receive, send_with_headers)
+        except asyncio.CancelledError:
+            # The studio ends, and has waited long enough.
+            if not begun:
+                ending = refusal(ENDING, "the studio is ending; start it again", HTTPStatus.SERVICE_UNAVAILABLE)
+                await ending(scope, receive, send_with_headers)
         except Exception as error:
             _tell(scope, error)
             if not begun:
-                await refusal(INTERNAL, "something unexpected", HTTPStatus.INTERNAL_SERVER_ERROR)(
-                    scope, receive, send_with_headers
-                )
+                sorry = refusal(INTERNAL, "something unexpected", HTTPStatus.INTERNAL_SERVER_ERROR)
+                await sorry(scope, receive, send_with_headers)
 
     def _admitted(self, scope: Scope, headers: Mapping[str, str]) -> Session | Response:
         """Who asks; or the answer where they may not."""

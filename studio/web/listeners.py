@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import orjson
 
@@ -73,7 +73,7 @@ class Listeners:
             each.state = event
             each.woken.set()
 
-    def listen(self, browser: str) -> AsyncIterator[bytes]:
+    def listen(self, browser: str) -> AsyncGenerator[bytes, None]:
         """What happens from now on, encoded as an event stream; it begins with the state, and ends with the studio.
 
         Args:
@@ -92,7 +92,7 @@ class Listeners:
         for each in self._all:
             each.woken.set()
 
-    async def _events(self, browser: str) -> AsyncIterator[bytes]:
+    async def _events(self, browser: str) -> AsyncGenerator[bytes, None]:
         listener = _Listener(browser)
         if self._state:
             listener.state = self._state

@@ -16,6 +16,7 @@ from serving.asking import Code, Refused
 from serving.over_http.bodies import HungUp
 from studio.errors import StudioRefused, Trouble
 
+ENDING = "ending"
 FORBIDDEN = "forbidden"
 INTERNAL = "internal"
 LOGIN_NEEDED = "login_needed"

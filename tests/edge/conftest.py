@@ -16,6 +16,7 @@ from edge.image_files import ImageFolder
 from edge.running import Records, Runner
 from models.registry.cache import ArtefactCache
 from tests.sample_images import digit, encoded
+from tests.small_disk import small_disk as small_disk
 
 
 class Device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -275,19 +274,6 @@ def test_without_room_nothing_is_asked_and_nothing_is_left(download: Download) -
         download.from_("https://nowhere.invalid/", size=1 << 60)
     assert failure.value.errno == errno.ENOSPC
     assert not download.part.exists()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("only root mounts a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def test_a_disk_that_fills_meanwhile_has_back_what_had_come(small_disk: Path) -> None:

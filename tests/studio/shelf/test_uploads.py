@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Iterator
+import uuid
 from contextlib import closing
 from pathlib import Path
 
@@ -252,31 +251,20 @@ def test_more_than_eight_that_wait_are_refused(places: Places, shelf: ModelShelf
 
 
 def test_an_upload_goes_after_an_hour_and_what_was_left_at_the_start(places: Places, sent: Path) -> None:
-    (places.uploads / "of-a-killed-run").mkdir()
-    (places.uploads / "half.part").write_bytes(b"x")
+    killed = places.uploads / uuid.uuid4().hex
+    killed.mkdir()
+    (killed / "x.onnx").write_bytes(b"of a run that was killed")
+    (places.uploads / "thesis.odt").write_bytes(b"somebody's own")
     now = [0.0]
     with closing(Uploads(places, AnyStorage(), lambda: now[0])) as uploads:
-        assert list(places.uploads.iterdir()) == []
+        assert [path.name for path in places.uploads.iterdir()] == ["thesis.odt"]
         upload = uploads.take("x.onnx", nan_output(sent / "raw"))
         eventually(lambda: uploads.to_json(upload)["state"] == "rejected", "the verdict")
         now[0] = KEPT_SECONDS - 1
         assert uploads.to_json(upload)["state"] == "rejected"
         now[0] = KEPT_SECONDS + 1
         assert "upload the file again" in str(refusal(uploads.to_json, upload))
-        assert list(places.uploads.iterdir()) == []
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("only root mounts a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
+        assert [path.name for path in places.uploads.iterdir()] == ["thesis.odt"]
 
 
 def test_a_full_disk_is_told_in_words_and_publishing_goes_on_once_there_is_room(

@@ -71,12 +71,13 @@ class Wrong:
 class OneStudio:
     """The part of a studio that streams."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, longest_silence: float = 60.0) -> None:
         self.places = Places(root, root / "models")
         self.places.make()
         self.heard = Heard()
         self.wrong = Wrong()
-        self.stream = Stream(StreamConfig(self.places, TOPICS), self.heard, self.wrong)
+        config = StreamConfig(self.places, TOPICS, longest_silence=longest_silence)
+        self.stream = Stream(config, self.heard, self.wrong)
 
     def publish_model(self, name: str, favours: int) -> None:
         """Lets a model land whose answer to every image is one class."""

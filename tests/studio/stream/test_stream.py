@@ -122,7 +122,7 @@ def test_a_job_that_is_killed_comes_back_and_loses_no_question(studio: OneStudio
     swaps = studio.stream.state.swaps
     [job] = jobs_of(os.getpid())
     helpers = job.children(recursive=True)
-    before = [f"before{number}" for number in range(20)]
+    before = [f"before{number}" for number in range(200)]
 
     studio.ask(*before)
     job.kill()
@@ -135,7 +135,7 @@ def test_a_job_that_is_killed_comes_back_and_loses_no_question(studio: OneStudio
     studio.until_answered(*before, "meanwhile")
     assert len(studio.heard.drawings()) == len(set(studio.heard.drawings()))
     assert studio.stream.state.swaps == swaps
-    assert "stream" not in studio.wrong.now
+    eventually(lambda: "stream" not in studio.wrong.now, "the trouble to be over")
     eventually(lambda: not [each for each in helpers if each.is_running()], "its helpers to end")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.studio.web.running_web import Web, running_web
 from tests.studio.web.small_parts import small_parts
+from tests.studio.web.whole_page import WholePage, whole_page
 
 LOGIN = '<form method="post" action="/login"><input name="token"><p role="alert"></p></form>'
 
@@ -28,4 +29,11 @@ def page(tmp_path: Path) -> Path:
 def web(page: Path) -> Iterator[Web]:
     """A studio for this machine alone."""
     with running_web(small_parts(page)) as running:
+        yield running
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Iterator[WholePage]:
+    """A studio with all that its page asks."""
+    with whole_page(tmp_path) as running:
         yield running

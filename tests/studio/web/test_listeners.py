@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import orjson
 import pytest
@@ -12,7 +13,7 @@ from studio.errors import StudioRefused, Trouble
 from studio.web.listeners import DEAD_LETTER, SECOND, Listeners
 
 
-def events(told: bytes) -> list[tuple[str, dict]]:
+def events(told: bytes) -> list[tuple[str, dict[str, Any]]]:
     found = []
     for block in told.decode().split("\n\n")[:-1]:
         name, data = block.split("\n")
@@ -20,7 +21,7 @@ def events(told: bytes) -> list[tuple[str, dict]]:
     return found
 
 
-async def begun(listeners: Listeners, browser: str = "b") -> AsyncIterator[bytes]:
+async def begun(listeners: Listeners, browser: str = "b") -> AsyncGenerator[bytes, None]:
     """One that listens, and has heard the state."""
     stream = listeners.listen(browser)
     await anext(stream)
@@ -87,7 +88,7 @@ def test_one_browser_does_not_take_all_the_room_and_who_leaves_gives_it_back() -
     async def listen() -> None:
         listeners = Listeners()
         listeners.tell_state({})
-        streams = []
+        streams: list[AsyncGenerator[bytes, None]] = []
         with pytest.raises(StudioRefused) as refused:
             while len(streams) < 500:
                 streams.append(await begun(listeners))

@@ -44,7 +44,7 @@ def test_it_is_told_as_pages_read_it() -> None:
     async def tell() -> None:
         standing = standing_of(lambda: COUNTS, [])
         standing.take(COUNTS)
-        now = standing.now()
+        now: Mapping[str, Any] = standing.now()
         assert now["stream"] == {"state": "running", "detail": ""}
         assert now["live"] == {"model_id": "m@sha256:0", "name": "m", "since": "2030-01-01T00:00:00Z"}
         assert (now["swaps"], now["results"], now["dead_letters"], now["troubles"]) == (1, 20, 2, [])

@@ -1,0 +1,1 @@
+"""A table and the step that makes it: what a room that keeps something in a database has."""

@@ -1,0 +1,65 @@
+"""Studios with a database of corrections and a first model, which one real run made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.places import Places
+from studio.relearning.retraining import Retraining
+from studio.store.corrections import Corrections
+from tests.studio.relearning.small_studio import Studio
+from tests.studio.retraining.retraining_runs import Place, run
+
+EPOCHS = 6
+
+
+@pytest.fixture(scope="package", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compiled models are kept for these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOTSWAP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="package")
+def first_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a run on scikit-learn's digits alone published."""
+    place = Place(tmp_path_factory.mktemp("first"))
+    run("__default__", place, **{"training.epochs": EPOCHS})
+    [model] = place.published()
+    return model
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
+    """Opens a studio, or the same again, with no model in it; all end with the test."""
+    studios: list[Studio] = []
+
+    def open_(after: int = 0, seconds: float = 600.0) -> Studio:
+        places = Places(tmp_path / "studio", tmp_path / "models")
+        places.make()
+        corrections = Corrections.open(str(places.database))
+        retraining = Retraining(places, corrections, after, lambda: studio.note(), FEW_EPOCHS, seconds)
+        studio = Studio(places, corrections, retraining)
+        studios.append(studio)
+        return studio
+
+    yield open_
+    for studio in studios:
+        studio.retraining.stop()
+        studio.corrections.close()
+
+
+@pytest.fixture
+def studio(opened: Callable[..., Studio], first_model: Path) -> Studio:
+    """One whose first model is live."""
+    studio = opened()
+    shutil.copy(first_model, studio.places.models)
+    return studio
+
+
+FEW_EPOCHS = {"training.epochs": EPOCHS}

@@ -1,0 +1,89 @@
+"""What of a studio retraining needs: its folders, its database, and someone who looks at how far it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from PIL import Image
+
+from studio.places import Places
+from studio.relearning.retraining import Retraining
+from studio.relearning.state import RetrainingState
+from studio.store.corrections import Corrections, NewCorrection
+from tests.studio.retraining.retraining_runs import inverted_digits
+from tests.waiting import eventually
+
+BROWSER = "b" * 32
+
+
+@dataclass
+class Studio:
+    """An open studio."""
+
+    places: Places
+    corrections: Corrections
+    retraining: Retraining
+    states: list[RetrainingState] = field(default_factory=list)
+
+    def note(self) -> None:
+        """Keeps how far it is."""
+        self.states.append(self.retraining.state)
+
+    def correct(self, count: int, begin: int = 0) -> None:
+        """Corrects drawings of black on white, which the first model misreads."""
+        drawn = inverted_digits(begin + count)
+        for number in range(begin, begin + count):
+            file = io.BytesIO()
+            Image.fromarray(drawn.pixels[-1 - number]).save(file, "PNG")
+            label = int(drawn.labels[-1 - number])
+            drawing = f"{number:032x}"
+            self.corrections.correct(NewCorrection(drawing, file.getvalue(), label, None, None, None, BROWSER))
+
+    def until(self, *words: str) -> RetrainingState:
+        """The state, once it is one of these."""
+        return eventually(lambda: self._if(words), f"a retraining that is {' or '.join(words)}", 180)
+
+    def until_stage(self, stage: str) -> None:
+        """Waits until a run is at a step."""
+        eventually(lambda: self.retraining.state.stage == stage, f"the step {stage}", 180)
+
+    def _if(self, words: tuple[str, ...]) -> RetrainingState | None:
+        state = self.retraining.state
+        return state if state.state in words else None
+
+    def published(self) -> list[Path]:
+        """What lies in the model folder."""
+        return sorted(self.places.models.glob("*.keras"))
+
+
+def runs_of_ours(parent: int | None = None) -> list[psutil.Process]:
+    """Processes of runs that a process, or this one, has started."""
+    children = psutil.Process(parent).children()
+    return [child for child in children if "studio.relearning.child" in _command(child)]
+
+
+def family_of(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all that it has started."""
+    return [process, *process.children(recursive=True)]
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Whether nothing of it runs any more."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def kill(process: psutil.Process) -> None:
+    """As `kill -9`."""
+    os.kill(process.pid, signal.SIGKILL)
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []

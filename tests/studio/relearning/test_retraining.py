@@ -1,0 +1,181 @@
+"""A correction becomes a better model, by the real Kedro, and whatever happens on the way is told."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from models.reference import sha256_of
+from studio.errors import StudioRefused
+from tests.studio.relearning.small_studio import Studio, family_of, has_ended, kill, runs_of_ours
+from tests.waiting import eventually
+
+
+def test_corrections_make_a_model_that_is_published_and_the_way_there_is_told(studio: Studio) -> None:
+    assert studio.retraining.state.state == "idle"
+    studio.correct(30)
+    studio.retraining.start()
+    assert studio.retraining.state.state == "running"
+    state = studio.until("published", "refused", "failed")
+    assert (state.state, state.reason, state.pipeline) == ("published", "better", "tuning"), state
+    [model] = [path for path in studio.published() if sha256_of(path)[:12] in str(state.model_id)]
+    assert state.model_id == f"{model}@sha256:{sha256_of(model)[:12]}"
+    assert "unseen corrections are right" in state.line and state.seconds > 0 and state.percent == 100
+    percents = [each.percent for each in studio.states if each.state == "running"]
+    assert percents == sorted(percents) and len(set(percents)) > 5
+    stages = {each.stage for each in studio.states}
+    assert stages >= {"export", "start", "take_parent", "tune", "report", "gate"}
+    assert any("epoch" in each.line for each in studio.states)
+    [run] = studio.corrections.runs(5)
+    assert (run.state, run.reason, run.model_id, run.corrections) == ("published", "better", state.model_id, 30)
+    assert runs_of_ours() == [] and not (studio.places.work / "scratch").exists()
+
+
+def test_what_cannot_be_judged_is_refused_and_the_line_says_what_to_do(studio: Studio) -> None:
+    studio.correct(1)
+    studio.retraining.start()
+    state = studio.until("published", "refused", "failed")
+    assert (state.state, state.reason, state.model_id) == ("refused", "no_unseen_corrections", None)
+    assert "one more correction" in state.line
+    assert len(studio.published()) == 1
+
+
+def test_without_corrections_the_line_says_to_make_some(studio: Studio) -> None:
+    studio.retraining.start()
+    state = studio.until("published", "refused", "failed")
+    assert (state.state, state.reason) == ("failed", "NotTunable")
+    assert "correct more drawings" in state.line
+
+
+def test_a_run_that_is_killed_has_failed_and_the_next_one_works(studio: Studio) -> None:
+    studio.correct(30)
+    studio.retraining.start()
+    studio.until_stage("tune")
+    [process] = runs_of_ours()
+    family = family_of(process)
+    kill(process)
+    state = studio.until("failed", "published", "refused")
+    assert (state.state, state.reason) == ("failed", "killed")
+    assert [run.reason for run in studio.corrections.runs(5)] == ["killed"]
+    eventually(lambda: all(map(has_ended, family)), "what it had started to end")
+    assert len(studio.published()) == 1
+    studio.retraining.start()
+    assert studio.until("failed", "published", "refused").state == "published"
+
+
+def test_a_run_that_hangs_is_ended(opened: Callable[..., Studio], first_model: Path) -> None:
+    studio = opened(seconds=1.0)
+    shutil.copy(first_model, studio.places.models)
+    studio.correct(3)
+    studio.retraining.start()
+    os.kill(eventually(runs_of_ours, "a run")[0].pid, signal.SIGSTOP)
+    state = studio.until("failed", "published", "refused")
+    assert (state.state, state.reason) == ("failed", "timed_out")
+    assert runs_of_ours() == []
+
+
+def test_a_studio_that_ends_ends_its_run_and_the_next_one_tells_it(
+    studio: Studio, opened: Callable[..., Studio]
+) -> None:
+    studio.correct(3)
+    studio.retraining.start()
+    studio.until_stage("tune")
+    family = family_of(runs_of_ours()[0])
+    studio.retraining.stop()
+    eventually(lambda: all(map(has_ended, family)), "the run to end")
+    state = studio.retraining.state
+    assert (state.state, state.reason) == ("failed", "stopped")
+    with pytest.raises(StudioRefused, match="the studio is ending"):
+        studio.retraining.start()
+    again = opened()
+    assert again.until("failed").reason == "stopped"
+
+
+def test_enough_corrections_begin_one_run_and_too_few_none(opened: Callable[..., Studio], first_model: Path) -> None:
+    studio = opened(after=6)
+    shutil.copy(first_model, studio.places.models)
+    for number in range(5):
+        studio.correct(1, number)
+        studio.retraining.corrected()
+    studio.correct(1, 5)
+    studio.retraining.corrected()
+    studio.until("running")
+    for _ in range(5):
+        studio.retraining.corrected()
+    studio.until("published", "refused", "failed")
+    studio.retraining.stop()
+    assert len(studio.corrections.runs(5)) == 1 and studio.corrections.counts().since_run == 0
+
+
+def test_two_starts_at_once_are_one_run_and_one_that_waits(studio: Studio) -> None:
+    studio.correct(1)
+    at_once = [threading.Thread(target=studio.retraining.start) for _ in range(2)]
+    for thread in at_once:
+        thread.start()
+    for thread in at_once:
+        thread.join()
+    assert studio.retraining.state.queued
+    studio.retraining.start()
+    eventually(lambda: len(studio.corrections.runs(5)) == 2, "the second run to begin", 120)
+    assert len(runs_of_ours()) <= 1
+    eventually(lambda: all(run.ended for run in studio.corrections.runs(5)), "both to end", 120)
+    eventually(lambda: studio.until("refused") and not studio.retraining.state.queued, "nothing to wait")
+    assert len(studio.corrections.runs(5)) == 2
+
+
+def test_a_database_that_is_gone_fails_the_run_with_a_line_and_one_that_is_back_does_not(studio: Studio) -> None:
+    studio.correct(3)
+    gone = studio.places.database.rename(studio.places.root / "elsewhere")
+    studio.places.database.write_bytes(b"no database" * 1000)
+    studio.retraining.start()
+    state = studio.until("failed", "published", "refused")
+    assert (state.state, state.reason) == ("failed", "database_unavailable")
+    assert "once the database is back" in state.line
+    gone.replace(studio.places.database)
+    studio.retraining.start()
+    eventually(lambda: studio.retraining.state.state != "failed", "another run")
+    studio.until("published", "refused")
+
+
+def test_a_first_model_is_trained_where_there_is_none_and_only_there(
+    opened: Callable[..., Studio], first_model: Path
+) -> None:
+    studio = opened()
+    (studio.places.models / "broken.keras").write_bytes(b"no model")
+    studio.retraining.first()
+    state = studio.until("published", "refused", "failed")
+    assert (state.state, state.reason, state.pipeline) == ("published", "first", "__default__")
+    studio.retraining.first()
+    studio.retraining.stop()
+    assert len(studio.corrections.runs(5)) == 1
+
+
+def test_a_run_ends_with_a_studio_that_is_killed_and_the_next_one_says_so(
+    opened: Callable[..., Studio], first_model: Path
+) -> None:
+    studio = opened()
+    shutil.copy(first_model, studio.places.models)
+    studio.correct(3)
+    studio.retraining.stop()
+    command = [sys.executable, "-m", "tests.studio.relearning.retrains_until_killed"]
+    with subprocess.Popen([*command, studio.places.root, studio.places.models], stdout=subprocess.PIPE) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == b"tune\n"
+        [run] = runs_of_ours(killed.pid)
+        family = family_of(run)
+        killed.kill()
+    eventually(lambda: all(map(has_ended, family)), "the run to end")
+    again = opened()
+    assert again.until("failed").reason == "killed"
+    assert [run.state for run in again.corrections.runs(5)] == ["failed"]
+    again.retraining.start()
+    eventually(lambda: again.retraining.state.state != "failed", "another run")
+    assert again.until("published", "refused", "failed").state in ("published", "refused")

@@ -1,0 +1,51 @@
+"""A job that hangs is a job that is down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from launch.pubsub_emulator import PubSubEmulator
+from tests.studio.stream.one_studio import PATIENCE_SECONDS, OneStudio, jobs_of
+from tests.waiting import eventually
+
+
+def test_a_job_that_hangs_is_ended_and_what_was_asked_is_answered_by_the_next(
+    emulator: PubSubEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    studio = OneStudio(tmp_path, longest_silence=10.0)
+    studio.publish_model("only.onnx", 0)
+    studio.stream.start()
+    try:
+        studio.until_running()
+        [job] = jobs_of(os.getpid())
+        job.suspend()
+        studio.ask("patient")
+
+        eventually(lambda: studio.stream.state.word == "restarting", "the job to be ended", PATIENCE_SECONDS)
+        assert studio.stream.state.detail == "it answered nothing for 10 s"
+        studio.until_answered("patient")
+        assert not job.is_running()
+    finally:
+        studio.stream.stop()
+
+
+def test_a_studio_without_a_model_waits_for_one(
+    emulator: PubSubEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    studio = OneStudio(tmp_path)
+    studio.stream.start()
+    try:
+        studio.ask("early")
+        eventually(lambda: "waiting for one" in studio.stream.state.detail, "it to say so", PATIENCE_SECONDS)
+        assert (studio.stream.state.word, studio.stream.state.live) == ("starting", None)
+
+        studio.publish_model("first.onnx", 0)
+
+        studio.until_answered("early")
+    finally:
+        studio.stream.stop()
