@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := 0.13.9
 DEMO_READY := $(VENV)/.demo-ready
+STUDIO_READY := $(VENV)/.studio-ready
 TESTS_READY := $(VENV)/.tests-ready
 AZURITE := .venv.azurite
 AZURITE_READY := $(AZURITE)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-device test lint types format unit quick versions fuzz mutants bench zoo prism image-check messages lock wheels clean chosen-python
+.PHONY: help setup demo demo-device studio test lint types format unit quick versions fuzz mutants bench picture zoo prism image-check messages lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -43,7 +44,7 @@ endef
 
 # A Python that was asked for by name must be the one in the folder, which may be of an earlier call.
 ifneq ($(origin PYTHON),file)
-$(DEMO_READY) $(TESTS_READY): | chosen-python
+$(DEMO_READY) $(STUDIO_READY) $(TESTS_READY): | chosen-python
 endif
 
 chosen-python:
@@ -69,6 +70,17 @@ demo: $(DEMO_READY) ## stream real images while the model is replaced; ends by i
 
 demo-device: $(DEMO_READY) ## a fleet of two devices whose model is replaced, and one that is bad; ends by itself
 	@$(BIN)/python -m launch.demo.devices
+
+$(STUDIO_READY): $(DEMO_READY)
+	@echo "== installing what the page needs besides"
+	@$(call install,-c tests/requirements.txt --no-build-isolation --editable '.[studio]')
+	@# Kedro asks for it to be there, and it tells its makers of every run.
+	@$(BIN)/python -m pip uninstall --quiet --disable-pip-version-check --yes kedro-telemetry
+	@touch $@
+
+# What it keeps in .studio is its user's: `make clean` leaves it.
+studio: $(STUDIO_READY) ## the page: draw, correct, and watch the model learn; Ctrl-C ends it; STUDIO="--port 8800"
+	@$(BIN)/python -m launch.cli studio --folder .studio $(STUDIO)
 
 # Clients of other makers, which the server must answer; what they need does not go with the pins of this project.
 CLIENTS := .venv.clients
@@ -148,6 +160,9 @@ mutants: $(MUTANTS_READY) ## plant faults and see which no test finds; ONLY=mode
 
 bench: $(TESTS_READY) ## measure against Beam's stock handler, other servers and the bare machine; BENCH="--only server"
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+picture: $(TESTS_READY) ## take pictures and a short film of the page, with Debian's Chromium; some minutes
+	@$(BIN)/python -m benchmarks.studio.picture
 
 zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write docs/models.md; ZOO="--only ResNet50"
 	@$(BIN)/python -m benchmarks.zoo --page docs/models.md $(ZOO)

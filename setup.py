@@ -28,6 +28,7 @@ setup(
         "serving.messages": ["*.binpb"],
         "serving.over_http": ["*.json"],
         "fleet": ["*.json"],
+        "studio": ["page/*"],
         "studio.retraining": ["conf/*.yml", "conf/base/*.yml", "pyproject.toml", ".telemetry"],
     },
     install_requires=[

@@ -30,6 +30,7 @@ SUMMARIES = {
     "local": "Run the whole job on this machine.",
     "serve": "Answer over gRPC and HTTP by the live model.",
     "predict": "Ask a server what it sees in images.",
+    "studio": "Draw digits, correct them, and watch the model learn.",
     "dataflow": "Run the job on Google Cloud Dataflow.",
     "bench": "Measure the job.",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 
 class Troubles:
@@ -17,6 +17,12 @@ class Troubles:
         self._say = say
         self._lock = threading.Lock()
         self._told: dict[str, str] = {}
+
+    @property
+    def now(self) -> Mapping[str, str]:
+        """What does not work at this moment: of each its word and why, the oldest first."""
+        with self._lock:
+            return dict(self._told)
 
     def begin(self, what: str, line: str) -> None:
         """Something does not work; it is said unless the same was said last.

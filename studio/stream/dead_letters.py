@@ -53,8 +53,12 @@ class DeadLetters:
         self._words = np.zeros((_MINUTES, len(_WORDS)), np.int64)
         self._minute_of = np.full(_MINUTES, -1, np.int64)
 
-    def take(self, record: Mapping[str, Any], now: float) -> None:
-        """Keeps a dead letter that came now, in seconds by the wall clock; what it says is taken for hostile."""
+    def take(self, record: Mapping[str, Any], now: float) -> dict[str, Any]:
+        """Keeps a dead letter that came now, in seconds by the wall clock; what it says is taken for hostile.
+
+        Returns:
+            It, as `latest` will tell of it.
+        """
         number = uuid.uuid4().hex
         image = record.get("image")
         word = str(record.get("error", ""))
@@ -77,6 +81,7 @@ class DeadLetters:
             if self._minute_of[place] != minute:
                 self._minute_of[place], self._words[place] = minute, 0
             self._words[place, _WORDS.index(told["error"])] += 1
+        return told
 
     def latest(self) -> list[dict[str, Any]]:
         """All that are kept, newest first."""

@@ -51,22 +51,27 @@ class Figures:
         with self._lock:
             self._seconds.take_result(now, way, batch)
 
-    def take_dead_letter(self, record: Mapping[str, Any]) -> None:
-        """A dead letter that has just arrived."""
+    def take_dead_letter(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A dead letter that has just arrived; as `history` will tell of it."""
         now = self._now()
-        self._dead_letters.take(record, now)
+        told = self._dead_letters.take(record, now)
         with self._lock:
             self._seconds.take_dead_letter(now)
+        return told
 
-    def take_event(self, record: Mapping[str, Any]) -> None:
-        """A model event that has just arrived; one that a model went live in place of another is a swap."""
+    def take_event(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A model event that has just arrived; one that a model went live in place of another is a swap.
+
+        Returns:
+            It, as `history` will tell of it.
+        """
         event: dict[str, Any] = {name: one_line(record[name], _LONGEST) if record.get(name) else "" for name in _TEXTS}
         seconds = record.get("seconds")
         event["seconds"] = seconds if isinstance(seconds, int | float) and abs(seconds) < _MOST else 0.0
         with self._lock:
             self._events.appendleft(event)
             if event["event"] != "live":
-                return
+                return event
             if self._live not in (None, event["model_id"]):
                 moment = _moment(event["time"])
                 self._swaps.append({
@@ -75,6 +80,7 @@ class Figures:
                     "name": event["model_name"],
                 })  # fmt: skip
             self._live = event["model_id"]
+        return event
 
     def history(self) -> dict[str, Any]:
         """The last hour, as JSON: `columns`, `swaps`, `events`, `dead_letters` and `words`."""

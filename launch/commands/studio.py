@@ -1,0 +1,182 @@
+"""`hotswap studio`: the page on which one draws digits, corrects their answers, and watches the model learn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from databases.addresses import database_url
+from databases.errors import StoreUnusable
+from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.printing import say
+from launch.pubsub_emulator import EmulatorError, PubSubEmulator
+from launch.server_log import log_to_standard_error
+from models.errors import one_line
+from serving.access import Access, AccessRefused, read_access
+from studio.places import Places
+from transforms.pubsub import EMULATOR_VARIABLE
+
+app = typer.Typer(add_completion=False)
+
+# What the extra `studio` brings, by the names under which they are imported.
+_NEEDED = {
+    "kedro": "Kedro",
+    "sklearn": "scikit-learn",
+    "scipy": "SciPy",
+    "sse_starlette": "sse-starlette",
+    "pyarrow": "PyArrow",
+}
+_PROJECT = "projects/hotswap-studio"
+_PATTERN_CHARACTERS = "*?["
+_File = Path | None
+
+
+@app.command(name="studio")
+def run_studio(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8700,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Where the studio keeps what it keeps (~/.local/share/hotswap/studio, or XDG's)."
+        ),
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where its stream looks for models (models in the folder).")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where corrections are kept: a file (studio.db in the folder), sqlite:///FILE, or "
+            "postgresql://HOST/NAME.",
+        ),
+    ] = None,
+    retrain_after: Annotated[
+        int, typer.Option(min=1, help="Corrections after which the model is retrained by itself.")
+    ] = 10,
+    token_file: Annotated[
+        _File, typer.Option(help="Tokens, one a line; whoever opens the page must give one of them.")
+    ] = None,
+    tls_cert: Annotated[_File, typer.Option(help="The page's certificate, in PEM.")] = None,
+    tls_key: Annotated[_File, typer.Option(help="Its private key, in PEM.")] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let others in without TLS or tokens; for closed networks alone.")
+    ] = False,
+) -> int:
+    """Draw a digit, see what the live model says, correct it, and watch the next model take over.
+
+    It starts the stream, with a Pub/Sub emulator of its own unless PUBSUB_EMULATOR_HOST names one, the database and the
+    retraining. SIGTERM or Ctrl-C finishes what is under way, and ends; a second one ends at once.
+    """
+    _require_installed()
+    log_to_standard_error()
+    access = _access(host, tls_cert, tls_key, token_file, insecure)
+    places = _places(folder, models)
+    kept_in = str(places.database) if database is None else database
+    _require_address(kept_in)
+    # Not before it is known that they are installed.
+    from studio.alone import FolderTaken
+    from studio.server import StudioLost, serve
+    from studio.settings import StudioConfig
+    from studio.stream.config import Topics
+
+    # Studios of several folders may share an emulator.
+    of_folder = hashlib.sha256(os.fsencode(places.root)).hexdigest()[:8]
+    topics = Topics(
+        images=f"{_PROJECT}/topics/images-{of_folder}",
+        subscription=f"{_PROJECT}/subscriptions/images-{of_folder}",
+        results=f"{_PROJECT}/topics/results-{of_folder}",
+        dead_letters=f"{_PROJECT}/topics/dead-letters-{of_folder}",
+        model_events=f"{_PROJECT}/topics/model-events-{of_folder}",
+    )
+    config = StudioConfig(places, topics, kept_in, access, port, retrain_after)
+
+    def told(line: str) -> None:
+        say(line, stderr=True)
+
+    try:
+        with _pubsub() as address:
+            told(f"images: below {places.images}, by {EMULATOR_VARIABLE}={address} topic={topics.images}")
+            asyncio.run(serve(config, told))
+    except (FolderTaken, OSError) as error:
+        raise CommandRefused(one_line(error)) from error
+    except StoreUnusable as error:
+        raise CommandRefused(str(error)) from error
+    except StudioLost as error:
+        raise CommandFailed(str(error)) from error
+    return OK
+
+
+def _require_installed() -> None:
+    """Says in one line what is missing.
+
+    Raises:
+        CommandRefused: the extra is not installed.
+    """
+    missing = [shown for name, shown in _NEEDED.items() if find_spec(name) is None]
+    if missing:
+        raise CommandRefused(f'the page needs {" and ".join(missing)}: pip install "hotswap-inference[studio]"')
+
+
+def _access(host: str, certificate: _File, key: _File, token_file: _File, insecure: bool) -> Access:
+    try:
+        access = read_access(host, certificate, key, None, token_file)
+        if not insecure:
+            access.require_closed()
+    except AccessRefused as error:
+        raise CommandRefused(str(error)) from error
+    return access
+
+
+def _places(folder: Path | None, models: Path | None) -> Places:
+    """Where all lies, by full names: the stream is told them.
+
+    Raises:
+        CommandRefused: the models' folder cannot be in a pattern.
+    """
+    root = (folder or Places.usual_root()).expanduser().absolute()
+    places = Places(root, (models or root / "models").expanduser().absolute())
+    if found := set(_PATTERN_CHARACTERS) & set(str(places.models)):
+        raise CommandRefused(
+            f"{places.models} has {' and '.join(sorted(found))} in it; name another --models or --folder"
+        )
+    return places
+
+
+def _require_address(database: str) -> None:
+    try:
+        database_url(database, "studio")
+    except StoreUnusable as error:
+        raise CommandRefused(str(error)) from error
+
+
+@contextlib.contextmanager
+def _pubsub() -> Iterator[str]:
+    """Where Pub/Sub is, for this process and all that it starts: as the environment says, or an emulator for as long.
+
+    Raises:
+        CommandFailed: no emulator can be started.
+    """
+    if address := os.environ.get(EMULATOR_VARIABLE):
+        yield address
+        return
+    try:
+        emulator = PubSubEmulator()
+        emulator.start()
+    except EmulatorError as error:
+        raise CommandFailed(f"no Pub/Sub emulator can be started: {one_line(error)}") from error
+    try:
+        os.environ[EMULATOR_VARIABLE] = emulator.address
+        yield emulator.address
+    finally:
+        del os.environ[EMULATOR_VARIABLE]
+        emulator.stop()

@@ -1,0 +1,140 @@
+"""The parts of a studio, put together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from models.troubles import Troubles
+from serving.over_http.bodies import Bodies
+from studio.drawing.drawings import Drawings
+from studio.relearning.retraining import Retraining
+from studio.rereading import Rereading
+from studio.settings import StudioConfig
+from studio.shelf.shelf import ModelShelf
+from studio.store.corrections import Corrections
+from studio.stream.config import StreamConfig
+from studio.stream.figures import Figures
+from studio.stream.stream import Stream
+from studio.web.application import Routes, application
+from studio.web.assets import read_assets
+from studio.web.blocking import DatabaseThreads, Threads
+from studio.web.corrections import CorrectionRoutes
+from studio.web.drawings import MOST_BYTES, DrawingRoutes
+from studio.web.exports import ExportRoutes
+from studio.web.guard import Guard
+from studio.web.guesses import Guesses
+from studio.web.listeners import Listeners
+from studio.web.login import Login
+from studio.web.models import ModelRoutes
+from studio.web.receiving import Receiving
+from studio.web.retraining import RetrainingRoutes
+from studio.web.sessions import Sessions, session_key
+from studio.web.standing import Standing
+from studio.web.stream import StreamRoutes
+from studio.web.uploads import UploadRoutes
+from studio.wiring import Wiring
+
+_KEY = "session.key"
+_SMALL = 8 << 10
+_ROOM = 32 << 20
+_BODY_SECONDS = 20.0
+_UPLOADS_AT_ONCE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What runs.
+
+    Attributes:
+        stream: answers.
+        rereading: asks again for what was corrected.
+        retraining: learns.
+        shelf: knows the models.
+        standing: what pages show.
+        listeners: pages that are open.
+        figures: of the last hour.
+        http: what is answered over HTTP.
+        ending: set once nobody is to wait for an answer over HTTP any more.
+        unpacking: unpacks bodies.
+    """
+
+    stream: Stream
+    rereading: Rereading
+    retraining: Retraining
+    shelf: ModelShelf
+    standing: Standing
+    listeners: Listeners
+    figures: Figures
+    http: Guard
+    ending: asyncio.Event
+    unpacking: ThreadPoolExecutor
+
+    def start(self) -> None:
+        """Begins all that goes on by itself; a first model is trained where there is none."""
+        self.stream.start()
+        self.rereading.start()
+        self.retraining.first()
+
+    def end_waiting(self) -> None:
+        """Ends all that pages wait for: events, and answers."""
+        self.listeners.close()
+        self.ending.set()
+
+    def close(self) -> None:
+        """Ends what is left."""
+        self.unpacking.shutdown(wait=False, cancel_futures=True)
+
+
+def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Callable[[str], None]) -> Studio:
+    """A studio that is yet to start; on the event loop that it is to run on.
+
+    Args:
+        config: as it was told.
+        port: that is listened at in truth.
+        corrections: kept by the database.
+        say: is told, in a line each, what does not work, and what works again.
+
+    Raises:
+        OSError: the folder cannot be read or written.
+    """
+    places, listeners, figures = config.places, Listeners(), Figures(config.places)
+    wiring = Wiring(figures, listeners)
+    troubles = Troubles(say)
+    stream = Stream(StreamConfig(places, config.topics, config.job_options), wiring, troubles)
+    drawings = Drawings(places, stream.ask)
+    retraining = Retraining(places, corrections, config.retrain_after, wiring.relearning_changed)
+    standing = Standing(stream, retraining, corrections.counts, config.retrain_after, troubles)
+    rereading = Rereading(corrections, stream, drawings)
+    wiring.add(drawings, rereading, standing)
+    shelf = ModelShelf(places, corrections)
+    pictures, models, files = Threads(2, "pictures"), Threads(4, "models"), Threads(2, "files")
+    looking, ending = Threads(1, "figures"), asyncio.Event()
+    unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
+    receiving = Receiving(places.uploads, files)
+    receiving.clear()
+    asking, exporting = DatabaseThreads(), DatabaseThreads(2, 2)
+    access = config.access
+    sessions, guesses = Sessions(session_key(places.root / _KEY), access, port), Guesses()
+    small = Bodies(_SMALL, _ROOM, _BODY_SECONDS, unpacking)
+    assets = read_assets()
+
+    def corrected() -> None:
+        rereading.wake()
+        retraining.corrected()
+
+    parts: list[Routes] = [
+        assets,
+        Login(access, sessions, guesses, assets, small),
+        StreamRoutes(standing, sessions, listeners, figures, looking),
+        DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, unpacking), ending),
+        CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, config.retrain_after),
+        ExportRoutes(corrections, places.root, exporting),
+        RetrainingRoutes(retraining, corrections, asking, small),
+        ModelRoutes(shelf, models, small),
+        UploadRoutes(shelf, models, receiving, asyncio.Semaphore(_UPLOADS_AT_ONCE)),
+    ]
+    http = application(parts, access, sessions, guesses)
+    return Studio(stream, rereading, retraining, shelf, standing, listeners, figures, http, ending, unpacking)

@@ -1,0 +1,1 @@
+"""What browsers ask of the studio over HTTP, and who may ask it."""

@@ -1,0 +1,110 @@
+"""Those who listen to events: each gets what happens, and one that reads slowly makes nobody wait and nothing grow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+
+from studio.errors import StudioRefused, Trouble
+from studio.web.written import as_json
+
+STATE = "state"
+SECOND = "second"
+MODEL_EVENT = "model_event"
+DEAD_LETTER = "dead_letter"
+_MOST_WAITING = 64
+"""Events of one listener; the oldest are dropped, as the page asks for all of them where it begins."""
+_MOST_LISTENERS = 1000
+_MOST_OF_ONE = 250
+"""Of one browser: each page that is open listens once."""
+
+
+class _Listener:
+    """What one is still to be told."""
+
+    def __init__(self, browser: str) -> None:
+        self.browser = browser
+        self.state: bytes | None = None
+        self.events: deque[bytes] = deque(maxlen=_MOST_WAITING)
+        self.woken = asyncio.Event()
+
+    def take(self) -> bytes:
+        """All of it, in one piece."""
+        parts = [] if self.state is None else [self.state]
+        parts.extend(self.events)
+        self.state = None
+        self.events.clear()
+        self.woken.clear()
+        return b"".join(parts)
+
+
+class Listeners:
+    """All of them. For the event loop's thread alone."""
+
+    def __init__(self) -> None:
+        self._all: set[_Listener] = set()
+        self._state = b""
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def tell(self, name: str, record: object) -> None:
+        """Tells everybody what happened.
+
+        Args:
+            name: of the event.
+            record: as of `as_json`.
+        """
+        event = _encoded(name, record)
+        for each in self._all:
+            each.events.append(event)
+            each.woken.set()
+
+    def tell_state(self, state: object) -> None:
+        """Tells everybody how things stand, and those who come later; nothing where that is told already."""
+        event = _encoded(STATE, state)
+        if event == self._state:
+            return
+        self._state = event
+        for each in self._all:
+            each.state = event
+            each.woken.set()
+
+    def listen(self, browser: str) -> AsyncGenerator[bytes, None]:
+        """What happens from now on, encoded as an event stream; it begins with the state, and ends with the studio.
+
+        Args:
+            browser: that listens.
+
+        Raises:
+            StudioRefused: `TOO_OFTEN`: it does so many times already, or too many others do.
+        """
+        if len(self._all) >= _MOST_LISTENERS or sum(each.browser == browser for each in self._all) >= _MOST_OF_ONE:
+            raise StudioRefused(Trouble.TOO_OFTEN, "too many pages are open; close some, and reload this one")
+        return self._events(browser)
+
+    def close(self) -> None:
+        """Ends all event streams, and those that are yet to begin."""
+        self._is_closed = True
+        for each in self._all:
+            each.woken.set()
+
+    async def _events(self, browser: str) -> AsyncGenerator[bytes, None]:
+        listener = _Listener(browser)
+        if self._state:
+            listener.state = self._state
+            listener.woken.set()
+        self._all.add(listener)
+        try:
+            while not self._is_closed:
+                await listener.woken.wait()
+                if told := listener.take():
+                    yield told
+        finally:
+            self._all.discard(listener)
+
+
+def _encoded(name: str, record: object) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), as_json(record))

@@ -1,0 +1,87 @@
+"""What the stream tells, brought to all whom it concerns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from studio.drawing.drawings import Drawings
+from studio.rereading import Rereading
+from studio.stream.figures import Figures
+from studio.web.listeners import DEAD_LETTER, MODEL_EVENT, Listeners
+from studio.web.standing import Standing
+
+_PURPOSE = "purpose"
+_ANSWER = "answer"
+_READING = "reading"
+
+
+class Wiring:
+    """Hears the stream, as `StreamListener` says, from threads of its own.
+
+    Made before the stream is, as the stream is told of it; whoever is told is added before the stream starts.
+
+    Args:
+        figures: are told first.
+        listeners: browsers; told in the event loop's thread, which is the one that makes this.
+    """
+
+    def __init__(self, figures: Figures, listeners: Listeners) -> None:
+        self._figures = figures
+        self._listeners = listeners
+        self._loop = asyncio.get_running_loop()
+        self._drawings: Drawings | None = None
+        self._rereading: Rereading | None = None
+        self._standing: Standing | None = None
+
+    def add(self, drawings: Drawings, rereading: Rereading, standing: Standing) -> None:
+        """Whom it concerns what the stream tells.
+
+        Args:
+            drawings: that are answered.
+            rereading: that asks for corrected drawings again, and is answered.
+            standing: what pages show.
+        """
+        self._drawings, self._rereading, self._standing = drawings, rereading, standing
+
+    def result(self, record: Mapping[str, Any]) -> None:
+        """A whole result; it goes to whoever asked."""
+        purpose = _purpose(record)
+        if purpose == _ANSWER and self._drawings is not None:
+            self._drawings.answered(record)
+        self._figures.take_result(record)
+        if purpose == _READING and self._rereading is not None:
+            self._rereading.result(record)
+
+    def dead_letter(self, record: Mapping[str, Any]) -> None:
+        """A whole dead letter; so does it."""
+        if _purpose(record) == _ANSWER and self._drawings is not None:
+            self._drawings.failed(record)
+        self._tell(DEAD_LETTER, self._figures.take_dead_letter(record))
+
+    def model_event(self, record: Mapping[str, Any]) -> None:
+        """A whole model event: another model may be live, which has read nothing yet."""
+        self._tell(MODEL_EVENT, self._figures.take_event(record))
+        if self._rereading is not None:
+            self._rereading.wake()
+
+    def changed(self) -> None:
+        """The stream's state is otherwise."""
+        if self._standing is not None:
+            self._standing.changed()
+
+    def relearning_changed(self) -> None:
+        """Retraining's state is otherwise, and with it perhaps how many corrections are new."""
+        if self._standing is not None:
+            self._standing.recount()
+
+    def _tell(self, name: str, record: Mapping[str, Any]) -> None:
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(self._listeners.tell, name, record)
+
+
+def _purpose(record: Mapping[str, Any]) -> str:
+    attributes = record.get("attributes")
+    return str(attributes.get(_PURPOSE, "")) if isinstance(attributes, Mapping) else ""

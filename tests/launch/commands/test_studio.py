@@ -1,0 +1,116 @@
+"""`hotswap studio` begins or says in one line why not, tells when it is ready, and ends by Ctrl-C as if nothing was."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from launch.commands import studio as command
+from launch.pubsub_emulator import PubSubEmulator
+from studio.alone import alone
+from tests.launch.commands.hotswap_command import Command, error_line
+from tests.launch.commands.running_studio import running_studio
+from tests.model_files import tiny_classifier
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+
+
+def refused(hotswap: Command, *arguments: str) -> str:
+    outcome = hotswap("studio", "--port", "0", *arguments)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    return error_line(outcome)
+
+
+def test_it_begins_tells_when_it_is_ready_and_ends(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    tiny_classifier(tmp_path / "models" / "only.onnx", favours=2)
+    with running_studio(tmp_path) as studio:
+        page = studio.said(r"^page: (http://127\.0\.0\.1:\d+/)")
+        ready = studio.said(r"^ready: (\S+)$")
+        with urllib.request.urlopen(ready + "api/state") as answer:
+            state = json.load(answer)
+        children = psutil.Process(studio.process.pid).children(recursive=True)
+        code = studio.finish(signal.SIGINT)
+
+    assert ready == page
+    assert state["stream"]["state"] == "running"
+    assert state["live"]["model_id"].startswith(str(tmp_path / "models" / "only.onnx"))
+    assert code == 0
+    assert "Traceback" not in studio.log()
+    _, alive = psutil.wait_procs(children, 60)
+    assert children and not alive
+
+
+def test_it_uses_the_emulator_that_runs_and_leaves_it_alone(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    tiny_classifier(tmp_path / "models" / "only.onnx", favours=2)
+    with PubSubEmulator() as emulator:
+        with running_studio(tmp_path, environment={"PUBSUB_EMULATOR_HOST": emulator.address}) as studio:
+            topic = studio.said(rf"PUBSUB_EMULATOR_HOST={emulator.address} topic=(\S+)$")
+            studio.said(r"^(ready): ")
+            assert studio.finish(signal.SIGTERM) == 0
+
+        emulator.publish(topic, b"still there")
+
+
+@pytest.mark.parametrize("absent", ["kedro", "sklearn", "sse_starlette"])
+def test_without_the_extra_it_says_what_to_install(
+    hotswap: Command, monkeypatch: pytest.MonkeyPatch, absent: str
+) -> None:
+    found = command.find_spec
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name == absent else found(name))
+
+    assert 'pip install "hotswap-inference[studio]"' in refused(hotswap)
+
+
+def test_others_are_let_in_by_tokens_and_tls_alone(hotswap: Command, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens"
+    tokens.write_text(TOKEN)
+
+    assert "--host 0.0.0.0 lets others in" in refused(hotswap, "--host", "0.0.0.0")
+    assert "--tls-cert" in refused(hotswap, "--host", "0.0.0.0", "--token-file", str(tokens))
+    assert "holds no token" in refused(hotswap, "--token-file", os.devnull)
+    assert "go together" in refused(hotswap, "--tls-cert", str(tokens))
+
+
+def test_a_port_that_is_taken_is_one_line(hotswap: Command, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        line = refused(hotswap, "--folder", str(tmp_path / "s"), "--port", str(taken.getsockname()[1]))
+
+    assert "choose another port" in line
+
+
+def test_a_folder_in_which_a_studio_runs_is_one_line(hotswap: Command, tmp_path: Path) -> None:
+    with alone(tmp_path / "studio.lock"):
+        assert "another studio runs in" in refused(hotswap, "--folder", str(tmp_path))
+
+
+@pytest.mark.parametrize("database", ["mysql://host/name", "", "postgresql://user:secret@host:port/name"])
+def test_a_database_that_can_be_none_is_one_line(hotswap: Command, tmp_path: Path, database: str) -> None:
+    line = refused(hotswap, "--folder", str(tmp_path), "--database", database)
+
+    assert "--database" in line
+    assert "secret" not in line
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(hotswap: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    assert "Not a directory" in refused(hotswap, "--folder", str(tmp_path / "file" / "studio"))
+
+
+def test_a_folder_of_models_that_would_be_a_pattern_is_one_line(hotswap: Command, tmp_path: Path) -> None:
+    assert "name another --models" in refused(hotswap, "--folder", str(tmp_path), "--models", str(tmp_path / "a*"))
+
+
+@pytest.mark.parametrize("words", [("--retrain-after", "0"), ("--port", "-1"), ("--colour", "1")])
+def test_an_option_that_makes_no_sense_is_one_line(hotswap: Command, words: tuple[str, str]) -> None:
+    refused(hotswap, *words)
