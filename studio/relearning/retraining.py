@@ -204,7 +204,12 @@ class Retraining:
                 self._begin(pipeline)
             self._state = replace(self._state, queued=self._is_wanted())
         self._changed()
-        outcome = self._outcome(pipeline, digits_do)
+        number: int | None = None
+        try:
+            number = self._diary.begin(pipeline)
+            outcome = self._run(pipeline, digits_do)
+        except StoreUnusable as trouble:
+            outcome = self._run(pipeline, digits_do) if digits_do else unread(trouble)
         _LOGGER.info("retraining (%s): %s (%s) %s", pipeline, outcome.state, outcome.reason, outcome.detail)
         with self._turn:
             assert self._began is not None
@@ -212,22 +217,8 @@ class Retraining:
             self._state = replace(ended, queued=self._is_wanted())
             self._began = None
         self._changed()
-
-    def _outcome(self, pipeline: Pipeline, digits_do: bool) -> Outcome:
-        number: int | None = None
-        try:
-            number = self._diary.begin(pipeline)
-        except StoreUnusable as trouble:
-            if not digits_do:
-                return unread(trouble)
-        try:
-            outcome = self._run(pipeline, digits_do)
-        except Exception as error:  # the thread that runs the next one must live on
-            _LOGGER.exception("retraining broke off")
-            outcome = of_error(error)
-        if number is not None:
+        if number is not None:  # last, for a database that is gone takes its time to say so
             self._diary.end(number, outcome)
-        return outcome
 
     def _run(self, pipeline: Pipeline, digits_do: bool) -> Outcome:
         self._tell(EXPORTING)
@@ -242,7 +233,8 @@ class Retraining:
             process = RunProcess(Job(pipeline, self._parameters), scratch, self._tell)
         except StoreUnusable as trouble:
             return unread(trouble)
-        except (OSError, StudioRefused) as error:  # each says in one line what is in the way
+        except Exception as error:  # whatever it is: the thread that runs the next one must live on
+            _LOGGER.warning("retraining could not begin", exc_info=not isinstance(error, OSError | StudioRefused))
             return of_error(error)
         self._tell(STARTING)
         exit_ = process.wait(self._seconds, self._stopping)

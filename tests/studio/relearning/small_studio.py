@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from PIL import Image
 from studio.places import Places
 from studio.relearning.retraining import Retraining
 from studio.relearning.state import RetrainingState
-from studio.store.corrections import Corrections, NewCorrection
+from studio.store.corrections import Corrections, NewCorrection, Run
 from tests.studio.retraining.retraining_runs import inverted_digits
 from tests.waiting import eventually
 
@@ -47,6 +48,15 @@ class Studio:
     def until(self, *words: str) -> RetrainingState:
         """The state, once it is one of these."""
         return eventually(lambda: self._if(words), f"a retraining that is {' or '.join(words)}", 180)
+
+    def runs(self, count: int) -> Sequence[Run]:
+        """The runs that the database knows, once they are so many and all have ended."""
+
+        def look() -> Sequence[Run]:
+            runs = self.corrections.runs(10)
+            return runs if len(runs) == count and all(run.ended for run in runs) else ()
+
+        return eventually(look, f"{count} runs that ended", 180)
 
     def until_stage(self, stage: str) -> None:
         """Waits until a run is at a step."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from models.card import Card
 from models.images.decoding import DecodeLimits, decode_image
 from models.images.model_input import model_input
 from studio.retraining.arrays import split_corrections
-from studio.retraining.corrections import read_corrections
+from studio.retraining.corrections import Corrected, read_corrections
 from studio.retraining.datasets import Arrays
 from studio.retraining.digits import Digits, load_digits, no_digits
 from studio.retraining.networks import INPUT, LABELS, scaled
@@ -36,6 +37,11 @@ def assembled(place: Place) -> tuple[Any, dict[str, Digits]]:
     return place.told("data_report"), {name: Arrays(f"{place.folder}/work/{name}.npz").load() for name in names}
 
 
+def unsaid(images: Digits) -> Corrected:
+    """Corrections whose lines do not say on which side they lie."""
+    return Corrected(images, (None,) * len(images))
+
+
 def test_digits_and_corrections_become_arrays_of_one_version(tmp_path: Path) -> None:
     place = Place(tmp_path)
     none, _ = assembled(place)
@@ -50,12 +56,12 @@ def test_digits_and_corrections_become_arrays_of_one_version(tmp_path: Path) -> 
 
 def test_a_drawing_is_on_the_same_side_whatever_else_comes() -> None:
     corrected, share = inverted_digits(200), {"unseen_share": 0.3}
-    seen, unseen = split_corrections(corrected, share)
+    seen, unseen = split_corrections(unsaid(corrected), share)
     assert len(seen) + len(unseen) == 200 and 30 < len(unseen) < 90
-    _, of_some = split_corrections(corrected[50:100], share)
+    _, of_some = split_corrections(unsaid(corrected[50:100]), share)
     assert {each.tobytes() for each in of_some.pixels} <= {each.tobytes() for each in unseen.pixels}
-    assert [len(part) for part in split_corrections(no_digits(), share)] == [0, 0]
-    assert len(split_corrections(corrected, {"unseen_share": 1.0})[0]) == 0
+    assert [len(part) for part in split_corrections(unsaid(no_digits()), share)] == [0, 0]
+    assert len(split_corrections(unsaid(corrected), {"unseen_share": 1.0})[0]) == 0
 
 
 def test_pixels_are_to_the_last_bit_what_the_stream_gives_the_model(tmp_path: Path) -> None:
@@ -66,7 +72,7 @@ def test_pixels_are_to_the_last_bit_what_the_stream_gives_the_model(tmp_path: Pa
     card = Card("digits", "", LABELS, "classification", INPUT)
     manifest = Manifest("0" * 64, "onnx", "", card, (28, 28, 1), "float32", (OutputSpec("scores", (10,)),), 1.0)
     given = model_input([decode_image(data, limits=DecodeLimits(), needed=(28, 28))], manifest)
-    assert scaled(corrected.pixels).tobytes() == given.tobytes()
+    assert scaled(corrected.images.pixels).tobytes() == given.tobytes()
 
 
 def test_whatever_a_folder_holds_good_corrections_are_read_and_the_others_counted(tmp_path: Path) -> None:
@@ -94,7 +100,8 @@ def test_whatever_a_folder_holds_good_corrections_are_read_and_the_others_counte
 
     corrected, left_out = read_corrections(folder, ALL)
 
-    assert np.array_equal(corrected.pixels, good.pixels[1:2]) and corrected.labels.tolist() == [good.labels[1]]
+    assert np.array_equal(corrected.images.pixels, good.pixels[1:2])
+    assert corrected.images.labels.tolist() == [good.labels[1]]
     assert left_out == {
         "corrected_again": 1,
         "empty_file": 1,
@@ -119,10 +126,24 @@ def test_of_one_drawing_under_two_names_the_later_correction_counts(tmp_path: Pa
     with (tmp_path / "corrections.jsonl").open("a") as file:
         file.write(line("again.png", 5))
     corrected, left_out = read_corrections(tmp_path, ALL)
-    assert corrected.labels.tolist() == [5] and left_out == {"corrected_again": 1}
+    assert corrected.images.labels.tolist() == [5] and left_out == {"corrected_again": 1}
 
 
 def test_of_too_many_corrections_the_latest_are_read(tmp_path: Path) -> None:
     export(tmp_path, inverted_digits(9))
     corrected, left_out = read_corrections(tmp_path, {"most_corrections": 4})
-    assert np.array_equal(corrected.pixels, inverted_digits(9).pixels[-4:]) and left_out == {"too_many": 5}
+    assert np.array_equal(corrected.images.pixels, inverted_digits(9).pixels[-4:]) and left_out == {"too_many": 5}
+
+
+def test_a_line_that_says_its_side_is_on_it_whatever_its_pixels_say(tmp_path: Path) -> None:
+    drawn = inverted_digits(5)
+    sides = (True, False, None, True, "yes")
+    for number, pixels in enumerate(drawn.pixels):
+        save_png(tmp_path / f"{number}.png", pixels)
+    said = [json.loads(line(f"{number}.png", 1)) | {"unseen": side} for number, side in enumerate(sides)]
+    again = json.loads(line("3.png", 1)) | {"unseen": False}
+    (tmp_path / "corrections.jsonl").write_text("".join(json.dumps(each) + "\n" for each in [*said, again]))
+    corrected, left_out = read_corrections(tmp_path, ALL)
+    assert corrected.unseen == (True, False, None, False) and left_out == {"no_side": 1, "corrected_again": 1}
+    for share, counts in ((0.0, (3, 1)), (1.0, (2, 2))):
+        assert tuple(map(len, split_corrections(corrected, {"unseen_share": share}))) == counts
