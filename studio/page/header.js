@@ -10,6 +10,7 @@ const TITLES = {
   disk: "The disk",
   connection: "Connection lost",
 };
+const LOG = "stream_log"; // is told in the view Stream
 const BRIEFLY = 1200; // a reconnection is not worth a word
 
 let shown = "";
@@ -26,7 +27,7 @@ function banner(what, line, bad = false) {
 }
 
 function showTroubles(state) {
-  const troubles = state.troubles ?? [];
+  const troubles = (state.troubles ?? []).filter(({ what }) => what !== LOG);
   const key = JSON.stringify(troubles);
   if (key === shown) return;
   shown = key;

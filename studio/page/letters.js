@@ -1,6 +1,6 @@
 // Dead letters by word, each with its picture where there is one; and what happened to models.
 
-import { byId, el, setText } from "./elements.js";
+import { byId, el, setText, tail } from "./elements.js";
 import { clock, lasting } from "./wording.js";
 
 const MOST = 200;
@@ -79,7 +79,7 @@ function showLetters() {
 }
 
 function eventItem(event) {
-  const took = event.seconds ? `, ${lasting(event.seconds)}` : "";
+  const took = event.seconds >= 0.1 ? lasting(event.seconds) : "";
   return el(
     "li",
     { title: event.model_id },
@@ -87,8 +87,9 @@ function eventItem(event) {
     el(
       "span",
       { class: "what" },
-      event.model_name || fileName(event.model_id),
-      el("span", { class: "muted" }, `${event.reason || fileName(event.model_id)}${took}`),
+      el("b", {}, event.model_name || fileName(event.model_id)),
+      event.model_id ? tail(event.model_id) : null,
+      event.reason || took ? el("span", { class: "muted" }, [event.reason, took].filter(Boolean).join(", ")) : null,
     ),
     el("time", { class: "when" }, clock(event.time)),
   );

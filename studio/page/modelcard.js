@@ -3,6 +3,7 @@
 import { el, tail } from "./elements.js";
 import { bytes, clock, percent, sentence } from "./wording.js";
 
+const PARAMETER = "parameter."; // such tags are told in the card alone
 const LOOKS = { live: "good", valid: "", rejected: "bad", undecided: "warn" };
 
 function bar(name, title, kind, right, of) {
@@ -27,6 +28,11 @@ export function accuracyBars(accuracy) {
   );
 }
 
+function told(value) {
+  if (Array.isArray(value) && value.every((each) => typeof each !== "object")) return value.join(", ");
+  return typeof value === "object" && value !== null ? JSON.stringify(value) : value;
+}
+
 function fieldsOf(model) {
   const fields = [
     ["model_id", model.model_id],
@@ -36,9 +42,9 @@ function fieldsOf(model) {
     ["engine", model.engine],
   ];
   for (const [name, value] of Object.entries(model.card ?? {})) {
-    if (!["name", "version", "tags"].includes(name))
-      fields.push([name, typeof value === "string" ? value : JSON.stringify(value)]);
+    if (!["name", "version", "tags"].includes(name)) fields.push([name, told(value)]);
   }
+  for (const [key, value] of Object.entries(model.tags ?? {})) fields.push([key, value]);
   return fields.filter(([, value]) => value !== null && value !== undefined && value !== "");
 }
 
@@ -49,12 +55,14 @@ function details(model) {
 }
 
 function tags(model) {
-  const entries = Object.entries(model.tags ?? {});
+  const entries = Object.entries(model.tags ?? {}).filter(([key]) => !key.startsWith(PARAMETER));
   if (entries.length === 0) return null;
   return el(
     "div",
     { class: "tags" },
-    ...entries.map(([key, value]) => el("span", { class: "tag" }, value ? `${key}: ${value}` : key)),
+    ...entries.map(([key, value]) =>
+      el("span", { class: "tag", title: `${key}: ${value}` }, value ? `${key}: ${value}` : key),
+    ),
   );
 }
 

@@ -15,6 +15,8 @@ const LINES = {
 };
 const KINDS = { tuning: "Tuned", __default__: "Trained anew" };
 
+const TOLD_BY_LINE = new Set(["first", "no_unseen_corrections"]);
+
 let isAsking = false;
 let runsOf = "";
 
@@ -23,7 +25,10 @@ function showRetraining(now) {
   setText(badge, now.state);
   badge.className = `badge ${LOOKS[now.state] ?? ""}`;
   setText(byId("retrain-line"), lineOf(now));
-  setText(byId("retrain-detail"), now.detail && !now.line.includes(now.detail) ? sentence(now.detail) : "");
+  setText(
+    byId("retrain-detail"),
+    now.detail && !TOLD_BY_LINE.has(now.reason) && !now.line.includes(now.detail) ? sentence(now.detail) : "",
+  );
   const progress = byId("retrain-progress");
   progress.value = now.state === "running" ? now.percent : now.state === "idle" ? 0 : 100;
   progress.classList.toggle("still", now.state !== "running" && now.state !== "published");

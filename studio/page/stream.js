@@ -6,7 +6,7 @@ import { end, figuresOf, lastOnes, takeHistory, takeSecond, thinned } from "./co
 import { byId, el, setText } from "./elements.js";
 import { on } from "./feed.js";
 import { takeEvent, takeLetter, takeLetters } from "./letters.js";
-import { moment, sentence } from "./wording.js";
+import { moment, nick, sentence } from "./wording.js";
 
 const CHARTS = [
   {
@@ -37,7 +37,7 @@ const CHARTS = [
     title: "Images a batch",
     unit: "",
     keys: [["mean", ""]],
-    lines: [{ column: "batch", colour: "--accent", isFilled: true }],
+    lines: [{ column: "batch", colour: "--accent", isBar: true }],
   },
 ];
 const TILES = [
@@ -62,6 +62,7 @@ const COLUMNS = [
   ["dead", "dead letters"],
 ];
 
+const LOG = "stream_log"; // what the job warns of: told here, and not in a banner
 const FINE = 600; // beyond that, a point is COARSE seconds
 const COARSE = 10;
 
@@ -146,7 +147,7 @@ function takeSwap(event) {
   if (event.event !== "live") return;
   const time = moment(event.time)?.getTime() / 1000;
   if (Number.isFinite(time) && swaps.at(-1)?.model_id !== event.model_id)
-    swaps = [...swaps, { time, model_id: event.model_id, name: event.model_name }];
+    swaps = [...swaps, { time, model_id: event.model_id, name: nick(event.model_name, event.model_id) }];
 }
 
 async function load() {
@@ -155,6 +156,7 @@ async function load() {
     takeHistory(told.columns ?? {});
     swaps = (told.swaps ?? []).map((swap) => ({
       ...swap,
+      name: nick(swap.name, swap.model_id),
       time: typeof swap.time === "number" ? swap.time : moment(swap.time) / 1000,
     }));
     takeLetters(told);
@@ -183,6 +185,9 @@ export function beginStream() {
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const { chart } of charts) chart.recolour();
     draw();
+  });
+  on("state", ({ troubles }) => {
+    setText(byId("stream-note"), sentence(troubles.find(({ what }) => what === LOG)?.line));
   });
   on("view", (name) => {
     isVisible = name === "stream";

@@ -1,7 +1,7 @@
 // What was live from when to when: a band, and the same in words.
 
 import { byId, el, svg, tail } from "./elements.js";
-import { clock, moment, sentence } from "./wording.js";
+import { clock, moment, nick, sentence } from "./wording.js";
 
 const HEIGHT = 64;
 const BAND = { top: 24, height: 16 };
@@ -45,14 +45,13 @@ function drawBand(spans) {
           rx: 4,
           class: each.isNow ? "now" : "",
         },
-        svg("title", {}, each.name),
+        svg("title", {}, nick(each.name, each.model_id)),
       ),
     );
+    const label = nick(each.name, each.model_id);
     const fits = Math.floor((wide - 4) / LETTER);
-    if (fits >= 4)
-      drawing.append(
-        svg("text", { x: left, y: 15 }, each.name.length > fits ? `${each.name.slice(0, fits - 1)}…` : each.name),
-      );
+    const shown = [label, label.split(" ").at(-1)].find(({ length }) => length <= fits);
+    if (shown) drawing.append(svg("text", { x: left, y: 15 }, shown));
     if (fits >= 9 || index === 0) drawing.append(svg("text", { x: left, y: 57 }, clock(each.from)));
     left += wide;
   }
@@ -64,7 +63,7 @@ function words(span) {
   return el(
     "li",
     { class: span.isNow ? "now" : "" },
-    el("b", {}, span.name),
+    el("b", {}, nick(span.name, span.model_id)),
     tail(span.model_id),
     el("span", { class: "when" }, `${clock(span.from)} – ${until}`),
     el("span", { class: "small muted" }, sentence([span.why, span.by && `by ${span.by}`].filter(Boolean).join(", "))),

@@ -27,7 +27,10 @@ export function clock(value) {
 }
 
 export function percent(share, digits = 1) {
-  return Number.isFinite(share) ? `${(share * 100).toFixed(digits)} %` : "";
+  if (!Number.isFinite(share)) return "";
+  const unit = 10 ** digits;
+  if (share > 0 && share * 100 * unit < 1) return `<${(1 / unit).toFixed(digits)} %`;
+  return `${(Math.floor(share * 100 * unit + 1e-6) / unit).toFixed(digits)} %`; // only all is 100 %
 }
 
 export function count(number, one, many) {
@@ -52,6 +55,12 @@ export function sentence(text) {
   const line = String(text ?? "").trim();
   const isWord = /^\w*_/.test(line); // a stable word is written as it is
   return line && !isWord ? line[0].toUpperCase() + line.slice(1) : line;
+}
+
+// A model by a name that others may have too, and the beginning of its digest.
+export function nick(name, modelId) {
+  const digest = String(modelId ?? "").split("@sha256:")[1];
+  return digest ? `${name} ${digest.slice(0, 6)}` : name;
 }
 
 // `/a/b/digits.h5@sha256:0123` is `digits.h5@0123` to the eye.
