@@ -15,7 +15,7 @@ AZURITE := .venv.azurite
 AZURITE_READY := $(AZURITE)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-device studio test lint types format unit quick versions fuzz mutants bench zoo prism image-check messages lock wheels clean chosen-python
+.PHONY: help setup demo demo-device studio test lint types format unit quick versions fuzz mutants bench picture zoo prism image-check messages lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -160,6 +160,9 @@ mutants: $(MUTANTS_READY) ## plant faults and see which no test finds; ONLY=mode
 
 bench: $(TESTS_READY) ## measure against Beam's stock handler, other servers and the bare machine; BENCH="--only server"
 	@$(BIN)/python -m benchmarks $(BENCH)
+
+picture: $(TESTS_READY) ## take pictures and a short film of the page, with Debian's Chromium; some minutes
+	@$(BIN)/python -m benchmarks.studio.picture
 
 zoo: $(TESTS_READY) ## vet every architecture of keras.applications, and write docs/models.md; ZOO="--only ResNet50"
 	@$(BIN)/python -m benchmarks.zoo --page docs/models.md $(ZOO)

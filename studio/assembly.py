@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from models.troubles import Troubles
@@ -57,7 +58,7 @@ class Studio:
         figures: of the last hour.
         http: what is answered over HTTP.
         ending: set once nobody is to wait for an answer over HTTP any more.
-        threads: that block.
+        unpacking: unpacks bodies.
     """
 
     stream: Stream
@@ -69,7 +70,7 @@ class Studio:
     figures: Figures
     http: Guard
     ending: asyncio.Event
-    threads: tuple[Threads, ...]
+    unpacking: ThreadPoolExecutor
 
     def start(self) -> None:
         """Begins all that goes on by itself."""
@@ -82,9 +83,8 @@ class Studio:
         self.ending.set()
 
     def close(self) -> None:
-        """Ends the threads, which nobody waits for."""
-        for each in self.threads:
-            each.close()
+        """Ends what is left."""
+        self.unpacking.shutdown(wait=False, cancel_futures=True)
 
 
 def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Callable[[str], None]) -> Studio:
@@ -111,12 +111,13 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     shelf = ModelShelf(places, corrections)
     pictures, models, files = Threads(2, "pictures"), Threads(4, "models"), Threads(2, "files")
     looking, ending = Threads(1, "figures"), asyncio.Event()
+    unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
     receiving = Receiving(places.uploads, files)
     receiving.clear()
     asking, exporting = DatabaseThreads(), DatabaseThreads(2, 2)
     access = config.access
     sessions, guesses = Sessions(session_key(places.root / _KEY), access, port), Guesses()
-    small = Bodies(_SMALL, _ROOM, _BODY_SECONDS, pictures.executor)
+    small = Bodies(_SMALL, _ROOM, _BODY_SECONDS, unpacking)
     assets = read_assets()
 
     def corrected() -> None:
@@ -127,7 +128,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         assets,
         Login(access, sessions, guesses, assets, small),
         StreamRoutes(standing, sessions, listeners, figures, looking),
-        DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, pictures.executor), ending),
+        DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, unpacking), ending),
         CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, config.retrain_after),
         ExportRoutes(corrections, places.root, exporting),
         RetrainingRoutes(retraining, corrections, asking, small),
@@ -135,5 +136,4 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         UploadRoutes(shelf, models, receiving, asyncio.Semaphore(_UPLOADS_AT_ONCE)),
     ]
     http = application(parts, access, sessions, guesses)
-    threads = (pictures, models, files, looking)
-    return Studio(stream, rereading, retraining, shelf, standing, listeners, figures, http, ending, threads)
+    return Studio(stream, rereading, retraining, shelf, standing, listeners, figures, http, ending, unpacking)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -66,15 +65,18 @@ class DatabaseThreads:
 
 
 class Threads:
-    """Where everything else that blocks is done: pictures and files.
+    """Where everything else that blocks is done: pictures and files. Nobody waits for these threads at the end, either.
+
+    For the event loop's thread alone.
 
     Args:
-        threads: at once; more wait for their turn.
+        most: at once; more work waits for its turn.
         name: of the threads.
     """
 
-    def __init__(self, threads: int, name: str) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    def __init__(self, most: int, name: str) -> None:
+        self._name = name
+        self._free = asyncio.Semaphore(most)
 
     async def do(self, work: Callable[..., _Answer], *given: object) -> _Answer:
         """What some work answers.
@@ -82,16 +84,8 @@ class Threads:
         Raises:
             What it raises.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work, *given)
-
-    @property
-    def executor(self) -> ThreadPoolExecutor:
-        """For who wants one."""
-        return self._threads
-
-    def close(self) -> None:
-        """Starts nothing more, and waits for nothing."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._free.acquire()
+        return await apart(partial(work, *given), self._name, self._free.release)
 
 
 def apart(

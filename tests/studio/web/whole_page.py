@@ -6,6 +6,7 @@ import asyncio
 import io
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,7 +124,7 @@ def whole_page(root: Path) -> Iterator[WholePage]:
     corrected: list[str] = []
     said: list[str] = []
 
-    with Corrections.open(str(places.database)) as corrections:
+    with Corrections.open(str(places.database)) as corrections, ThreadPoolExecutor(1) as unpacking:
 
         def parts(access: Access, sessions: Sessions, guesses: Guesses) -> Sequence[Routes]:
             pictures, listeners, asking = Threads(2, "pictures"), Listeners(), DatabaseThreads()
@@ -137,12 +138,10 @@ def whole_page(root: Path) -> Iterator[WholePage]:
                 asyncio.get_running_loop().create_task(each)
                 for each in (standing.keep_counting(), standing.keep_telling(listeners.tell_state))
             )
-            small = Bodies(8 << 10, 1 << 20, 20.0, pictures.executor)
+            small = Bodies(8 << 10, 1 << 20, 20.0, unpacking)
             return [
                 StreamRoutes(standing, sessions, listeners, Figures(places), pictures),
-                DrawingRoutes(
-                    drawings, pictures, Bodies(MOST_BYTES, 32 << 20, 20.0, pictures.executor), asyncio.Event()
-                ),
+                DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking), asyncio.Event()),
                 CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), 10),
                 ExportRoutes(corrections, places.root, asking),
                 RetrainingRoutes(retraining, corrections, asking, small),
