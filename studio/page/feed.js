@@ -37,7 +37,7 @@ async function lost() {
   again = setTimeout(connect, PAUSES[Math.min(failures, PAUSES.length - 1)]);
   failures += 1;
   try {
-    await readState(); // which goes to the login where one is asked for
+    tell("state", await readState()); // which goes to the login where one is asked for
   } catch {
     // The next try tells.
   }
