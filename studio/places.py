@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+_NO_PATTERN = "*?["
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -65,12 +67,38 @@ class Places:
         data = Path(os.environ.get("XDG_DATA_HOME", ""))
         return (data if data.is_absolute() else Path.home() / ".local/share") / "hotswap/studio"
 
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """The folders below `root` in which files come and go; no model may lie there."""
+        return (self.drawings, self.images, self.uploads, self.corrections, self.work, self.registry)
+
+    @property
+    def pattern(self) -> str:
+        """What the stream is told to look for."""
+        return f"{self.models}/*"
+
+    def check(self) -> None:
+        """Does nothing where models have a folder of their own, with a name that patterns and Kedro can bear.
+
+        Raises:
+            ValueError: they have none; the text is one line that says what to do.
+        """
+        if found := sorted(set(_NO_PATTERN) & set(str(self.models))):
+            raise ValueError(f"{self.models} has {' and '.join(found)} in it; name another --models or --folder")
+        if "," in f"{self.root}{self.models}":
+            raise ValueError(f"{self.root} or {self.models} has a comma in it; name another --models or --folder")
+        models, root = self.models.resolve(), self.root.resolve()
+        if models == root or any(models.is_relative_to(folder.resolve()) for folder in self.own):
+            raise ValueError(f"{self.models} is where the studio keeps what is no model; name another folder --models")
+
     def make(self) -> None:
-        """Makes the folders that are missing.
+        """Makes the folders that are missing; all but the models' are their owner's alone.
 
         Raises:
             OSError: one cannot be made.
         """
-        for folder in (self.drawings, self.images, self.uploads, self.corrections, self.work, self.registry):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        for folder in self.own:
+            folder.mkdir(exist_ok=True, mode=0o700)
         self.models.mkdir(parents=True, exist_ok=True)

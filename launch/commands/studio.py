@@ -35,7 +35,6 @@ _NEEDED = {
     "pyarrow": "PyArrow",
 }
 _PROJECT = "projects/hotswap-studio"
-_PATTERN_CHARACTERS = "*?["
 _File = Path | None
 
 
@@ -141,14 +140,14 @@ def _places(folder: Path | None, models: Path | None) -> Places:
     """Where all lies, by full names: the stream is told them.
 
     Raises:
-        CommandRefused: the models' folder cannot be in a pattern.
+        CommandRefused: models cannot lie where they would.
     """
     root = (folder or Places.usual_root()).expanduser().absolute()
     places = Places(root, (models or root / "models").expanduser().absolute())
-    if found := set(_PATTERN_CHARACTERS) & set(str(places.models)):
-        raise CommandRefused(
-            f"{places.models} has {' and '.join(sorted(found))} in it; name another --models or --folder"
-        )
+    try:
+        places.check()
+    except ValueError as error:
+        raise CommandRefused(str(error)) from error
     return places
 
 

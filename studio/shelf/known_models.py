@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
+from databases.errors import StoreUnusable
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_MAX_VALUES
 from models.errors import one_line
 from models.known import Known, history_as_json, known_of, roll_back
@@ -110,7 +111,7 @@ class KnownModels:
     def _read(self) -> tuple[Registry, Known]:
         """A registry remembers what it has listed: each question has its own."""
         # The very terms of the stream's job, which is started with this pattern, this registry and no other option.
-        pattern, terms = f"{self._places.models}/*", Terms(DEFAULT_ENGINE, DEFAULT_MAX_VALUES)
+        pattern, terms = self._places.pattern, Terms(DEFAULT_ENGINE, DEFAULT_MAX_VALUES)
         registry = Registry(self._storage.objects(str(self._places.registry)), pattern, terms)
         return registry, known_of(registry, newest_first(list_models(self._storage, pattern)))
 
@@ -125,7 +126,7 @@ class KnownModels:
                 }
                 for each in self._corrections.accuracy()
             }
-        except Exception as error:  # whatever a database raises, the models are told without it
+        except StoreUnusable as error:
             _LOGGER.info("the models are told without their accuracy: %s", error)
             return {}
 

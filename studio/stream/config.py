@@ -50,7 +50,7 @@ class StreamConfig:
             f"--output_topic={topics.results}",
             f"--dead_letter_topic={topics.dead_letters}",
             f"--model_events_topic={topics.model_events}",
-            f"--model_pattern={places.models / '*'}",
+            f"--model_pattern={places.pattern}",
             "--model_poll_seconds=1",
             f"--registry={places.registry}",
             f"--image_prefix={places.drawings}",

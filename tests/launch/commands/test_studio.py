@@ -106,8 +106,10 @@ def test_a_folder_that_cannot_be_made_is_one_line(hotswap: Command, tmp_path: Pa
     assert "Not a directory" in refused(hotswap, "--folder", str(tmp_path / "file" / "studio"))
 
 
-def test_a_folder_of_models_that_would_be_a_pattern_is_one_line(hotswap: Command, tmp_path: Path) -> None:
-    assert "name another --models" in refused(hotswap, "--folder", str(tmp_path), "--models", str(tmp_path / "a*"))
+@pytest.mark.parametrize("models", ["a*", "a,b", ".", "drawings", "uploads/models"])
+def test_models_lie_in_a_folder_of_their_own_with_a_plain_name(hotswap: Command, tmp_path: Path, models: str) -> None:
+    line = refused(hotswap, "--folder", str(tmp_path), "--models", str(tmp_path / models))
+    assert "name another" in line and "--models" in line
 
 
 @pytest.mark.parametrize("words", [("--retrain-after", "0"), ("--port", "-1"), ("--colour", "1")])
