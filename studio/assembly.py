@@ -73,9 +73,10 @@ class Studio:
     unpacking: ThreadPoolExecutor
 
     def start(self) -> None:
-        """Begins all that goes on by itself."""
+        """Begins all that goes on by itself; a first model is trained where there is none."""
         self.stream.start()
         self.rereading.start()
+        self.retraining.first()
 
     def end_waiting(self) -> None:
         """Ends all that pages wait for: events, and answers."""

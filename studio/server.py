@@ -80,7 +80,6 @@ async def _serve_on(
         asyncio.create_task(_every_second(studio)),
     ]
     studio.start()
-    beginning = apart(studio.retraining.first, "first model")
     try:
         await _asked_to_end(stops, [http_task, *tasks])
         _LOGGER.info("ending")
@@ -94,7 +93,6 @@ async def _serve_on(
         for each in tasks:
             each.cancel()
         await asyncio.gather(http_task, *tasks, return_exceptions=True)
-        beginning.cancel()
 
 
 async def _asked_to_end(stops: asyncio.Queue[int], tasks: list[asyncio.Task[None]]) -> None:
@@ -131,9 +129,13 @@ async def _ended(studio: Studio, seconds: float) -> None:
 
 async def _every_second(studio: Studio) -> None:
     """Tells pages the figures of each second, for ever."""
+    told = 0
     while True:
         await asyncio.sleep(1 - time.time() % 1)
-        studio.listeners.tell(SECOND, studio.figures.second())
+        second = studio.figures.second()
+        if second["time"] != told:
+            told = second["time"]
+            studio.listeners.tell(SECOND, second)
 
 
 class _Announcer:

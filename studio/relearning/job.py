@@ -78,6 +78,7 @@ def read_told(line: str) -> Progress | Failed | None:
         if "error" in told:
             return Failed(str(told["error"]), one_line(told["detail"], _LONGEST))
         part = min(max(float(told["part"]), 0.0), 1.0)
-        return Progress(str(told["stage"]), part, one_line(told["line"], _LONGEST))
+        # A step that has said nothing yet has an empty line.
+        return Progress(str(told["stage"]), part, told["line"] and one_line(told["line"], _LONGEST))
     except (ValueError, TypeError, KeyError):
         return None

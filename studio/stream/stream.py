@@ -37,9 +37,9 @@ _STOP_SECONDS = 15.0
 class Stream:
     """Everything that is predicted is predicted here. Any thread may use it.
 
-    The job is a process that begins with `start`, and is begun again when it ends by itself or hangs, after a pause that
-    grows from a second to thirty. It never outlives this process. What was asked before it ended and has no answer is
-    asked again then, and while it runs after 15 seconds: whoever asked hears one answer, whichever comes first.
+    The job is a process that begins with `start`, and is begun again when it ends by itself or hangs, after a pause
+    that grows from a second to thirty. It never outlives this process. What was asked before it ended and has no answer
+    is asked again then, and while it runs after 15 seconds: whoever asked hears one answer, whichever comes first.
 
     Args:
         config: the job.

@@ -14,6 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from models.storage.errors import tells_of_full_disk
+from studio.errors import StudioRefused, Trouble
 from studio.store.corrections import Corrections
 from studio.web.blocking import DatabaseThreads
 
@@ -52,7 +54,12 @@ class ExportRoutes:
         return await self._file(self.corrections.write_parquet, "corrections.parquet", kind)
 
     async def _file(self, write: Callable[[BinaryIO], int], name: str, kind: str) -> Response:
-        file, size = await self.threads.ask(_written, write, self.folder, seconds=_SECONDS)
+        try:
+            file, size = await self.threads.ask(_written, write, self.folder, seconds=_SECONDS)
+        except OSError as error:
+            if tells_of_full_disk(error):
+                raise StudioRefused(Trouble.DISK_FULL, "the disk is full; make room, and ask again") from error
+            raise
         headers = {"content-disposition": f'attachment; filename="{name}"', "content-length": str(size)}
         return StreamingResponse(self._parts(file), headers=headers, media_type=kind)
 

@@ -91,7 +91,9 @@ class Guard:
         """Who asks; or the answer where they may not."""
         host = headers.get("host", "")
         if sum(name == b"host" for name, _ in scope["headers"]) != 1 or not self.hosts.is_meant(host):
-            return _forbidden(f"{host[:100]!r} is no name of this studio; ask it by the address that it printed")
+            return _forbidden(
+                f"{host[:100]!r} is no name of this studio; ask it by an address, or by the --host that it was given"
+            )
         path, harmless = scope["path"], scope["method"] in _HARMLESS
         if not harmless and not self.hosts.is_own_page(headers):
             return _forbidden("this can be asked by the studio's own page alone")

@@ -6,9 +6,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
 
-import orjson
-
 from studio.errors import StudioRefused, Trouble
+from studio.web.written import as_json
 
 STATE = "state"
 SECOND = "second"
@@ -17,7 +16,7 @@ DEAD_LETTER = "dead_letter"
 _MOST_WAITING = 64
 """Events of one listener; the oldest are dropped, as the page asks for all of them where it begins."""
 _MOST_LISTENERS = 1000
-_MOST_OF_ONE = 24
+_MOST_OF_ONE = 250
 """Of one browser: each page that is open listens once."""
 
 
@@ -56,7 +55,7 @@ class Listeners:
 
         Args:
             name: of the event.
-            record: that `orjson` can write.
+            record: as of `as_json`.
         """
         event = _encoded(name, record)
         for each in self._all:
@@ -108,5 +107,4 @@ class Listeners:
 
 
 def _encoded(name: str, record: object) -> bytes:
-    # JSON of `orjson` is one line.
-    return b"event: %s\ndata: %s\n\n" % (name.encode(), orjson.dumps(record))
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), as_json(record))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import secrets
 import shutil
@@ -16,12 +15,12 @@ from typing import BinaryIO, TypeVar
 
 from starlette.types import Receive
 
+from models.storage.errors import tells_of_full_disk
 from serving.asking import Code, Refused
 from serving.over_http.bodies import HungUp
 from studio.errors import StudioRefused, Trouble
 from studio.web.blocking import Threads
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _PART = 1 << 20
 _PARTIAL = ".upload-"
 _Answer = TypeVar("_Answer")
@@ -121,7 +120,7 @@ class Receiving:
         try:
             return await self.threads.do(work, *given)
         except OSError as error:
-            if error.errno in _FULL:
+            if tells_of_full_disk(error):
                 raise _full() from error
             raise
 

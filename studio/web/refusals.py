@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
-import orjson
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +14,7 @@ from models.printable import printable
 from serving.asking import Code, Refused
 from serving.over_http.bodies import HungUp
 from studio.errors import StudioRefused, Trouble
+from studio.web.written import as_json
 
 ENDING = "ending"
 FORBIDDEN = "forbidden"
@@ -33,9 +33,9 @@ def json(content: object, status: int = HTTPStatus.OK, headers: Mapping[str, str
     """An answer in JSON.
 
     Args:
-        content: that `orjson` can write, dataclasses too.
+        content: as of `as_json`.
     """
-    return Response(orjson.dumps(content), status, headers, "application/json")
+    return Response(as_json(content), status, headers, "application/json")
 
 
 def refusal(word: str, line: str, status: int, headers: Mapping[str, str] | None = None) -> Response:

@@ -18,6 +18,8 @@ from serving.access import Access
 
 _KEY_BYTES = 32
 _LIFE_SECONDS = 30 * 24 * 3600
+_SKEW_SECONDS = 24 * 3600
+"""By which a clock may have been set back since."""
 _VALUE = re.compile(r"(?P<browser>[0-9a-f]{32})\.(?P<made>[0-9]{1,12})\.(?P<mark>[0-9a-f]{64})")
 
 
@@ -58,7 +60,7 @@ class Sessions:
         pairs = (each.strip().partition("=") for each in cookies.split(";"))
         values = [value for name, _, value in pairs if name == self._cookie]
         found = _VALUE.fullmatch(values[0]) if len(values) == 1 else None
-        if found is None or not 0 <= self._clock() - int(found["made"]) < _LIFE_SECONDS:
+        if found is None or not -_SKEW_SECONDS <= self._clock() - int(found["made"]) < _LIFE_SECONDS:
             return None
         signed = f"{found['browser']}.{found['made']}"
         matches = [hmac.compare_digest(found["mark"], self._mark(signed, each)) for each in self._tokens]

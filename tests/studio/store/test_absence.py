@@ -66,6 +66,24 @@ def test_a_server_that_is_begun_again_in_between_costs_no_call(tmp_path: Path) -
         assert_each_call_works(corrections, tmp_path)
 
 
+def test_a_server_that_comes_later_is_opened_then(tmp_path: Path) -> None:
+    with postgresql_server() as server:
+        address = server.new_database()
+        server.stop()
+        with pytest.raises(StoreUnusable):
+            Corrections.open(address)
+        with Corrections.open(address, at_once=False) as corrections:
+            assert_each_call_says(corrections, "the studio's database postgresql", tmp_path)
+
+            server.start()
+            assert_each_call_works(corrections, tmp_path)
+
+
+def test_what_is_no_database_is_refused_at_once_all_the_same() -> None:
+    with pytest.raises(StoreUnusable, match="--database takes"):
+        Corrections.open("mysql://u:secret@h/d", at_once=False)
+
+
 def test_a_file_that_is_moved_away_and_back(tmp_path: Path) -> None:
     path, away = tmp_path / "kept.db", tmp_path / "away.db"
     with Corrections.open(str(path)) as corrections:

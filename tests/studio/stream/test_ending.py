@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
+from studio.stream import tether
 from tests.studio.stream.one_studio import PATIENCE_SECONDS, jobs_of
 from tests.waiting import eventually
 
@@ -65,3 +66,12 @@ def test_what_the_terminal_tells_its_whole_group_does_not_reach_the_job(studio: 
 
     assert os.getpgid(studio.pid) == studio.pid
     assert (os.getsid(job.pid), os.getpgid(job.pid)) == (job.pid, job.pid)
+
+
+def test_a_job_whose_studio_is_gone_before_it_begins_does_not_begin(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    nobody = str(os.getppid())
+
+    tethered = subprocess.run([sys.executable, "-I", tether.__file__, nobody, "/usr/bin/env", "touch", str(begun)])
+
+    assert (tethered.returncode, begun.exists()) == (1, False)

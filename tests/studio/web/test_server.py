@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.serving.certificates import Authority
 from tests.studio.web.whole_page import picture
 from tests.waiting import eventually, eventually_alive
 
-_PAGE = re.compile(r"page: (http://\S+/)")
+_PAGE = re.compile(r"page: (https?://\S+/)")
 _READY = re.compile(r"ready: (http://\S+/)")
 
 
@@ -93,3 +95,23 @@ def test_a_drawing_is_answered_by_the_running_stream_and_a_restart_knows_its_bro
             assert browser.get("/api/corrections").json()["corrections"][0]["mine"] is True
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 0
+
+
+def test_with_tls_and_a_token_nobody_comes_in_without(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.pair("page", "127.0.0.1")
+    tokens = tmp_path / "tokens"
+    tokens.write_text("a-token-that-is-long\n")
+    options = ("--tls-cert", str(pair.certificate), "--tls-key", str(pair.key), "--token-file", str(tokens))
+    with studio(tmp_path / "studio", *options) as (process, log):
+        url = said(process, log, _PAGE)
+        trusted = ssl.create_default_context(cafile=authority.certificate)
+        headers = {"sec-fetch-site": "same-origin"}
+        with httpx.Client(base_url=url, timeout=30, verify=trusted, headers=headers) as browser:
+            assert url.startswith("https://")
+            assert browser.get("/").headers["location"] == "/login"
+            assert browser.get("/api/state").status_code == 401
+            answer = browser.post("/login", data={"token": "a-token-that-is-long"})
+            cookie = answer.headers["set-cookie"]
+            assert cookie.startswith("__Host-studio-") and cookie.endswith("; Secure")
+            assert browser.get("/api/state").json()["csrf"]

@@ -75,6 +75,17 @@ def test_all_that_waits_is_delivered_at_once_and_what_comes_next_a_little_later(
     assert gate.delivered == 41
 
 
+def test_who_asks_for_little_waits_little(emulator: PubSubEmulator) -> None:
+    with (
+        PubSubGate(emulator.address, most_messages=1_000_000, gather_seconds=3600.0),
+        pubsub_v1.SubscriberClient() as subscriber,
+    ):
+        for image in (b"one", b"other"):
+            emulator.publish(TOPIC, image)
+            assert [each.message.data for each in pull(subscriber)] == [image]
+            assert pull(subscriber) == []
+
+
 def test_nothing_to_read_is_known_after_an_empty_pull(
     emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
 ) -> None:
