@@ -3,7 +3,9 @@
 import { clock } from "./wording.js";
 
 const HEIGHT = 210;
-const LABEL_ROOM = 64;
+const LABEL_ROOM = 92; // pixels
+const FAINT = "26"; // of 255, in hexadecimal digits, as colours are written
+const STRONG = "a6";
 
 function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -12,10 +14,6 @@ function colour(name) {
 function pathsOf(isStep, isBar) {
   if (isBar) return window.uPlot.paths.bars({ size: [1, 6, 2] });
   return isStep ? window.uPlot.paths.stepped({ align: 1 }) : undefined;
-}
-
-function faint(hex) {
-  return `${hex}26`;
 }
 
 export class Chart {
@@ -92,7 +90,7 @@ export class Chart {
     return {
       stroke,
       width: isBar ? 0 : 1.75,
-      fill: isBar ? stroke : isFilled ? faint(stroke) : undefined,
+      fill: isBar ? `${stroke}${STRONG}` : isFilled ? `${stroke}${FAINT}` : undefined,
       paths: pathsOf(isStep, isBar),
       points: { show: false },
     };

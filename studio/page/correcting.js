@@ -62,12 +62,12 @@ export class Correcting {
     this.show();
   }
 
-  settled({ drawing: name, refusal }) {
+  settled({ drawing: name, label, refusal }) {
     const { drawing } = this.reading;
     if (drawing?.name === name) {
       drawing.refusal = refusal;
       drawing.isKept = !refusal;
-      if (refusal) drawing.label = undefined;
+      if (refusal || label === null) drawing.label = undefined; // taken back, perhaps in the gallery
     }
     this.show();
   }

@@ -14,7 +14,7 @@ const PLACES = ".pad-card, .answer-card, .retrain-card";
 function keysMeant(event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return false;
   if (byId("view-draw").hidden || document.querySelector("dialog[open]")) return false;
-  return event.target === document.body || event.target.closest(PLACES) !== null;
+  return event.target.closest(PLACES) !== null;
 }
 
 export function beginDraw() {

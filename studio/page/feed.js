@@ -28,6 +28,11 @@ function alive() {
   watchdog = setTimeout(lost, SILENCE);
 }
 
+function connected() {
+  failures = 0;
+  tell("connected");
+}
+
 async function lost() {
   clearTimeout(watchdog);
   source?.close();
@@ -37,7 +42,7 @@ async function lost() {
   again = setTimeout(connect, PAUSES[Math.min(failures, PAUSES.length - 1)]);
   failures += 1;
   try {
-    await readState(); // which goes to the login where one is asked for
+    tell("state", await readState()); // which goes to the login where one is asked for
   } catch {
     // The next try tells.
   }
@@ -56,16 +61,16 @@ export function connect() {
   again = 0;
   source?.close();
   source = new EventSource("/api/events");
+  const opened = source;
+  let isHeard = false; // an answer that ends before it tells anything is no connection
   alive();
-  source.addEventListener("open", () => {
-    failures = 0;
-    alive();
-    tell("connected");
-  });
   source.addEventListener("error", lost);
   for (const kind of KINDS) {
     source.addEventListener(kind, (event) => {
+      if (source !== opened) return;
       alive();
+      if (!isHeard) connected();
+      isHeard = true;
       tell(kind, JSON.parse(event.data));
     });
   }

@@ -4,6 +4,7 @@ import { byId, el, setText, tail } from "./elements.js";
 import { clock, lasting } from "./wording.js";
 
 const MOST = 200;
+const GENTLY = 250;
 const PICTURE = /^\/api\/dead-letters\/[\w-]+\.png$/;
 const LOOKS = {
   live: "good",
@@ -19,6 +20,8 @@ let letters = [];
 let words = {};
 let events = [];
 let chosen = null;
+let nodes = new Map(); // by the letters' ids: a picture is fetched once
+let timer = 0;
 
 function thumb(letter) {
   if (PICTURE.test(letter.picture ?? ""))
@@ -74,7 +77,8 @@ function showLetters() {
   );
   byId("words").children[focused]?.focus();
   const shown = chosen === null ? letters : letters.filter((letter) => letter.error === chosen);
-  byId("letters").replaceChildren(...shown.map(letterItem));
+  nodes = new Map(letters.map((letter) => [letter.id, nodes.get(letter.id) ?? letterItem(letter)]));
+  byId("letters").replaceChildren(...shown.map(({ id }) => nodes.get(id)));
   byId("letters-empty").hidden = letters.length > 0;
 }
 
@@ -100,6 +104,16 @@ function showEvents() {
   byId("happenings-empty").hidden = events.length > 0;
 }
 
+// Many may come at once.
+function showSoon() {
+  if (timer) return;
+  timer = setTimeout(() => {
+    timer = 0;
+    showLetters();
+    showEvents();
+  }, GENTLY);
+}
+
 export function takeLetters(told) {
   letters = (told.dead_letters ?? []).slice(0, MOST);
   words = { ...told.words };
@@ -111,10 +125,10 @@ export function takeLetters(told) {
 export function takeLetter(letter) {
   letters = [letter, ...letters.filter(({ id }) => id !== letter.id)].slice(0, MOST);
   words[letter.error] = (words[letter.error] ?? 0) + 1;
-  showLetters();
+  showSoon();
 }
 
 export function takeEvent(event) {
   events = [event, ...events].slice(0, MOST);
-  showEvents();
+  showSoon();
 }
