@@ -96,7 +96,7 @@ class Retraining:
                 self._next = pipeline
                 self._state = replace(self._state, queued=True)
             self._turn.notify_all()
-        self._changed()
+        self._say_changed()
 
     def first(self) -> None:
         """Has a model trained from the beginning where the model folder has no valid one; digits alone do for it.
@@ -167,7 +167,7 @@ class Retraining:
             if recalled is None or self._began is not None:
                 return
             self._state = recalled
-        self._changed()
+        self._say_changed()
 
     def _look(self) -> None:
         """Begins a run where enough was corrected since the last."""
@@ -181,7 +181,7 @@ class Retraining:
                 return
             self._due = "tuning"
             self._begin("tuning")
-        self._changed()
+        self._say_changed()
 
     def _has_a_model(self) -> bool:
         """Whether a model is valid, or may be: what cannot be looked at now is left to who looks again."""
@@ -203,7 +203,7 @@ class Retraining:
             if self._began is None or self._state.pipeline != pipeline:
                 self._begin(pipeline)
             self._state = replace(self._state, queued=self._is_wanted())
-        self._changed()
+        self._say_changed()
         number: int | None = None
         try:
             number = self._diary.begin(pipeline)
@@ -216,7 +216,7 @@ class Retraining:
             ended = finished(pipeline, outcome, round(time.monotonic() - self._began, 1))
             self._state = replace(ended, queued=self._is_wanted())
             self._began = None
-        self._changed()
+        self._say_changed()
         if number is not None:  # last, for a database that is gone takes its time to say so
             self._diary.end(number, outcome)
 
@@ -248,6 +248,12 @@ class Retraining:
             if not digits_do:
                 raise
 
+    def _say_changed(self) -> None:
+        try:
+            self._changed()
+        except Exception:  # who listens may not be ready yet; the thread that retrains must live on
+            _LOGGER.warning("a change of retraining was not taken", exc_info=True)
+
     def _tell(self, progress: Progress) -> None:
         with self._turn:
             before = self._state
@@ -255,4 +261,4 @@ class Retraining:
             self._state = replace(before, stage=progress.stage, percent=percent, line=line_of(progress))
             is_new = self._state != before
         if is_new:
-            self._changed()
+            self._say_changed()

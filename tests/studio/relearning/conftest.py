@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 
 from studio.places import Places
-from studio.relearning.retraining import Retraining
-from studio.store.corrections import Corrections
 from tests.studio.relearning.small_studio import Studio
 from tests.studio.retraining.retraining_runs import Place, run
 
 EPOCHS = 6
+FEW_EPOCHS = {"training.epochs": EPOCHS}
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -42,16 +41,13 @@ def opened(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
     def open_(after: int = 0, seconds: float = 600.0) -> Studio:
         places = Places(tmp_path / "studio", tmp_path / "models")
         places.make()
-        corrections = Corrections.open(str(places.database))
-        retraining = Retraining(places, corrections, after, lambda: studio.note(), FEW_EPOCHS, seconds)
-        studio = Studio(places, corrections, retraining)
+        studio = Studio(places, after, seconds, FEW_EPOCHS)
         studios.append(studio)
         return studio
 
     yield open_
     for studio in studios:
-        studio.retraining.stop()
-        studio.corrections.close()
+        studio.close()
 
 
 @pytest.fixture
@@ -60,6 +56,3 @@ def studio(opened: Callable[..., Studio], first_model: Path) -> Studio:
     studio = opened()
     shutil.copy(first_model, studio.places.models)
     return studio
-
-
-FEW_EPOCHS = {"training.epochs": EPOCHS}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import os
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 from PIL import Image
@@ -22,17 +23,31 @@ from tests.waiting import eventually
 BROWSER = "b" * 32
 
 
-@dataclass
 class Studio:
-    """An open studio."""
+    """An open studio.
 
-    places: Places
-    corrections: Corrections
-    retraining: Retraining
-    states: list[RetrainingState] = field(default_factory=list)
+    Args:
+        places: its folders.
+        after: how many corrections begin a run.
+        seconds: that a run may take.
+        parameters: of the pipelines.
+    """
 
-    def note(self) -> None:
-        """Keeps how far it is."""
+    def __init__(self, places: Places, after: int, seconds: float, parameters: Mapping[str, Any]) -> None:
+        self.places = places
+        self.states: list[RetrainingState] = []
+        self._is_open = threading.Event()
+        self.corrections = Corrections.open(str(places.database))
+        self.retraining = Retraining(places, self.corrections, after, self._note, parameters, seconds)
+        self._is_open.set()
+
+    def close(self) -> None:
+        """Ends it."""
+        self.retraining.stop()
+        self.corrections.close()
+
+    def _note(self) -> None:
+        self._is_open.wait()
         self.states.append(self.retraining.state)
 
     def correct(self, count: int, begin: int = 0) -> None:

@@ -22,10 +22,10 @@ from tests.waiting import eventually
 
 
 def test_corrections_make_a_model_that_is_published_and_the_way_there_is_told(studio: Studio) -> None:
-    assert studio.retraining.state.state == "idle"
+    studio.until("idle")
     studio.correct(30)
     studio.retraining.start()
-    assert studio.retraining.state.state == "running"
+    studio.until("running")
     state = studio.until("published", "refused", "failed")
     assert (state.state, state.reason, state.pipeline) == ("published", "better", "tuning"), state
     [model] = [path for path in studio.published() if sha256_of(path)[:12] in str(state.model_id)]
@@ -124,7 +124,7 @@ def test_two_starts_at_once_are_one_run_and_one_that_waits(studio: Studio) -> No
         thread.start()
     for thread in at_once:
         thread.join()
-    assert studio.retraining.state.queued
+    eventually(lambda: studio.retraining.state.queued, "one to wait")
     studio.retraining.start()
     eventually(lambda: len(studio.corrections.runs(5)) == 2, "the second run to begin", 180)
     assert len(runs_of_ours()) <= 1 and not studio.retraining.state.queued
