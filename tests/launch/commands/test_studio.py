@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import socket
+import sys
 import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
 
-from launch.commands import studio as command
 from launch.pubsub_emulator import PubSubEmulator
 from studio.alone import alone
 from tests.launch.commands.hotswap_command import Command, error_line
@@ -65,8 +65,7 @@ def test_it_uses_the_emulator_that_runs_and_leaves_it_alone(tmp_path: Path) -> N
 def test_without_the_extra_it_says_what_to_install(
     hotswap: Command, monkeypatch: pytest.MonkeyPatch, absent: str
 ) -> None:
-    found = command.find_spec
-    monkeypatch.setattr(command, "find_spec", lambda name: None if name == absent else found(name))
+    monkeypatch.setitem(sys.modules, absent, None)
 
     assert 'pip install "hotswap-inference[studio]"' in refused(hotswap)
 

@@ -124,7 +124,7 @@ def test_no_file_elsewhere_is_shown_by_whatever_name(figures: Figures, places: P
     (places.images / "link.png").symlink_to(outside)
     (places.images / "folder").symlink_to(tmp_path, target_is_directory=True)
     os.mkfifo(places.images / "pipe.png")
-    names = [
+    names: list[Path | str] = [
         outside,
         places.images / "link.png",
         places.images / "folder" / "outside.png",

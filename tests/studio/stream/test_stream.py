@@ -142,14 +142,18 @@ def test_what_the_job_says_is_kept(studio: OneStudio) -> None:
 
 
 def test_pubsub_that_begins_anew_has_all_it_needs_again(studio: OneStudio, emulator: PubSubEmulator) -> None:
+    [job] = jobs_of(os.getpid())
+    job.suspend()
+    studio.ask("before the end")
     emulator.stop()
+    job.resume()
     with pytest.raises(StudioRefused, match="the stream cannot be asked") as refused:
         studio.ask("nobody there")
     assert refused.value.trouble is Trouble.STREAM_UNAVAILABLE
 
     with PubSubEmulator(int(emulator.address.rpartition(":")[2])):
         eventually(lambda: _asks(studio, "back again"), "Pub/Sub to be found again", PATIENCE_SECONDS)
-        studio.until_answered("back again")
+        studio.until_answered("before the end", "back again")
         assert "nobody there" not in studio.heard.drawings()
 
         [job] = jobs_of(os.getpid())
