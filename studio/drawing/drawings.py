@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import sys
 import threading
 import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,7 +83,7 @@ class _Kept:
     browser: str
     drawing: Drawing
     begun: float
-    waiters: set[_Waiter] = field(default_factory=set)
+    waiters: tuple[_Waiter, ...] = ()
 
 
 class Drawings:
@@ -92,8 +93,8 @@ class Drawings:
         self,
         places: Places,
         ask: Callable[[Path, Mapping[str, str]], None],
-        most: int = 10_000,
-        most_of_one: int = 5_000,
+        most: int = 5_000,
+        most_of_one: int = 2_500,
         each: Rate = EACH,
         together: Rate = TOGETHER,
     ) -> None:
@@ -178,7 +179,7 @@ class Drawings:
         Args:
             record: as `models.records.result_record` makes it, with the attributes that `ask` was given.
         """
-        model = {"model_id": str(record.get("model_id", "")), "model_name": _text(record.get("model_name"))}
+        model = {"model_id": _model_id(record), "model_name": _text(record.get("model_name"))}
         if "label" in record:
             scores = tuple((_text(each.get("label")), _share(each.get("score"))) for each in record.get("top", ()))
             answer = {"label": _text(record["label"]), "score": _share(record.get("score")), "scores": scores}
@@ -194,7 +195,7 @@ class Drawings:
             record: as `models.records.DeadLetter.to_json` makes it.
         """
         told = {name: _text(record.get(name)) for name in ("error", "detail")}
-        self._settle(record, {"state": "failed", "model_id": str(record.get("model_id", ""))} | told)
+        self._settle(record, {"state": "failed", "model_id": _model_id(record)} | told)
 
     def find(self, browser: str, drawing: str) -> Drawing:
         """A browser's own drawing, as it is now.
@@ -222,12 +223,12 @@ class Drawings:
             kept = self._find(browser, drawing)
             if kept.drawing.state != "pending":
                 return kept.drawing
-            kept.waiters.add(waiter)
+            kept.waiters += (waiter,)
         try:
             await asyncio.wait({waiter.woken}, timeout=seconds)
         finally:
             with self._lock:
-                kept.waiters.discard(waiter)
+                kept.waiters = tuple(each for each in kept.waiters if each is not waiter)
         return self.find(browser, drawing)
 
     def _find(self, browser: str, drawing: str) -> _Kept:
@@ -275,6 +276,11 @@ class Drawings:
     def _asked(self) -> frozenset[str]:
         with self._lock:
             return frozenset(self._pending)
+
+
+def _model_id(record: Mapping[str, Any]) -> str:
+    """Of a few models, and long: kept once, however many drawings have it."""
+    return sys.intern(str(record.get("model_id", "")))
 
 
 def _text(value: object) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from benchmarks.studio.chromium import chromium, find_chromium
 from benchmarks.studio.running import RunningStudio
@@ -15,6 +15,9 @@ from benchmarks.studio.studio_page import StudioPage
 from tests.studio.browser.watching import watched_page
 
 Begin = Callable[..., RunningStudio]
+
+# Nothing depends on how fast the machine is.
+expect.set_options(timeout=60_000)
 
 
 # Of this folder alone: while Playwright is there, no other test can run an event loop of its own.
