@@ -28,6 +28,7 @@ from studio.web.listeners import SECOND
 _LOGGER = logger(__name__)
 _HTTP_SECONDS = 2.0
 _SAY_SECONDS = 5.0
+_OF_AN_EARLIER_STUDIO = frozenset({"stopped", "interrupted"})
 
 
 class StudioLost(RuntimeError):  # noqa: N818 - named for what it says
@@ -86,7 +87,7 @@ async def _serve_on(
         announcer.is_over = True
         studio.end_waiting()
         http.should_exit = True
-        await unless_asked_again(stops, asyncio.gather(http_task, _ended(studio, config.finish)))
+        await unless_asked_again(stops, _all_ended(http_task, studio, config.finish))
     finally:
         studio.end_waiting()
         http.should_exit = http.force_exit = True
@@ -108,6 +109,10 @@ async def _asked_to_end(stops: asyncio.Queue[int], tasks: list[asyncio.Task[None
     asked.cancel()
     why = next((each.exception() for each in tasks if each.done()), None)
     raise StudioLost(f"pages are not answered any more: {one_line(why) if why else 'the listener ended'}") from why
+
+
+async def _all_ended(http_task: asyncio.Task[None], studio: Studio, seconds: float) -> None:
+    await asyncio.gather(http_task, _ended(studio, seconds))
 
 
 async def _ended(studio: Studio, seconds: float) -> None:
@@ -170,7 +175,8 @@ class _Announcer:
         retraining = self._studio.retraining.state
         if retraining.state == "running":
             return f"a first model is trained: {retraining.line or retraining.stage} ({retraining.percent} %)"
-        if retraining.state == "failed":
+        # What an earlier studio's end cut off says nothing of this one.
+        if retraining.state == "failed" and retraining.reason not in _OF_AN_EARLIER_STUDIO:
             return f"a model, as the first could not be trained: {retraining.line}"
         stream = self._studio.stream.state
         return f"the stream is {stream.word}{': ' if stream.detail else ''}{stream.detail}"

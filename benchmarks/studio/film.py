@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 from playwright.sync_api import Page
 
-from benchmarks.studio.hand import Stroke
+from benchmarks.studio.hand import Point, Stroke
 
 _POINTER = "#e4572e"
 _POINTER_RADIUS = 7
@@ -50,7 +51,7 @@ class Film:
         if box is None:
             raise RuntimeError("the canvas is not shown")
         for stroke in strokes:
-            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in _finely(stroke)]
+            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
             self._page.mouse.move(*points[0])
             self._page.mouse.down()
             for number, point in enumerate(points):
@@ -88,13 +89,14 @@ class Film:
         ImageDraw.Draw(frame).ellipse(circle, outline=_POINTER, width=3)
 
 
-def _finely(stroke: Stroke, step: float = 0.04) -> list[tuple[float, float]]:
-    """The same stroke, with points so near to each other."""
-    points = [stroke[0]]
+def finely(strokes: Sequence[Stroke], step: float = 0.04) -> tuple[Stroke, ...]:
+    """The same strokes, with points so near to each other: who watches sees the pen move."""
+    return tuple(tuple(_finely(stroke, step)) for stroke in strokes)
+
+
+def _finely(stroke: Stroke, step: float) -> Iterator[Point]:
+    yield stroke[0]
     for (from_x, from_y), (to_x, to_y) in pairwise(stroke):
-        parts = max(1, round(((to_x - from_x) ** 2 + (to_y - from_y) ** 2) ** 0.5 / step))
-        points += [
-            (from_x + (to_x - from_x) * part / parts, from_y + (to_y - from_y) * part / parts)
-            for part in range(1, parts + 1)
-        ]
-    return points
+        parts = max(1, round(math.hypot(to_x - from_x, to_y - from_y) / step))
+        for part in range(1, parts + 1):
+            yield from_x + (to_x - from_x) * part / parts, from_y + (to_y - from_y) * part / parts

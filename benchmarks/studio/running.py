@@ -92,7 +92,7 @@ class RunningStudio:
         """The processes below it, at any depth.
 
         Args:
-            word: one of their arguments contains it: `beam_pipeline` is the stream, `kedro` a retraining.
+            word: one of their arguments contains it: `beam_pipeline` is the stream, `studio.relearning` a retraining.
         """
         found = []
         with suppress(psutil.NoSuchProcess):

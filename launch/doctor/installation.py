@@ -20,7 +20,7 @@ from launch.code_version import DISTRIBUTION, ROOT, setup_file
 from launch.doctor.findings import Finding
 from models.vetting.frameworks import KERAS
 
-OURS = ("models", "transforms", "serving", "databases", "fleet", "beam_pipeline", "launch")
+OURS = ("models", "transforms", "serving", "databases", "fleet", "studio", "beam_pipeline", "launch")
 """The packages at this project's top."""
 LEFT_OUT = (
     "apache-beam",

@@ -12,6 +12,7 @@ import typer
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from benchmarks.studio.running import RunningStudio
 from launch.commands.studio import app
 from studio.assembly import assembled
 from studio.errors import Trouble
@@ -20,7 +21,6 @@ from studio.settings import StudioConfig
 from studio.store.corrections import Corrections
 from studio.stream.config import Topics
 from tests.docs.tables import first_words, table
-from tests.launch.commands.running_studio import running_studio
 from tests.model_files import tiny_classifier
 from tests.studio.drawing.canvases import png_of, seven
 
@@ -78,16 +78,14 @@ def test_each_request_is_in_its_table(tmp_path: Path) -> None:
 
 
 def test_its_commands_draw(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    tiny_classifier(tmp_path / "models" / "only.onnx", favours=2)
+    (tmp_path / "studio/models").mkdir(parents=True)
+    tiny_classifier(tmp_path / "studio/models/only.onnx", favours=2)
     (tmp_path / "seven.png").write_bytes(png_of(seven()))
     [commands] = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
-    with running_studio(tmp_path) as studio:
-        address = studio.said(r"^ready: http://(\S+)/$")
-        commands = commands.replace("127.0.0.1:8700", address)
-        run = ["bash", "-eo", "pipefail", "-c", commands]
+    with RunningStudio(tmp_path / "studio") as studio:
+        studio.start()
+        run = ["bash", "-eo", "pipefail", "-c", commands.replace("http://127.0.0.1:8700", studio.address)]
         done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
-        assert studio.finish() == 0
 
     assert done.returncode == 0, done.stderr
     assert re.fullmatch("[0-9a-f]{32}", json.loads(done.stdout)["drawing"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -13,11 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.studio.running import RunningStudio
 from launch.pubsub_emulator import PubSubEmulator
 from studio.alone import alone
 from tests.launch.commands.hotswap_command import Command, error_line
-from tests.launch.commands.running_studio import running_studio
 from tests.model_files import tiny_classifier
+from tests.waiting import eventually
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -29,34 +31,50 @@ def refused(hotswap: Command, *arguments: str) -> str:
     return error_line(outcome)
 
 
-def test_it_begins_tells_when_it_is_ready_and_ends(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    tiny_classifier(tmp_path / "models" / "only.onnx", favours=2)
-    with running_studio(tmp_path) as studio:
-        page = studio.said(r"^page: (http://127\.0\.0\.1:\d+/)")
-        ready = studio.said(r"^ready: (\S+)$")
-        with urllib.request.urlopen(ready + "api/state") as answer:
-            state = json.load(answer)
-        children = psutil.Process(studio.process.pid).children(recursive=True)
-        code = studio.finish(signal.SIGINT)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Of a studio that has a model already."""
+    (tmp_path / "studio/models").mkdir(parents=True)
+    tiny_classifier(tmp_path / "studio/models/only.onnx", favours=2)
+    return tmp_path / "studio"
 
-    assert ready == page
+
+def test_it_begins_tells_when_it_is_ready_and_ends(folder: Path) -> None:
+    with RunningStudio(folder) as studio:
+        studio.start()
+        with urllib.request.urlopen(studio.address + "/api/state") as answer:
+            state = json.load(answer)
+        children = studio.children()
+        studio.process.send_signal(signal.SIGINT)
+        _, alive = psutil.wait_procs(children, 60)
+        code = studio.end()
+
+    assert f"ready: {studio.address}/\n" in studio.log
     assert state["stream"]["state"] == "running"
-    assert state["live"]["model_id"].startswith(str(tmp_path / "models" / "only.onnx"))
+    assert state["live"]["model_id"].startswith(str(folder / "models/only.onnx"))
     assert code == 0
-    assert "Traceback" not in studio.log()
-    _, alive = psutil.wait_procs(children, 60)
+    assert "Traceback" not in studio.log
     assert children and not alive
 
 
-def test_it_uses_the_emulator_that_runs_and_leaves_it_alone(tmp_path: Path) -> None:
-    (tmp_path / "models").mkdir()
-    tiny_classifier(tmp_path / "models" / "only.onnx", favours=2)
+def test_asked_twice_it_ends_at_once_without_a_traceback(folder: Path) -> None:
+    with RunningStudio(folder) as studio:
+        studio.start("page")
+        for _ in range(2):
+            studio.process.send_signal(signal.SIGTERM)
+            eventually(lambda: "ending" in studio.log, "it to begin to end")
+        assert studio.end() == 0
+
+    assert "Traceback" not in studio.log
+
+
+def test_it_uses_the_emulator_that_runs_and_leaves_it_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with PubSubEmulator() as emulator:
-        with running_studio(tmp_path, environment={"PUBSUB_EMULATOR_HOST": emulator.address}) as studio:
-            topic = studio.said(rf"PUBSUB_EMULATOR_HOST={emulator.address} topic=(\S+)$")
-            studio.said(r"^(ready): ")
-            assert studio.finish(signal.SIGTERM) == 0
+        monkeypatch.setenv("PUBSUB_EMULATOR_HOST", emulator.address)
+        with RunningStudio(folder) as studio:
+            studio.start()
+            [topic] = re.findall(rf"PUBSUB_EMULATOR_HOST={emulator.address} topic=(\S+)$", studio.log, re.M)
+            assert studio.end() == 0
 
         emulator.publish(topic, b"still there")
 

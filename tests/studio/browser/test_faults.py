@@ -44,7 +44,7 @@ def test_a_retraining_that_is_killed_has_failed_and_another_may_begin(studio: Ru
     page.correct(0)
     page.part("retrain").click()
     page.until("retraining", "running")
-    for process in eventually(lambda: studio.children("kedro"), "a retraining's process"):
+    for process in eventually(lambda: studio.children("studio.relearning"), "a retraining's process"):
         process.kill()
     page.until("retraining", "failed")
     expect(page.part("retraining-line")).not_to_be_empty()

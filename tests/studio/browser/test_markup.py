@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from benchmarks.studio.hand import Handwriting
+from benchmarks.studio.other_images import ask_for
 from benchmarks.studio.studio_page import StudioPage
 from tests.model_files import tiny_classifier
 from tests.studio.browser.conftest import Begin
@@ -71,6 +72,14 @@ def test_an_uploaded_file_is_vetted_and_its_name_is_text(browser: Browser, begin
     with watched_page(browser, studio, "models") as page:
         page.part("upload-file").set_input_files(tiny_classifier(tmp_path / f"upload {MARKUP}.onnx", card=CARD))
         expect(page.page.locator("#upload")).to_contain_text(MARKUP, timeout=120_000)
+        holds_no_markup(page)
+
+
+def test_the_name_of_a_file_that_is_no_image_is_text(browser: Browser, begin: Begin) -> None:
+    studio = begin()
+    with watched_page(browser, studio, "stream") as page:
+        ask_for(studio, {f"{MARKUP}.png": b"no image"})
+        expect(page.part("dead-letters")).to_contain_text(MARKUP)
         holds_no_markup(page)
 
 

@@ -62,7 +62,9 @@ class Studio:
 
     def until(self, *words: str) -> RetrainingState:
         """The state, once it is one of these."""
-        return eventually(lambda: self._if(words), f"a retraining that is {' or '.join(words)}", 180)
+        found = eventually(lambda: self._if(words), f"a retraining that is {' or '.join(words)}", 180)
+        assert found is not None
+        return found
 
     def runs(self, count: int) -> Sequence[Run]:
         """The runs that the database knows, once they are so many and all have ended."""
