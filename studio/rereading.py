@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from databases.errors import StoreUnusable
+from models.errors import typed_line
 from models.printable import logger
 from studio.drawing.drawings import Drawings
 from studio.errors import StudioRefused
@@ -105,6 +106,10 @@ class Rereading:
                 pause = _AWAY_SECONDS
             except StudioRefused as error:
                 _LOGGER.debug("corrected drawings are read again later: %s", error)
+                pause = _AWAY_SECONDS
+            except Exception as error:  # whatever it is: accuracies would stand still without a word
+                self._unkept = None
+                _LOGGER.warning("corrected drawings are read again later: %s", typed_line(error))
                 pause = _AWAY_SECONDS
             self._wait(pause)
 

@@ -49,10 +49,10 @@ class StreamListener(Protocol):
     """Whoever wants to know. Called from threads of the stream's, one record at a time of each kind, and soon back."""
 
     def result(self, record: Mapping[str, Any]) -> None:
-        """A whole result."""
+        """A whole result; its attributes are those that `ask` was given, and none where a stranger's message asked."""
 
     def dead_letter(self, record: Mapping[str, Any]) -> None:
-        """A whole dead letter."""
+        """A whole dead letter, with attributes in the same way."""
 
     def model_event(self, record: Mapping[str, Any]) -> None:
         """A whole model event."""

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from models.errors import typed_line
 from models.printable import logger
 from studio.stream.asked import MARK, Asked, Whose
 from studio.stream.config import Topics
@@ -67,14 +68,14 @@ class Telling:
         self._subscribers.clear()
 
     def _take_result(self, record: Mapping[str, Any], _: str) -> None:
-        if self._asked.take(record) is not Whose.KNOWN:
+        if (whose := self._asked.take(record)) is not Whose.KNOWN:
             self._standing.take_result(record)
-            self._told.result(_unmarked(record))
+            self._told.result(_with_attributes(record, whose))
 
     def _take_dead_letter(self, record: Mapping[str, Any], _: str) -> None:
-        if self._asked.take(record) is not Whose.KNOWN:
+        if (whose := self._asked.take(record)) is not Whose.KNOWN:
             self._standing.take_dead_letter()
-            self._told.dead_letter(_unmarked(record))
+            self._told.dead_letter(_with_attributes(record, whose))
 
     def _take_event(self, record: Mapping[str, Any], message_id: str) -> None:
         if self._asked.is_new(message_id):
@@ -88,12 +89,10 @@ def _subscription_to(topic: str) -> str:
     return f"{project}/subscriptions/studio-{name[:200]}-{uuid.uuid4().hex[:12]}"
 
 
-def _unmarked(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """As whoever asked knows its attributes."""
-    attributes = record.get("attributes")
-    if not isinstance(attributes, Mapping) or MARK not in attributes:
-        return record
-    return {**record, "attributes": {name: value for name, value in attributes.items() if name != MARK}}
+def _with_attributes(record: Mapping[str, Any], whose: Whose) -> Mapping[str, Any]:
+    """With the attributes that whoever asked gave; a stranger's are none of ours, whatever they say."""
+    asked = record["attributes"].items() if whose is Whose.ASKED else ()
+    return {**record, "attributes": {name: value for name, value in asked if name != MARK}}
 
 
 def _parsed(take: Take) -> Callable[[Received], None]:
@@ -102,9 +101,13 @@ def _parsed(take: Take) -> Callable[[Received], None]:
             record = json.loads(received.data)
         except (ValueError, RecursionError):
             record = None
-        if isinstance(record, dict):
-            take(record, received.message_id)
-        else:
+        if not isinstance(record, dict):
             _LOGGER.warning("a message that is no record was passed over: %s", received.message_id)
+            return
+        try:
+            take(record, received.message_id)
+        except Exception as error:  # anybody may publish to a topic whatever is of no shape that a record has
+            # It would come again and again, and in the end nothing else would come.
+            _LOGGER.warning("a record that is none of the job's was passed over: %s", typed_line(error))
 
     return parse

@@ -28,8 +28,8 @@ _PAGE = "/"
 _BEGINNING = frozenset({_PAGE, "/api/state"})
 """What is asked first, and alone: two cookies at once would make two browsers of one."""
 _HARMLESS = frozenset({"GET", "HEAD"})
-_FROM_ELSEWHERE = b"""<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/?here">
-<title>hotswap studio</title><p><a href="/?here">To the studio</a></p>
+_FROM_ELSEWHERE = b"""<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0;url=/">
+<title>hotswap studio</title><p><a href="/">To the studio</a></p>
 """
 """A browser that another site's link leads here keeps its cookie back; it sends it to where this page leads."""
 
@@ -113,7 +113,7 @@ class Guard:
             return self._program(scope, headers["authorization"])
         if session := self.sessions.known(headers.get("cookie", "")):
             return session
-        if scope["path"] == _PAGE and is_foreign(headers) and scope["query_string"] != b"here":
+        if scope["path"] == _PAGE and is_foreign(headers):
             return Response(_FROM_ELSEWHERE, media_type="text/html")
         if not self.access.tokens:
             return self.sessions.begin()

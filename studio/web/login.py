@@ -63,6 +63,9 @@ class Login:
             return too_many_guesses(waits)
         with self.bodies.reading() as reading:
             body = await reading.body(request.receive, dict(request.scope["headers"]))
+        # Others may have been wrong while it came. Nothing is awaited between this and the count.
+        if waits := self.guesses.wait(client):
+            return too_many_guesses(waits)
         token = self.sessions.token(_given(body))
         if token is None:
             self.guesses.was_wrong(client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 
@@ -89,7 +90,25 @@ def test_an_image_of_a_stranger_is_told_too(studio: OneStudio, emulator: PubSubE
         lambda: [each for each in studio.heard.results if each["message_id"] == number], "its answer", PATIENCE_SECONDS
     )
     [told] = [each for each in studio.heard.results if each["message_id"] == number]
-    assert told["attributes"] == {"customer": "42"}
+    assert told["attributes"] == {}
+
+
+def test_records_that_strangers_forge_hold_up_no_answer(studio: OneStudio, emulator: PubSubEmulator) -> None:
+    """More than a subscription delivers before the first is acknowledged."""
+    odd = [
+        {"attributes": {"purpose": "answer", "drawing": ["x"]}, "label": "1", "top": 5},
+        {"attributes": 7, "publish_time": [], "predict_time": {}, "model_id": 10**400},
+        {"attributes": {"purpose": "reading", "correction": "1"}, "label": "9", "score": "high"},
+    ]
+    for number in range(1_200):
+        forged = json.dumps({**odd[number % len(odd)], "message_id": f"forged {number}"}).encode()
+        emulator.publish(TOPICS.results, forged)
+
+    studio.ask("after the forged")
+
+    studio.until_answered("after the forged")
+    told = [each for each in list(studio.heard.results) if str(each.get("message_id")).startswith("forged")]
+    assert not any(each["attributes"] for each in told)
 
 
 def test_what_comes_twice_is_told_once(studio: OneStudio, emulator: PubSubEmulator) -> None:
