@@ -10,6 +10,7 @@ import pytest
 
 from tests.studio.web.running_web import Web, running_web
 from tests.studio.web.small_parts import LARGEST, small_parts
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize(
@@ -57,11 +58,12 @@ def test_no_path_leads_out_of_the_page(web: Web, path: str) -> None:
 
 
 def test_what_nobody_foresaw_is_a_line_here_and_a_word_there(web: Web, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR):
-        answer = web.http.get("/api/broken")
+    caplog.set_level(logging.ERROR)
+    answer = web.http.get("/api/broken")
     assert answer.status_code == 500 and answer.json()["error"]["word"] == "internal"
     assert "secret" not in answer.text
-    [record] = caplog.records
+    # It is told once the answer is out.
+    [record] = eventually(lambda: list(caplog.records), "the line")
     assert "RuntimeError" in record.getMessage() and "\n" not in record.getMessage() and not record.exc_info
 
 
