@@ -79,22 +79,28 @@ def studio(
 def _measure(
     folder: Path, drawings: int, learning: bool, pages: int, seconds: float, rows: dict[str, str], say: Say
 ) -> list[str]:
-    """Fills the rows, and returns what was lost."""
+    """Fills the rows, tells each as soon as it is known, and returns what was lost."""
+
+    def add(found: dict[str, str]) -> None:
+        rows.update(found)
+        for name, value in found.items():
+            say(f"  {name}: {value}")
+
     with RunningStudio(folder, ("--retrain-after", "1000")) as running:
         say("a studio trains its first model")
         running.start()
         with chromium() as browser:
             if drawings:
                 say(f"{drawings} drawings on one page")
-                rows |= stroke_rows(measure_strokes(browser, running, drawings))
+                add(stroke_rows(measure_strokes(browser, running, drawings)))
             if learning:
                 say("a correction, and a model that learns from it")
-                rows |= learning_rows(measure_learning(browser, running))
+                add(learning_rows(measure_learning(browser, running)))
         if not pages:
             return []
         say(f"{pages} pages for {seconds:g} s")
         crowd = measure_crowd(running, pages, seconds)
-        rows |= crowd_rows(crowd)
+        add(crowd_rows(crowd))
         return crowd.lost
 
 

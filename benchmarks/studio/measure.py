@@ -125,7 +125,7 @@ def measure_crowd(studio: RunningStudio, pages: int, seconds: float) -> Crowd:
         real.join()
     for client in clients:
         crowd.milliseconds += [1000 * each for each in client.seconds]
-        crowd.lost += client.lost
+        crowd.lost += client.lost if client.events else [*client.lost, "a page heard no events"]
     return crowd
 
 
