@@ -67,6 +67,9 @@ class Listeners:
         self._state = b""
         self._is_closed = False
 
+    def __len__(self) -> int:
+        return len(self._all)
+
     @property
     def is_closed(self) -> bool:
         """Whether nobody is told anything any more."""

@@ -91,7 +91,7 @@ def test_a_studio_that_ends_ends_its_run_and_the_next_one_tells_it(
     studio.retraining.start()
     studio.until_stage("tune")
     family = family_of(runs_of_ours()[0])
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     eventually(lambda: all(map(has_ended, family)), "the run to end")
     state = studio.retraining.state
     assert (state.state, state.reason) == ("failed", "stopped")
@@ -113,7 +113,7 @@ def test_enough_corrections_begin_one_run_and_too_few_none(opened: Callable[...,
     for _ in range(5):
         studio.retraining.corrected()
     studio.until("published", "refused", "failed")
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     assert len(studio.corrections.runs(5)) == 1 and studio.corrections.counts().since_run == 0
 
 
@@ -164,7 +164,7 @@ def test_a_first_model_is_trained_where_there_is_none_and_only_there(
     state = studio.until("published", "refused", "failed")
     assert (state.state, state.reason, state.pipeline) == ("published", "first", "__default__")
     studio.retraining.first()
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     assert len(studio.corrections.runs(5)) == 1
 
 
@@ -174,7 +174,7 @@ def test_a_run_ends_with_a_studio_that_is_killed_and_the_next_one_says_so(
     studio = opened()
     shutil.copy(first_model, studio.places.models)
     studio.correct(3)
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     command = [sys.executable, "-m", "tests.studio.relearning.retrains_until_killed"]
     with subprocess.Popen([*command, studio.places.root, studio.places.models], stdout=subprocess.PIPE) as killed:
         assert killed.stdout is not None

@@ -76,6 +76,7 @@ def test_all_end_at_once() -> None:
         for each in streams:
             with pytest.raises(StopAsyncIteration):
                 await asyncio.wait_for(anext(each), 5)
+        assert len(listeners) == 0
         with pytest.raises(StopAsyncIteration):
             await anext(listeners.listen("late"))
 
