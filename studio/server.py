@@ -120,7 +120,7 @@ async def _ended(studio: Studio, seconds: float) -> None:
     parts = {
         "retraining": studio.retraining.stop,
         "rereading": studio.rereading.stop,
-        "stream": studio.stream.stop,
+        "stream": lambda: studio.stream.stop(seconds),
         "shelf": studio.shelf.close,
     }
     ending = [apart(stop, f"ending {name}") for name, stop in parts.items()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Protocol
 
@@ -118,7 +119,7 @@ class Standing:
             await _set_within(self._telling, _LOOK_SECONDS)
 
     def _from_any_thread(self, call: Callable[[], None]) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(call)
 
 
