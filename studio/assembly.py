@@ -105,7 +105,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     wiring = Wiring(figures, listeners)
     troubles = Troubles(say)
     stream = Stream(StreamConfig(places, config.topics), wiring, troubles)
-    drawings = Drawings(places, stream.ask)
+    drawings = Drawings(places, stream.ask, waiting=lambda: stream.waiting)
     retraining = Retraining(places, corrections, config.retrain_after, wiring.relearning_changed)
     standing = Standing(stream, retraining, corrections.counts, config.retrain_after, troubles)
     rereading = Rereading(corrections, stream, drawings)
