@@ -49,8 +49,8 @@ async def serve(config: StudioConfig, say: Callable[[str], None]) -> None:
 
     Args:
         config: the studio.
-        say: is told, in a line each, where images may be published, where the page is, what is awaited, what does not work, and that it is ready: a
-            model is live, and the stream reads.
+        say: is told, in a line each, where images may be published, where the page is, what is awaited, what does not
+            work, and that it is ready: a model is live, and the stream reads.
 
     Raises:
         FolderTaken: another studio runs in the folder.

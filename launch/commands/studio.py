@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -116,6 +117,9 @@ def run_studio(
     try:
         with _pubsub():
             asyncio.run(serve(config, told))
+            # It is ending already, and what is left takes no time: asked again now, it would end as if it was broken off.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
     except (FolderTaken, OSError) as error:
         raise CommandRefused(one_line(error)) from error
     except StoreUnusable as error:
@@ -170,7 +174,7 @@ def _require_address(database: str) -> None:
 
 @contextlib.contextmanager
 def _pubsub() -> Iterator[None]:
-    """Sees that Pub/Sub is there, for this process and all that it starts: as the environment says, or an emulator for as long.
+    """Sees that Pub/Sub is there, for this process and all that it starts: as the environment says, or an emulator.
 
     Raises:
         CommandFailed: no emulator can be started.

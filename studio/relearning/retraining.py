@@ -34,7 +34,7 @@ _VERDICT = "verdict.json"
 class Retraining:
     """Runs the pipelines of `studio.retraining` on the studio's corrections, in processes of their own.
 
-    Thread-safe. A thread of its own does all that takes time, from `begin` until `stop`; what is asked for before waits.
+    Thread-safe. A thread of its own does all that takes time, from `begin` until `stop`; what is asked before waits.
 
     Args:
         places: where corrections, work and models lie.

@@ -259,8 +259,8 @@ class Corrections:
             return readings.accuracies(connection)
 
     def begin_run(self, pipeline: str) -> int:
-        """Notes that a retraining of this studio begins, before it exports. One of its own that still runs by the record
-        is noted as cut off.
+        """Notes that a retraining of this studio begins, before it exports. One of its own that still runs by the
+        record is noted as cut off.
 
         Returns:
             its number.
