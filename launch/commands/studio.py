@@ -117,7 +117,7 @@ def run_studio(
     try:
         with _pubsub():
             asyncio.run(serve(config, told))
-            # It is ending already, and what is left takes no time: asked again now, it would end as if it was broken off.
+            # It is ending, and what is left takes no time: asked again now, it would end as if it was broken off.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)
     except (FolderTaken, OSError) as error:
