@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from databases.addresses import database_url, shown_url
 from databases.errors import StoreUnusable
@@ -18,12 +19,16 @@ from databases.schema import Schema
 from databases.sqlite import database_path, file_identity, sqlite_engine
 from models.errors import one_line
 
+_UNDEFINED_TABLE = "42P01"
+"""PostgreSQL's word for it."""
+
 
 class Database:
     """An open database, of this version's tables. Any thread may use it; each transaction has a connection of its own.
 
     It may go away and come back at any time: each transaction raises `StoreUnusable` meanwhile, none does afterwards.
-    A file of SQLite that was removed is away until it, or another one, is put there; an empty one gets its tables.
+    A file of SQLite that was removed is away until it, or another one, is put there; an empty one gets its tables, and
+    so does a server's database that was dropped and made anew, once a transaction found that they are missing.
 
     Args:
         address: as of `database_url`.
@@ -49,6 +54,7 @@ class Database:
             )
             self._preparing = threading.Lock()
             self._prepared: tuple[int, int] | str | None = None
+            self._failed: tuple[float, str] | None = None
             try:
                 if at_once:
                     self._prepare()
@@ -107,22 +113,42 @@ class Database:
 
     def _prepare(self) -> None:
         """Brings the tables up to date, once, and again where another file was put in the place of SQLite's."""
-        there = file_identity(database_path(self._url)) if self.is_sqlite else "a server"
-        if there is not None and there == self._prepared:
+        if self._is_prepared(self._there()):
             return
+        asked = time.monotonic()
         with self._preparing:
-            # Nobody goes on with a file that has no name any more.
-            self._engine.dispose()
-            with self._writer.begin() as connection:
-                self._lock(connection)
-                migrate(connection, self._schema, self._shown)
+            there = self._there()
+            if self._is_prepared(there):
+                return
+            # Who waits while another tries in vain would wait as long again, and so would each behind it.
+            if self._failed is not None and self._failed[0] >= asked:
+                raise StoreUnusable(self._failed[1])
+            try:
+                with self._told():
+                    # Nobody goes on with a file that has no name any more.
+                    self._engine.dispose()
+                    with self._writer.begin() as connection:
+                        self._lock(connection)
+                        migrate(connection, self._schema, self._shown)
+            except StoreUnusable as error:
+                self._failed = (time.monotonic(), str(error))
+                raise
             self._prepared = there
+
+    def _there(self) -> tuple[int, int] | str | None:
+        return file_identity(database_path(self._url)) if self.is_sqlite else "a server"
+
+    def _is_prepared(self, there: tuple[int, int] | str | None) -> bool:
+        return there is not None and there == self._prepared
 
     @contextmanager
     def _told(self) -> Iterator[None]:
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error, OSError, UnicodeError) as error:
+            # The server is there, and the database on it another one: the next transaction makes its tables.
+            if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", "") == _UNDEFINED_TABLE:
+                self._prepared = None
             whose = f"the {self._schema.owner}'s database {self._shown}"
             raise StoreUnusable(f"{whose}: {self._reason(error)}") from error
 

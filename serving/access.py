@@ -41,15 +41,18 @@ class Access:
         """Whether TLS is spoken."""
         return self.certificate is not None
 
-    def require_closed(self) -> None:
+    def require_closed(self, by_certificates: bool = True) -> None:
         """Does nothing where no stranger comes in, and nobody listens in.
+
+        Args:
+            by_certificates: whether the program has an option for those of clients, and so may name it.
 
         Raises:
             AccessRefused: somebody might.
         """
         missing = [] if self.is_encrypted else [_TLS]
         if not self.tokens and self.client_authority is None:
-            missing.append("--token-file or --tls-client-ca")
+            missing.append("--token-file or --tls-client-ca" if by_certificates else "--token-file")
         self._require(missing)
 
     def require_encrypted(self) -> None:

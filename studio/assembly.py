@@ -76,6 +76,7 @@ class Studio:
         """Begins all that goes on by itself; a first model is trained where there is none."""
         self.stream.start()
         self.rereading.start()
+        self.retraining.begin()
         self.retraining.first()
 
     def end_waiting(self) -> None:
@@ -83,8 +84,8 @@ class Studio:
         self.listeners.close()
         self.ending.set()
 
-    def close(self) -> None:
-        """Ends what is left."""
+    def stop_unpacking(self) -> None:
+        """Unpacks no more, without waiting for what is under way."""
         self.unpacking.shutdown(wait=False, cancel_futures=True)
 
 
@@ -103,13 +104,13 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     places, listeners, figures = config.places, Listeners(), Figures(config.places)
     wiring = Wiring(figures, listeners)
     troubles = Troubles(say)
-    stream = Stream(StreamConfig(places, config.topics, config.job_options), wiring, troubles)
-    drawings = Drawings(places, stream.ask)
+    stream = Stream(StreamConfig(places, config.topics), wiring, troubles)
+    drawings = Drawings(places, stream.ask, waiting=lambda: stream.waiting)
     retraining = Retraining(places, corrections, config.retrain_after, wiring.relearning_changed)
     standing = Standing(stream, retraining, corrections.counts, config.retrain_after, troubles)
     rereading = Rereading(corrections, stream, drawings)
     wiring.add(drawings, rereading, standing)
-    shelf = ModelShelf(places, corrections)
+    shelf = ModelShelf(places)
     pictures, models, files = Threads(2, "pictures"), Threads(4, "models"), Threads(2, "files")
     looking, ending = Threads(1, "figures"), asyncio.Event()
     unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
@@ -133,7 +134,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, config.retrain_after),
         ExportRoutes(corrections, places.root, exporting),
         RetrainingRoutes(retraining, corrections, asking, small),
-        ModelRoutes(shelf, models, small),
+        ModelRoutes(shelf, corrections, models, asking, small),
         UploadRoutes(shelf, models, receiving, asyncio.Semaphore(_UPLOADS_AT_ONCE)),
     ]
     http = application(parts, access, sessions, guesses)

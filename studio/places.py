@@ -52,6 +52,11 @@ class Places:
         return self.root / "registry"
 
     @property
+    def identity(self) -> Path:
+        """Which studio it is, among those that write to one database."""
+        return self.root / "studio.id"
+
+    @property
     def lock(self) -> Path:
         """Held by the studio that runs here."""
         return self.root / "studio.lock"
@@ -78,15 +83,20 @@ class Places:
         return f"{self.models}/*"
 
     def check(self) -> None:
-        """Does nothing where models have a folder of their own, with a name that patterns and Kedro can bear.
+        """Does nothing where there may be such folders, and models have one of their own with a name that patterns and
+        Kedro can bear.
 
         Raises:
-            ValueError: they have none; the text is one line that says what to do.
+            ValueError: it is otherwise; the text is one line that says what to do.
         """
         if found := sorted(set(_NO_PATTERN) & set(str(self.models))):
             raise ValueError(f"{self.models} has {' and '.join(found)} in it; name another --models or --folder")
         if "," in f"{self.root}{self.models}":
             raise ValueError(f"{self.root} or {self.models} has a comma in it; name another --models or --folder")
+        for folder, option in ((self.root, "--folder"), (self.models, "--models")):
+            there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+            if there.exists() and not there.is_dir():
+                raise ValueError(f"{there} is a file; name a folder with {option}, or move the file away")
         models, root = self.models.resolve(), self.root.resolve()
         if models == root or any(models.is_relative_to(folder.resolve()) for folder in self.own):
             raise ValueError(f"{self.models} is where the studio keeps what is no model; name another folder --models")
@@ -95,10 +105,14 @@ class Places:
         """Makes the folders that are missing; all but the models' are their owner's alone.
 
         Raises:
-            OSError: one cannot be made.
+            OSError: one cannot be made; its text is one line that says what to do.
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o700)
-        for folder in self.own:
-            folder.mkdir(exist_ok=True, mode=0o700)
-        self.models.mkdir(parents=True, exist_ok=True)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+            for folder in self.own:
+                folder.mkdir(exist_ok=True, mode=0o700)
+            self.models.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            why = error.strerror or error
+            raise OSError(f"{error.filename} cannot be made: {why}; name another --folder or --models") from error

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from models.errors import one_line
 from models.printable import logger
@@ -20,14 +22,19 @@ from serving.listening import (
 )
 from studio.alone import alone
 from studio.assembly import Studio, assembled
+from studio.identity import studio_id
 from studio.settings import StudioConfig
 from studio.store.corrections import Corrections
 from studio.web.blocking import apart
 from studio.web.listeners import SECOND
+from transforms.pubsub import EMULATOR_VARIABLE
 
 _LOGGER = logger(__name__)
 _HTTP_SECONDS = 2.0
 _SAY_SECONDS = 5.0
+_AT_ONCE_SECONDS = 0.5
+_LATE_SECONDS = 1.0
+"""After the end of the time that each part was told: for those that keep to it."""
 _OF_AN_EARLIER_STUDIO = frozenset({"stopped", "interrupted"})
 
 
@@ -42,8 +49,8 @@ async def serve(config: StudioConfig, say: Callable[[str], None]) -> None:
 
     Args:
         config: the studio.
-        say: is told, in a line each, where the page is, what is awaited, what does not work, and that it is ready: a
-            model is live, and the stream reads.
+        say: is told, in a line each, where images may be published, where the page is, what is awaited, what does not
+            work, and that it is ready: a model is live, and the stream reads.
 
     Raises:
         FolderTaken: another studio runs in the folder.
@@ -55,12 +62,14 @@ async def serve(config: StudioConfig, say: Callable[[str], None]) -> None:
     stops = stop_requests()
     config.places.make()
     with alone(config.places.lock), listening_at(config.access.host, config.port) as listening:
-        corrections = Corrections.open(config.database, at_once=False)
-        studio = assembled(config, listening.getsockname()[1], corrections, say)
-        try:
-            await _serve_on(listening, studio, config, stops, say)
-        finally:
-            studio.close()
+        identity = studio_id(config.places.identity)
+        with Corrections.open(config.database, at_once=False, studio=identity) as corrections:
+            studio = assembled(config, listening.getsockname()[1], corrections, say)
+            say(_told_to_publishers(config))
+            try:
+                await _serve_on(listening, studio, config, stops, say)
+            finally:
+                studio.stop_unpacking()
 
 
 async def _serve_on(
@@ -87,7 +96,9 @@ async def _serve_on(
         announcer.is_over = True
         studio.end_waiting()
         http.should_exit = True
-        await unless_asked_again(stops, _all_ended(http_task, studio, config.finish))
+        if not await unless_asked_again(stops, _all_ended(http_task, studio, config.finish)):
+            # Else what still reads says that Pub/Sub has gone.
+            await _ended(studio, _AT_ONCE_SECONDS)
     finally:
         studio.end_waiting()
         http.should_exit = http.force_exit = True
@@ -112,19 +123,19 @@ async def _asked_to_end(stops: asyncio.Queue[int], tasks: list[asyncio.Task[None
 
 
 async def _all_ended(http_task: asyncio.Task[None], studio: Studio, seconds: float) -> None:
-    await asyncio.gather(http_task, _ended(studio, seconds))
+    await asyncio.wait({http_task, asyncio.create_task(_ended(studio, seconds))})
 
 
 async def _ended(studio: Studio, seconds: float) -> None:
     """Ends the parts that go on by themselves, as far as that can be done in time; processes end with this one."""
-    parts = {
-        "retraining": studio.retraining.stop,
+    parts: dict[str, Callable[[], None]] = {
+        "retraining": partial(studio.retraining.stop, seconds),
         "rereading": studio.rereading.stop,
-        "stream": studio.stream.stop,
+        "stream": partial(studio.stream.stop, seconds),
         "shelf": studio.shelf.close,
     }
     ending = [apart(stop, f"ending {name}") for name, stop in parts.items()]
-    done, late = await asyncio.wait(ending, timeout=seconds)
+    done, late = await asyncio.wait(ending, timeout=seconds + _LATE_SECONDS)
     for each in done:
         if why := each.exception():
             _LOGGER.error("something did not end well: %s", one_line(why))
@@ -180,6 +191,13 @@ class _Announcer:
             return f"a model, as the first could not be trained: {retraining.line}"
         stream = self._studio.stream.state
         return f"the stream is {stream.word}{': ' if stream.detail else ''}{stream.detail}"
+
+
+def _told_to_publishers(config: StudioConfig) -> str:
+    """Where others may publish images, and how."""
+    emulator = os.environ.get(EMULATOR_VARIABLE)
+    where = f"{EMULATOR_VARIABLE}={emulator} " if emulator else ""
+    return f"images: below {config.places.images}, by {where}topic={config.topics.images}"
 
 
 def _address(access: Access, listening: socket.socket) -> str:

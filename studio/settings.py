@@ -21,7 +21,6 @@ class StudioConfig:
             none. That strangers are kept out is for whoever makes this to require (`Access.require_closed`).
         port: 0 for one that is free.
         retrain_after: corrections since the last retraining began after which the next begins by itself.
-        job_options: more options of the stream's job, as typed.
         finish: seconds that the end may take: what the stream has read is answered, what is asked over HTTP too.
     """
 
@@ -31,5 +30,4 @@ class StudioConfig:
     access: Access = field(default_factory=Access)
     port: int = 8700
     retrain_after: int = 10
-    job_options: tuple[str, ...] = ()
     finish: float = 10.0

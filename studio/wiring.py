@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from models.errors import typed_line
+from models.printable import logger
+from studio.drawing.drawings import PURPOSE as ANSWER
 from studio.drawing.drawings import Drawings
+from studio.rereading import PURPOSE as READING
 from studio.rereading import Rereading
 from studio.stream.figures import Figures
 from studio.web.listeners import DEAD_LETTER, MODEL_EVENT, Listeners
 from studio.web.standing import Standing
 
+_LOGGER = logger(__name__)
 _PURPOSE = "purpose"
-_ANSWER = "answer"
-_READING = "reading"
 
 
 class Wiring:
     """Hears the stream, as `StreamListener` says, from threads of its own.
+
+    Where one who is told fails, a line is logged, and all others are told none the less.
 
     Made before the stream is, as the stream is told of it; whoever is told is added before the stream starts.
 
@@ -49,21 +54,27 @@ class Wiring:
     def result(self, record: Mapping[str, Any]) -> None:
         """A whole result; it goes to whoever asked."""
         purpose = _purpose(record)
-        if purpose == _ANSWER and self._drawings is not None:
-            self._drawings.answered(record)
-        self._figures.take_result(record)
-        if purpose == _READING and self._rereading is not None:
-            self._rereading.result(record)
+        with _going_on():
+            if purpose == ANSWER and self._drawings is not None:
+                self._drawings.answered(record)
+        with _going_on():
+            if purpose == READING and self._rereading is not None:
+                self._rereading.result(record)
+        with _going_on():
+            self._figures.take_result(record)
 
     def dead_letter(self, record: Mapping[str, Any]) -> None:
         """A whole dead letter; so does it."""
-        if _purpose(record) == _ANSWER and self._drawings is not None:
-            self._drawings.failed(record)
-        self._tell(DEAD_LETTER, self._figures.take_dead_letter(record))
+        with _going_on():
+            if _purpose(record) == ANSWER and self._drawings is not None:
+                self._drawings.failed(record)
+        with _going_on():
+            self._tell(DEAD_LETTER, self._figures.take_dead_letter(record))
 
-    def model_event(self, record: Mapping[str, Any]) -> None:
+    def model_event(self, record: Mapping[str, Any], swapped: bool) -> None:
         """A whole model event: another model may be live, which has read nothing yet."""
-        self._tell(MODEL_EVENT, self._figures.take_event(record))
+        with _going_on():
+            self._tell(MODEL_EVENT, self._figures.take_event(record, swapped))
         if self._rereading is not None:
             self._rereading.wake()
 
@@ -80,6 +91,14 @@ class Wiring:
     def _tell(self, name: str, record: Mapping[str, Any]) -> None:
         with suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(self._listeners.tell, name, record)
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # a fault in one part is no reason that an answer is lost in another
+        _LOGGER.warning("what the stream told could not be taken: %s", typed_line(error))
 
 
 def _purpose(record: Mapping[str, Any]) -> str:

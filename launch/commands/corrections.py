@@ -12,6 +12,7 @@ import typer
 from databases.addresses import database_url
 from databases.errors import StoreUnusable
 from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.named_path import named_path
 from launch.printing import PlainConsole, say
 from launch.waiting import working
 from studio.errors import StudioRefused
@@ -35,7 +36,11 @@ def corrections(
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="The studio's, whose database is in it; as of `hotswap studio`."),
+        typer.Option(
+            parser=named_path,
+            metavar="DIR",
+            help="The studio's, whose database is in it; as of `hotswap studio`.",
+        ),
     ] = None,
 ) -> int:
     """Writes the corrections of a studio: images and corrections.jsonl into a folder, or all of it into one file.

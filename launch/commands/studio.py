@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import hashlib
 import os
+import signal
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,7 @@ import typer
 from databases.addresses import database_url
 from databases.errors import StoreUnusable
 from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.named_path import named_path
 from launch.printing import say
 from launch.pubsub_emulator import EmulatorError, PubSubEmulator
 from launch.server_log import log_to_standard_error
@@ -45,11 +47,16 @@ def run_studio(
     folder: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Where the studio keeps what it keeps (~/.local/share/hotswap/studio, or XDG's)."
+            parser=named_path,
+            metavar="DIR",
+            help="Where the studio keeps what it keeps (~/.local/share/hotswap/studio, or XDG's).",
         ),
     ] = None,
     models: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where its stream looks for models (models in the folder).")
+        Path | None,
+        typer.Option(
+            parser=named_path, metavar="DIR", help="Where its stream looks for models (models in the folder)."
+        ),
     ] = None,
     database: Annotated[
         str | None,
@@ -63,10 +70,15 @@ def run_studio(
         int, typer.Option(min=1, help="Corrections after which the model is retrained by itself.")
     ] = 10,
     token_file: Annotated[
-        _File, typer.Option(help="Tokens, one a line; whoever opens the page must give one of them.")
+        _File,
+        typer.Option(
+            parser=named_path, metavar="FILE", help="Tokens, one a line; whoever opens the page must give one of them."
+        ),
     ] = None,
-    tls_cert: Annotated[_File, typer.Option(help="The page's certificate, in PEM.")] = None,
-    tls_key: Annotated[_File, typer.Option(help="Its private key, in PEM.")] = None,
+    tls_cert: Annotated[
+        _File, typer.Option(parser=named_path, metavar="FILE", help="The page's certificate, in PEM.")
+    ] = None,
+    tls_key: Annotated[_File, typer.Option(parser=named_path, metavar="FILE", help="Its private key, in PEM.")] = None,
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let others in without TLS or tokens; for closed networks alone.")
     ] = False,
@@ -103,9 +115,11 @@ def run_studio(
         say(line, stderr=True)
 
     try:
-        with _pubsub() as address:
-            told(f"images: below {places.images}, by {EMULATOR_VARIABLE}={address} topic={topics.images}")
+        with _pubsub():
             asyncio.run(serve(config, told))
+            # It is ending, and what is left takes no time: asked again now, it would end as if it was broken off.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
     except (FolderTaken, OSError) as error:
         raise CommandRefused(one_line(error)) from error
     except StoreUnusable as error:
@@ -130,7 +144,7 @@ def _access(host: str, certificate: _File, key: _File, token_file: _File, insecu
     try:
         access = read_access(host, certificate, key, None, token_file)
         if not insecure:
-            access.require_closed()
+            access.require_closed(by_certificates=False)
     except AccessRefused as error:
         raise CommandRefused(str(error)) from error
     return access
@@ -159,14 +173,14 @@ def _require_address(database: str) -> None:
 
 
 @contextlib.contextmanager
-def _pubsub() -> Iterator[str]:
-    """Where Pub/Sub is, for this process and all that it starts: as the environment says, or an emulator for as long.
+def _pubsub() -> Iterator[None]:
+    """Sees that Pub/Sub is there, for this process and all that it starts: as the environment says, or an emulator.
 
     Raises:
         CommandFailed: no emulator can be started.
     """
-    if address := os.environ.get(EMULATOR_VARIABLE):
-        yield address
+    if os.environ.get(EMULATOR_VARIABLE):
+        yield
         return
     try:
         emulator = PubSubEmulator()
@@ -175,7 +189,7 @@ def _pubsub() -> Iterator[str]:
         raise CommandFailed(f"no Pub/Sub emulator can be started: {one_line(error)}") from error
     try:
         os.environ[EMULATOR_VARIABLE] = emulator.address
-        yield emulator.address
+        yield
     finally:
         del os.environ[EMULATOR_VARIABLE]
         emulator.stop()

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -46,8 +46,8 @@ class Drawing:
         model_id: of the exact bytes that answered; of a failure, those that did not, or "".
         model_name: the card's name, or that of the file.
         milliseconds: from the drawing's arrival to its answer's.
-        error: of a failure, its stable word (`models.errors.ImageFault`); or `other_task`: the live model names no
-            class.
+        error: of a failure, its stable word (`models.errors.ImageFault`); `other_task`: the live model names no class;
+            or `no_answer`: the stream never said anything.
         detail: of a failure, one line for a person.
     """
 
@@ -97,6 +97,7 @@ class Drawings:
         most_of_one: int = 2_500,
         each: Rate = EACH,
         together: Rate = TOGETHER,
+        waiting: Callable[[], Container[str]] = frozenset,
     ) -> None:
         """Takes what it needs; nothing is read or written yet.
 
@@ -108,8 +109,11 @@ class Drawings:
             most_of_one: the same, of one browser.
             each: how often one browser may draw.
             together: how often all may.
+            waiting: the paths of the images that the stream has not answered yet; their files stay, also where the
+                drawing is forgotten here.
         """
         self._ask = ask
+        self._waiting = waiting
         self._most = most
         self._most_of_one = most_of_one
         self._files = DrawingFiles(places.drawings)
@@ -157,7 +161,7 @@ class Drawings:
                 self._forget(drawing.id)
             self._files.remove(drawing.id)
             raise
-        self._files.prune_at_times(self._asked)
+        self._files.prune_at_times(self._waiting)
         return drawing.id
 
     def save_again(self, png: bytes) -> Path:
@@ -170,7 +174,7 @@ class Drawings:
             StudioRefused: `DISK_FULL` or `NOT_POSSIBLE`.
         """
         path = self._files.save(uuid.uuid4().hex, png)
-        self._files.prune_at_times(self._asked)
+        self._files.prune_at_times(self._waiting)
         return path
 
     def answered(self, record: Mapping[str, Any]) -> None:
@@ -272,10 +276,6 @@ class Drawings:
             del self._pending[drawing]
             for waiter in kept.waiters:
                 waiter.wake()
-
-    def _asked(self) -> frozenset[str]:
-        with self._lock:
-            return frozenset(self._pending)
 
 
 def _model_id(record: Mapping[str, Any]) -> str:

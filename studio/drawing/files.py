@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import threading
@@ -11,13 +10,13 @@ import time
 from collections.abc import Callable, Container
 from pathlib import Path
 
+from models.storage.errors import FULL_DISK
 from studio.errors import StudioRefused, Trouble
 
 OLDEST_SECONDS = 3600.0
 MOST_FILES = 5_000
 
-_OURS = re.compile(r"\.?([0-9a-f]{32})\.png(\.partial)?")
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_OURS = re.compile(r"\.?[0-9a-f]{32}\.png(\.partial)?")
 _SAVED_BETWEEN = 200
 _SECONDS_BETWEEN = 60.0
 
@@ -54,7 +53,7 @@ class DrawingFiles:
         except OSError as error:
             with contextlib.suppress(OSError):
                 partial.unlink(missing_ok=True)
-            if error.errno in _FULL:
+            if error.errno in FULL_DISK:
                 line = f"the disk is full: make room below {self._folder}, then draw again"
                 raise StudioRefused(Trouble.DISK_FULL, line) from error
             line = f"the drawing cannot be saved below {self._folder}: {error.strerror}"
@@ -71,7 +70,7 @@ class DrawingFiles:
         """Now and then, takes old drawings away: those of over an hour, and the oldest beyond 5,000.
 
         Args:
-            asked: the drawings that the stream has not answered yet, which stay.
+            asked: the paths of those that the stream has not answered yet, which stay.
         """
         if self._saved < _SAVED_BETWEEN and time.monotonic() - self._pruned < _SECONDS_BETWEEN:
             return
@@ -86,20 +85,20 @@ class DrawingFiles:
 
     def _prune(self, asked: Container[str]) -> None:
         with os.scandir(self._folder) as entries:
-            found = [(entry, name[1]) for entry in entries if (name := _OURS.fullmatch(entry.name))]
+            found = [entry for entry in entries if _OURS.fullmatch(entry.name)]
         dated = []
-        for entry, drawing in found:
+        for entry in found:
             with contextlib.suppress(FileNotFoundError):
-                dated.append((entry.stat(follow_symlinks=False).st_mtime, Path(entry.path), drawing))
+                dated.append((entry.stat(follow_symlinks=False).st_mtime, entry.path))
         dated.sort()
         beyond = len(dated) - MOST_FILES
         oldest = self._clock() - OLDEST_SECONDS
-        for number, (modified, path, drawing) in enumerate(dated):
+        for number, (modified, path) in enumerate(dated):
             if number >= beyond and modified >= oldest:
                 break
-            if drawing not in asked:
+            if path not in asked:
                 with contextlib.suppress(FileNotFoundError):
-                    path.unlink()
+                    Path(path).unlink()
 
     def _path(self, drawing: str) -> Path:
         return self._folder / f"{drawing}.png"

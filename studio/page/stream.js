@@ -144,7 +144,7 @@ function draw() {
 }
 
 function takeSwap(event) {
-  if (event.event !== "live") return;
+  if (!event.swap) return;
   const time = moment(event.time)?.getTime() / 1000;
   if (Number.isFinite(time) && swaps.at(-1)?.model_id !== event.model_id)
     swaps = [...swaps, { time, model_id: event.model_id, name: nick(event.model_name, event.model_id) }];

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from databases.errors import StoreUnusable
-from models.errors import CacheUnusable, VettingFailed
+from models.errors import CacheUnusable, VettingFailed, VettingStopped
 from models.printable import logger
 from models.storage.errors import StorageUnavailable
+from models.vetting import Vetter
 from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.relearning.diary import Diary
@@ -26,7 +27,6 @@ from studio.store.corrections import Corrections
 _LOGGER = logger(__name__)
 _LIMIT_SECONDS = 600.0
 _AGAIN_SECONDS = 5.0
-_STOP_SECONDS = 15.0
 _SCRATCH = "scratch"
 _VERDICT = "verdict.json"
 
@@ -34,7 +34,7 @@ _VERDICT = "verdict.json"
 class Retraining:
     """Runs the pipelines of `studio.retraining` on the studio's corrections, in processes of their own.
 
-    Thread-safe. A thread of its own does all that takes time, from the beginning until `stop`.
+    Thread-safe. A thread of its own does all that takes time, from `begin` until `stop`; what is asked before waits.
 
     Args:
         places: where corrections, work and models lie.
@@ -70,8 +70,8 @@ class Retraining:
         self._first = False
         self._looks = False
         self._stopping = threading.Event()
+        self._vetter: Vetter | None = None
         self._worker = threading.Thread(target=self._work, name="retraining", daemon=True)
-        self._worker.start()
 
     @property
     def state(self) -> RetrainingState:
@@ -80,6 +80,10 @@ class Retraining:
             if self._began is None:
                 return self._state
             return replace(self._state, seconds=round(time.monotonic() - self._began, 1))
+
+    def begin(self) -> None:
+        """From here on it works; returns at once."""
+        self._worker.start()
 
     def start(self, pipeline: Pipeline = "tuning") -> None:
         """Has a run begin, now or after the one that is under way; one at most waits, the one wanted last.
@@ -91,7 +95,7 @@ class Retraining:
         with self._turn:
             if self._began is None:
                 self._due = pipeline
-                self._begin(pipeline)
+                self._runs(pipeline)
             else:
                 self._next = pipeline
                 self._state = replace(self._state, queued=True)
@@ -115,44 +119,68 @@ class Retraining:
             self._looks = True
             self._turn.notify_all()
 
-    def stop(self) -> None:
-        """Ends a run that is under way, within seconds; nothing of it goes on. Nothing begins afterwards."""
+    def stop(self, seconds: float) -> None:
+        """Ends a run that is under way, and nothing begins afterwards. Harmless when repeated.
+
+        Args:
+            seconds: that it may take. What is left then, a database that does not answer, is not waited for.
+        """
         with self._turn:
             self._stopping.set()
+            vetter = self._vetter
             self._turn.notify_all()
-        self._worker.join(_STOP_SECONDS)
+        if vetter is not None:
+            vetter.close()
+        if self._worker.ident is not None:
+            self._worker.join(seconds)
 
     def _require_open(self) -> None:
         if self._stopping.is_set():
             raise StudioRefused(Trouble.NOT_POSSIBLE, "the studio is ending; start it again")
 
-    def _begin(self, pipeline: Pipeline) -> None:
+    def _runs(self, pipeline: Pipeline) -> None:
         """From here on it runs, for whoever asks; the turn is ours."""
         self._began = time.monotonic()
         self._state = RetrainingState("running", pipeline, WAITING.stage, 0, line_of(WAITING))
 
     def _work(self) -> None:
         """Until `stop`."""
-        self._recall()
+        self._go_on_after(self._recall)
         while not self._stopping.is_set():
+            self._go_on_after(self._work_once)
+        self._go_on_after(self._diary.tell)
+
+    def _go_on_after(self, step: Callable[[], None]) -> None:
+        """Does something; whatever comes of it, the thread lives on, or everything would seem to run for ever."""
+        try:
+            step()
+        except Exception as error:
+            _LOGGER.warning("retraining broke off", exc_info=True)
             with self._turn:
-                patience = None if self._diary.is_told else _AGAIN_SECONDS
-                self._turn.wait_for(self._has_something_to_do, patience)
-                first, self._first = self._first, False
-                looks, self._looks = self._looks, False
-            self._diary.tell()
-            if first and not self._has_a_model() and not self._stopping.is_set():
-                self._carry_out("__default__", digits_do=True)
-            with self._turn:
-                if self._due is None:
-                    self._due, self._next = self._next, None
-                pipeline, self._due = self._due, None
-            if pipeline is not None and not self._stopping.is_set():
-                self._carry_out(pipeline)
-                looks = True
-            if looks and self._after > 0 and not self._stopping.is_set():
-                self._look()
+                pipeline = self._state.pipeline or "__default__"
+                seconds = 0.0 if self._began is None else round(time.monotonic() - self._began, 1)
+                self._state = replace(finished(pipeline, of_error(error), seconds), queued=self._is_wanted())
+                self._began = None
+            self._say_changed()
+
+    def _work_once(self) -> None:
+        with self._turn:
+            patience = None if self._diary.is_told else _AGAIN_SECONDS
+            self._turn.wait_for(self._has_something_to_do, patience)
+            first, self._first = self._first, False
+            looks, self._looks = self._looks, False
         self._diary.tell()
+        if first and not self._has_a_model() and not self._stopping.is_set():
+            self._carry_out("__default__", digits_do=True)
+        with self._turn:
+            if self._due is None:
+                self._due, self._next = self._next, None
+            pipeline, self._due = self._due, None
+        if pipeline is not None and not self._stopping.is_set():
+            self._carry_out(pipeline)
+            looks = True
+        if looks and self._after > 0 and not self._stopping.is_set():
+            self._look()
 
     def _has_something_to_do(self) -> bool:
         return self._stopping.is_set() or self._first or self._looks or self._is_wanted()
@@ -180,7 +208,7 @@ class Retraining:
             if since < self._after or self._is_wanted():
                 return
             self._due = "tuning"
-            self._begin("tuning")
+            self._runs("tuning")
         self._say_changed()
 
     def _has_a_model(self) -> bool:
@@ -193,15 +221,22 @@ class Retraining:
         storage = AnyStorage()
         try:
             with vetting(storage, DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH) as vetter:
-                return live_model(self._places.models, storage, vetter) is not None
+                with self._turn:
+                    self._vetter = vetter
+                return self._stopping.is_set() or live_model(self._places.models, storage, vetter) is not None
+        except VettingStopped:
+            return True
         except (VettingFailed, StorageUnavailable, CacheUnusable) as trouble:
             _LOGGER.warning("whether %s holds a model is not known: %s", self._places.models, trouble)
             return True
+        finally:
+            with self._turn:
+                self._vetter = None
 
     def _carry_out(self, pipeline: Pipeline, digits_do: bool = False) -> None:
         with self._turn:
             if self._began is None or self._state.pipeline != pipeline:
-                self._begin(pipeline)
+                self._runs(pipeline)
             self._state = replace(self._state, queued=self._is_wanted())
         self._say_changed()
         number: int | None = None
@@ -210,6 +245,9 @@ class Retraining:
             outcome = self._run(pipeline, digits_do)
         except StoreUnusable as trouble:
             outcome = self._run(pipeline, digits_do) if digits_do else unread(trouble)
+        except Exception as error:  # it is written down below, and the next one begins
+            _LOGGER.warning("retraining broke off", exc_info=not isinstance(error, OSError | StudioRefused))
+            outcome = of_error(error)
         _LOGGER.info("retraining (%s): %s (%s) %s", pipeline, outcome.state, outcome.reason, outcome.detail)
         with self._turn:
             assert self._began is not None
@@ -233,9 +271,6 @@ class Retraining:
             process = RunProcess(Job(pipeline, self._parameters), scratch, self._tell)
         except StoreUnusable as trouble:
             return unread(trouble)
-        except Exception as error:  # whatever it is: the thread that runs the next one must live on
-            _LOGGER.warning("retraining could not begin", exc_info=not isinstance(error, OSError | StudioRefused))
-            return of_error(error)
         self._tell(STARTING)
         exit_ = process.wait(self._seconds, self._stopping)
         shutil.rmtree(scratch, ignore_errors=True)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
-from databases.errors import StoreUnusable
 from models.artefacts import DEFAULT_ENGINE, DEFAULT_MAX_VALUES
 from models.errors import one_line
 from models.known import Known, history_as_json, known_of, roll_back
-from models.printable import logger, printable
+from models.printable import printable
 from models.registry.registry import Registry, Terms
 from models.signatures.beside import list_models
 from models.storage import newest_first
@@ -21,40 +21,9 @@ from models.tags import by_key
 from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.shelf.refusals import told_of_storage
+from studio.store.records import Accuracy
 
-_LOGGER = logger(__name__)
 _LONGEST_REASON = 500
-
-
-class RightAnswers(Protocol):
-    """How many corrected drawings one model reads right."""
-
-    @property
-    def model_id(self) -> str:
-        """Which model."""
-
-    @property
-    def seen_right(self) -> int:
-        """Of the corrections that a retraining may learn from."""
-
-    @property
-    def seen(self) -> int:
-        """How many of these it has read."""
-
-    @property
-    def unseen_right(self) -> int:
-        """Of the corrections that none learns from."""
-
-    @property
-    def unseen(self) -> int:
-        """How many of these it has read."""
-
-
-class Accuracies(Protocol):
-    """Where it is known how many corrected drawings each model reads right."""
-
-    def accuracy(self) -> Sequence[RightAnswers]:
-        """Of each model that has read any."""
 
 
 class KnownModels:
@@ -62,21 +31,21 @@ class KnownModels:
 
     Args:
         places: where models and registry are.
-        corrections: knows how many corrected drawings each model reads right.
         storage: reaches both.
     """
 
-    def __init__(self, places: Places, corrections: Accuracies, storage: AnyStorage) -> None:
+    def __init__(self, places: Places, storage: AnyStorage) -> None:
         self._places = places
-        self._corrections = corrections
         self._storage = storage
         self._rolling_back = threading.Lock()
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, accuracies: Sequence[Accuracy]) -> dict[str, Any]:
         """What is known, as the page reads it: `models`, newest first, and `history`, the latest change first.
 
-        Nothing is vetted for it, and of changes the last hundred are remembered. Where the database is away, no
-        accuracy is told.
+        Nothing is vetted for it, and of changes the last hundred are remembered.
+
+        Args:
+            accuracies: what is known of models; of another none is told.
 
         Raises:
             StudioRefused: the folder, or the registry, cannot be read.
@@ -84,10 +53,10 @@ class KnownModels:
         with told_of_storage("the models cannot be listed"):
             _, known = self._read()
         told = [as_row(each, known.live) for each in known.files]
-        accuracies = self._accuracies()
+        right = {each.model_id: _accuracy(each) for each in accuracies}
         names = {each["model_id"]: each["name"] for each in told}
         return {
-            "models": [each | {"accuracy": accuracies.get(each["model_id"])} for each in told],
+            "models": [each | {"accuracy": right.get(each["model_id"])} for each in told],
             "history": [_change(each, names) for each in reversed(history_as_json(known.changes))],
         }
 
@@ -115,21 +84,6 @@ class KnownModels:
         registry = Registry(self._storage.objects(str(self._places.registry)), pattern, terms)
         return registry, known_of(registry, newest_first(list_models(self._storage, pattern)))
 
-    def _accuracies(self) -> dict[str, dict[str, int]]:
-        try:
-            return {
-                each.model_id: {
-                    "seen_right": each.seen_right,
-                    "seen": each.seen,
-                    "unseen_right": each.unseen_right,
-                    "unseen": each.unseen,
-                }
-                for each in self._corrections.accuracy()
-            }
-        except StoreUnusable as error:
-            _LOGGER.info("the models are told without their accuracy: %s", error)
-            return {}
-
 
 def as_row(each: Surveyed, live: Surveyed | None) -> dict[str, Any]:
     """A model as the page reads it, all but its accuracy; its texts are data, whatever they contain.
@@ -151,6 +105,10 @@ def as_row(each: Surveyed, live: Surveyed | None) -> dict[str, Any]:
         "size": told["size"] if is_there else None,
         "engine": told["engine"],
     }
+
+
+def _accuracy(told: Accuracy) -> dict[str, int]:
+    return {name: count for name, count in asdict(told).items() if name != "model_id"}
 
 
 def _change(told: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

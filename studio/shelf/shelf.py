@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from models.storage.schemes import AnyStorage
 from studio.places import Places
-from studio.shelf.known_models import Accuracies, KnownModels
+from studio.shelf.known_models import KnownModels
 from studio.shelf.uploads import Uploads
+from studio.store.records import Accuracy
 
 
 class ModelShelf:
@@ -18,16 +20,18 @@ class ModelShelf:
 
     Args:
         places: where models, their registry and uploads are; uploads that an earlier run left go.
-        corrections: knows how many corrected drawings each model reads right; where it does not, that is not told.
     """
 
-    def __init__(self, places: Places, corrections: Accuracies) -> None:
+    def __init__(self, places: Places) -> None:
         storage = AnyStorage()
-        self._known = KnownModels(places, corrections, storage)
+        self._known = KnownModels(places, storage)
         self._uploads = Uploads(places, storage)
 
-    def models(self) -> dict[str, Any]:
+    def models(self, accuracies: Sequence[Accuracy] = ()) -> dict[str, Any]:
         """What the registry knows of the models, and what was live when; nothing is vetted for it.
+
+        Args:
+            accuracies: how many corrected drawings each model reads right, as far as that is known.
 
         Returns:
             `models`, newest first: `model_id`, `file`, `name`, `version`, `standing` (`live`, `valid`, `rejected` or
@@ -39,7 +43,7 @@ class ModelShelf:
             StudioRefused: NOT_POSSIBLE; the folder or the registry cannot be read.
         """
         self._uploads.tidy()
-        return self._known.to_json()
+        return self._known.to_json(accuracies)
 
     def roll_back(self, model_id: str) -> str:
         """Makes an earlier model live again; every reader follows, and the history tells who did it.

@@ -39,25 +39,28 @@ class Corrections:
 
     Args:
         database: of `studio.store.tables.SCHEMA`.
+        studio: who asks, 32 characters at most. Corrections are common to all studios of a database; runs, and what is
+            new since the last, are of this one.
         clock: seconds since 1970.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, studio: str = "", clock: Callable[[], float] = time.time) -> None:
+        self._database, self._studio, self._clock = database, studio, clock
         self._exporting = threading.Lock()
 
     @classmethod
-    def open(cls, address: str, at_once: bool = True) -> Self:
+    def open(cls, address: str, at_once: bool = True, studio: str = "") -> Self:
         """Opens a database, which is made or brought up to date where it has to be.
 
         Args:
             address: as of `databases.addresses.database_url`.
             at_once: whether it must be there already; else it is opened as soon as it is.
+            studio: who opens it.
 
         Raises:
             StoreUnusable: it cannot be opened, or is of a newer version; one line, without a password.
         """
-        return cls(Database(address, SCHEMA, at_once))
+        return cls(Database(address, SCHEMA, at_once), studio)
 
     def close(self) -> None:
         """Gives all connections back."""
@@ -144,7 +147,7 @@ class Corrections:
         """
         by_label, sides, since_run = [0] * CLASSES, {False: 0, True: 0}, 0
         with self._database.reading() as connection:
-            is_new = corrections.c.change > runs.change_at_latest_run(connection)
+            is_new = corrections.c.change > runs.change_at_latest_run(connection, self._studio)
             each = (corrections.c.label, corrections.c.unseen)
             counted = select(*each, func.count(), func.sum(case((is_new, 1), else_=0)))
             for label, unseen, count, new in connection.execute(counted.where(_STANDS).group_by(*each)):
@@ -256,7 +259,8 @@ class Corrections:
             return readings.accuracies(connection)
 
     def begin_run(self, pipeline: str) -> int:
-        """Notes that a retraining begins, before it exports. One that still runs by the record is noted as cut off.
+        """Notes that a retraining of this studio begins, before it exports. One of its own that still runs by the
+        record is noted as cut off.
 
         Returns:
             its number.
@@ -265,7 +269,7 @@ class Corrections:
             StoreUnusable: the database does not answer.
         """
         with self._database.deciding() as connection:
-            return runs.begin_run(connection, pipeline, self._clock())
+            return runs.begin_run(connection, self._studio, pipeline, self._clock())
 
     def end_run(self, number: int, state: str, reason: str, detail: str, model_id: str | None) -> None:
         """Notes what came of a retraining.
@@ -277,13 +281,13 @@ class Corrections:
             runs.end_run(connection, number, state, reason, detail, model_id, self._clock())
 
     def runs(self, most: int) -> Sequence[Run]:
-        """The newest first.
+        """Those of this studio, the newest first.
 
         Raises:
             StoreUnusable: the database does not answer.
         """
         with self._database.reading() as connection:
-            return runs.latest_runs(connection, _limit(most))
+            return runs.latest_runs(connection, self._studio, _limit(most))
 
     def _pages(self, most: int | None = None) -> Iterator[Sequence[Correction]]:
         """All, or the latest, each once, in the order of their changes; no transaction is open between two pages."""

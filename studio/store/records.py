@@ -58,7 +58,7 @@ class Counts:
         total: all.
         seen: models learn from.
         unseen: models are judged by.
-        since_run: were made or changed since the last run began.
+        since_run: were made or changed, in whatever studio, since the last run of this one began.
         by_label: of each digit, 0 to 9.
     """
 

@@ -14,13 +14,15 @@ RUNNING = "running"
 _ENDED_WITHOUT_A_WORD = {"state": "failed", "reason": "interrupted", "detail": "it was cut off before it ended"}
 
 
-def begin_run(connection: Connection, pipeline: str, now: float) -> int:
+def begin_run(connection: Connection, studio: str, pipeline: str, now: float) -> int:
     """As of `Corrections.begin_run`, in a transaction of `Database.deciding`."""
-    # One at a time: what still runs by the record was killed with its studio.
-    connection.execute(update(runs).where(runs.c.state == RUNNING).values(ended=now, **_ENDED_WITHOUT_A_WORD))
+    # A studio has one at a time: what still runs by the record was killed with it.
+    cut_off = update(runs).where(runs.c.studio == studio, runs.c.state == RUNNING)
+    connection.execute(cut_off.values(ended=now, **_ENDED_WITHOUT_A_WORD))
     stand = select(func.count()).where(corrections.c.taken_back.is_(None))
     made = connection.execute(
         insert(runs).values(
+            studio=studio,
             pipeline=storable(pipeline)[:100],
             started=now,
             state=RUNNING,
@@ -51,9 +53,10 @@ def end_run(
     )
 
 
-def latest_runs(connection: Connection, most: int) -> Sequence[Run]:
-    """The newest first."""
-    found = connection.execute(select(runs).order_by(runs.c.number.desc()).limit(most)).all()
+def latest_runs(connection: Connection, studio: str, most: int) -> Sequence[Run]:
+    """Of a studio, the newest first."""
+    its = select(runs).where(runs.c.studio == studio)
+    found = connection.execute(its.order_by(runs.c.number.desc()).limit(most)).all()
     return [
         Run(
             number=row.number,
@@ -70,9 +73,10 @@ def latest_runs(connection: Connection, most: int) -> Sequence[Run]:
     ]
 
 
-def change_at_latest_run(connection: Connection) -> int:
-    """The latest change of corrections before the last run began; 0 where none did."""
-    found = connection.execute(select(runs.c.change).order_by(runs.c.number.desc()).limit(1)).scalar_one_or_none()
+def change_at_latest_run(connection: Connection, studio: str) -> int:
+    """The latest change of corrections before a studio's last run began; 0 where none did."""
+    its = select(runs.c.change).where(runs.c.studio == studio)
+    found = connection.execute(its.order_by(runs.c.number.desc()).limit(1)).scalar_one_or_none()
     return int(found or 0)
 
 

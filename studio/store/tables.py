@@ -20,8 +20,8 @@ from sqlalchemy import (
 
 from databases.schema import Schema
 
-DRAWING_CHARACTERS, BROWSER_CHARACTERS = 64, 128
-"""The longest name of a drawing, and of a browser."""
+DRAWING_CHARACTERS, BROWSER_CHARACTERS, STUDIO_CHARACTERS = 64, 128, 32
+"""The longest name of a drawing, of a browser, and of a studio."""
 
 METADATA = MetaData(
     naming_convention={
@@ -73,6 +73,8 @@ runs = Table(
     "runs",
     METADATA,
     Column("number", Integer, primary_key=True, autoincrement=True),
+    # Whose it is: corrections are common to the studios of one database, retrainings are not.
+    Column("studio", String(STUDIO_CHARACTERS), nullable=False, index=True),
     Column("pipeline", String(100), nullable=False),
     Column("started", Double, nullable=False),
     Column("ended", Double),

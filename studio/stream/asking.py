@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from models.errors import one_line
@@ -59,12 +59,28 @@ class Asking:
             line = f"the stream cannot be asked, try again in a moment: {one_line(error)}"
             raise StudioRefused(Trouble.STREAM_UNAVAILABLE, line) from error
 
-    def again(self, seconds: float) -> None:
-        """Asks once more what was asked so many seconds ago, or longer, and is not answered."""
-        questions = self._asked.due(seconds)
-        if not questions:
-            return
-        _LOGGER.info("%d questions without an answer are asked again", len(questions))
+    def again(self) -> None:
+        """Asks once more what seems lost."""
+        if questions := self._asked.due():
+            _LOGGER.info("%d questions without an answer are asked again", len(questions))
+            self._publish_all(questions)
+
+    def probe(self, image: Path, seconds: float) -> None:
+        """Asks for an image of nobody's where somebody waits, and nothing was said nor asked for so many seconds.
+
+        Any answer shows that the stream goes on, and that what was asked before is lost.
+        """
+        if question := self._asked.probe(str(image), seconds):
+            self._publish_all([question])
+
+    def close(self) -> None:
+        """Ends the connection; whoever asks later makes another."""
+        with self._lock:
+            publisher, self._publisher = self._publisher, None
+        if publisher is not None:
+            publisher.close()
+
+    def _publish_all(self, questions: Sequence[Question]) -> None:
         try:
             for question in questions:
                 self._publish(question)
@@ -74,13 +90,20 @@ class Asking:
     def _publish(self, question: Question) -> None:
         """Publishes, and once more with a new connection and all topics there."""
         data, attributes = os.fsencode(question.image), question.attributes
+        publisher = self._connected()
         try:
-            self._connected().publish(data, attributes)
+            publisher.publish(data, attributes)
         except ConnectionError:
-            with self._lock:
-                self._publisher = None  # it would wait up to two minutes before it connects anew
+            self._leave(publisher)
             self.make()
             self._connected().publish(data, attributes)
+
+    def _leave(self, publisher: OneTry) -> None:
+        """It would wait up to two minutes before it connects anew. Another thread may have left it already."""
+        with self._lock:
+            if self._publisher is publisher:
+                self._publisher = None
+        publisher.close()
 
     def _connected(self) -> OneTry:
         with self._lock:

@@ -32,13 +32,11 @@ class StreamConfig:
     Attributes:
         places: where images and models lie, and where its log is kept.
         topics: where it reads and writes.
-        job_options: more options of the job, as typed; they win.
         longest_silence: seconds in which a job that runs answers nothing of what was asked, before it counts as hung.
     """
 
     places: Places
     topics: Topics
-    job_options: tuple[str, ...] = ()
     longest_silence: float = 60.0
 
     def command(self) -> list[str]:
@@ -55,5 +53,4 @@ class StreamConfig:
             f"--registry={places.registry}",
             f"--image_prefix={places.drawings}",
             f"--image_prefix={places.images}",
-            *self.job_options,
         ]

@@ -17,6 +17,7 @@ from PIL import Image
 from models.errors import ImageError, ImageFault, one_line
 from models.images.decoding import DecodeLimits, decode_image
 from models.images.paths import open_local, resolve_image_path
+from studio.stream.state import NO_ANSWER
 
 KEPT = 200
 OTHER = "other"
@@ -25,7 +26,7 @@ OTHER = "other"
 _LIMITS = DecodeLimits(max_bytes=8 << 20, max_pixels=1 << 24)
 _SIDE = 256
 _MINUTES = 60
-_WORDS = [*map(str, ImageFault), OTHER]
+_WORDS = [*map(str, ImageFault), NO_ANSWER, OTHER]
 _LONGEST = 500
 _NEVER_SHOWN = (
     *(ImageFault.EMPTY_FILE, ImageFault.TOO_LARGE, ImageFault.NOT_AN_IMAGE),

@@ -36,7 +36,6 @@ class Figures:
         self._dead_letters = DeadLetters((places.drawings, places.images))
         self._events: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
         self._swaps: deque[dict[str, Any]] = deque(maxlen=KEPT_EVENTS)
-        self._live: str | None = None
 
     def take_result(self, record: Mapping[str, Any]) -> None:
         """A result that has just arrived.
@@ -59,27 +58,29 @@ class Figures:
             self._seconds.take_dead_letter(now)
         return told
 
-    def take_event(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """A model event that has just arrived; one that a model went live in place of another is a swap.
+    def take_event(self, record: Mapping[str, Any], swapped: bool) -> dict[str, Any]:
+        """A model event that has just arrived.
+
+        Args:
+            record: the event.
+            swapped: whether by it a model took over from another (`studio.stream.standing` knows).
 
         Returns:
-            It, as `history` will tell of it.
+            It, as `history` will tell of it, with `swap`.
         """
         event: dict[str, Any] = {name: one_line(record[name], _LONGEST) if record.get(name) else "" for name in _TEXTS}
         seconds = record.get("seconds")
         event["seconds"] = seconds if isinstance(seconds, int | float) and abs(seconds) < _MOST else 0.0
+        event["swap"] = swapped
+        moment = _moment(event["time"])
         with self._lock:
             self._events.appendleft(event)
-            if event["event"] != "live":
-                return event
-            if self._live not in (None, event["model_id"]):
-                moment = _moment(event["time"])
+            if swapped:
                 self._swaps.append({
                     "time": self._now() if moment is None else moment,
                     "model_id": event["model_id"],
                     "name": event["model_name"],
                 })  # fmt: skip
-            self._live = event["model_id"]
         return event
 
     def history(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The job as a process: it ends when it is told to, and in no case later than the studio."""
+"""The job as a process: it ends when it is told to and, on Linux, in no case later than the studio."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Job:
 
     In a session of its own, so that a Ctrl-C in the terminal reaches the studio alone, which ends the job in order.
 
-    Whoever makes one must be a thread that lives until the job has ended: the kernel ends the job with that thread.
+    Whoever makes one must be a thread that lives until the job has ended: Linux ends the job with that thread. On other
+    systems a studio that is killed leaves its job behind.
     The job's own processes, which hold models and vet them, end once its ends of their pipes are closed.
 
     Args:

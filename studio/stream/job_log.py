@@ -12,7 +12,7 @@ from typing import IO
 
 from models.errors import one_line
 from models.printable import printable
-from studio.stream.state import TroubleBook
+from models.troubles import Troubles
 
 MAX_BYTES = 2 << 20
 """Of the file; what was before is kept once more, in `stream.log.1`."""
@@ -34,7 +34,7 @@ class JobLog:
         troubles: are told the last warning or error, for a minute.
     """
 
-    def __init__(self, path: Path, troubles: TroubleBook) -> None:
+    def __init__(self, path: Path, troubles: Troubles) -> None:
         self._troubles = troubles
         self._file = _BoundedFile(path, maxBytes=MAX_BYTES, backupCount=1, encoding="utf-8", delay=True)
         self._lock = threading.Lock()
@@ -64,6 +64,12 @@ class JobLog:
         with self._lock:
             if self._warned_at is None or time.monotonic() - self._warned_at < _FRESH_SECONDS:
                 return
+            self._warned_at = None
+        self._troubles.end(_TROUBLE)
+
+    def forget(self) -> None:
+        """Ends it at once: a model has just gone live, and what was said before that is over."""
+        with self._lock:
             self._warned_at = None
         self._troubles.end(_TROUBLE)
 

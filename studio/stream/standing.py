@@ -27,6 +27,7 @@ class Standing:
         self._state = StreamState("starting", "", None, 0, 0, 0)
         self._worker: str | None = None
         self._began = ""
+        self._untold_swap = ""
 
     @property
     def state(self) -> StreamState:
@@ -60,14 +61,18 @@ class Standing:
         with self._lock:
             self._worker, self._began = None, ""
 
-    def take_event(self, record: Mapping[str, Any]) -> None:
-        """A model event."""
+    def take_event(self, record: Mapping[str, Any]) -> bool:
+        """A model event; whether it tells of a swap: one that was counted and that no event has told of."""
         with self._lock:
             is_ours = self._worker is not None and str(record.get("worker", "")).endswith(self._worker)
             if record.get("event") != "live" or not is_ours:
-                return
+                return False
             self._goes_live(record, str(record.get("time", "")))
+            # An answer of a new job may have come before its event, and was counted then.
+            swapped = self._untold_swap != "" and self._untold_swap == self._live_id()
+            self._untold_swap = ""
         self._changed()
+        return swapped
 
     def take_result(self, record: Mapping[str, Any]) -> None:
         """A result that was not taken before."""
@@ -91,5 +96,11 @@ class Standing:
         live = LiveModel(str(record.get("model_id", "")), str(record.get("model_name", "")), since)
         if before is not None and before.model_id == live.model_id:
             live = before
-        swaps = self._state.swaps + (before is not None and before is not live)
+        swapped = before is not None and before is not live
+        if swapped:
+            self._untold_swap = live.model_id
+        swaps = self._state.swaps + swapped
         self._state = replace(self._state, word="running", detail="", live=live, swaps=swaps)
+
+    def _live_id(self) -> str:
+        return self._state.live.model_id if self._state.live else ""

@@ -45,6 +45,10 @@ class StreamState:
     dead_letters: int
 
 
+NO_ANSWER = "no_answer"
+"""The `error` of a dead letter that the studio itself writes: the job never answered."""
+
+
 class StreamListener(Protocol):
     """Whoever wants to know. Called from threads of the stream's, one record at a time of each kind, and soon back."""
 
@@ -54,18 +58,8 @@ class StreamListener(Protocol):
     def dead_letter(self, record: Mapping[str, Any]) -> None:
         """A whole dead letter, with attributes in the same way."""
 
-    def model_event(self, record: Mapping[str, Any]) -> None:
-        """A whole model event."""
+    def model_event(self, record: Mapping[str, Any], swapped: bool) -> None:
+        """A whole model event; whether by it a model took over from another."""
 
     def changed(self) -> None:
         """The stream's `state` is otherwise."""
-
-
-class TroubleBook(Protocol):
-    """Where it is said what does not work, once until it works again."""
-
-    def begin(self, what: str, line: str) -> None:
-        """Something, named by a word, does not work; why, for people."""
-
-    def end(self, what: str, line: str = "") -> None:
-        """It works; said where it did not before, unless the line is ""."""

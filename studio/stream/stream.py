@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from models.errors import one_line
 from models.printable import logger
+from models.troubles import Troubles
 from studio.errors import StudioRefused, Trouble
 from studio.stream.asked import Asked
 from studio.stream.asking import Asking
@@ -16,7 +18,7 @@ from studio.stream.config import StreamConfig
 from studio.stream.job import Job
 from studio.stream.job_log import JobLog
 from studio.stream.standing import Standing
-from studio.stream.state import StreamListener, StreamState, TroubleBook
+from studio.stream.state import LiveModel, StreamListener, StreamState
 from studio.stream.telling import Telling
 from transforms.pubsub.errors import PubSubRefused
 
@@ -24,22 +26,22 @@ _LOGGER = logger(__name__)
 
 TROUBLE = "stream"
 """The word of what is told of the job itself."""
-ASK_AGAIN_SECONDS = 15.0
-"""After which what has no answer is asked again, while the job runs."""
-
+_NO_IMAGE = ".is-it-answered.png"
+"""What is asked for where nothing is said for long; there is no such drawing, and the job says so."""
 _LOOK_SECONDS = 0.2
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _LONG_RUN_SECONDS = 60.0
-_STOP_SECONDS = 15.0
+_AFTER_JOB_SECONDS = 2.0
 
 
 class Stream:
     """Everything that is predicted is predicted here. Any thread may use it.
 
     The job is a process that begins with `start`, and is begun again when it ends by itself or hangs, after a pause
-    that grows from a second to thirty. It never outlives this process. What was asked before it ended and has no answer
-    is asked again then, and while it runs after 15 seconds: whoever asked hears one answer, whichever comes first.
+    that grows from a second to thirty. On Linux it never outlives this process. What was asked before it ended and has
+    no answer is asked again then, and so is what seems lost while it runs, after 15 seconds and after ever longer
+    pauses: whoever asked hears one answer, whichever comes first, or after four tries the dead letter `no_answer`.
 
     Args:
         config: the job.
@@ -47,7 +49,7 @@ class Stream:
         troubles: is told what does not work.
     """
 
-    def __init__(self, config: StreamConfig, told: StreamListener, troubles: TroubleBook) -> None:
+    def __init__(self, config: StreamConfig, told: StreamListener, troubles: Troubles) -> None:
         self._config = config
         self._troubles = troubles
         self._standing = Standing(told.changed)
@@ -56,6 +58,7 @@ class Stream:
         self._telling = Telling(config.topics, self._asked, self._standing, told)
         self._log = JobLog(config.places.root / "stream.log", troubles)
         self._stopping = threading.Event()
+        self._stop_by = math.inf
         # The job ends with the thread that starts it: this one does so first of all.
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
 
@@ -69,15 +72,24 @@ class Stream:
         self._telling.begin()
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends the job once it has answered what it has read, within 15 seconds, and stops listening.
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The paths of the images that are asked for and not answered."""
+        return self._asked.images
 
-        Harmless when repeated.
+    def stop(self, seconds: float) -> None:
+        """Ends the job once it has answered what it has read, and stops listening, within so many seconds.
+
+        What it has not finished by two seconds before that, or by half of the time, it does not finish. Harmless when
+        repeated.
         """
+        until = time.monotonic() + seconds
+        self._stop_by = min(self._stop_by, until - min(_AFTER_JOB_SECONDS, seconds / 2))
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join()
-        self._telling.close()
+            self._thread.join(max(0.0, until - time.monotonic()))
+        self._telling.close(max(0.0, until - time.monotonic()))
+        self._asking.close()
         self._log.close()
         self._troubles.end(TROUBLE)
         self._standing.set_word("stopped", "")
@@ -130,29 +142,44 @@ class Stream:
         finally:
             job.kill()
             self._standing.job_ended()
+            self._asked.job_ended()
         if hangs:
             return f"it answered nothing for {self._config.longest_silence:.0f} s"
         return (job.exit_code > 0 and self._log.error) or f"its process ended with {job.how_it_ended}"
 
     def _attend(self, job: Job) -> bool:
         """Until it ends, or hangs, or this is to stop; whether it hangs."""
-        begun = time.monotonic()
         running_since: float | None = None
+        live: LiveModel | None = None
         while not job.ended() and not self._stopping.wait(_LOOK_SECONDS):
             now = time.monotonic()
             self._log.forget_old()
-            if self.state.word != "running":
+            state = self.state
+            if state.word != "running":
                 self._standing.set_detail(self._log.last_line or "the job begins")
-            elif running_since is None:
+                continue
+            if running_since is None:
                 running_since = now
                 self._troubles.end(TROUBLE, "the stream is up again")
-                self._asking.again(now - begun)  # what was asked later waits in the subscription
-            else:
-                self._asking.again(ASK_AGAIN_SECONDS)
-                if min(self._asked.silence(), now - running_since) > self._config.longest_silence:
-                    return True
+            if state.live != live:
+                live = state.live
+                self._log.forget()
+            if self._hangs(now - running_since):
+                return True
         return False
 
+    def _hangs(self, running_seconds: float) -> bool:
+        """Sees to what waits; whether nothing at all is answered any more."""
+        longest = self._config.longest_silence
+        for question in self._asked.given_up(running_seconds):
+            self._telling.no_answer(question)
+        self._asking.again()
+        # One image that is never answered is no reason to end a job that answers others.
+        self._asking.probe(self._config.places.drawings / _NO_IMAGE, longest / 4)
+        return min(self._asked.silence(), running_seconds) > longest
+
     def _end(self, job: Job) -> None:
-        if not job.stop(_STOP_SECONDS):
-            _LOGGER.warning("the stream's job did not finish within %d s and was killed", int(_STOP_SECONDS))
+        begun = time.monotonic()
+        if not job.stop(max(0.0, self._stop_by - begun)):
+            waited = time.monotonic() - begun
+            _LOGGER.warning("the stream's job did not finish within %.0f s and was killed", waited)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from models.errors import typed_line
 from models.printable import logger
-from studio.stream.asked import MARK, Asked, Whose
+from studio.stream.asked import MARK, Asked, Question, Whose
 from studio.stream.config import Topics
 from studio.stream.standing import Standing
-from studio.stream.state import StreamListener
+from studio.stream.state import NO_ANSWER, StreamListener
 from transforms.pubsub.access import delete_subscription, make_subscription
 from transforms.pubsub.subscriber import Received, Subscriber
 
@@ -36,6 +38,7 @@ class Telling:
         self._asked = asked
         self._standing = standing
         self._told = told
+        self._one_letter = threading.Lock()
         taken: dict[str, Take] = {
             topics.results: self._take_result,
             topics.dead_letters: self._take_dead_letter,
@@ -58,14 +61,35 @@ class Telling:
         for subscription, (topic, _) in self._taken.items():
             make_subscription(subscription, topic)
 
-    def close(self) -> None:
-        """Reads no more, and leaves no subscription behind."""
+    def close(self, seconds: float) -> None:
+        """Reads no more, and leaves no subscription behind, as far as that can be done in so many seconds."""
+        until = time.monotonic() + seconds
         for subscriber in self._subscribers:
-            subscriber.close()
+            subscriber.end()
+        for subscriber in self._subscribers:
+            subscriber.close(max(0.0, until - time.monotonic()))
         if self._subscribers:
-            for subscription in self._taken:
-                delete_subscription(subscription)
+            deleting = [
+                threading.Thread(target=delete_subscription, args=(each,), name=f"deleting {each}", daemon=True)
+                for each in self._taken
+            ]
+            for thread in deleting:
+                thread.start()
+            for thread in deleting:
+                thread.join(max(0.0, until - time.monotonic()))
         self._subscribers.clear()
+
+    def no_answer(self, question: Question) -> None:
+        """Nobody will answer this one: whoever asked is told so by a dead letter that no job wrote."""
+        self._take_letter({
+            "image": question.image,
+            "stage": "ask",
+            "error": NO_ANSWER,
+            "detail": f"the stream was asked {question.tries} times and never answered; draw again",
+            "message_id": "",
+            "publish_time": "",
+            "attributes": question.attributes,
+        }, Whose.ASKED)  # fmt: skip
 
     def _take_result(self, record: Mapping[str, Any], _: str) -> None:
         if (whose := self._asked.take(record)) is not Whose.KNOWN:
@@ -74,13 +98,17 @@ class Telling:
 
     def _take_dead_letter(self, record: Mapping[str, Any], _: str) -> None:
         if (whose := self._asked.take(record)) is not Whose.KNOWN:
+            self._take_letter(record, whose)
+
+    def _take_letter(self, record: Mapping[str, Any], whose: Whose) -> None:
+        with self._one_letter:
             self._standing.take_dead_letter()
             self._told.dead_letter(_with_attributes(record, whose))
 
     def _take_event(self, record: Mapping[str, Any], message_id: str) -> None:
         if self._asked.is_new(message_id):
-            self._standing.take_event(record)
-            self._told.model_event(record)
+            swapped = self._standing.take_event(record)
+            self._told.model_event(record, swapped)
 
 
 def _subscription_to(topic: str) -> str:

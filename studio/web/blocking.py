@@ -97,6 +97,9 @@ def apart(
         work: whose errors are the answer's.
         name: of the thread.
         ended: called in the event loop's thread once the work is done, whether somebody still waits for it or not.
+
+    Raises:
+        RuntimeError: no thread can be started now; `ended` was called.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[_Answer] = loop.create_future()
@@ -115,5 +118,9 @@ def apart(
         with suppress(RuntimeError):  # the loop has ended meanwhile
             loop.call_soon_threadsafe(end, found)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except BaseException:  # this machine has no room for one more; its place must not be lost with it
+        ended()
+        raise
     return answer

@@ -12,11 +12,11 @@ from starlette.routing import Route
 
 from serving.over_http.bodies import Bodies
 from studio.drawing.drawings import Drawings
-from studio.store.corrections import Correction, Corrections, Counts, NewCorrection
+from studio.store.corrections import Correction, Corrections, NewCorrection
 from studio.web.asked import browser_of, digit, drawing_id, json_object, number
 from studio.web.blocking import DatabaseThreads
 from studio.web.refusals import json
-from studio.web.standing import Standing, counts_told
+from studio.web.standing import Counted, Standing, counts_told
 
 _MOST = 200
 
@@ -28,7 +28,7 @@ class CorrectionRoutes:
     Attributes:
         corrections: keeps them.
         drawings: knows what was drawn.
-        standing: is told how many there are.
+        standing: counts them, and is told.
         threads: that ask the database.
         bodies: reads what is asked with.
         corrected: is called after each; quick.
@@ -67,9 +67,9 @@ class CorrectionRoutes:
             browser=browser,
         )
 
-        def keep() -> Counts:
+        def keep() -> Counted:
             self.corrections.correct(new)
-            return self.corrections.counts()
+            return self.standing.count()
 
         return self._counted(await self.threads.ask(keep))
 
@@ -77,9 +77,9 @@ class CorrectionRoutes:
         """Forgets a correction; one that is gone already, too."""
         browser, drawing = browser_of(request), drawing_id(request)
 
-        def forget() -> Counts:
+        def forget() -> Counted:
             self.corrections.take_back(drawing, browser)
-            return self.corrections.counts()
+            return self.standing.count()
 
         return self._counted(await self.threads.ask(forget))
 
@@ -91,10 +91,10 @@ class CorrectionRoutes:
         found = await self.threads.ask(self.corrections.latest, most, before)
         return json({"corrections": [_told(each, browser) for each in found]})
 
-    def _counted(self, counts: Counts) -> Response:
-        self.standing.take(counts)
+    def _counted(self, counted: Counted) -> Response:
+        self.standing.take(counted)
         self.corrected()
-        return json({"corrections": counts_told(counts, self.retrain_after)})
+        return json({"corrections": counts_told(counted.counts, self.retrain_after)})
 
 
 def _told(correction: Correction, browser: str) -> dict[str, object]:

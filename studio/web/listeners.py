@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
 
 from studio.errors import StudioRefused, Trouble
 from studio.web.written import as_json
@@ -20,16 +19,37 @@ _MOST_OF_ONE = 250
 """Of one browser: each page that is open listens once."""
 
 
-class _Listener:
-    """What one is still to be told."""
+class Listening:
+    """What one is still to be told, encoded as an event stream, piece by piece; it ends with the studio.
 
-    def __init__(self, browser: str) -> None:
+    Args:
+        all_: who listens; this one among them until it leaves.
+        browser: that listens.
+    """
+
+    def __init__(self, all_: Listeners, browser: str) -> None:
+        self._all = all_
         self.browser = browser
         self.state: bytes | None = None
         self.events: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self.woken = asyncio.Event()
 
-    def take(self) -> bytes:
+    def __aiter__(self) -> Listening:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while not self._all.is_closed:
+            await self.woken.wait()
+            if told := self._take():
+                return told
+        self.leave()
+        raise StopAsyncIteration
+
+    def leave(self) -> None:
+        """Listens no more, and gives its place to another; also where it was never read."""
+        self._all.forget(self)
+
+    def _take(self) -> bytes:
         """All of it, in one piece."""
         parts = [] if self.state is None else [self.state]
         parts.extend(self.events)
@@ -43,12 +63,17 @@ class Listeners:
     """All of them. For the event loop's thread alone."""
 
     def __init__(self) -> None:
-        self._all: set[_Listener] = set()
+        self._all: set[Listening] = set()
         self._state = b""
         self._is_closed = False
 
     def __len__(self) -> int:
         return len(self._all)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody is told anything any more."""
+        return self._is_closed
 
     def tell(self, name: str, record: object) -> None:
         """Tells everybody what happened.
@@ -72,8 +97,8 @@ class Listeners:
             each.state = event
             each.woken.set()
 
-    def listen(self, browser: str) -> AsyncGenerator[bytes, None]:
-        """What happens from now on, encoded as an event stream; it begins with the state, and ends with the studio.
+    def listen(self, browser: str) -> Listening:
+        """What happens from now on; it begins with the state. Whoever listens must leave.
 
         Args:
             browser: that listens.
@@ -83,27 +108,22 @@ class Listeners:
         """
         if len(self._all) >= _MOST_LISTENERS or sum(each.browser == browser for each in self._all) >= _MOST_OF_ONE:
             raise StudioRefused(Trouble.TOO_OFTEN, "too many pages are open; close some, and reload this one")
-        return self._events(browser)
+        listener = Listening(self, browser)
+        if self._state:
+            listener.state = self._state
+            listener.woken.set()
+        self._all.add(listener)
+        return listener
+
+    def forget(self, listener: Listening) -> None:
+        """One has left; harmless when repeated."""
+        self._all.discard(listener)
 
     def close(self) -> None:
         """Ends all event streams, and those that are yet to begin."""
         self._is_closed = True
         for each in self._all:
             each.woken.set()
-
-    async def _events(self, browser: str) -> AsyncGenerator[bytes, None]:
-        listener = _Listener(browser)
-        if self._state:
-            listener.state = self._state
-            listener.woken.set()
-        self._all.add(listener)
-        try:
-            while not self._is_closed:
-                await listener.woken.wait()
-                if told := listener.take():
-                    yield told
-        finally:
-            self._all.discard(listener)
 
 
 def _encoded(name: str, record: object) -> bytes:

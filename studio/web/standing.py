@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import count as numbers
 from typing import Protocol
 
 from databases.errors import StoreUnusable
@@ -40,6 +42,19 @@ class Relearning(Protocol):
         """At this moment."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many corrections there were.
+
+    Attributes:
+        number: of the question; of two, the one that was begun later has the larger, whichever is answered first.
+        counts: the answer.
+    """
+
+    number: int
+    counts: Counts
+
+
 class Standing:
     """What a page's header, counters and troubles show.
 
@@ -65,6 +80,8 @@ class Standing:
         self._retrain_after = retrain_after
         self._troubles = troubles
         self._counts: Counts | None = None
+        self._numbers = numbers(1)
+        self._latest = 0
         self._counting = asyncio.Event()
         self._telling = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -92,9 +109,19 @@ class Standing:
         self._from_any_thread(self._counting.set)
         self.changed()
 
-    def take(self, counts: Counts) -> None:
-        """The database was asked, and says this."""
-        self._counts = counts
+    def count(self) -> Counted:
+        """Asks the database now; it may take its time. Any thread may ask.
+
+        Raises:
+            StoreUnusable: it does not answer.
+        """
+        return Counted(next(self._numbers), self._count())
+
+    def take(self, counted: Counted) -> None:
+        """The database was asked, and says this; nothing where it was asked later and has answered that already."""
+        if counted.number < self._latest:
+            return
+        self._latest, self._counts = counted.number, counted.counts
         self._troubles.end(DATABASE, "corrections are kept again")
         self._telling.set()
 
@@ -103,7 +130,7 @@ class Standing:
         threads = DatabaseThreads(1, 0, _ANSWER_SECONDS)
         while True:
             try:
-                self.take(await threads.ask(self._count))
+                self.take(await threads.ask(self.count))
             except StoreUnusable as error:
                 self._counts = None
                 self._troubles.begin(DATABASE, f"corrections cannot be kept: {error}")
@@ -118,7 +145,7 @@ class Standing:
             await _set_within(self._telling, _LOOK_SECONDS)
 
     def _from_any_thread(self, call: Callable[[], None]) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop has ended meanwhile
             self._loop.call_soon_threadsafe(call)
 
 

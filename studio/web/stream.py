@@ -15,7 +15,7 @@ from studio.errors import StudioRefused, Trouble
 from studio.stream.figures import Figures
 from studio.web.asked import browser_of, other_id
 from studio.web.blocking import Threads
-from studio.web.listeners import Listeners
+from studio.web.listeners import Listeners, Listening
 from studio.web.refusals import json
 from studio.web.sessions import Sessions
 from studio.web.standing import Standing
@@ -28,12 +28,24 @@ _STALL_SECONDS = 60.0
 class _Events(EventSourceResponse):
     """A stream of events; who does not read is left."""
 
+    def __init__(self, listening: Listening) -> None:
+        super().__init__(
+            listening,
+            ping=_COMMENT_SECONDS,
+            ping_message_factory=_comment,
+            sep="\n",
+            send_timeout=_STALL_SECONDS,
+        )
+        self._listening = listening
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
             return
+        finally:
+            self._listening.leave()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +86,7 @@ class StreamRoutes:
 
     async def events(self, request: Request) -> Response:
         """What happens from now on."""
-        return _Events(
-            self.listeners.listen(browser_of(request)),
-            ping=_COMMENT_SECONDS,
-            ping_message_factory=_comment,
-            sep="\n",
-            send_timeout=_STALL_SECONDS,
-        )
+        return _Events(self.listeners.listen(browser_of(request)))
 
     async def history(self, request: Request) -> Response:
         """The last hour."""

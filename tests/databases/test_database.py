@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -151,4 +153,44 @@ def test_nobody_waits_for_ever_for_a_server_unless_told_to(postgresql: PostgreSQ
         client = connection.connection.driver_connection
         assert client is not None
         assert client.info.get_parameters()["tcp_user_timeout"] == "9000"
+    database.close()
+
+
+def test_those_who_wait_while_another_tries_in_vain_wait_no_longer_than_that_one() -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # takes connections, and says nothing
+    with silent:
+        port = silent.getsockname()[1]
+        database = Database(f"postgresql://u@127.0.0.1:{port}/notes?connect_timeout=3", SCHEMA, at_once=False)
+        askers = 6
+        begin = threading.Barrier(askers)
+
+        def ask() -> None:
+            begin.wait()
+            with pytest.raises(StoreUnusable), database.reading():
+                pass
+
+        begun = time.monotonic()
+        with ThreadPoolExecutor(askers) as pool:
+            for each in [pool.submit(ask) for _ in range(askers)]:
+                each.result()
+        took = time.monotonic() - begun
+        database.close()
+
+    # One after the other it would be eighteen.
+    assert took < 12
+
+
+def test_a_servers_database_that_was_dropped_and_made_anew_gets_its_tables(postgresql: PostgreSQL) -> None:
+    address = postgresql.new_database()
+    database = Database(address, SCHEMA)
+    schema = address.rpartition("%3D")[2]
+    with database.writing() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+
+    with pytest.raises(StoreUnusable), database.reading() as connection:
+        connection.execute(select(notes))
+
+    with database.writing() as connection:
+        connection.execute(insert(notes).values(words="milk"))
     database.close()

@@ -63,7 +63,7 @@ def test_each_request_is_in_its_table(tmp_path: Path) -> None:
         with Corrections.open(config.database) as corrections:
             studio = assembled(config, 8700, corrections, print)
             studio.shelf.close()
-            studio.close()
+            studio.stop_unpacking()
         answering = studio.http.inner
         assert isinstance(answering, Starlette)
         return {

@@ -94,10 +94,11 @@ class PatientPublisher:
 
 
 class OneTry:
-    """Publishes to one topic, once and five seconds at most."""
+    """Publishes to one topic, once and five seconds at most. Any thread may use it."""
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
+        self._is_closed = False
         self._client = _plain_client()
 
     def publish(self, data: bytes, attributes: Mapping[str, str] | None = None) -> None:
@@ -113,6 +114,15 @@ class OneTry:
             self._client.publish(topic=self._topic, messages=[message], retry=None, timeout=_ONE_TRY_SECONDS)
         except GoogleAPICallError as error:
             raise ConnectionError(f"nothing can be published: {one_line(error.message)}") from error
+        except ValueError as error:
+            if not self._is_closed:
+                raise
+            raise ConnectionError("nothing can be published: this connection was closed") from error
+
+    def close(self) -> None:
+        """Ends its connection; what is being published fails. Harmless when repeated."""
+        self._is_closed = True
+        self._client.transport.close()
 
 
 class Publishers:

@@ -68,17 +68,21 @@ class Subscriber:
         self._thread.start()
 
     def await_reading(self, seconds: float) -> bool:
-        """Waits until the subscription is there and read; whether that is so within so many seconds."""
+        """Waits until the subscription is read, as it is now; whether that is so within so many seconds."""
         return self._reading.wait(seconds)
 
-    def close(self) -> None:
-        """Hands over nothing more; waits for the callback under way, five seconds at most."""
+    def end(self) -> None:
+        """Hands over nothing more than what is being handed over; returns at once."""
         self._closing.set()
         with self._lock:
             if self._stream is not None:
                 self._stream.cancel()
+
+    def close(self, seconds: float = _CLOSE_SECONDS) -> None:
+        """The same; waits for the callback under way, so many seconds at most."""
+        self.end()
         if threading.current_thread() is not self._thread:
-            self._thread.join(_CLOSE_SECONDS)
+            self._thread.join(seconds)
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -112,6 +116,7 @@ class Subscriber:
                     if self._closing.is_set():
                         return
             finally:
+                self._reading.clear()
                 self._stream.cancel()
                 requests.put(None)
 

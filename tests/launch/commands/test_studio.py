@@ -57,15 +57,17 @@ def test_it_begins_tells_when_it_is_ready_and_ends(folder: Path) -> None:
     assert children and not alive
 
 
-def test_asked_twice_it_ends_at_once_without_a_traceback(folder: Path) -> None:
+@pytest.mark.parametrize("until", ["page", "ready"])
+def test_asked_twice_it_ends_at_once_without_a_traceback(folder: Path, until: str) -> None:
     with RunningStudio(folder) as studio:
-        studio.start("page")
+        studio.start(until)
         for _ in range(2):
-            studio.process.send_signal(signal.SIGTERM)
+            studio.process.send_signal(signal.SIGINT)
             eventually(lambda: "ending" in studio.log, "it to begin to end")
         assert studio.end() == 0
 
-    assert "Traceback" not in studio.log
+    for word in ("Traceback", "never retrieved", "CancelledError", "cannot be read"):
+        assert word not in studio.log
 
 
 def test_it_uses_the_emulator_that_runs_and_leaves_it_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +94,9 @@ def test_others_are_let_in_by_tokens_and_tls_alone(hotswap: Command, tmp_path: P
     tokens = tmp_path / "tokens"
     tokens.write_text(TOKEN)
 
-    assert "--host 0.0.0.0 lets others in" in refused(hotswap, "--host", "0.0.0.0")
+    line = refused(hotswap, "--host", "0.0.0.0")
+    assert "--host 0.0.0.0 lets others in" in line and "--token-file" in line
+    assert "--tls-client-ca" not in line
     assert "--tls-cert" in refused(hotswap, "--host", "0.0.0.0", "--token-file", str(tokens))
     assert "holds no token" in refused(hotswap, "--token-file", os.devnull)
     assert "go together" in refused(hotswap, "--tls-cert", str(tokens))
@@ -102,7 +106,7 @@ def test_a_port_that_is_taken_is_one_line(hotswap: Command, tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         line = refused(hotswap, "--folder", str(tmp_path / "s"), "--port", str(taken.getsockname()[1]))
 
-    assert "choose another port" in line
+    assert "choose another port" in line and "images:" not in line
 
 
 def test_a_folder_in_which_a_studio_runs_is_one_line(hotswap: Command, tmp_path: Path) -> None:
@@ -121,7 +125,18 @@ def test_a_database_that_can_be_none_is_one_line(hotswap: Command, tmp_path: Pat
 def test_a_folder_that_cannot_be_made_is_one_line(hotswap: Command, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
-    assert "Not a directory" in refused(hotswap, "--folder", str(tmp_path / "file" / "studio"))
+    for option, path in (("--folder", "file"), ("--folder", "file/studio"), ("--models", "file")):
+        line = refused(hotswap, "--folder", str(tmp_path / "studio"), option, str(tmp_path / path))
+        assert f"{tmp_path}/file is a file; name a folder with {option}" in line
+
+
+@pytest.mark.parametrize("option", ["--folder", "--models", "--token-file", "--tls-cert"])
+def test_an_option_without_a_name_is_one_line_and_not_the_current_directory(
+    hotswap: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert option in (line := refused(hotswap, option, "")) and "empty" in line
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("models", ["a*", "a,b", ".", "drawings", "uploads/models"])

@@ -64,7 +64,7 @@ def test_old_files_go_and_young_ones_stay(files: DrawingFiles, folder: Path) -> 
 
 def test_what_is_still_asked_for_stays_however_old(files: DrawingFiles, folder: Path) -> None:
     asked = saved(files, 1, 10 * OLDEST_SECONDS)
-    files.prune_at_times(lambda: {name_of(1)})
+    files.prune_at_times(lambda: {str(asked)})
 
     assert list(folder.iterdir()) == [asked]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio.places import Places
+from tests.small_disk import small_disk as small_disk
 from tests.studio.relearning.small_studio import Studio
 from tests.studio.retraining.retraining_runs import Place, run
 
@@ -35,11 +36,16 @@ def first_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[Callable[..., Studio]]:
-    """Opens a studio, or the same again, with no model in it; all end with the test."""
+    """Opens a studio, or the same again, with no model in it, its runs on a disk of their own where one is named; all
+    end with the test.
+    """
     studios: list[Studio] = []
 
-    def open_(after: int = 0, seconds: float = 600.0) -> Studio:
+    def open_(after: int = 0, seconds: float = 600.0, work: Path | None = None) -> Studio:
         places = Places(tmp_path / "studio", tmp_path / "models")
+        if work is not None and not places.work.exists():
+            places.root.mkdir()
+            places.work.symlink_to(work)
         places.make()
         studio = Studio(places, after, seconds, FEW_EPOCHS)
         studios.append(studio)

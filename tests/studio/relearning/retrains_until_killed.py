@@ -25,6 +25,7 @@ def main() -> None:
             is_tuning.set()
 
     retraining = Retraining(places, corrections, 0, look)
+    retraining.begin()
     retraining.start()
     is_tuning.wait()
     print("tune", flush=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,18 +35,16 @@ class Studio:
     def __init__(self, places: Places, after: int, seconds: float, parameters: Mapping[str, Any]) -> None:
         self.places = places
         self.states: list[RetrainingState] = []
-        self._is_open = threading.Event()
         self.corrections = Corrections.open(str(places.database))
         self.retraining = Retraining(places, self.corrections, after, self._note, parameters, seconds)
-        self._is_open.set()
+        self.retraining.begin()
 
     def close(self) -> None:
         """Ends it."""
-        self.retraining.stop()
+        self.retraining.stop(60)
         self.corrections.close()
 
     def _note(self) -> None:
-        self._is_open.wait()
         self.states.append(self.retraining.state)
 
     def correct(self, count: int, begin: int = 0) -> None:

@@ -74,7 +74,7 @@ def test_a_run_that_is_killed_has_failed_and_the_next_one_works(studio: Studio) 
 
 
 def test_a_run_that_hangs_is_ended(opened: Callable[..., Studio], first_model: Path) -> None:
-    studio = opened(seconds=1.0)
+    studio = opened(seconds=30.0)  # longer than it takes to stop it, on whatever machine
     shutil.copy(first_model, studio.places.models)
     studio.correct(3)
     studio.retraining.start()
@@ -91,7 +91,7 @@ def test_a_studio_that_ends_ends_its_run_and_the_next_one_tells_it(
     studio.retraining.start()
     studio.until_stage("tune")
     family = family_of(runs_of_ours()[0])
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     eventually(lambda: all(map(has_ended, family)), "the run to end")
     state = studio.retraining.state
     assert (state.state, state.reason) == ("failed", "stopped")
@@ -113,7 +113,7 @@ def test_enough_corrections_begin_one_run_and_too_few_none(opened: Callable[...,
     for _ in range(5):
         studio.retraining.corrected()
     studio.until("published", "refused", "failed")
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     assert len(studio.corrections.runs(5)) == 1 and studio.corrections.counts().since_run == 0
 
 
@@ -164,8 +164,44 @@ def test_a_first_model_is_trained_where_there_is_none_and_only_there(
     state = studio.until("published", "refused", "failed")
     assert (state.state, state.reason, state.pipeline) == ("published", "first", "__default__")
     studio.retraining.first()
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     assert len(studio.corrections.runs(5)) == 1
+
+
+def test_a_model_folder_that_cannot_be_vetted_does_not_end_retraining(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ImportError("a library is broken")
+
+    studio.correct(1)
+    with monkeypatch.context() as machine:
+        machine.setattr("models.vetting.vetter.Vetter.vet", fails)
+        studio.retraining.first()
+        state = studio.until("failed", "published", "refused")
+    assert (state.state, state.reason) == ("failed", "machine")
+    assert "a library is broken" in state.line
+    studio.retraining.start()
+    assert studio.until("refused", "published").reason == "no_unseen_corrections"
+
+
+def test_on_a_full_disk_a_run_fails_with_a_line_and_once_there_is_room_the_next_one_works(
+    small_disk: Path, opened: Callable[..., Studio], first_model: Path
+) -> None:
+    studio = opened(work=small_disk)
+    shutil.copy(first_model, studio.places.models)
+    studio.correct(1)
+    full = small_disk / "full"
+    full.write_bytes(bytes((shutil.disk_usage(small_disk).free // 4096 - 4) * 4096))
+    studio.retraining.start()
+    state = studio.until("failed", "published", "refused")
+    assert (state.state, state.reason) == ("failed", "disk_full"), state
+    assert "Make room" in state.line
+    assert len(studio.published()) == 1 and runs_of_ours() == []
+    full.unlink()
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    studio.retraining.start()
+    assert studio.until("refused", "published").reason == "no_unseen_corrections"
 
 
 def test_a_run_ends_with_a_studio_that_is_killed_and_the_next_one_says_so(
@@ -174,7 +210,7 @@ def test_a_run_ends_with_a_studio_that_is_killed_and_the_next_one_says_so(
     studio = opened()
     shutil.copy(first_model, studio.places.models)
     studio.correct(3)
-    studio.retraining.stop()
+    studio.retraining.stop(60)
     command = [sys.executable, "-m", "tests.studio.relearning.retrains_until_killed"]
     with subprocess.Popen([*command, studio.places.root, studio.places.models], stdout=subprocess.PIPE) as killed:
         assert killed.stdout is not None

@@ -11,7 +11,6 @@ import pytest
 from studio.places import Places
 from studio.shelf.shelf import ModelShelf
 from tests.small_disk import small_disk as small_disk
-from tests.studio.shelf.studio_models import CountedAnswers
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -30,11 +29,6 @@ def places(tmp_path: Path) -> Places:
 
 
 @pytest.fixture
-def answers() -> CountedAnswers:
-    return CountedAnswers()
-
-
-@pytest.fixture
-def shelf(places: Places, answers: CountedAnswers) -> Iterator[ModelShelf]:
-    with closing(ModelShelf(places, answers)) as shelf:
+def shelf(places: Places) -> Iterator[ModelShelf]:
+    with closing(ModelShelf(places)) as shelf:
         yield shelf

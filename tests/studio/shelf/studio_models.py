@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,6 @@ from studio.places import Places
 from studio.shelf.shelf import ModelShelf
 from tests.model_files import tiny_classifier
 from tests.waiting import eventually
-
-
-@dataclass(frozen=True)
-class Right:
-    """How many corrected drawings one model reads right."""
-
-    model_id: str
-    seen_right: int
-    seen: int
-    unseen_right: int
-    unseen: int
-
-
-@dataclass
-class CountedAnswers:
-    """What is known of that."""
-
-    known: list[Right] = field(default_factory=list)
-
-    def accuracy(self) -> list[Right]:
-        return self.known
 
 
 def drop(places: Places, file: str, favours: int = 1, /, *, age: float = 0.0, **card: object) -> str:

@@ -19,9 +19,11 @@ from models.vetting import Vetter
 from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.shelf.shelf import ModelShelf
+from studio.store.corrections import Corrections
 from tests.model_files import nan_output
 from tests.own_process import run_module
-from tests.studio.shelf.studio_models import CountedAnswers, Right, drop, goes_live, standings, stream
+from tests.studio.shelf.studio_models import drop, goes_live, standings, stream
+from tests.studio.store.drawn import new
 from tests.waiting import eventually
 
 MARKUP = "<img src=x onerror=alert(1)>"
@@ -140,12 +142,16 @@ def test_file_names_with_control_characters_are_told_printable(places: Places, s
     assert row["name"].isprintable()
 
 
-def test_accuracy_goes_with_the_model_that_answered(places: Places, shelf: ModelShelf, answers: CountedAnswers) -> None:
+def test_accuracy_goes_with_the_model_that_answered(places: Places, shelf: ModelShelf) -> None:
     a, b = drop(places, "a.onnx", 0), drop(places, "b.onnx", 1)
     watch_until_vetted(places, b, 2)
-    answers.known = [Right(a, 3, 4, 1, 2), Right("another", 9, 9, 9, 9)]
-    told = {each["model_id"]: each["accuracy"] for each in shelf.models()["models"]}
-    assert told == {a: {"seen_right": 3, "seen": 4, "unseen_right": 1, "unseen": 2}, b: None}
+    with Corrections.open(str(places.database)) as corrections:
+        for number in range(4):  # of each digit: seen, unseen, seen, seen
+            corrections.correct(new(number, 7, answer="7" if number < 2 else "1", model_id=a))
+            corrections.keep_reading(number + 1, "another", "7", 0.9)
+        told = {each["model_id"]: each["accuracy"] for each in shelf.models(corrections.accuracy())["models"]}
+    assert told == {a: {"seen_right": 1, "seen": 3, "unseen_right": 1, "unseen": 1}, b: None}
+    assert [each["accuracy"] for each in shelf.models()["models"]] == [None, None]
 
 
 def test_a_registry_that_is_damaged_is_no_reason_to_tell_nothing(places: Places, shelf: ModelShelf) -> None:

@@ -18,7 +18,7 @@ from studio.places import Places
 from studio.shelf.shelf import ModelShelf
 from studio.shelf.uploads import KEPT_SECONDS, MOST_KEPT, Uploads
 from tests.model_files import nan_output, never_returns, pickled, tiny_classifier
-from tests.studio.shelf.studio_models import CountedAnswers, goes_live, standings, stream, vetted
+from tests.studio.shelf.studio_models import goes_live, standings, stream, vetted
 from tests.waiting import eventually
 
 MARKUP = "<script>alert(1)</script>"
@@ -206,7 +206,7 @@ def test_uploads_are_vetted_one_at_a_time_and_a_drop_ends_a_vetting(
 
 
 def test_closing_ends_a_vetting_under_way(places: Places, sent: Path) -> None:
-    with closing(ModelShelf(places, CountedAnswers())) as shelf:
+    with closing(ModelShelf(places)) as shelf:
         upload = shelf.take_upload("endless.onnx", never_returns(sent / "a"))
         shelf.take_upload("waiting.onnx", tiny_classifier(sent / "b"))
         eventually(vetting_children, "vetting to begin")
@@ -272,7 +272,7 @@ def test_a_full_disk_is_told_in_words_and_publishing_goes_on_once_there_is_room(
 ) -> None:
     places = Places(tmp_path / "studio", small_disk / "models")
     places.make()
-    with closing(ModelShelf(places, CountedAnswers())) as shelf:
+    with closing(ModelShelf(places)) as shelf:
         upload = shelf.take_upload("x.onnx", tiny_classifier(sent / "raw"))
         vetted(shelf, upload)
         filling = small_disk / "others"
@@ -294,7 +294,7 @@ def test_an_upload_that_finds_the_disk_full_is_refused_and_nothing_is_left(
     places.make()
     file = sent / "raw"
     file.write_bytes(bytes(2 << 20))
-    with closing(ModelShelf(places, CountedAnswers())) as shelf:
+    with closing(ModelShelf(places)) as shelf:
         assert refusal(shelf.take_upload, "x.onnx", file).trouble is Trouble.DISK_FULL
         assert file.exists()
         assert list(places.uploads.iterdir()) == []

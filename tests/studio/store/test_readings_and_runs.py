@@ -90,3 +90,16 @@ def test_a_run_that_was_cut_off_is_noted_when_the_next_begins(corrections: Corre
     assert running.state == "running"
     assert (cut.state, cut.reason) == ("failed", "interrupted")
     assert cut.ended is not None
+
+
+def test_studios_of_one_database_share_corrections_and_each_has_runs_of_its_own(address: str) -> None:
+    with Corrections.open(address, studio="a") as one, Corrections.open(address, studio="b") as other:
+        one.correct(new(1, 7))
+        run = one.begin_run("tuning")
+        assert other.counts().total == 1
+        assert (one.counts().since_run, other.counts().since_run) == (0, 1)
+
+        other.begin_run("tuning")
+        assert [each.state for each in one.runs(10)] == ["running"]
+        one.end_run(run, "refused", "not_better_on_corrections", "", None)
+        assert [[each.state for each in studio.runs(10)] for studio in (one, other)] == [["refused"], ["running"]]

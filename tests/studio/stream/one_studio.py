@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 from PIL import Image
 
+from models.troubles import Troubles
 from studio.places import Places
 from studio.stream.config import StreamConfig, Topics
 from studio.stream.stream import Stream
@@ -25,6 +26,7 @@ TOPICS = Topics(
     f"{PROJECT}/topics/model-events",
 )
 PATIENCE_SECONDS = 240.0
+STOP_SECONDS = 30.0
 
 
 class Heard:
@@ -42,39 +44,33 @@ class Heard:
     def dead_letter(self, record: Mapping[str, Any]) -> None:
         self.dead_letters.append(record)
 
-    def model_event(self, record: Mapping[str, Any]) -> None:
-        self.events.append(record)
+    def model_event(self, record: Mapping[str, Any], swapped: bool) -> None:
+        self.events.append({**record, "swap": swapped})
 
     def changed(self) -> None:
         self.has_changed.set()
 
     def drawings(self) -> list[str]:
-        """The drawings that were answered, in order, each as often as it was."""
-        return [record["attributes"].get("drawing", "") for record in list(self.results)]
+        """The drawings that were asked for and answered, in order, each as often as it was."""
+        attributes = [record["attributes"] for record in list(self.results)]
+        return [each["drawing"] for each in attributes if "drawing" in each]
 
 
-class Wrong:
+class Wrong(Troubles):
     """What does not work now; what was told of it, in order."""
 
     def __init__(self) -> None:
-        self.now: dict[str, str] = {}
         self.told: list[str] = []
-
-    def begin(self, what: str, line: str) -> None:
-        self.now[what] = line
-        self.told.append(line)
-
-    def end(self, what: str, line: str = "") -> None:
-        self.now.pop(what, None)
+        super().__init__(self.told.append)
 
 
 class OneStudio:
     """The part of a studio that streams."""
 
-    def __init__(self, root: Path, longest_silence: float = 60.0) -> None:
+    def __init__(self, root: Path, longest_silence: float = 60.0, heard: Heard | None = None) -> None:
         self.places = Places(root, root / "models")
         self.places.make()
-        self.heard = Heard()
+        self.heard = heard or Heard()
         self.wrong = Wrong()
         config = StreamConfig(self.places, TOPICS, longest_silence=longest_silence)
         self.stream = Stream(config, self.heard, self.wrong)

@@ -12,7 +12,7 @@ from tests.studio.stream.one_studio import TOPICS
 
 def test_the_job_understands_its_command_line(tmp_path: Path) -> None:
     places = Places(tmp_path / "studio", tmp_path / "models")
-    command = StreamConfig(places, TOPICS, ("--max_batch_size=7",)).command()
+    command = StreamConfig(places, TOPICS).command()
 
     assert command[1:3] == ["-m", "beam_pipeline"]
     _, job, _ = parse_options(command[3:])
@@ -20,4 +20,4 @@ def test_the_job_understands_its_command_line(tmp_path: Path) -> None:
     assert (job.dead_letter_topic, job.model_events_topic) == (TOPICS.dead_letters, TOPICS.model_events)
     assert (job.model_pattern, job.model_poll_seconds) == (f"{tmp_path}/models/*", 1)
     assert job.image_prefix == (str(places.drawings), str(places.images))
-    assert (job.registry, job.max_batch_size, job.max_batch_wait_ms) == (str(places.registry), 7, 0)
+    assert (job.registry, job.max_batch_wait_ms) == (str(places.registry), 0)

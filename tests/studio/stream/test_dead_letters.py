@@ -67,6 +67,12 @@ def test_what_a_file_has_beside_its_pixels_is_not_passed_on(figures: Figures, pl
     assert b"script" not in png
 
 
+def test_a_path_longer_than_any_is_not_kept_to_be_shown(figures: Figures, places: Places) -> None:
+    image = picture(places.images / "a.png")
+
+    assert shown(figures, f"{places.images}/{'./' * 3000}{image.name}") is None
+
+
 def test_a_large_image_is_shown_small(figures: Figures, places: Places) -> None:
     png = shown(figures, picture(places.images / "large.png", 3000, 2000))
 

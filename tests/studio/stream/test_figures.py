@@ -146,23 +146,23 @@ def test_a_clock_that_jumps_loses_no_count(figures: Figures, clock: Clock) -> No
     assert figures.history()["columns"]["time"][-1] == clock.now - 1
 
 
-def test_a_model_that_takes_over_from_another_is_a_swap(figures: Figures, clock: Clock) -> None:
-    for model in ("a", "a", "b"):
-        figures.take_event(event("loading", model, BEGIN))
-        figures.take_event(event("live", model, BEGIN + 1))
-    figures.take_event(event("retired", "a", BEGIN + 2))
+def test_a_swap_is_what_is_said_to_be_one_and_the_event_tells_so(figures: Figures, clock: Clock) -> None:
+    for model, swapped in (("a", False), ("a", False), ("b", True), ("c", False)):
+        figures.take_event(event("loading", model, BEGIN), False)
+        assert figures.take_event(event("live", model, BEGIN + 1), swapped)["swap"] is swapped
+    figures.take_event(event("retired", "a", BEGIN + 2), False)
 
     history = figures.history()
     assert history["swaps"] == [{"time": BEGIN + 1, "model_id": "b", "name": "B"}]
     assert [each["event"] for each in history["events"][:2]] == ["retired", "live"]
-    assert history["events"][0] == event("retired", "a", BEGIN + 2)
+    assert history["events"][0] == event("retired", "a", BEGIN + 2) | {"swap": False}
     clock.now += 3602
     assert figures.history()["swaps"] == []
 
 
 def test_only_so_many_events_and_dead_letters_are_kept(figures: Figures) -> None:
     for number in range(300):
-        figures.take_event(event("rejected", f"{number}", BEGIN))
+        figures.take_event(event("rejected", f"{number}", BEGIN), False)
         figures.take_dead_letter({"error": "truncated", "detail": f"{number}"})
 
     history = figures.history()
@@ -173,8 +173,8 @@ def test_only_so_many_events_and_dead_letters_are_kept(figures: Figures) -> None
 
 def test_what_strangers_wrote_into_records_is_kept_short_and_on_one_line(figures: Figures) -> None:
     long: Any = "x" * 1_000_000
-    figures.take_event({"event": "rejected", "seconds": float("nan")})
-    figures.take_event({"event": long, "reason": "a\nb\x1b", "seconds": "soon", "worker": {"deep": long}})
+    figures.take_event({"event": "rejected", "seconds": float("nan")}, False)
+    figures.take_event({"event": long, "reason": "a\nb\x1b", "seconds": "soon", "worker": {"deep": long}}, False)
     figures.take_dead_letter({"error": long, "detail": [long], "image": {"a": 1}, "stage": long})
     figures.take_result({"model_id": long, "predict_time": long})
 
@@ -191,7 +191,7 @@ def test_two_hours_of_traffic_take_no_more_memory_than_one(figures: Figures, clo
             for number in range(3):
                 figures.take_result(result(clock, batch=f"{second}/{number}"))
             figures.take_dead_letter({"error": "truncated", "detail": f"{second}"})
-            figures.take_event(event("live", f"{second}", clock.now))
+            figures.take_event(event("live", f"{second}", clock.now), True)
         return tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
-from tests.studio.stream.one_studio import PATIENCE_SECONDS, OneStudio, jobs_of
+from tests.studio.stream.one_studio import PATIENCE_SECONDS, STOP_SECONDS, OneStudio, jobs_of
 from tests.waiting import eventually
 
 
@@ -30,7 +30,25 @@ def test_a_job_that_hangs_is_ended_and_what_was_asked_is_answered_by_the_next(
         studio.until_answered("patient")
         assert not job.is_running()
     finally:
-        studio.stream.stop()
+        studio.stream.stop(STOP_SECONDS)
+
+
+def test_a_job_that_does_not_end_is_ended_within_the_time_that_there_is(
+    emulator: PubSubEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    studio = OneStudio(tmp_path)
+    studio.publish_model("only.onnx", 0)
+    studio.stream.start()
+    try:
+        studio.until_running()
+        [job] = jobs_of(os.getpid())
+        job.suspend()
+    finally:
+        studio.stream.stop(4.0)
+
+    assert "did not finish within" in caplog.text
+    eventually(lambda: not job.is_running(), "the job to end")
 
 
 def test_a_studio_without_a_model_waits_for_one(
@@ -47,5 +65,6 @@ def test_a_studio_without_a_model_waits_for_one(
         studio.publish_model("first.onnx", 0)
 
         studio.until_answered("early")
+        eventually(lambda: "stream_log" not in studio.wrong.now, "what was awaited to be over", 30)
     finally:
-        studio.stream.stop()
+        studio.stream.stop(STOP_SECONDS)

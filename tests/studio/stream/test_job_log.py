@@ -70,6 +70,15 @@ def test_warnings_and_errors_are_told_and_the_last_error_is_why_it_ended(log: Jo
     assert wrong.now == {}
 
 
+def test_what_was_said_before_a_model_went_live_is_over(log: JobLog, wrong: Wrong) -> None:
+    say(log, f"{TIME} WARNING no model file matches, waiting for one")
+    assert "stream_log" in wrong.now
+
+    log.forget()
+
+    assert wrong.now == {}
+
+
 def test_a_folder_that_cannot_be_written_to_costs_lines_alone(tmp_path: Path, wrong: Wrong) -> None:
     log = JobLog(tmp_path / "missing" / "stream.log", wrong)
 

@@ -77,16 +77,27 @@ def test_it_runs_once_it_has_answered(standing: Standing) -> None:
 
 
 def test_a_model_that_takes_over_is_a_swap_and_the_same_in_another_job_is_none(standing: Standing) -> None:
-    standing.take_event(live("a"))
-    standing.take_event(live("b"))
+    assert [standing.take_event(live(model)) for model in ("a", "a", "b")] == [False, False, True]
     assert standing.state.swaps == 1
 
     standing.job_ended()
     standing.set_word("restarting", "why")
     standing.job_began(8)
-    standing.take_event(live("b", 8))
+    assert not standing.take_event(live("b", 8))
 
     assert (standing.state.word, standing.state.detail, standing.state.swaps) == ("running", "", 1)
+
+
+def test_a_swap_that_an_answer_tells_of_first_is_counted_once_and_told_with_its_event(standing: Standing) -> None:
+    standing.take_event(live("a"))
+    standing.job_ended()
+    standing.set_word("restarting", "why")
+    standing.job_began(8)
+    standing.take_result(result("b"))
+    assert standing.state.swaps == 1
+
+    assert [standing.take_event(live("b", pid)) for pid in (7, 8, 8)] == [False, True, False]
+    assert standing.state.swaps == 1
 
 
 def test_an_answer_of_the_model_before_that_comes_after_a_swap_turns_nothing_back(standing: Standing) -> None:

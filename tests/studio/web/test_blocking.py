@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from databases.errors import StoreUnusable
-from studio.web.blocking import DatabaseThreads
+from studio.web.blocking import DatabaseThreads, Threads
 
 
 def test_an_answer_and_an_error_come_back() -> None:
@@ -53,5 +53,24 @@ def test_no_more_threads_hang_than_may() -> None:
             await asyncio.gather(*(threads.ask(work) for _ in range(5)), return_exceptions=True)
         assert len(begun) == 2
         hang.set()
+
+    asyncio.run(ask())
+
+
+def test_a_thread_that_does_not_start_takes_no_place_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def ask() -> None:
+        threads, database = Threads(2, "pictures"), DatabaseThreads(threads=2, waiting=0)
+        with monkeypatch.context() as machine:
+            machine.setattr(threading.Thread, "start", full)  # as a machine that has no room for one more says it
+            for _ in range(3):
+                with pytest.raises(RuntimeError):
+                    await threads.do(int)
+                with pytest.raises(RuntimeError):
+                    await database.ask(int)
+        async with asyncio.timeout(30):
+            assert await threads.do(int, "7") == await database.ask(int, "7") == 7
 
     asyncio.run(ask())

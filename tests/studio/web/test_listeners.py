@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
 import pytest
 
 from studio.errors import StudioRefused, Trouble
-from studio.web.listeners import DEAD_LETTER, SECOND, Listeners
+from studio.web.listeners import DEAD_LETTER, SECOND, Listeners, Listening
 
 
 def events(told: bytes) -> list[tuple[str, dict[str, Any]]]:
@@ -21,7 +20,7 @@ def events(told: bytes) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-async def begun(listeners: Listeners, browser: str = "b") -> AsyncGenerator[bytes, None]:
+async def begun(listeners: Listeners, browser: str = "b") -> Listening:
     """One that listens, and has heard the state."""
     stream = listeners.listen(browser)
     await anext(stream)
@@ -88,13 +87,27 @@ def test_one_browser_does_not_take_all_the_room_and_who_leaves_gives_it_back() -
     async def listen() -> None:
         listeners = Listeners()
         listeners.tell_state({})
-        streams: list[AsyncGenerator[bytes, None]] = []
+        streams: list[Listening] = []
         with pytest.raises(StudioRefused) as refused:
             while len(streams) < 500:
                 streams.append(await begun(listeners))
         assert refused.value.trouble is Trouble.TOO_OFTEN
         await begun(listeners, "another")
-        await streams.pop().aclose()
+        streams.pop().leave()
         await begun(listeners)
+
+    asyncio.run(listen())
+
+
+def test_a_burst_that_nobody_has_read_yet_takes_no_more_room_than_one_by_one() -> None:
+    async def listen() -> None:
+        listeners = Listeners()
+        listening: list[Listening] = []
+        with pytest.raises(StudioRefused):
+            while len(listening) < 500:
+                listening.append(listeners.listen("b"))
+        for each in listening:
+            each.leave()
+        listeners.listen("b")
 
     asyncio.run(listen())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ async def until(told: list[Mapping[str, Any]], is_so) -> Mapping[str, Any]:
 def test_it_is_told_as_pages_read_it() -> None:
     async def tell() -> None:
         standing = standing_of(lambda: COUNTS, [])
-        standing.take(COUNTS)
+        standing.take(standing.count())
         now: Mapping[str, Any] = standing.now()
         assert now["stream"] == {"state": "running", "detail": ""}
         assert now["live"] == {"model_id": "m@sha256:0", "name": "m", "since": "2030-01-01T00:00:00Z"}
@@ -100,6 +101,21 @@ def test_a_database_that_hangs_holds_nobody_up() -> None:
         await until(told, lambda state: state["corrections"] is not None)
         for each in tasks:
             each.cancel()
+
+    asyncio.run(tell())
+
+
+def test_an_answer_that_was_asked_for_earlier_takes_nothing_back() -> None:
+    kept = [COUNTS]
+
+    async def tell() -> None:
+        standing = standing_of(lambda: kept[-1], [])
+        earlier = standing.count()
+        kept.append(replace(COUNTS, total=4))
+        standing.take(standing.count())
+        standing.take(earlier)
+        now: Mapping[str, Any] = standing.now()
+        assert now["corrections"]["total"] == 4
 
     asyncio.run(tell())
 

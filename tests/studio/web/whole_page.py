@@ -131,7 +131,8 @@ def whole_page(root: Path) -> Iterator[WholePage]:
             drawings = Drawings(places, answering.ask)
             answering.answered = drawings.answered
             retraining = Retraining(places, corrections, 0, lambda: None)
-            shelf = ModelShelf(places, corrections)
+            retraining.begin()
+            shelf = ModelShelf(places)
             made.append((listeners, retraining, shelf))
             standing = Standing(answering, retraining, corrections.counts, 10, Troubles(said.append))
             tasks.update(
@@ -145,7 +146,7 @@ def whole_page(root: Path) -> Iterator[WholePage]:
                 CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), 10),
                 ExportRoutes(corrections, places.root, asking),
                 RetrainingRoutes(retraining, corrections, asking, small),
-                ModelRoutes(shelf, pictures, small),
+                ModelRoutes(shelf, corrections, pictures, asking, small),
                 UploadRoutes(shelf, pictures, Receiving(places.uploads, pictures, 1 << 20), asyncio.Semaphore(2)),
             ]
 
@@ -156,5 +157,5 @@ def whole_page(root: Path) -> Iterator[WholePage]:
                 yield WholePage(web, places, answering, listeners, corrected, said)
             finally:
                 web.loop.call_soon_threadsafe(listeners.close)
-                retraining.stop()
+                retraining.stop(15)
                 shelf.close()

@@ -47,6 +47,7 @@ def upgrade() -> None:
     op.create_table(
         "runs",
         sa.Column("number", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("studio", sa.String(length=32), nullable=False),
         sa.Column("pipeline", sa.String(length=100), nullable=False),
         sa.Column("started", sa.Double(), nullable=False),
         sa.Column("ended", sa.Double(), nullable=True),
@@ -59,3 +60,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("number", name=op.f("pk_runs")),
         sqlite_autoincrement=True,
     )
+    op.create_index(op.f("ix_runs_studio"), "runs", ["studio"])
