@@ -35,18 +35,24 @@ class PubSubGate:
 
     That runner asks for ten messages, makes a bundle of them, and spends a millisecond or two on each step of each
     bundle. So an answer holds all that wait, however few were asked for; and what arrives shortly after an answer waits
-    for the next: the longer, the fuller that answer was, so that who asks for little is answered soon.
+    for the next: the longer, the fuller that answer was and the sooner it followed the one before. So whoever asks now
+    and then is answered soon, and what trickles costs a bundle for several messages and not for each.
 
     Args:
         upstream: `HOST:PORT` of an emulator.
         most_messages: in one answer; a local run holds the images of as many.
-        gather_seconds: from a full answer to the next; after half of one, half of that.
+        gather_seconds: the longest from an answer to the next.
+        quiet_seconds: between two answers, after which the second is followed by the next as soon as its size allows;
+            after half of that, in half of `gather_seconds`.
     """
 
-    def __init__(self, upstream: str, most_messages: int = 128, gather_seconds: float = 0.2) -> None:
+    def __init__(
+        self, upstream: str, most_messages: int = 128, gather_seconds: float = 0.2, quiet_seconds: float = 0.5
+    ) -> None:
         self._upstream = upstream
         self._most_messages = most_messages
         self._gather_seconds = gather_seconds
+        self._quiet_seconds = quiet_seconds
         self._channel = grpc.insecure_channel(upstream, [("grpc.max_receive_message_length", -1)])
         self._server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="pubsub-gate"),
@@ -58,6 +64,7 @@ class PubSubGate:
         self._held = False
         self._unreachable = False
         self._gathering_until = 0.0
+        self._delivered_at = float("-inf")
         self._just_delivered = False
         self._named_before: str | None = None
         self.delivered = 0
@@ -131,8 +138,10 @@ class PubSubGate:
         self.empty = not messages
         if messages:
             self._just_delivered = True
-            share = min(1.0, messages / self._most_messages)
-            self._gathering_until = time.monotonic() + share * self._gather_seconds
+            now = time.monotonic()
+            quiet, self._delivered_at = now - self._delivered_at, now
+            share = min(1.0, max(messages / self._most_messages, 1 - quiet / self._quiet_seconds))
+            self._gathering_until = now + share * self._gather_seconds
         return response
 
     def _pass_on(self, method: str, request: bytes, context: Any, seconds: float = _CALL_SECONDS) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -255,3 +256,14 @@ def test_answers_race_with_browsers_and_none_is_lost(drawings: Drawings, asked: 
         ended.set()
         answering.join()
     eventually(lambda: drawings.pending == 0, "no drawing to be pending")
+
+
+def test_a_file_stays_while_the_stream_has_to_read_it_and_goes_then(places: Places, asked: Asked) -> None:
+    path = Drawings(places, asked).save_again(png_of(seven()))
+    os.utime(path, (0, 0))
+
+    Drawings(places, asked, waiting=lambda: {str(path)}).begin("a", png_of(seven()))
+    assert path.exists()
+
+    Drawings(places, asked).begin("a", png_of(seven()))
+    assert not path.exists()

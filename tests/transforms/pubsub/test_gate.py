@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -75,9 +76,25 @@ def test_all_that_waits_is_delivered_at_once_and_what_comes_next_a_little_later(
     assert gate.delivered == 41
 
 
-def test_who_asks_for_little_waits_little(emulator: PubSubEmulator) -> None:
+def test_messages_that_keep_coming_are_gathered(emulator: PubSubEmulator) -> None:
     with (
-        PubSubGate(emulator.address, most_messages=1_000_000, gather_seconds=3600.0),
+        PubSubGate(emulator.address, most_messages=1_000_000, gather_seconds=1.0, quiet_seconds=3600.0),
+        pubsub_v1.SubscriberClient() as subscriber,
+    ):
+        begun = time.monotonic()
+        for _ in range(2):
+            emulator.publish(TOPIC, b"image")
+            assert len(pull(subscriber)) == 1
+            assert pull(subscriber) == []
+        emulator.publish(TOPIC, b"image")
+
+        assert len(pull(subscriber)) == 1
+        assert time.monotonic() - begun > 0.5
+
+
+def test_who_asks_for_little_now_and_then_waits_little(emulator: PubSubEmulator) -> None:
+    with (
+        PubSubGate(emulator.address, most_messages=1_000_000, gather_seconds=3600.0, quiet_seconds=1e-6),
         pubsub_v1.SubscriberClient() as subscriber,
     ):
         for image in (b"one", b"other"):

@@ -10,7 +10,7 @@ import pytest
 from launch.pubsub_emulator import PubSubEmulator
 from tests.waiting import eventually
 from transforms.pubsub.errors import PublishingRefused, PublishingStopped
-from transforms.pubsub.publisher import Outgoing, PatientPublisher, Publishers
+from transforms.pubsub.publisher import OneTry, Outgoing, PatientPublisher, Publishers
 
 TOPIC = "projects/demo-project/topics/results"
 SUBSCRIPTION = "projects/demo-project/subscriptions/results"
@@ -97,3 +97,19 @@ def test_more_than_one_request_may_carry_is_sent_in_several(
 
     assert emulator.statistics(SUBSCRIPTION).published == 2507
     assert caplog.text == ""
+
+
+def test_one_try_that_was_closed_says_so_and_another_publishes(emulator: PubSubEmulator) -> None:
+    emulator.create_topic(TOPIC)
+    emulator.create_subscription(SUBSCRIPTION, TOPIC)
+    closed, another = OneTry(TOPIC), OneTry(TOPIC)
+    closed.publish(b"before")
+    closed.close()
+    closed.close()
+
+    with pytest.raises(ConnectionError, match="was closed"):
+        closed.publish(b"after")
+
+    another.publish(b"another")
+    another.close()
+    assert emulator.statistics(SUBSCRIPTION).published == 2

@@ -100,9 +100,10 @@ def test_a_message_that_cannot_be_taken_is_not_acknowledged_and_holds_up_no_othe
 def test_pubsub_may_go_and_come_back_without_anything_that_it_knew(
     emulator: PubSubEmulator, taken: Taken, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with reading(SUBSCRIPTION, TOPIC, taken):
+    with reading(SUBSCRIPTION, TOPIC, taken) as subscriber:
         emulator.stop()
         eventually(lambda: "cannot be read, trying until it can" in caplog.text, "its end to be told")
+        eventually(lambda: not subscriber.await_reading(0), "nothing to be read")
 
         with PubSubEmulator(int(emulator.address.rpartition(":")[2])) as back:
             eventually(lambda: _publishes(back, b"again") and taken.messages, "a message")
