@@ -10,6 +10,7 @@ import pytest
 
 from studio.places import Places
 from studio.shelf.shelf import ModelShelf
+from tests.small_disk import small_disk as small_disk
 from tests.studio.shelf.studio_models import CountedAnswers
 
 

@@ -1,4 +1,4 @@
-"""What tests of several rooms of the studio need."""
+"""What tests of drawings need."""
 
 from __future__ import annotations
 
