@@ -10,13 +10,15 @@ import pytest
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A disk of a megabyte, or of as many as `@pytest.mark.parametrize("small_disk", [64], indirect=True)` says."""
     place = tmp_path / "disk"
     place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode:
+    size = f"size={getattr(request, 'param', 1)}m"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", place], capture_output=True).returncode:
         pytest.skip("only root mounts a small disk")
     try:
         yield place
     finally:
-        subprocess.run(["umount", place], check=True)
+        # What still has a file open there may be ending yet.
+        subprocess.run(["umount", "--lazy", place], check=True)

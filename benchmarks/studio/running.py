@@ -18,6 +18,7 @@ from launch.command_line import CommandFailed
 
 _PATIENCE_SECONDS = 240.0
 _ENDING_SECONDS = 60.0
+_ENDED_WITH_IT_SECONDS = 5.0
 _ADDRESS = r"{word}: (https?://[^\s/]+)"
 
 
@@ -109,14 +110,20 @@ class RunningStudio:
             self._process.wait()
 
     def end(self) -> int:
-        """Ends it as Ctrl-C does, and returns its exit status; kills it where that takes a minute."""
+        """Ends it as Ctrl-C does, and returns its exit status; kills it where that takes a minute.
+
+        Raises:
+            CommandFailed: it ended, and something that it had started did not; that is killed then.
+        """
         if self._process is None:
             return 0
         below = self.children()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
         try:
-            return self._process.wait(_ENDING_SECONDS)
+            status = self._process.wait(_ENDING_SECONDS)
+            _require_ended(below)
+            return status
         except subprocess.TimeoutExpired:
             self.kill()
             return -signal.SIGKILL
@@ -131,7 +138,8 @@ class RunningStudio:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        with suppress(*([] if error is None else [CommandFailed])):
+            self.end()
 
     def _await(self, word: str) -> None:
         deadline, line = time.monotonic() + _PATIENCE_SECONDS, _ADDRESS.format(word=word)
@@ -139,3 +147,18 @@ class RunningStudio:
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise CommandFailed(f"the studio did not come to its line {word!r}: {self.log[-3000:]}")
             time.sleep(0.05)
+
+
+def lives(process: psutil.Process) -> bool:
+    """Whether it still does anything."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def _require_ended(processes: Sequence[psutil.Process]) -> None:
+    deadline = time.monotonic() + _ENDED_WITH_IT_SECONDS
+    while (left := [each for each in processes if lives(each)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if left:
+        raise CommandFailed(f"the studio ended, and left behind: {', '.join(map(str, left))}")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 
 FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT})
 """Of errors: there is no room, for anybody or for this user."""
+
+
+_SAID_BY_LIBRARIES = (os.strerror(errno.ENOSPC), "database or disk is full")
+"""In the text of errors without a number: HDF5's, SQLite's."""
 
 
 def tells_of_full_disk(error: BaseException | None) -> bool:
@@ -13,7 +18,9 @@ def tells_of_full_disk(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in FULL_DISK:
             return True
-        error = error.__cause__
+        if any(text in str(error) for text in _SAID_BY_LIBRARIES):
+            return True
+        error = error.__cause__ or error.__context__
     return False
 
 

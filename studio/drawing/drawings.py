@@ -124,11 +124,6 @@ class Drawings:
         self._pending: dict[str, float] = {}
 
     @property
-    def pending(self) -> int:
-        """How many have no answer yet."""
-        return len(self._pending)
-
-    @property
     def somebody_waits(self) -> bool:
         """Whether a drawing of the last seconds has no answer yet."""
         with self._lock:

@@ -2,7 +2,7 @@
 
 import { byId, el, setId, setText } from "./elements.js";
 import { on } from "./feed.js";
-import { percent, sentence, shortId } from "./wording.js";
+import { onThisPage, percent, sentence, shortId } from "./wording.js";
 
 const DIGITS = [..."0123456789"];
 const NOTHING = "?"; // shown faintly, by the style, where there is no answer
@@ -97,7 +97,7 @@ function whyItWaits() {
   if (!state.live && state.retraining.state === "running") {
     return `the first model is being trained (${state.retraining.percent} %): the answer comes when it is live`;
   }
-  if (!state.live && state.retraining.state === "failed") return `there is no model yet: ${state.retraining.line}`;
+  if (!state.live && state.retraining.state === "failed") return `there is no model yet: ${onThisPage(state.retraining.line)}`;
   if (!state.live) return "no model is live yet: the answer comes when one is";
   if (state.stream.state !== "running") return `the stream is ${state.stream.state}: the answer comes when it runs`;
   return "";

@@ -64,9 +64,10 @@ export async function readState() {
   return state;
 }
 
-// A file of any size, with how much of it went: `fetch` does not tell that.
+// A file of any size, with how much of it went: `fetch` does not tell that. The token is fetched anew before: a file that
+// is refused for an old one would have to be sent twice.
 export async function upload(file, progress) {
-  if (!csrf) await readState();
+  await readState();
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", `/api/uploads?name=${encodeURIComponent(file.name)}`);

@@ -3,7 +3,7 @@
 import { clock } from "./wording.js";
 
 const HEIGHT = 210;
-const LABEL_ROOM = 92; // pixels
+const LABEL_GAP = 8; // pixels
 const FAINT = "26"; // of 255, in hexadecimal digits, as colours are written
 const STRONG = "a6";
 
@@ -100,29 +100,28 @@ export class Chart {
     const { ctx, bbox } = plot;
     const scale = window.devicePixelRatio || 1;
     const [from, to] = this.range();
-    let free = -Infinity;
+    let free = Infinity;
     ctx.save();
     ctx.strokeStyle = colour("--accent");
     ctx.fillStyle = colour("--soft");
     ctx.lineWidth = scale;
     ctx.font = font.replace("11px", `${Math.round(10.5 * scale)}px`);
     ctx.setLineDash([4 * scale, 3 * scale]);
-    for (const { time, name } of this.swaps()) {
+    ctx.textAlign = "left";
+    // The newest first: where two names have no room, it is the older one that is left out.
+    for (const { time, name } of this.swaps().toReversed()) {
       if (time < from || time > to) continue;
       const x = Math.round(plot.valToPos(time, "x", true));
       ctx.beginPath();
       ctx.moveTo(x, bbox.top - 4 * scale);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (x < free) continue;
-      free = x + LABEL_ROOM * scale;
-      const isNearEnd = x > bbox.left + bbox.width - LABEL_ROOM * scale;
-      ctx.textAlign = isNearEnd ? "right" : "left";
-      ctx.fillText(
-        name.length > 14 ? `${name.slice(0, 13)}…` : name,
-        x + (isNearEnd ? -4 : 0) * scale,
-        bbox.top - 7 * scale,
-      );
+      const text = name.length > 14 ? `${name.slice(0, 13)}…` : name;
+      const { width } = ctx.measureText(text);
+      const left = x + width > bbox.left + bbox.width ? x - width - 4 * scale : x;
+      if (left + width > free) continue;
+      free = left - LABEL_GAP * scale;
+      ctx.fillText(text, left, bbox.top - 7 * scale);
     }
     ctx.restore();
   }

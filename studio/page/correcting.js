@@ -2,10 +2,12 @@
 
 import { byId, el, setText } from "./elements.js";
 import { on } from "./feed.js";
+import { isTwin } from "./gallery.js";
 import * as unsaved from "./unsaved.js";
 import { count, sentence } from "./wording.js";
 
 const HINT = "One tap keeps the drawing with its right digit.";
+const TWIN = "The very same drawing is kept already: to judge by, one that differs a little is needed.";
 
 export class Correcting {
   constructor(reading) {
@@ -27,6 +29,7 @@ export class Correcting {
     byId("correct-keys").replaceChildren(...this.keys);
     byId("take-back").addEventListener("click", () => this.takeBack());
     on("unsaved", () => this.show());
+    on("gallery", () => this.show());
     on("settled", (settled) => this.settled(settled));
     unsaved.beginUnsaved();
     this.show();
@@ -90,7 +93,10 @@ export class Correcting {
   // What is told, and whether something is not as it should be.
   line(drawing, isChosen) {
     if (drawing?.refusal) return [`Not kept: ${drawing.refusal}`, true];
-    if (isChosen && drawing.isKept) return [`Kept as ${drawing.label}.`, false];
+    if (isChosen && drawing.isKept) return [`Kept as ${drawing.label}.${isTwin(drawing.name) ? ` ${TWIN}` : ""}`, false];
+    if (isChosen && drawing.trouble) {
+      return [`Not kept as ${drawing.label} yet, for the drawing is not sent. ${sentence(drawing.trouble)}`, true];
+    }
     if (unsaved.trouble && unsaved.size() > 0) {
       return [
         `${count(unsaved.size(), "correction is", "corrections are")} not kept yet (tried again by itself). ${sentence(unsaved.trouble)}`,

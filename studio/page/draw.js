@@ -21,7 +21,10 @@ export function beginDraw() {
   const reading = new Reading({
     asked: () => answer.asked(),
     read: (told, endedAt) => answer.read(told, endedAt),
-    waiting: (line) => answer.waiting(line),
+    waiting: (line) => {
+      answer.waiting(line);
+      correcting.show();
+    },
     failed: (line) => answer.failed(line),
   });
   const correcting = new Correcting(reading);

@@ -2,17 +2,19 @@
 
 import { ask } from "./api.js";
 import { byId, el, setText } from "./elements.js";
-import { on } from "./feed.js";
+import { on, tell } from "./feed.js";
 import { keep } from "./unsaved.js";
 import { clock, sentence } from "./wording.js";
 
 const PAGE = 16;
+const KNOWN = 50; // the least that is looked at for drawings that are there twice
 const BASE64 = /^[A-Za-z0-9+/=]*$/;
 
 let shown = PAGE;
 let isBusy = false;
 let isStale = false;
 let known = "";
+let newest = [];
 
 function picture(correction) {
   const png = BASE64.test(correction.png) ? correction.png : "";
@@ -60,13 +62,20 @@ function tile(correction) {
 
 async function fetchShown() {
   let found = [];
-  while (found.length < shown) {
+  const wanted = Math.max(KNOWN, shown + 1);
+  while (found.length < wanted) {
     const before = found.length ? `&before=${found.at(-1).number}` : "";
-    const { corrections } = await ask("GET", `/api/corrections?most=${Math.min(50, shown - found.length)}${before}`);
+    const { corrections } = await ask("GET", `/api/corrections?most=${Math.min(50, wanted - found.length)}${before}`);
     found = found.concat(corrections);
     if (corrections.length === 0) break;
   }
   return found;
+}
+
+// Whether another of the newest corrections has the same pixels.
+export function isTwin(drawing) {
+  const own = newest.find((each) => each.drawing === drawing);
+  return own !== undefined && newest.some((each) => each.drawing !== drawing && each.png === own.png);
 }
 
 async function refresh() {
@@ -76,11 +85,12 @@ async function refresh() {
   }
   isBusy = true;
   try {
-    const found = await fetchShown();
-    byId("gallery").replaceChildren(...found.map(tile));
-    byId("gallery-empty").hidden = found.length > 0;
-    byId("gallery-more").hidden = found.length < shown;
+    newest = await fetchShown();
+    byId("gallery").replaceChildren(...newest.slice(0, shown).map(tile));
+    byId("gallery-empty").hidden = newest.length > 0;
+    byId("gallery-more").hidden = newest.length <= shown;
     setText(byId("gallery-line"), "");
+    tell("gallery");
   } catch (error) {
     setText(byId("gallery-line"), sentence(error.message));
     byId("gallery-empty").hidden = true;

@@ -1,7 +1,7 @@
 // One model as a card: how it stands, why, and how well it reads what was corrected.
 
 import { el, tail } from "./elements.js";
-import { bytes, clock, percent, sentence } from "./wording.js";
+import { bytes, clock, percent, refusal } from "./wording.js";
 
 const PARAMETER = "parameter."; // such tags are told in the card alone
 const LOOKS = { live: "good", valid: "", rejected: "bad", undecided: "warn" };
@@ -87,7 +87,7 @@ export function modelCard(model, button = null) {
         model.version ? el("span", { class: "muted small" }, String(model.version)) : null,
       ),
       tail(model.model_id ?? model.file ?? ""),
-      model.reason ? el("p", { class: "reason" }, sentence(model.reason)) : null,
+      model.reason ? el("p", { class: "reason" }, refusal(model.reason)) : null,
       tags(model),
     ),
     model.standing === "rejected" ? el("div") : accuracyBars(model.accuracy),

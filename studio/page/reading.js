@@ -46,11 +46,13 @@ export class Reading {
     for (let failures = 0; ; failures += 1) {
       try {
         const { drawing: id } = await ask("POST", "/api/drawings", { body: drawing.png, type: "image/png" });
+        drawing.trouble = "";
         return id;
       } catch (error) {
         if (!(error instanceof Refused) || !error.passes) throw error;
         const isWanted = this.isLatest(drawing) || drawing.isCorrected;
         if (!isWanted && failures > 0) throw error;
+        drawing.trouble = error.message;
         if (this.isLatest(drawing)) this.told.waiting(`${error.message} (tried again by itself)`);
         await wait(PAUSES[Math.min(failures, PAUSES.length - 1)]);
       }

@@ -3,7 +3,7 @@
 import { ask, readState } from "./api.js";
 import { byId, el, setText } from "./elements.js";
 import { on, tell } from "./feed.js";
-import { clock, count, lasting, sentence } from "./wording.js";
+import { clock, count, lasting, onThisPage, sentence } from "./wording.js";
 
 const LOOKS = { published: "good", refused: "warn", failed: "bad", running: "good" };
 const LINES = {
@@ -20,23 +20,29 @@ const TOLD_BY_LINE = new Set(["first", "no_unseen_corrections"]);
 let isAsking = false;
 let runsOf = "";
 
+const HINTS = {
+  no_unseen_corrections: "The very same drawing does not count twice: draw it a little differently.",
+};
+
 function showRetraining(now) {
   const badge = byId("retraining");
   setText(badge, now.state);
   badge.className = `badge ${LOOKS[now.state] ?? ""}`;
   setText(byId("retrain-line"), lineOf(now));
-  setText(
-    byId("retrain-detail"),
-    now.detail && !TOLD_BY_LINE.has(now.reason) && !now.line.includes(now.detail) ? sentence(now.detail) : "",
-  );
+  setText(byId("retrain-detail"), detailOf(now));
   const progress = byId("retrain-progress");
   progress.value = now.state === "running" ? now.percent : now.state === "idle" ? 0 : 100;
   progress.classList.toggle("still", now.state !== "running" && now.state !== "published");
   setText(byId("retrain"), now.state === "running" ? "Retrain after this" : "Retrain now");
 }
 
+function detailOf(now) {
+  if (now.reason in HINTS) return HINTS[now.reason];
+  return now.detail && !TOLD_BY_LINE.has(now.reason) && !now.line.includes(now.detail) ? onThisPage(now.detail) : "";
+}
+
 function lineOf(now) {
-  const line = sentence(now.line || LINES[now.state]);
+  const line = onThisPage(now.line || LINES[now.state]);
   const spent = now.state === "running" && now.seconds >= 1 ? ` (${lasting(now.seconds)})` : "";
   return `${line}${spent}${now.queued ? " Another run follows." : ""}`;
 }
@@ -86,7 +92,7 @@ function run(each) {
     badge,
     el("span", {}, `${title}, ${clock(each.started)}`),
     each.detail || each.reason
-      ? el("span", { class: "why" }, sentence(each.detail || each.reason.replaceAll("_", " ")))
+      ? el("span", { class: "why" }, onThisPage(each.detail || each.reason.replaceAll("_", " ")))
       : null,
   );
 }

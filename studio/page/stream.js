@@ -65,10 +65,12 @@ const COLUMNS = [
 const LOG = "stream_log"; // what the job warns of: told here, and not in a banner
 const FINE = 600; // beyond that, a point is COARSE seconds
 const COARSE = 10;
+const AN_HOUR_MOVES = 60_000; // what is counted of the last hour is counted anew
 
 let seconds = 300;
 let isVisible = false;
 let isLoaded = false;
+let askedAt = 0;
 let swaps = [];
 let charts = [];
 const tiles = new Map();
@@ -151,6 +153,7 @@ function takeSwap(event) {
 }
 
 async function load() {
+  askedAt = Date.now();
   try {
     const told = await ask("GET", "/api/stream/history");
     takeHistory(told.columns ?? {});
@@ -197,6 +200,7 @@ export function beginStream() {
   on("connected", load);
   on("second", (second) => {
     takeSecond(second);
+    if (isSeen() && Math.abs(Date.now() - askedAt) > AN_HOUR_MOVES) load();
     draw();
   });
   on("model_event", (event) => {

@@ -4,6 +4,7 @@ import { ask, Refused } from "./api.js";
 import { on, tell } from "./feed.js";
 
 const SHELF = "unsaved-corrections";
+const OF_THIS_ONE = "internal"; // any other refusal that passes is one of them all
 const PAUSES = [1000, 2000, 4000, 8000];
 
 const queue = new Map(); // drawing -> label, or null where a correction is taken back
@@ -60,6 +61,7 @@ async function send() {
     return;
   }
   isSending = true;
+  const refused = new Set(); // since the last pause
   for (let failures = 0; queue.size > 0;) {
     const [drawing, label] = queue.entries().next().value;
     try {
@@ -74,11 +76,22 @@ async function send() {
       }
       trouble = error.message;
       tell("unsaved");
+      putLast(drawing, label);
+      refused.add(drawing);
+      if (error.word === OF_THIS_ONE && [...queue.keys()].some((each) => !refused.has(each))) continue;
+      refused.clear();
       await nap(PAUSES[Math.min(failures, PAUSES.length - 1)]);
       failures += 1;
     }
   }
   isSending = false;
+}
+
+// One that cannot be kept holds up no other.
+function putLast(drawing, label) {
+  if (queue.get(drawing) !== label) return;
+  queue.delete(drawing);
+  queue.set(drawing, label);
 }
 
 // Another label may have been tapped meanwhile: that one is still to be sent.

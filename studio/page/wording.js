@@ -57,6 +57,16 @@ export function sentence(text) {
   return line && !isWord ? line[0].toUpperCase() + line.slice(1) : line;
 }
 
+// Why a model was refused: a stable word, and a line after it.
+export function refusal(text) {
+  return sentence(String(text ?? "").replace(/^\w+(?=:)/, (word) => word.replaceAll("_", " ")));
+}
+
+// What the studio says, with the page's own word for what others call otherwise.
+export function onThisPage(line) {
+  return sentence(String(line ?? "").replaceAll("the pipeline __default__", "“Train anew”"));
+}
+
 // A model by a name that others may have too, and the beginning of its digest.
 export function nick(name, modelId) {
   const digest = String(modelId ?? "").split("@sha256:")[1];

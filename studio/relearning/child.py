@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
+from models.storage.errors import tells_of_full_disk
 from studio.relearning.job import Failed, Job
-from studio.relearning.outcomes import Failure, is_full_disk
+from studio.relearning.outcomes import Failure
 from studio.retraining.progress import PROGRESS
 
 _NICE = 10
@@ -36,7 +37,7 @@ def main() -> None:
         _run(job)
         code = 0
     except Exception as error:  # whatever it is, somebody waits for a line about it
-        word = Failure.DISK_FULL if is_full_disk(error) else type(error).__name__
+        word = Failure.DISK_FULL if tells_of_full_disk(error) else type(error).__name__
         with contextlib.suppress(OSError):
             os.write(told, Failed(word, str(error)).to_line().encode())
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

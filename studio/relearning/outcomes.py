@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import signal
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +12,7 @@ from typing import Any, Literal
 from databases.errors import StoreUnusable
 from models.errors import one_line
 from models.last_words import LastWords
+from models.storage.errors import tells_of_full_disk
 from studio.relearning.process import Ending, Exit
 from studio.relearning.state import RetrainingState
 
@@ -130,13 +129,14 @@ def finished(pipeline: str, outcome: Outcome, seconds: float) -> RetrainingState
 
 def of_error(error: Exception) -> Outcome:
     """What came of a run that this machine did not let begin."""
-    word = Failure.DISK_FULL if is_full_disk(error) else Failure.MACHINE
+    word = Failure.DISK_FULL if tells_of_full_disk(error) else Failure.MACHINE
     return Outcome("failed", word, one_line(error, _LONGEST))
 
 
 def unread(trouble: StoreUnusable) -> Outcome:
     """What came of a run whose corrections could not be read."""
-    return Outcome("failed", Failure.DATABASE_UNAVAILABLE, one_line(trouble, _LONGEST))
+    word = Failure.DISK_FULL if tells_of_full_disk(trouble) else Failure.DATABASE_UNAVAILABLE
+    return Outcome("failed", word, one_line(trouble, _LONGEST))
 
 
 def _read(verdict: Path) -> dict[str, Any] | None:
@@ -149,15 +149,3 @@ def _read(verdict: Path) -> dict[str, Any] | None:
         return None
     right = all(isinstance(text, str) for text in texts) and isinstance(model_id, str | None)
     return told if right else None
-
-
-def is_full_disk(error: BaseException) -> bool:
-    """Whether a full disk is what an error comes of, in the end."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if os.strerror(errno.ENOSPC) in str(seen):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False

@@ -114,7 +114,9 @@ class Receiving:
 
     def _require_room(self, size: int) -> None:
         if shutil.disk_usage(self.folder).free < size + self.spare:
-            raise _full()
+            needed, kept = _mebibytes(size + self.spare), _mebibytes(self.spare)
+            line = f"there is too little room: {needed} MiB must be free, {kept} of them for the rest of the studio"
+            raise StudioRefused(Trouble.DISK_FULL, f"{line}; make room below {self.folder}, and send the file again")
 
     async def _write(self, work: Callable[..., _Answer], *given: object) -> _Answer:
         try:
@@ -163,6 +165,10 @@ class _Parts:
 
 def _created(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
+def _mebibytes(size: int) -> int:
+    return -(-size >> 20)
 
 
 def _full() -> StudioRefused:

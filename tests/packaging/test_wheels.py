@@ -37,7 +37,7 @@ DATA_FILES = (
     "studio/retraining/conf/logging.yml",
     "studio/retraining/conf/base/catalog.yml",
     "studio/retraining/conf/base/parameters.yml",
-    *(str(path.relative_to(ROOT)) for path in (ROOT / "studio/page").iterdir()),
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "studio/page").rglob("*") if path.is_file()),
 )
 EDGE_FILES = {"edge/hotswap-edge-agent.service", "edge/hotswap-edge-run@.service"}
 IMPORTS = Path(__file__).with_name("import_models.py")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -167,20 +165,7 @@ def test_a_disk_that_says_it_is_full_at_any_step(scene: Scene, step: Step) -> No
     scene.require_new_one_next()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a few megabytes."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = os.geteuid() == 0 and not subprocess.call(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], stderr=subprocess.DEVNULL
-    )
-    if not mounted:
-        pytest.skip("only root may make a disk of its own")
-    yield place
-    subprocess.check_call(["umount", "-l", place])
-
-
+@pytest.mark.parametrize("small_disk", [8], indirect=True)
 @pytest.mark.parametrize("step", list(Step))
 def test_a_disk_that_is_full_at_any_step(
     prepared: Prepared, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: Step

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, expect
 from benchmarks.studio.chromium import chromium, find_chromium
 from benchmarks.studio.running import RunningStudio
 from benchmarks.studio.studio_page import StudioPage
+from tests.small_disk import small_disk as small_disk
 from tests.studio.browser.watching import watched_page
 
 Begin = Callable[..., RunningStudio]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from benchmarks.studio.hand import Handwriting
-from benchmarks.studio.running import RunningStudio
+from benchmarks.studio.running import RunningStudio, lives
 from benchmarks.studio.studio_page import StudioPage
 from tests.studio.browser.conftest import Begin
 from tests.studio.browser.watching import watched_page
@@ -73,13 +71,6 @@ def test_a_studio_that_is_killed_and_begun_again_is_the_same_to_an_open_page(bro
     assert not any(lives(each) for each in below)
 
 
-def lives(process: psutil.Process) -> bool:
-    """Whether it still does anything."""
-    with suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
-
-
 def test_ctrl_c_ends_it_and_all_that_it_started_also_while_a_page_is_open(browser: Browser, begin: Begin) -> None:
     studio = begin()
     with watched_page(browser, studio) as page:
@@ -90,19 +81,7 @@ def test_ctrl_c_ends_it_and_all_that_it_started_also_while_a_page_is_open(browse
         assert not any(lives(each) for each in below)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own, which is soon full."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("only root mounts a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
-
-
+@pytest.mark.parametrize("small_disk", [64], indirect=True)
 def test_a_full_disk_is_told_and_drawing_goes_on_once_there_is_room(
     browser: Browser, begin: Begin, small_disk: Path
 ) -> None:

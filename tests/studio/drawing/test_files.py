@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,19 +97,6 @@ def test_between_two_prunings_files_are_left_alone(files: DrawingFiles, folder: 
         files.save(name_of(number), b"drawing")
     files.prune_at_times(frozenset)
     assert name_of(1) not in {path.stem for path in folder.iterdir()}
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of a megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True).returncode:
-        pytest.skip("only root mounts a small disk")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
 
 
 def test_a_full_disk_is_told_leaves_nothing_and_passes(small_disk: Path) -> None:

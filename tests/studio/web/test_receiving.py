@@ -104,6 +104,9 @@ def test_the_disks_last_room_is_left_free(tmp_path: Path) -> None:
     with pytest.raises(StudioRefused) as refused:
         received(receiving, arriving([b"x"]))
     assert refused.value.trouble is Trouble.DISK_FULL and is_empty(tmp_path)
+    assert f"{(more_than_there_is >> 20) + 1} MiB must be free" in str(refused.value), (
+        "and how much is asked for is told"
+    )
 
 
 def test_what_a_studio_that_was_killed_left_is_removed(receiving: Receiving) -> None:
