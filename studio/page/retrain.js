@@ -15,7 +15,7 @@ const LINES = {
 };
 const KINDS = { tuning: "Tuned", __default__: "Trained anew" };
 
-const TOLD_BY_LINE = new Set(["first", "no_unseen_corrections"]);
+const TOLD_BY_LINE = new Set(["first", "no_corrections", "no_unseen_corrections"]);
 
 let isAsking = false;
 let runsOf = "";

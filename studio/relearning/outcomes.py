@@ -38,7 +38,7 @@ class Outcome:
 
     Attributes:
         state: the word for it.
-        reason: of the gate (`better`, `not_better_on_corrections`), a `Failure`, or the name of an error.
+        reason: of the gate (`better`, `better_on_variants`), a `Failure`, or the name of an error.
         detail: one line; may be empty.
         model_id: of what was published.
     """
@@ -62,10 +62,14 @@ _JUDGED = {
     "first": "Published: the first model.",
     "better": "Published: {detail}.",
     "worse_on_digits": "Not published, for it reads other digits worse: {detail}. Correct more drawings, then retrain.",
+    "better_on_variants": "Published: {detail}.",
+    "no_corrections": "Not published: there is no correction to learn from. Correct a drawing, then retrain.",
     "no_unseen_corrections": "Not published: one more correction of a digit is needed to judge by. "
     "Draw it again, correct it, then retrain.",
     "not_better_on_corrections": "Not published, for it reads drawings that it did not learn from no better: {detail}. "
     "Correct a few more drawings of the same digits, then retrain.",
+    "not_better_on_variants": "Not published, for it reads what was corrected no better: {detail}. "
+    "Correct another drawing, or the same digit drawn a little differently, then retrain.",
     "rejected": "Not published, for vetting rejects it: {detail}.",
 }
 _FAILED = {

@@ -25,7 +25,8 @@ _STAGES = {
     "take_parent": _Stage(22, 30, "Opening the live model."),
     "tune": _Stage(*_LEARNING, "Learning the corrections."),
     "train": _Stage(*_LEARNING, "Learning from the beginning."),
-    "report": _Stage(75, 80, "Counting what it reads right."),
+    "draw_variants": _Stage(75, 76, "Drawing the corrections anew, to judge by."),
+    "report": _Stage(76, 80, "Counting what it reads right."),
     "gate": _Stage(80, 100, "Comparing it with the live model."),
 }
 WAITING = Progress("waiting", 0.0, "")

@@ -29,9 +29,12 @@ class Word(StrEnum):
 
     FIRST = "first"
     BETTER = "better"
+    BETTER_ON_VARIANTS = "better_on_variants"
     WORSE_ON_DIGITS = "worse_on_digits"
+    NO_CORRECTIONS = "no_corrections"
     NO_UNSEEN_CORRECTIONS = "no_unseen_corrections"
     NOT_BETTER = "not_better_on_corrections"
+    NOT_BETTER_ON_VARIANTS = "not_better_on_variants"
     REJECTED = "rejected"
 
 
@@ -49,15 +52,20 @@ class Judgement(NamedTuple):
     @property
     def publishes(self) -> bool:
         """Whether the candidate is to be published."""
-        return self.word in (Word.FIRST, Word.BETTER)
+        return self.word in (Word.FIRST, Word.BETTER, Word.BETTER_ON_VARIANTS)
 
 
-def judge(candidate: Scores, live: Scores | None, margin: float) -> Judgement:
+def judge(candidate: Scores, live: Scores | None, seen: int, margin: float) -> Judgement:
     """Holds a candidate against the live model; no I/O.
+
+    Unseen corrections judge wherever the live model misreads some of them. Where they leave nothing to be better at,
+    variants of seen ones that no training saw judge. That is weaker evidence: they are nearer to what was learnt than
+    the next drawing will be. But without it a person who corrects one drawing of a digit could teach nothing.
 
     Args:
         candidate: its scores.
         live: those of the live model on the same images; None where no model is live.
+        seen: how many corrections there are to learn from.
         margin: the share of the held-out digits, 0..1, by which the candidate may be worse.
     """
     if live is None:
@@ -68,11 +76,32 @@ def judge(candidate: Scores, live: Scores | None, margin: float) -> Judgement:
     )
     if candidate.test.right < live.test.right - margin * live.test.of:
         return Judgement(Word.WORSE_ON_DIGITS, digits)
-    if not live.unseen.of:
-        return Judgement(Word.NO_UNSEEN_CORRECTIONS, "no correction was kept unseen to judge by; correct more drawings")
-    if candidate.unseen.right <= live.unseen.right:
+    if candidate.unseen.right > live.unseen.right:
+        return Judgement(Word.BETTER, f"{corrections}; {digits}")
+    if candidate.unseen.right < live.unseen.of:  # else both have all of them right, or there are none
         return Judgement(Word.NOT_BETTER, corrections)
-    return Judgement(Word.BETTER, f"{corrections}; {digits}")
+    if not seen and not live.unseen.of:
+        return Judgement(Word.NO_CORRECTIONS, "there is no correction; correct drawings")
+    if live.variants.of:
+        return _judge_by_variants(candidate, live, digits)
+    if live.unseen.of:
+        return Judgement(Word.NOT_BETTER, corrections)
+    return Judgement(Word.NO_UNSEEN_CORRECTIONS, "no correction was kept unseen to judge by; correct more drawings")
+
+
+def _judge_by_variants(candidate: Scores, live: Scores, digits: str) -> Judgement:
+    variants = (
+        f"{_told(candidate.variants)} fresh variants of the corrections are right, "
+        f"where the live model has {live.variants.right}"
+    )
+    if candidate.variants.right <= live.variants.right:
+        return Judgement(Word.NOT_BETTER_ON_VARIANTS, variants)
+    kept = (
+        f"both have all {live.unseen.of} unseen corrections right"
+        if live.unseen.of
+        else "no drawing is held back yet to judge by"
+    )
+    return Judgement(Word.BETTER_ON_VARIANTS, f"{variants}; {digits}; {kept}")
 
 
 def gate(
@@ -80,6 +109,7 @@ def gate(
     report: Mapping[str, Any],
     test: Digits,
     unseen: Digits,
+    variants: Digits,
     models: Path,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -90,6 +120,7 @@ def gate(
         report: as the pipelines write it.
         test: held-out digits.
         unseen: corrections that no model learns from.
+        variants: fresh variants of corrections to learn from, see `fresh_variants`; the same that the report counts.
         models: the folder where it is published; it is made.
         settings: `margin`, see `judge`.
 
@@ -102,14 +133,14 @@ def gate(
         VettingFailed, StorageUnavailable, CacheUnusable, OSError: from this machine; nothing was published.
     """
     right = report["right"]
-    own = Scores(Score(**right["test"]), Score(**right["unseen"]))
+    own = Scores(*(Score(**right[part]) for part in Scores._fields))
     storage = AnyStorage()
     models.mkdir(parents=True, exist_ok=True)
     _LOGGER.info("comparing it with the live model of %s", models)
     with vetting(storage, DEFAULT_ENGINE, DEFAULT_LARGEST_BATCH) as vetter:
         live = live_model(models, storage, vetter)
-        theirs = scores_of_vetted(live.artefact, test, unseen) if live else None
-    judgement, model_id = judge(own, theirs, float(settings["margin"])), None
+        theirs = scores_of_vetted(live.artefact, test, unseen, variants) if live else None
+    judgement, model_id = judge(own, theirs, report["images"]["seen"], float(settings["margin"])), None
     if judgement.publishes:
         _LOGGER.info("vetting and publishing it", extra={PART: 0.5})
         try:
@@ -124,8 +155,8 @@ def gate(
         "detail": judgement.detail,
         "model_id": model_id,
         "live": live.reference.model_id if live else None,
-        "candidate_right": {"test": own.test._asdict(), "unseen": own.unseen._asdict()},
-        "live_right": {"test": theirs.test._asdict(), "unseen": theirs.unseen._asdict()} if theirs else None,
+        "candidate_right": _counted(own),
+        "live_right": _counted(theirs) if theirs else None,
         "parent": report["parent"],
         "data_version": report["data_version"],
         "time": rfc3339(),
@@ -172,6 +203,10 @@ def _tag(name: str, value: str) -> str:
     room = MAX_LABEL - len(name) - 1
     text = printable(value)
     return f"{name}={text if len(text) <= room else '…' + text[1 - room :]}"
+
+
+def _counted(scores: Scores) -> dict[str, dict[str, int]]:
+    return {part: score._asdict() for part, score in scores._asdict().items()}
 
 
 def _told(score: Score) -> str:

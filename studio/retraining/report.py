@@ -20,6 +20,7 @@ def report(
     test: Digits,
     seen: Digits,
     unseen: Digits,
+    variants: Digits,
 ) -> dict[str, Any]:
     """All that is known of a candidate.
 
@@ -31,12 +32,13 @@ def report(
         test: held-out digits.
         seen: corrections that it learnt from.
         unseen: corrections that no model learns from.
+        variants: fresh variants of what it learnt from, see `fresh_variants`.
 
     Returns:
-        `data_version`, `images`, `left_out`, `made_by`, `parent`, `parameters`, and `right`: of each of the four, how
+        `data_version`, `images`, `left_out`, `made_by`, `parent`, `parameters`, and `right`: of each of the five, how
         many of how many.
     """
-    parts = {"validation": validation, "test": test, "seen": seen, "unseen": unseen}
+    parts = {"validation": validation, "test": test, "seen": seen, "unseen": unseen, "variants": variants}
     right = {name: score_of_keras(candidate, part)._asdict() for name, part in parts.items()}
     for name, score in right.items():
         _LOGGER.info("%s: %d of %d are right", name, score["right"], score["of"])

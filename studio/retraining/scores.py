@@ -35,10 +35,12 @@ class Scores(NamedTuple):
     Attributes:
         test: held-out digits.
         unseen: corrections that no model learns from.
+        variants: fresh variants of corrections that a model may learn from, see `fresh_variants`.
     """
 
     test: Score
     unseen: Score
+    variants: Score
 
 
 def score_of_keras(model: Any, images: Digits) -> Score:
@@ -49,7 +51,7 @@ def score_of_keras(model: Any, images: Digits) -> Score:
     return Score(int((answers == images.labels).sum()), len(images))
 
 
-def scores_of_vetted(artefact: Artefact, test: Digits, unseen: Digits) -> Scores:
+def scores_of_vetted(artefact: Artefact, test: Digits, unseen: Digits, variants: Digits) -> Scores:
     """Of any vetted model, asked just as the stream asks it: its engine, in a process of its own, by its card.
 
     An answer is right where the best label is the digit; a model with other labels is never right.
@@ -61,7 +63,7 @@ def scores_of_vetted(artefact: Artefact, test: Digits, unseen: Digits) -> Scores
     with closing(Hosts()) as hosts:
         engine = hosts.load(artefact, cores())
         counted = []
-        for images in (test, unseen):
+        for images in (test, unseen, variants):
             right = 0
             for start in range(0, len(images), _AT_ONCE):
                 some = images[start : start + _AT_ONCE]

@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from studio.retraining.digits import SIDE, Digits
+from studio.retraining.digits import SIDE, Digits, no_digits
 
 _MIDDLE = (SIDE - 1) / 2
 _BLUR = 0.7
+_MOST_FRESH = 4096
+# Of two numbers, so that no seed of a training, which is one, ever draws the same.
+_FRESH_SEED = (7, 1)
 
 
 def variants_of(drawings: Digits, settings: Mapping[str, Any]) -> Digits:
@@ -34,6 +37,25 @@ def variants_of(drawings: Digits, settings: Mapping[str, Any]) -> Digits:
     for number in range(len(drawings), count):
         pixels[number] = _drawn_again(pixels[number], chance, settings)
     return Digits(pixels, drawings.labels[chosen])
+
+
+def fresh_variants(drawings: Digits, gate: Mapping[str, Any], far: Mapping[str, Any]) -> Digits:
+    """Variants of drawings without the drawings themselves, by a seed of their own: no training saw any of them.
+
+    Args:
+        drawings: any number.
+        gate: `variants`, how many of each; fewer of each where there are very many drawings, and none where it is 0.
+        far: how far a variant is from its drawing, as of `variants_of`.
+
+    Returns:
+        Shape (n, 28, 28). The same arguments give the same, to the last bit.
+    """
+    if not len(drawings) or not gate["variants"]:
+        return no_digits()
+    each = max(1, min(int(gate["variants"]), _MOST_FRESH // len(drawings)))
+    count = len(drawings) * (1 + each)
+    varied = variants_of(drawings, {**far, "seed": _FRESH_SEED, "most_of_each": 1 + each, "most": count})
+    return varied[len(drawings) :]
 
 
 def _drawn_again(

@@ -7,6 +7,7 @@ from kedro.pipeline import Node, Pipeline
 from studio.retraining.gate import gate
 from studio.retraining.report import report
 from studio.retraining.training import train
+from studio.retraining.variants import fresh_variants
 
 
 def pipeline() -> Pipeline:
@@ -28,14 +29,20 @@ def judged() -> list[Node]:
     """How any candidate ends: what it knows is counted, then it is published or not."""
     return [
         Node(
+            fresh_variants,
+            ["seen", "params:gate", "params:tuning.variants"],
+            "variants",
+            name="draw_variants",
+        ),
+        Node(
             report,
-            ["candidate@model", "origin", "data_report", "validation", "test", "seen", "unseen"],
+            ["candidate@model", "origin", "data_report", "validation", "test", "seen", "unseen", "variants"],
             "report",
             name="report",
         ),
         Node(
             gate,
-            ["candidate@file", "report", "test", "unseen", "models", "params:gate"],
+            ["candidate@file", "report", "test", "unseen", "variants", "models", "params:gate"],
             "verdict",
             name="gate",
         ),

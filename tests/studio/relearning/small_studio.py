@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
+from numpy.typing import NDArray
 from PIL import Image
 
 from studio.places import Places
@@ -51,11 +53,18 @@ class Studio:
         """Corrects drawings of black on white, which the first model misreads."""
         drawn = inverted_digits(begin + count)
         for number in range(begin, begin + count):
-            file = io.BytesIO()
-            Image.fromarray(drawn.pixels[-1 - number]).save(file, "PNG")
-            label = int(drawn.labels[-1 - number])
-            drawing = f"{number:032x}"
-            self.corrections.correct(NewCorrection(drawing, file.getvalue(), label, None, None, None, BROWSER))
+            self._correct(number, drawn.pixels[-1 - number], int(drawn.labels[-1 - number]))
+
+    def correct_the_same(self, times: int) -> None:
+        """Corrects drawings whose pixels are all the same, as a script draws them."""
+        drawn = inverted_digits(1)
+        for number in range(times):
+            self._correct(number, drawn.pixels[0], int(drawn.labels[0]))
+
+    def _correct(self, number: int, pixels: NDArray[np.uint8], label: int) -> None:
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        self.corrections.correct(NewCorrection(f"{number:032x}", file.getvalue(), label, None, None, None, BROWSER))
 
     def until(self, *words: str) -> RetrainingState:
         """The state, once it is one of these."""

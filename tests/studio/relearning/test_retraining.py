@@ -41,12 +41,23 @@ def test_corrections_make_a_model_that_is_published_and_the_way_there_is_told(st
     assert runs_of_ours() == [] and not (studio.places.work / "scratch").exists()
 
 
-def test_what_cannot_be_judged_is_refused_and_the_line_says_what_to_do(studio: Studio) -> None:
-    studio.correct(1)
+def test_the_same_drawing_corrected_again_and_again_is_learnt_and_the_line_says_by_what_it_was_judged(
+    studio: Studio,
+) -> None:
+    studio.correct_the_same(3)
     studio.retraining.start()
     state = studio.until("published", "refused", "failed")
-    assert (state.state, state.reason, state.model_id) == ("refused", "no_unseen_corrections", None)
-    assert "one more correction" in state.line
+    assert (state.state, state.reason) == ("published", "better_on_variants"), state
+    assert "16 fresh variants of the corrections are right" in state.line
+    assert "no drawing is held back yet to judge by" in state.line
+    assert len(studio.published()) == 2
+
+
+def test_anew_without_corrections_is_refused_and_the_line_says_what_to_do(studio: Studio) -> None:
+    studio.retraining.start("__default__")
+    state = studio.until("published", "refused", "failed")
+    assert (state.state, state.reason, state.model_id) == ("refused", "no_corrections", None)
+    assert "Correct a drawing, then retrain" in state.line
     assert len(studio.published()) == 1
 
 

@@ -79,19 +79,21 @@ def inverted_digits(count: int) -> Digits:
     return Digits(255 - digits.pixels[-count:], digits.labels[-count:])
 
 
-def export(folder: Path, corrected: Digits) -> None:
-    """Corrections as the page exports them."""
+def export(folder: Path, corrected: Digits, unseen: bool | None = None) -> None:
+    """Corrections as the page exports them; all on one side, or each on that which follows from its pixels."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for number, (pixels, label) in enumerate(zip(corrected.pixels, corrected.labels, strict=True)):
         save_png(folder / f"{number}.png", pixels)
-        lines.append(line(f"{number}.png", int(label)))
+        lines.append(line(f"{number}.png", int(label), unseen))
     (folder / "corrections.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
-def line(image: object, label: object) -> str:
+def line(image: object, label: object, unseen: bool | None = None) -> str:
     """A line of `corrections.jsonl`."""
-    correction = {"image": image, "label": label, "answer": "1", "model_id": "m.keras@sha256:0"}
+    correction: dict[str, object] = {"image": image, "label": label, "answer": "1", "model_id": "m.keras@sha256:0"}
+    if unseen is not None:
+        correction["unseen"] = unseen
     return json.dumps({**correction, "time": "2030-01-02T03:04:05Z"}) + "\n"
 
 

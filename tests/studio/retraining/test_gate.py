@@ -19,11 +19,11 @@ from studio.retraining.tuning import tune
 from tests.model_files import tiny_classifier
 from tests.studio.retraining.conftest import Loop
 
-MARGIN = {"margin": 0.01}
+SETTINGS = {"margin": 0.01}
 
 
-def scores(test: int, unseen: int, of: int = 10) -> Scores:
-    return Scores(Score(test, 100), Score(unseen, of))
+def scores(test: int, unseen: int, of: int = 10, variants: int = 0, variants_of: int = 16) -> Scores:
+    return Scores(Score(test, 100), Score(unseen, of), Score(variants, variants_of))
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,46 @@ def scores(test: int, unseen: int, of: int = 10) -> Scores:
         pytest.param(scores(88, 9), scores(90, 4), Word.WORSE_ON_DIGITS, id="worse on digits beyond it"),
         pytest.param(scores(90, 4), scores(90, 4), Word.NOT_BETTER, id="equal"),
         pytest.param(scores(99, 3), scores(90, 4), Word.NOT_BETTER, id="better on digits alone"),
-        pytest.param(scores(99, 0, of=0), scores(90, 0, of=0), Word.NO_UNSEEN_CORRECTIONS, id="nothing to judge by"),
+        pytest.param(scores(99, 4, variants=16), scores(90, 4), Word.NOT_BETTER, id="better on variants alone"),
+        pytest.param(scores(90, 5), scores(90, 4, variants=16), Word.BETTER, id="worse on variants alone"),
     ],
 )
-def test_a_candidate_is_judged_on_both(candidate: Scores, live: Scores | None, word: Word) -> None:
-    judgement = judge(candidate, live, 0.01)
+def test_a_candidate_is_judged_by_digits_and_unseen_corrections(
+    candidate: Scores, live: Scores | None, word: Word
+) -> None:
+    judgement = judge(candidate, live, 4, 0.01)
     assert judgement.word is word
     assert judgement.publishes == (word in ("first", "better"))
+
+
+@pytest.mark.parametrize("of", [pytest.param(0, id="there are none"), pytest.param(10, id="the live model has all")])
+def test_where_unseen_corrections_leave_nothing_to_be_better_at_fresh_variants_judge(of: int) -> None:
+    live = scores(90, of, of, variants=3)
+    better = judge(scores(89, of, of, variants=4), live, 1, 0.01)
+    assert (better.word, better.publishes) == (Word.BETTER_ON_VARIANTS, True)
+    assert better.detail.startswith("4 of 16 fresh variants of the corrections are right, where the live model has 3; ")
+    equal = judge(scores(99, of, of, variants=3), live, 1, 0.01)
+    assert (equal.word, equal.publishes) == (Word.NOT_BETTER_ON_VARIANTS, False)
+    assert judge(scores(88, of, of, variants=16), live, 1, 0.01).word is Word.WORSE_ON_DIGITS
+
+
+def test_a_candidate_that_loses_an_unseen_correction_is_refused_whatever_the_variants_say() -> None:
+    assert judge(scores(99, 9, variants=16), scores(90, 10), 1, 0.01).word is Word.NOT_BETTER
+
+
+def test_without_variants_only_unseen_corrections_judge() -> None:
+    none = scores(90, 0, 0, variants_of=0)
+    assert judge(none, none, 1, 0.01).word is Word.NO_UNSEEN_CORRECTIONS
+    assert judge(none, none, 0, 0.01).word is Word.NO_CORRECTIONS
+    all_right = scores(90, 10, variants_of=0)
+    assert judge(all_right, all_right, 1, 0.01).word is Word.NOT_BETTER
+
+
+def test_it_is_told_by_what_a_model_was_judged() -> None:
+    none = judge(scores(90, 0, 0, variants=16), scores(90, 0, 0), 1, 0.01)
+    assert none.detail.endswith("; no drawing is held back yet to judge by")
+    some = judge(scores(90, 2, 2, variants=16), scores(90, 2, 2), 1, 0.01)
+    assert some.detail.endswith("; both have all 2 unseen corrections right")
 
 
 def judged(loop: Loop, candidate: Path, report: Any, live: Path, folder: Path) -> Any:
@@ -49,8 +82,9 @@ def judged(loop: Loop, candidate: Path, report: Any, live: Path, folder: Path) -
     models = folder / "models"
     models.mkdir()
     shutil.copy(live, models / f"live{live.suffix}")
-    test, unseen = (Arrays(f"{loop.place.folder}/work/{name}.npz").load() for name in ("test", "unseen"))
-    return gate(candidate, report, test, unseen, models, MARGIN)
+    names = ("test", "unseen", "variants")
+    test, unseen, variants = (Arrays(f"{loop.place.folder}/work/{name}.npz").load() for name in names)
+    return gate(candidate, report, test, unseen, variants, models, SETTINGS)
 
 
 def test_an_equal_model_is_not_published(loop: Loop, tmp_path: Path) -> None:
@@ -62,6 +96,7 @@ def test_an_equal_model_is_not_published(loop: Loop, tmp_path: Path) -> None:
 
 def test_the_live_model_counts_the_same_through_its_engine_as_by_keras(loop: Loop) -> None:
     _, second = loop.verdicts
+    assert second["live_right"]["variants"]["of"] > 0
     assert second["live_right"]["test"] == loop.trained_report["right"]["test"]
 
 

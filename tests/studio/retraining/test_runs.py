@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,7 @@ from models.storage import LocalStorage
 from models.vetting.session import vetting
 from tests.own_process import run_module
 from tests.studio.retraining.conftest import EPOCHS, Loop
-from tests.studio.retraining.retraining_runs import PROJECT, Place, run, start
+from tests.studio.retraining.retraining_runs import PROJECT, Place, export, inverted_digits, run, start
 
 
 def vetted_card(model: Path) -> Card:
@@ -70,6 +71,7 @@ def test_the_card_of_a_tuned_model_says_of_what_it_was_made(loop: Loop) -> None:
     assert tags["data"] == f"sha256:{loop.tuned_report['data_version']}"
     assert tags["parent"] == loop.verdicts[0]["model_id"]
     assert tags["right.test"] == "{right}/{of}".format(**loop.tuned_report["right"]["test"])
+    assert tags["right.variants"] == "{right}/{of}".format(**loop.tuned_report["right"]["variants"])
     assert tags["parameter.layers"] == "dense*" and tags["parameter.seed"] == "7"
     assert "parent" not in dict(tag.split("=", 1) for tag in vetted_card(loop.trained).tags)
 
@@ -98,9 +100,26 @@ def test_the_same_inputs_give_the_same_weights_and_nothing_is_published_without_
     place = Place(tmp_path)
     place.models.mkdir()
     (place.models / "live.keras").write_bytes(loop.trained.read_bytes())
-    assert run("__default__", place, **{"training.epochs": EPOCHS})["reason"] == "no_unseen_corrections"
+    assert run("__default__", place, **{"training.epochs": EPOCHS})["reason"] == "no_corrections"
     assert differing(place.candidate, loop.trained) == set()
     assert [path.name for path in place.models.iterdir()] == ["live.keras"]
+
+
+def test_one_correction_is_learnt_and_published_twice_the_same(loop: Loop, tmp_path: Path) -> None:
+    drawn = inverted_digits(1)
+    candidates = []
+    for name in ("one", "other"):
+        place = Place(tmp_path / name)
+        export(place.corrections, drawn, unseen=False)
+        place.models.mkdir()
+        shutil.copy(loop.trained, place.models)
+        verdict = run("tuning", place)
+        assert (verdict["verdict"], verdict["reason"]) == ("published", "better_on_variants")
+        assert verdict["candidate_right"]["variants"]["right"] > verdict["live_right"]["variants"]["right"]
+        assert verdict["candidate_right"]["variants"]["of"] == 16
+        assert place.told("report")["right"]["seen"] == {"right": 1, "of": 1}
+        candidates.append(place.candidate)
+    assert differing(*candidates) == set()
 
 
 def test_a_killed_run_leaves_no_half_of_a_model_and_no_old_verdict(beside: Place) -> None:
