@@ -97,8 +97,8 @@ class ExportRoutes:
     def _written(self, write: Callable[[BinaryIO], int]) -> tuple[BinaryIO, int]:
         """A file without a name, at its start, and its size."""
         with ExitStack() as unless_written:
-            raw = cast(io.FileIO, tempfile.TemporaryFile(dir=self.folder, buffering=0))
-            file = cast(BinaryIO, unless_written.enter_context(_Bounded(raw, self)))
+            raw = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115 - which the bounded one closes
+            file = cast(BinaryIO, unless_written.enter_context(_Bounded(cast(io.FileIO, raw), self)))
             write(file)
             size = file.seek(0, os.SEEK_END)
             file.seek(0)
