@@ -18,13 +18,16 @@ _MOST_WAITING = 64
 _MOST_LISTENERS = 1000
 _MOST_OF_ONE = 250
 """Of one browser: each page that is open listens once."""
+_MOST_OF_ADDRESS = 500
+"""Of one address, which may be that of a proxy for many: whoever makes himself many browsers leaves room for others."""
 
 
 class _Listener:
     """What one is still to be told."""
 
-    def __init__(self, browser: str) -> None:
+    def __init__(self, browser: str, address: str) -> None:
         self.browser = browser
+        self.address = address
         self.state: bytes | None = None
         self.events: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self.woken = asyncio.Event()
@@ -72,18 +75,21 @@ class Listeners:
             each.state = event
             each.woken.set()
 
-    def listen(self, browser: str) -> AsyncGenerator[bytes, None]:
+    def listen(self, browser: str, address: str = "") -> AsyncGenerator[bytes, None]:
         """What happens from now on, encoded as an event stream; it begins with the state, and ends with the studio.
 
         Args:
             browser: that listens.
+            address: from which it does.
 
         Raises:
             StudioRefused: `TOO_OFTEN`: it does so many times already, or too many others do.
         """
-        if len(self._all) >= _MOST_LISTENERS or sum(each.browser == browser for each in self._all) >= _MOST_OF_ONE:
+        of_browser = sum(each.browser == browser for each in self._all)
+        of_address = sum(each.address == address for each in self._all)
+        if len(self._all) >= _MOST_LISTENERS or of_browser >= _MOST_OF_ONE or of_address >= _MOST_OF_ADDRESS:
             raise StudioRefused(Trouble.TOO_OFTEN, "too many pages are open; close some, and reload this one")
-        return self._events(browser)
+        return self._events(browser, address)
 
     def close(self) -> None:
         """Ends all event streams, and those that are yet to begin."""
@@ -91,8 +97,8 @@ class Listeners:
         for each in self._all:
             each.woken.set()
 
-    async def _events(self, browser: str) -> AsyncGenerator[bytes, None]:
-        listener = _Listener(browser)
+    async def _events(self, browser: str, address: str) -> AsyncGenerator[bytes, None]:
+        listener = _Listener(browser, address)
         if self._state:
             listener.state = self._state
             listener.woken.set()

@@ -21,9 +21,9 @@ def events(told: bytes) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-async def begun(listeners: Listeners, browser: str = "b") -> AsyncGenerator[bytes, None]:
+async def begun(listeners: Listeners, browser: str = "b", address: str = "a") -> AsyncGenerator[bytes, None]:
     """One that listens, and has heard the state."""
-    stream = listeners.listen(browser)
+    stream = listeners.listen(browser, address)
     await anext(stream)
     return stream
 
@@ -96,5 +96,19 @@ def test_one_browser_does_not_take_all_the_room_and_who_leaves_gives_it_back() -
         await begun(listeners, "another")
         await streams.pop().aclose()
         await begun(listeners)
+
+    asyncio.run(listen())
+
+
+def test_many_browsers_of_one_address_do_not_take_all_the_room_either() -> None:
+    async def listen() -> None:
+        listeners = Listeners()
+        listeners.tell_state({})
+        streams: list[AsyncGenerator[bytes, None]] = []
+        with pytest.raises(StudioRefused) as refused:
+            while len(streams) < 1000:
+                streams.append(await begun(listeners, str(len(streams))))
+        assert refused.value.trouble is Trouble.TOO_OFTEN and len(streams) == 500
+        await begun(listeners, "another", "elsewhere")
 
     asyncio.run(listen())
