@@ -116,7 +116,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
     receiving = Receiving(places.uploads, files)
     receiving.clear()
-    asking, exporting = DatabaseThreads(), DatabaseThreads(2, 2)
+    asking, exporting = DatabaseThreads(), DatabaseThreads(2, 8)
     access = config.access
     sessions, guesses = Sessions(session_key(places.root / _KEY), access, port), Guesses()
     small = Bodies(_SMALL, _ROOM, _BODY_SECONDS, unpacking)
@@ -132,7 +132,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         StreamRoutes(standing, sessions, listeners, figures, looking),
         DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, unpacking), ending),
         CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, config.retrain_after),
-        ExportRoutes(corrections, places.root, exporting),
+        ExportRoutes(corrections, places.root, exporting, Threads(2, "exports")),
         RetrainingRoutes(retraining, corrections, asking, small),
         ModelRoutes(shelf, corrections, models, asking, small),
         UploadRoutes(shelf, models, receiving, asyncio.Semaphore(_UPLOADS_AT_ONCE)),

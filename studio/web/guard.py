@@ -122,13 +122,12 @@ class Guard:
         return refusal(LOGIN_NEEDED, "log in at /login, or send Authorization: Bearer TOKEN", HTTPStatus.UNAUTHORIZED)
 
     def _program(self, scope: Scope, authorization: str) -> Session | Response:
-        client = client_of(scope)
-        if waits := self.guesses.wait(client):
-            return too_many_guesses(waits)
         scheme, _, given = authorization.partition(" ")
         token = self.sessions.token(given.strip())
         if token is None or scheme.lower() != "bearer":
-            self.guesses.was_wrong(client)
+            # Only now: whoever has a token comes in, whatever others try from the same address.
+            if waits := self.guesses.was_wrong(client_of(scope)):
+                return too_many_guesses(waits)
             headers = {"www-authenticate": "Bearer", "connection": "close"}
             return refusal(LOGIN_NEEDED, "this is no token of this studio", HTTPStatus.UNAUTHORIZED, headers)
         return self.sessions.of_program(token)

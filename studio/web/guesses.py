@@ -1,4 +1,7 @@
-"""How often tokens may be tried: guessing them must not be quick, whoever guesses and from however many places."""
+"""How often wrong tokens are answered as such. It locks nobody out who has a right one: strangers could bring that about.
+
+What makes guessing hopeless is the length of tokens, of which `serving.access` sees to it.
+"""
 
 from __future__ import annotations
 
@@ -32,27 +35,25 @@ class Guesses:
         self._all: deque[float] = deque(maxlen=of_all)
         self._clients: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def wait(self, client: str) -> float:
-        """Seconds until a client may try again; 0.0 where it may now.
+    def was_wrong(self, client: str) -> float:
+        """Counts a token that was none; seconds until the client hears that of another one, 0.0 where it hears it now.
+
+        One that is not heard of is not counted: the wait ends, however often somebody tries meanwhile.
 
         Args:
             client: its address; of IPv6 the network counts, as one has many addresses in it.
         """
-        now = self._stopwatch()
+        now, network = self._stopwatch(), _network(client)
         with self._lock:
-            of_it = self._clients.get(_network(client))
-            return max(_left(self._all, now), 0.0 if of_it is None else _left(of_it, now))
-
-    def was_wrong(self, client: str) -> None:
-        """Counts a token that was none."""
-        now = self._stopwatch()
-        with self._lock:
-            self._all.append(now)
-            of_it = self._clients.setdefault(_network(client), deque(maxlen=self._of_one))
-            of_it.append(now)
-            self._clients.move_to_end(_network(client))
+            of_it = self._clients.setdefault(network, deque(maxlen=self._of_one))
+            self._clients.move_to_end(network)
             if len(self._clients) > _MOST_CLIENTS:
                 self._clients.popitem(last=False)
+            if waits := max(_left(self._all, now), _left(of_it, now)):
+                return waits
+            self._all.append(now)
+            of_it.append(now)
+            return 0.0
 
 
 def _left(times: deque[float], now: float) -> float:

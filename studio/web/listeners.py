@@ -17,6 +17,8 @@ _MOST_WAITING = 64
 _MOST_LISTENERS = 1000
 _MOST_OF_ONE = 250
 """Of one browser: each page that is open listens once."""
+_MOST_OF_ADDRESS = 500
+"""Of one address, which may be that of a proxy for many: whoever makes himself many browsers leaves room for others."""
 
 
 class Listening:
@@ -25,11 +27,13 @@ class Listening:
     Args:
         all_: who listens; this one among them until it leaves.
         browser: that listens.
+        address: from which it does.
     """
 
-    def __init__(self, all_: Listeners, browser: str) -> None:
+    def __init__(self, all_: Listeners, browser: str, address: str) -> None:
         self._all = all_
         self.browser = browser
+        self.address = address
         self.state: bytes | None = None
         self.events: deque[bytes] = deque(maxlen=_MOST_WAITING)
         self.woken = asyncio.Event()
@@ -97,18 +101,21 @@ class Listeners:
             each.state = event
             each.woken.set()
 
-    def listen(self, browser: str) -> Listening:
+    def listen(self, browser: str, address: str = "") -> Listening:
         """What happens from now on; it begins with the state. Whoever listens must leave.
 
         Args:
             browser: that listens.
+            address: from which it does.
 
         Raises:
             StudioRefused: `TOO_OFTEN`: it does so many times already, or too many others do.
         """
-        if len(self._all) >= _MOST_LISTENERS or sum(each.browser == browser for each in self._all) >= _MOST_OF_ONE:
+        of_browser = sum(each.browser == browser for each in self._all)
+        of_address = sum(each.address == address for each in self._all)
+        if len(self._all) >= _MOST_LISTENERS or of_browser >= _MOST_OF_ONE or of_address >= _MOST_OF_ADDRESS:
             raise StudioRefused(Trouble.TOO_OFTEN, "too many pages are open; close some, and reload this one")
-        listener = Listening(self, browser)
+        listener = Listening(self, browser, address)
         if self._state:
             listener.state = self._state
             listener.woken.set()

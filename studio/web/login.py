@@ -58,17 +58,12 @@ class Login:
 
     async def log_in(self, request: Request) -> Response:
         """Looks at a token; a right one makes a session, with which the page opens."""
-        client = client_of(request.scope)
-        if waits := self.guesses.wait(client):
-            return too_many_guesses(waits)
         with self.bodies.reading() as reading:
             body = await reading.body(request.receive, dict(request.scope["headers"]))
-        # Others may have been wrong while it came. Nothing is awaited between this and the count.
-        if waits := self.guesses.wait(client):
-            return too_many_guesses(waits)
         token = self.sessions.token(_given(body))
         if token is None:
-            self.guesses.was_wrong(client)
+            if waits := self.guesses.was_wrong(client_of(request.scope)):
+                return too_many_guesses(waits)
             # A form that a script did not send.
             if "text/html" in request.headers.get("accept", ""):
                 return self._form(_WRONG, HTTPStatus.UNAUTHORIZED)

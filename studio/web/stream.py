@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import SendTimeoutError
@@ -15,8 +16,9 @@ from studio.errors import StudioRefused, Trouble
 from studio.stream.figures import Figures
 from studio.web.asked import browser_of, other_id
 from studio.web.blocking import Threads
+from studio.web.guard import client_of
 from studio.web.listeners import Listeners, Listening
-from studio.web.refusals import json
+from studio.web.refusals import FORBIDDEN, json, refusal
 from studio.web.sessions import Sessions
 from studio.web.standing import Standing
 
@@ -85,8 +87,10 @@ class StreamRoutes:
         return json(self.standing.now() | {"csrf": self.sessions.csrf(request.state.session)})
 
     async def events(self, request: Request) -> Response:
-        """What happens from now on."""
-        return _Events(self.listeners.listen(browser_of(request)))
+        """What happens from now on, for who is known: whoever came without a cookie would be another each time."""
+        if request.state.session.is_new:
+            return refusal(FORBIDDEN, "events are told to pages that are open; open / first", HTTPStatus.FORBIDDEN)
+        return _Events(self.listeners.listen(browser_of(request), client_of(request.scope)))
 
     async def history(self, request: Request) -> Response:
         """The last hour."""

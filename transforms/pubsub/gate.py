@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -67,10 +68,14 @@ class PubSubGate:
         self._delivered_at = float("-inf")
         self._just_delivered = False
         self._named_before: str | None = None
+        self._reader = ExitStack()
         self.delivered = 0
         self.empty = False
 
     def __enter__(self) -> Self:
+        from transforms.pubsub.any_size import beam_takes_any_size
+
+        self._reader.enter_context(beam_takes_any_size())
         self._server.start()
         self._named_before = os.environ.get(EMULATOR_VARIABLE)
         os.environ[EMULATOR_VARIABLE] = self._address
@@ -79,6 +84,7 @@ class PubSubGate:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._reader.close()
         if self._named_before is None:
             del os.environ[EMULATOR_VARIABLE]
         else:

@@ -154,8 +154,9 @@ class Subscriber:
 @contextlib.contextmanager
 def _plain_client() -> Iterator[Any]:
     """Google's own client reads from threads of its own, and reconnects as it sees fit; the plain call does not."""
-    from google.cloud import pubsub_v1
     from google.pubsub_v1 import SubscriberClient
 
-    with pubsub_v1.SubscriberClient() as client:
+    from transforms.pubsub.any_size import AnySizeSubscriber
+
+    with AnySizeSubscriber() as client:
         yield SubscriberClient(transport=client.transport)

@@ -38,9 +38,20 @@ def test_the_state_comes_at_once_and_then_what_happens(whole: WholePage) -> None
         assert (name, record["id"]) == (DEAD_LETTER, "1")
 
 
+def test_who_is_not_known_hears_nothing(whole: WholePage) -> None:
+    answer = httpx.get(f"{whole.web.url}/api/events", timeout=60)
+    assert answer.status_code == 403 and answer.json()["error"]["word"] == "forbidden"
+    assert len(whole.listeners) == 0
+
+
 def test_two_hundred_pages_hear_the_same(whole: WholePage) -> None:
+    cookies = dict(whole.web.browser().cookies)
+
     def listen(number: int) -> str:
-        with httpx.Client(base_url=whole.web.url, timeout=60) as client, client.stream("GET", "/api/events") as answer:
+        with (
+            httpx.Client(base_url=whole.web.url, timeout=60, cookies=cookies) as client,
+            client.stream("GET", "/api/events") as answer,
+        ):
             return next(record["id"] for name, record in events(answer.iter_lines()) if name == DEAD_LETTER)
 
     with ThreadPoolExecutor(200) as threads:
@@ -55,7 +66,8 @@ def test_one_that_reads_nothing_makes_nobody_wait(whole: WholePage) -> None:
     with ExitStack() as ending:
         deaf = ending.enter_context(socket.create_connection(("127.0.0.1", whole.web.port)))
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.sendall(b"GET /api/events HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        cookie = "; ".join(f"{name}={value}" for name, value in whole.web.browser().cookies.items())
+        deaf.sendall(f"GET /api/events HTTP/1.1\r\nhost: localhost\r\ncookie: {cookie}\r\n\r\n".encode())
         answer = ending.enter_context(whole.web.browser().stream("GET", "/api/events"))
         eventually(lambda: len(whole.listeners) == 2, "both pages")
         for _ in range(200):

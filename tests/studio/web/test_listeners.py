@@ -20,9 +20,9 @@ def events(told: bytes) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-async def begun(listeners: Listeners, browser: str = "b") -> Listening:
+async def begun(listeners: Listeners, browser: str = "b", address: str = "a") -> Listening:
     """One that listens, and has heard the state."""
-    stream = listeners.listen(browser)
+    stream = listeners.listen(browser, address)
     await anext(stream)
     return stream
 
@@ -109,5 +109,19 @@ def test_a_burst_that_nobody_has_read_yet_takes_no_more_room_than_one_by_one() -
         for each in listening:
             each.leave()
         listeners.listen("b")
+
+    asyncio.run(listen())
+
+
+def test_many_browsers_of_one_address_do_not_take_all_the_room_either() -> None:
+    async def listen() -> None:
+        listeners = Listeners()
+        listeners.tell_state({})
+        streams: list[Listening] = []
+        with pytest.raises(StudioRefused) as refused:
+            while len(streams) < 1000:
+                streams.append(await begun(listeners, str(len(streams))))
+        assert refused.value.trouble is Trouble.TOO_OFTEN and len(streams) == 500
+        await begun(listeners, "another", "elsewhere")
 
     asyncio.run(listen())

@@ -116,8 +116,13 @@ def picture(side: int = 280) -> bytes:
 
 
 @contextmanager
-def whole_page(root: Path) -> Iterator[WholePage]:
-    """Answers within it."""
+def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
+    """Answers within it.
+
+    Args:
+        root: where its folders are.
+        export_limits: as of `ExportRoutes`, where they are not the usual ones.
+    """
     places = Places(root / "studio", root / "models")
     places.make()
     answering, made = Answering(), list[tuple[Listeners, Retraining, ModelShelf]]()
@@ -139,12 +144,13 @@ def whole_page(root: Path) -> Iterator[WholePage]:
                 asyncio.get_running_loop().create_task(each)
                 for each in (standing.keep_counting(), standing.keep_telling(listeners.tell_state))
             )
+            exports = ExportRoutes(corrections, places.root, asking, Threads(1, "exports"), **export_limits)
             small = Bodies(8 << 10, 1 << 20, 20.0, unpacking)
             return [
                 StreamRoutes(standing, sessions, listeners, Figures(places), pictures),
                 DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking), asyncio.Event()),
                 CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), 10),
-                ExportRoutes(corrections, places.root, asking),
+                exports,
                 RetrainingRoutes(retraining, corrections, asking, small),
                 ModelRoutes(shelf, corrections, pictures, asking, small),
                 UploadRoutes(shelf, pictures, Receiving(places.uploads, pictures, 1 << 20), asyncio.Semaphore(2)),

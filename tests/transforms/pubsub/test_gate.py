@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 from google.api_core.exceptions import NotFound
-from google.cloud import pubsub_v1
+from google.cloud import pubsub, pubsub_v1
 from google.pubsub_v1 import types
 
 from launch.pubsub_emulator import PubSubEmulator
@@ -47,6 +47,14 @@ def test_messages_pass_unchanged_and_are_acknowledged_upstream(
     assert received.message.message_id == message_id
     assert gate.delivered == 1
     assert emulator.statistics(SUBSCRIPTION).acknowledged == 1
+
+
+def test_beam_takes_a_message_as_large_as_pubsub_does(emulator: PubSubEmulator, gate: PubSubGate) -> None:
+    emulator.publish(TOPIC, b"x" * 9_900_000)
+    emulator.publish(TOPIC, b"image")
+
+    with pubsub.SubscriberClient() as client:
+        assert sorted(len(each.message.data) for each in pull(client)) == [5, 9_900_000]
 
 
 def test_a_held_gate_delivers_nothing_until_it_is_resumed(

@@ -67,6 +67,14 @@ def test_messages_come_whole_in_order_and_are_acknowledged(emulator: PubSubEmula
     assert len(taken.threads) == 1
 
 
+def test_one_as_large_as_pubsub_takes_holds_up_no_other(emulator: PubSubEmulator, taken: Taken) -> None:
+    with reading(SUBSCRIPTION, TOPIC, taken):
+        emulator.publish(TOPIC, b"x" * 9_900_000)
+        emulator.publish(TOPIC, b"next")
+
+        eventually(lambda: [len(each) for each in taken.texts()] == [9_900_000, 4], "both")
+
+
 def test_what_is_missing_is_made(emulator: PubSubEmulator, taken: Taken) -> None:
     with reading(OWN, MISSING, taken):
         OneTry(MISSING).publish(b"here", {"some": "attribute"})
