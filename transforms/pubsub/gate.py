@@ -48,7 +48,7 @@ class PubSubGate:
     """
 
     def __init__(
-        self, upstream: str, most_messages: int = 128, gather_seconds: float = 0.2, quiet_seconds: float = 0.5
+        self, upstream: str, most_messages: int = 128, gather_seconds: float = 0.2, quiet_seconds: float = 1.0
     ) -> None:
         self._upstream = upstream
         self._most_messages = most_messages
