@@ -22,6 +22,8 @@ from tests.studio.retraining.retraining_runs import inverted_digits
 from tests.waiting import eventually
 
 BROWSER = "b" * 32
+_PATIENCE = 900
+"""A run has a low priority: beside other work on two cores it takes minutes."""
 
 
 class Studio:
@@ -68,7 +70,7 @@ class Studio:
 
     def until(self, *words: str) -> RetrainingState:
         """The state, once it is one of these."""
-        found = eventually(lambda: self._if(words), f"a retraining that is {' or '.join(words)}", 180)
+        found = eventually(lambda: self._if(words), f"a retraining that is {' or '.join(words)}", _PATIENCE)
         assert found is not None
         return found
 
@@ -79,11 +81,11 @@ class Studio:
             runs = self.corrections.runs(10)
             return runs if len(runs) == count and all(run.ended for run in runs) else ()
 
-        return eventually(look, f"{count} runs that ended", 180)
+        return eventually(look, f"{count} runs that ended", _PATIENCE)
 
     def until_stage(self, stage: str) -> None:
         """Waits until a run is at a step."""
-        eventually(lambda: self.retraining.state.stage == stage, f"the step {stage}", 180)
+        eventually(lambda: self.retraining.state.stage == stage, f"the step {stage}", _PATIENCE)
 
     def _if(self, words: tuple[str, ...]) -> RetrainingState | None:
         state = self.retraining.state

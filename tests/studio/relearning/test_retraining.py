@@ -20,6 +20,8 @@ from studio.errors import StudioRefused
 from tests.studio.relearning.small_studio import Studio, family_of, has_ended, kill, runs_of_ours
 from tests.waiting import eventually
 
+pytestmark = pytest.mark.timeout(1800)
+
 
 def test_corrections_make_a_model_that_is_published_and_the_way_there_is_told(studio: Studio) -> None:
     studio.until("idle")
@@ -137,7 +139,7 @@ def test_two_starts_at_once_are_one_run_and_one_that_waits(studio: Studio) -> No
         thread.join()
     eventually(lambda: studio.retraining.state.queued, "one to wait")
     studio.retraining.start()
-    eventually(lambda: len(studio.corrections.runs(5)) == 2, "the second run to begin", 180)
+    eventually(lambda: len(studio.corrections.runs(5)) == 2, "the second run to begin", 900)
     assert len(runs_of_ours()) <= 1 and not studio.retraining.state.queued
     assert [run.state for run in studio.runs(2)] == ["refused", "refused"]
     assert studio.retraining.state.state == "refused"
@@ -152,7 +154,7 @@ def test_a_database_that_is_gone_fails_the_run_with_a_line_and_one_that_is_back_
         assert (state.state, state.reason) == ("failed", "database_unavailable")
         assert "once the database is back" in state.line
     studio.retraining.start()
-    eventually(lambda: studio.retraining.state.state != "failed", "another run")
+    eventually(lambda: studio.retraining.state.state != "failed", "another run", 900)
     assert studio.until("published", "refused", "failed").state != "failed"
 
 
@@ -234,5 +236,5 @@ def test_a_run_ends_with_a_studio_that_is_killed_and_the_next_one_says_so(
     assert again.until("failed").reason == "killed"
     assert [run.state for run in again.runs(1)] == ["failed"]
     again.retraining.start()
-    eventually(lambda: again.retraining.state.state != "failed", "another run")
+    eventually(lambda: again.retraining.state.state != "failed", "another run", 900)
     assert again.until("published", "refused", "failed").state in ("published", "refused")
