@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from studio.places import Places
+from tests.small_disk import small_disk as small_disk
 from tests.studio.relearning.small_studio import Studio
 from tests.studio.retraining.retraining_runs import Place, run
 
