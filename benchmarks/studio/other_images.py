@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from benchmarks.studio.running import RunningStudio
 from launch.command_line import CommandFailed
@@ -15,7 +16,7 @@ _TOLD = re.compile(rf"images: below (?P<folder>.+), by {_EMULATOR}=(?P<address>\
 
 
 def ask_for(studio: RunningStudio, images: Mapping[str, bytes]) -> None:
-    """Writes files where the stream may read them, and publishes their paths; this process speaks to its emulator then.
+    """Writes files where the stream may read them, and publishes their paths to the studio's own emulator.
 
     Args:
         studio: that runs.
@@ -29,10 +30,26 @@ def ask_for(studio: RunningStudio, images: Mapping[str, bytes]) -> None:
     if not found:
         raise CommandFailed(f"the studio does not say where others ask: {studio.log[-2000:]}")
     told = found[-1]
-    os.environ[_EMULATOR] = told["address"]
-    topic = OneTry(told["topic"])
+    paths = []
     for name, content in images.items():
-        path = f"{told['folder']}/{name}"
-        with open(path, "wb") as file:
+        paths.append(f"{told['folder']}/{name}")
+        with open(paths[-1], "wb") as file:
             file.write(content)
-        topic.publish(path.encode())
+    with _speaking_to(told["address"]):
+        topic = OneTry(told["topic"])
+        for path in paths:
+            topic.publish(path.encode())
+
+
+@contextmanager
+def _speaking_to(emulator: str) -> Iterator[None]:
+    """A studio that is started later from here has an emulator of its own."""
+    before = os.environ.get(_EMULATOR)
+    os.environ[_EMULATOR] = emulator
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_EMULATOR]
+        else:
+            os.environ[_EMULATOR] = before
