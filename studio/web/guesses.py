@@ -1,4 +1,4 @@
-"""How often wrong tokens are answered as such. It locks nobody out who has a right one: strangers could bring that about.
+"""How often wrong tokens are answered as such. Whoever has a right one is let in whatever others try.
 
 What makes guessing hopeless is the length of tokens, of which `serving.access` sees to it.
 """
