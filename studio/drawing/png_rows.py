@@ -23,7 +23,7 @@ def has_all_rows(png: bytes) -> bool:
     """
     width, height, depth, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", png, 16)
     bits = depth * _CHANNELS.get(colour, 0)
-    left = sum(
+    left: int = sum(
         rows * (1 + (columns * bits + 7) // 8)
         for x, y, across, down in (_INTERLACED if interlace else _WHOLE)
         if (columns := -(-(width - x) // across)) > 0 and (rows := -(-(height - y) // down)) > 0
