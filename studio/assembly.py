@@ -34,6 +34,7 @@ from studio.web.retraining import RetrainingRoutes
 from studio.web.sessions import Sessions, session_key
 from studio.web.standing import Standing
 from studio.web.stream import StreamRoutes
+from studio.web.turns import Turns
 from studio.web.uploads import UploadRoutes
 from studio.wiring import Wiring
 
@@ -111,7 +112,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     rereading = Rereading(corrections, stream, drawings)
     wiring.add(drawings, rereading, standing)
     shelf = ModelShelf(places)
-    pictures, models, files = Threads(2, "pictures"), Threads(4, "models"), Threads(2, "files")
+    pictures, models, files = Turns(2, "pictures"), Threads(4, "models"), Threads(2, "files")
     looking, ending = Threads(1, "figures"), asyncio.Event()
     unpacking = ThreadPoolExecutor(2, thread_name_prefix="unpacking")
     receiving = Receiving(places.uploads, files)

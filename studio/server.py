@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from models.errors import one_line
+from models.memory import keep_freed_memory
 from models.printable import logger
 from serving.access import Access
 from serving.listening import (
@@ -58,6 +59,7 @@ async def serve(config: StudioConfig, say: Callable[[str], None]) -> None:
         StoreUnusable: what is named as the database can be none. One that is away is waited for.
         StudioLost: nobody listens any more, unasked.
     """
+    keep_freed_memory()
     allow_connections()
     stops = stop_requests()
     config.places.make()

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from models.errors import one_line
 from studio.drawing.files import DrawingFiles
-from studio.drawing.framing import encoded, framed
+from studio.drawing.framing import cost, encoded, framed
 from studio.drawing.rates import Rate, Rates
 from studio.errors import StudioRefused, Trouble
 from studio.places import Places
@@ -142,7 +142,7 @@ class Drawings:
                 `STREAM_UNAVAILABLE`; nothing is kept then.
         """
         begun = time.monotonic()
-        if not self._rates.let(browser):
+        if not self._rates.let(browser, cost(png)):
             raise StudioRefused(Trouble.TOO_OFTEN, "too many drawings at once; wait a second, then draw on")
         framed_png = encoded(framed(png))
         drawing = Drawing(uuid.uuid4().hex, framed_png)

@@ -16,16 +16,20 @@ from PIL import Image, ImageFilter
 from models.errors import ImageError, ImageFault
 from models.images.containers import read_container
 from models.images.decoding import DecodeLimits, decode_image
+from studio.drawing.png_rows import has_all_rows
 from studio.errors import StudioRefused, Trouble
 
 SIDE = 28
 """Pixels of the framed drawing, both ways."""
 LARGEST_BYTES = 256 << 10
-LARGEST_SIDE = 2048
-"""Pixels that a canvas may have, each way."""
+LARGEST_SIDE = 1024
+"""Pixels that a canvas may have, each way: the page's has 280."""
 INK = 64
 """From this value on a pixel is drawn on; what is darker is a brush's edge."""
 
+_USUAL_PIXELS = 560 * 560
+"""Of a canvas that costs no more than any drawing does."""
+_PRICED_PIXELS = 280 * 280
 _LIMITS = DecodeLimits(max_bytes=LARGEST_BYTES, max_pixels=LARGEST_SIDE**2)
 _ENOUGH = (256, 256)
 """Larger canvases may be reduced while they are read, as long as twice this is left."""
@@ -40,6 +44,18 @@ _INK_SHARE = 0.25
 """Mean of the picture, of white."""
 _LEAST_GAIN, _MOST_GAIN = 0.2, 20.0
 _STEPS = 20
+
+
+def cost(png: bytes) -> int:
+    """How many drawings a canvas counts for: one up to 560x560 pixels, else as many of the page's as it is large."""
+    try:
+        container = read_container(png[: LARGEST_BYTES + 1])
+    except ImageError:
+        return 1  # which is refused before it is decoded
+    pixels = container.width * container.height
+    if pixels <= _USUAL_PIXELS or max(container.width, container.height) > LARGEST_SIDE:
+        return 1
+    return -(-pixels // _PRICED_PIXELS)
 
 
 def framed(png: bytes) -> NDArray[np.uint8]:
@@ -83,6 +99,8 @@ def _canvas(png: bytes) -> NDArray[np.uint8]:
         if max(container.width, container.height) > LARGEST_SIDE:
             detail = f"{container.width}x{container.height} pixels; a side may have {LARGEST_SIDE}"
             raise ImageError(ImageFault.TOO_LARGE, detail)
+        if not has_all_rows(container.payload):
+            raise ImageError(ImageFault.TRUNCATED, "its pixels are cut off")
         pixels = decode_image(png, limits=_LIMITS, needed=_ENOUGH).pixels
     except ImageError as error:
         trouble = Trouble.TOO_LARGE if error.fault is ImageFault.TOO_LARGE else Trouble.BAD_DRAWING

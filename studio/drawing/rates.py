@@ -50,8 +50,13 @@ class Rates:
         self._all = _Bucket(together.burst, clock())
         self._lock = threading.Lock()
 
-    def let(self, who: str) -> bool:
-        """Whether one more of theirs is let through now; where it is, it counts."""
+    def let(self, who: str, cost: int = 1) -> bool:
+        """Whether one more of theirs is let through now; where it is, it counts.
+
+        Args:
+            who: asks.
+            cost: for how many it counts.
+        """
         now = self._clock()
         with self._lock:
             bucket = self._buckets.pop(who, None) or _Bucket(self._each.burst, now)
@@ -60,10 +65,10 @@ class Rates:
                 self._buckets.popitem(last=False)
             _fill(self._all, self._together, now)
             _fill(bucket, self._each, now)
-            if min(bucket.left, self._all.left) < 1:
+            if min(bucket.left, self._all.left) < cost:
                 return False
-            bucket.left -= 1
-            self._all.left -= 1
+            bucket.left -= cost
+            self._all.left -= cost
             return True
 
 

@@ -13,8 +13,8 @@ from starlette.routing import Route
 from serving.over_http.bodies import Bodies
 from studio.drawing.drawings import Drawing, Drawings
 from studio.web.asked import browser_of, drawing_id, number
-from studio.web.blocking import Threads
 from studio.web.refusals import json
+from studio.web.turns import Turns
 
 MOST_BYTES = 256 << 10
 _LONGEST_WAIT = 30
@@ -26,13 +26,13 @@ class DrawingRoutes:
 
     Attributes:
         drawings: keeps them.
-        threads: that decode and save.
+        turns: threads that decode and save, a browser's drawing at a time.
         bodies: reads pictures, `MOST_BYTES` at most.
         ending: set once nobody is to wait for an answer any more.
     """
 
     drawings: Drawings
-    threads: Threads
+    turns: Turns
     bodies: Bodies
     ending: asyncio.Event
 
@@ -48,7 +48,8 @@ class DrawingRoutes:
         """Takes a picture, and asks the stream."""
         with self.bodies.reading() as reading:
             png = await reading.body(request.receive, dict(request.scope["headers"]))
-            made = await self.threads.do(self.drawings.begin, browser_of(request), png)
+            browser = browser_of(request)
+            made = await self.turns.do(browser, self.drawings.begin, browser, png)
         return json({"drawing": made}, HTTPStatus.CREATED)
 
     async def answer(self, request: Request) -> Response:

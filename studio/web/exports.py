@@ -98,7 +98,7 @@ class ExportRoutes:
         """A file without a name, at its start, and its size."""
         with ExitStack() as unless_written:
             raw = tempfile.TemporaryFile(dir=self.folder, buffering=0)  # noqa: SIM115 - which the bounded one closes
-            file = cast(BinaryIO, unless_written.enter_context(_Bounded(cast(io.FileIO, raw), self)))
+            file = cast(BinaryIO, unless_written.enter_context(_Bounded(raw, self)))
             write(file)
             size = file.seek(0, os.SEEK_END)
             file.seek(0)

@@ -1,4 +1,4 @@
-"""How often wrong tokens are answered as such. No right one is ever locked out: strangers could bring that about.
+"""How often wrong tokens are answered as such. Whoever has a right one is let in whatever others try.
 
 What makes guessing hopeless is the length of tokens, of which `serving.access` sees to it.
 """

@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +38,8 @@ class Receiving:
         spare: bytes of the disk that are left free.
         stall: seconds for which nothing may come.
         seconds: that all of one may take.
+        least: bytes that must come in each second of waiting for them, so that nobody holds others' place with a few.
+        grace: seconds of waiting before that is looked at.
     """
 
     folder: Path
@@ -45,6 +48,8 @@ class Receiving:
     spare: int = 64 << 20
     stall: float = 20.0
     seconds: float = 900.0
+    least: int = 32 << 10
+    grace: float = 10.0
 
     def clear(self) -> None:
         """Removes what a studio that was killed left behind."""
@@ -75,7 +80,7 @@ class Receiving:
                 path.unlink(missing_ok=True)
 
     async def _receive(self, receive: Receive, path: Path, expected: int) -> None:
-        parts = _Parts(receive, self.stall)
+        parts = _Parts(receive, self.stall, self.least, self.grace)
         try:
             async with asyncio.timeout(self.seconds):
                 try:
@@ -137,24 +142,33 @@ class _Parts:
         more: whether something is still to come.
     """
 
-    def __init__(self, receive: Receive, stall: float) -> None:
+    def __init__(self, receive: Receive, stall: float, least: int, grace: float) -> None:
         self._receive = receive
         self._stall = stall
+        self._least = least
+        self._grace = grace
+        self._waited = 0.0
+        self._come = 0
         self.more = True
 
     async def next(self) -> bytes:
         """The next part; only where there is more.
 
         Raises:
-            TimeoutError: nothing comes.
+            TimeoutError: nothing comes, or too little.
             HungUp: the client is gone.
         """
+        begun = time.monotonic()
         async with asyncio.timeout(self._stall):
             message = await self._receive()
+        self._waited += time.monotonic() - begun
         if message["type"] == "http.disconnect":
             raise HungUp
         self.more = message.get("more_body", False)
         part: bytes = message.get("body", b"")
+        self._come += len(part)
+        if self.more and self._waited > self._grace and self._come < self._least * self._waited:
+            raise TimeoutError
         return part
 
     async def pass_over(self, most: int) -> None:

@@ -16,7 +16,7 @@ from transforms.pubsub import EMULATOR_VARIABLE
 _OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
 
 
-class AnySizeSubscriber(pubsub_v1.SubscriberClient):  # type: ignore[misc]  # Google's clients have no types
+class AnySizeSubscriber(pubsub_v1.SubscriberClient):
     """Google's client. It lifts gRPC's limit itself, but for emulators: there one message above it would fail each
     pull that it comes in, and take the others of that pull with it.
 

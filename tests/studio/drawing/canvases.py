@@ -48,9 +48,15 @@ def pixels(png: bytes) -> NDArray[np.uint8]:
 
 def bomb(side: int) -> bytes:
     """A PNG of some hundred bytes or more that states so many grey pixels each way, all black, and holds them."""
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    return rows_of(side, side)
+
+
+def rows_of(side: int, rows: int, *, depth: int = 8, colour: int = 0, interlace: int = 0, ink: int = 0) -> bytes:
+    """A PNG that states so many pixels each way, and holds so many rows of them, of one byte over and over."""
+    header = struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, interlace)
+    row = b"\0" + bytes([ink]) * (side * {0: 1, 2: 3, 4: 2, 6: 4}[colour] * depth // 8)
     packer = zlib.compressobj(9)
-    packed = b"".join(packer.compress(bytes(side + 1)) for _ in range(side)) + packer.flush()
+    packed = b"".join(packer.compress(row) for _ in range(rows)) + packer.flush()
     return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", packed) + _chunk(b"IEND", b"")
 
 

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from studio.drawing.framing import LARGEST_BYTES, LARGEST_SIDE, encoded, framed
+from studio.drawing.framing import LARGEST_BYTES, LARGEST_SIDE, cost, encoded, framed
+from studio.drawing.png_rows import has_all_rows
 from studio.errors import StudioRefused, Trouble
 from studio.retraining.digits import load_digits
-from tests.studio.drawing.canvases import bomb, empty, one, pixels, png_of, seven
+from tests.studio.drawing.canvases import bomb, empty, one, pixels, png_of, rows_of, seven
 
 SEVEN = png_of(seven())
 
@@ -53,6 +54,7 @@ def test_a_one_stays_narrow_and_in_the_middle() -> None:
         pytest.param(seven().convert("RGBA"), id="with transparency"),
         pytest.param(seven().convert("L"), id="grey"),
         pytest.param(seven().convert("1"), id="without shades"),
+        pytest.param(seven().convert("P"), id="of a palette"),
     ],
 )
 def test_place_size_pen_and_canvas_hardly_change_what_a_model_sees(drawn: Image.Image) -> None:
@@ -79,12 +81,34 @@ def test_whatever_is_drawn_becomes_a_picture(drawn: Image.Image) -> None:
     assert framed(png_of(drawn)).shape == (28, 28)
 
 
+@pytest.mark.parametrize("colour", [0, 2, 4, 6])
+def test_sixteen_bits_are_read_too(colour: int) -> None:
+    assert framed(rows_of(280, 280, depth=16, colour=colour, ink=255)).max() > 64
+
+
+def test_an_interlaced_picture_has_more_rows() -> None:
+    # Of 8x8 pixels its seven passes have 15, with a byte each beside the pixels: 79 bytes, and not 72.
+    assert has_all_rows(rows_of(8, 9, interlace=1)) and not has_all_rows(rows_of(8, 8, interlace=1))
+    assert has_all_rows(rows_of(8, 8)) and not has_all_rows(rows_of(8, 7))
+
+
+@pytest.mark.parametrize(("side", "counts"), [(28, 1), (280, 1), (560, 1), (800, 9), (1024, 14), (2048, 1)])
+def test_a_large_canvas_counts_for_more(side: int, counts: int) -> None:
+    assert cost(bomb(side)) == counts
+
+
+def test_what_is_no_picture_counts_for_one() -> None:
+    assert cost(b"<svg>") == cost(b"") == 1
+
+
 @pytest.mark.parametrize(
     ("png", "trouble"),
     [
         pytest.param(b"", Trouble.BAD_DRAWING, id="nothing"),
         pytest.param(b"<svg onload=alert(1)>", Trouble.BAD_DRAWING, id="markup"),
         pytest.param(SEVEN[:60], Trouble.BAD_DRAWING, id="half"),
+        pytest.param(rows_of(1024, 1, ink=255), Trouble.BAD_DRAWING, id="one row of many"),
+        pytest.param(rows_of(280, 279, ink=255), Trouble.BAD_DRAWING, id="all rows but one"),
         pytest.param(SEVEN[:8], Trouble.BAD_DRAWING, id="a signature alone"),
         pytest.param(png_of(seven(), "JPEG"), Trouble.BAD_DRAWING, id="JPEG"),
         pytest.param(png_of(seven(), "GIF"), Trouble.BAD_DRAWING, id="GIF"),

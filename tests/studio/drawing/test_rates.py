@@ -30,6 +30,14 @@ def test_a_burst_passes_then_as_much_as_is_sustained() -> None:
     assert let(rates, "a", 50) == 20
 
 
+def test_what_costs_more_passes_less_often() -> None:
+    clock = Clock()
+    rates = Rates(Rate(5, 20), Rate(1000, 1000), clock=clock)
+
+    assert sum(rates.let("a", 7) for _ in range(10)) == 2
+    assert let(rates, "a", 10) == 6
+
+
 def test_one_that_draws_too_often_does_not_hold_up_another() -> None:
     rates = Rates(Rate(5, 20), Rate(1000, 1000), clock=Clock())
     let(rates, "a", 500)

@@ -111,7 +111,7 @@ def test_an_image_of_a_stranger_is_told_too(studio: OneStudio, emulator: PubSubE
 
 def test_records_that_strangers_forge_hold_up_no_answer(studio: OneStudio, emulator: PubSubEmulator) -> None:
     """More than a subscription delivers before the first is acknowledged."""
-    odd: list[dict[str, Any]] = [
+    odd: list[dict[str, object]] = [
         {"attributes": {"purpose": "answer", "drawing": ["x"]}, "label": "1", "top": 5},
         {"attributes": 7, "publish_time": [], "predict_time": {}, "model_id": 10**400},
         {"attributes": {"purpose": "reading", "correction": "1"}, "label": "9", "score": "high"},

@@ -92,6 +92,18 @@ def test_one_that_stops_coming_is_given_up(receiving: Receiving) -> None:
     assert is_empty(receiving.folder)
 
 
+def test_one_that_comes_byte_by_byte_is_given_up(tmp_path: Path) -> None:
+    receiving = Receiving(tmp_path, Threads(1, "files"), spare=0, grace=0.2)
+
+    async def receive():
+        await asyncio.sleep(0.05)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    with pytest.raises(Refused) as refused:
+        received(receiving, receive)
+    assert "too slowly" in refused.value.detail and is_empty(tmp_path)
+
+
 def test_a_client_that_hangs_up_leaves_nothing(receiving: Receiving) -> None:
     with pytest.raises(HungUp):
         received(receiving, arriving([b"x" * 2 * MIB], ends=False, hangs_up=True))

@@ -39,6 +39,7 @@ from studio.web.retraining import RetrainingRoutes
 from studio.web.sessions import Sessions
 from studio.web.standing import Standing
 from studio.web.stream import StreamRoutes
+from studio.web.turns import Turns
 from studio.web.uploads import UploadRoutes
 from tests.studio.web.running_web import Web, running_web
 
@@ -134,6 +135,7 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
         def parts(access: Access, sessions: Sessions, guesses: Guesses) -> Sequence[Routes]:
             pictures, listeners, asking = Threads(2, "pictures"), Listeners(), DatabaseThreads()
             drawings = Drawings(places, answering.ask)
+            turns = Turns(2, "drawings")
             answering.answered = drawings.answered
             retraining = Retraining(places, corrections, 0, lambda: None)
             retraining.begin()
@@ -148,7 +150,7 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
             small = Bodies(8 << 10, 1 << 20, 20.0, unpacking)
             return [
                 StreamRoutes(standing, sessions, listeners, Figures(places), pictures),
-                DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking), asyncio.Event()),
+                DrawingRoutes(drawings, turns, Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking), asyncio.Event()),
                 CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), 10),
                 exports,
                 RetrainingRoutes(retraining, corrections, asking, small),
