@@ -88,7 +88,8 @@ def _path(payload: bytes, attributes: Mapping[str, str]) -> str:
             raise ImageError(ImageFault.EMPTY_PATH, "the notification names no object")
         payload = f"gs://{attributes['bucketId']}/{attributes['objectId']}".encode(errors="surrogatepass")
     if len(payload) > MAX_PATH_BYTES:
-        detail = f"{len(payload)} bytes; a path has at most {MAX_PATH_BYTES}"
+        or_more = " or more" * (len(payload) > _MAX_PAYLOAD_KEPT)  # a gate before an emulator passes on so much
+        detail = f"{len(payload)} bytes{or_more}; a path has at most {MAX_PATH_BYTES}"
         raise ImageError(ImageFault.PATH_TOO_LONG, detail)
     try:
         path = payload.decode("utf-8").rstrip("\r\n")

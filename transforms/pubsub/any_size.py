@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
-from google.cloud import pubsub, pubsub_v1
+from google.cloud import pubsub_v1
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
 
 from transforms.pubsub import EMULATOR_VARIABLE
@@ -30,14 +28,3 @@ class AnySizeSubscriber(pubsub_v1.SubscriberClient):
             channel = grpc.insecure_channel(emulator, _OPTIONS)
             given["transport"] = SubscriberGrpcTransport(host=emulator, channel=channel)
         super().__init__(**given)
-
-
-@contextmanager
-def beam_takes_any_size() -> Iterator[None]:
-    """Has Beam's DirectRunner read by it meanwhile; there is no option for that."""
-    before = pubsub.SubscriberClient
-    pubsub.SubscriberClient = AnySizeSubscriber
-    try:
-        yield
-    finally:
-        pubsub.SubscriberClient = before

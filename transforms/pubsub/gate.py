@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,6 +20,10 @@ _LOGGER = logger(__name__)
 
 _PULL = "/google.pubsub.v1.Subscriber/Pull"
 _ACKNOWLEDGE = "/google.pubsub.v1.Subscriber/Acknowledge"
+LONGEST_DATA = 65 << 10
+"""Bytes of a message's data that are passed on: more than a path has, and than a dead letter keeps."""
+_LARGEST_ANSWER = 3 << 20
+_OVERHEAD_BYTES = 16
 _THREADS = 8
 _CALL_SECONDS = 30.0
 _PULL_SECONDS = 5.0
@@ -38,6 +42,9 @@ class PubSubGate:
     bundle. So an answer holds all that wait, however few were asked for; and what arrives shortly after an answer waits
     for the next: the longer, the fuller that answer was and the sooner it followed the one before. So whoever asks now
     and then is answered soon, and what trickles costs a bundle for several messages and not for each.
+
+    That runner's client takes no answer above 4 MiB from an emulator, where Pub/Sub takes messages of 10 MB: what is
+    beyond that waits for the next answer, and of data that is longer than any path only the beginning is passed on.
 
     Args:
         upstream: `HOST:PORT` of an emulator.
@@ -68,14 +75,11 @@ class PubSubGate:
         self._delivered_at = float("-inf")
         self._just_delivered = False
         self._named_before: str | None = None
-        self._reader = ExitStack()
+        self._kept_back: deque[Any] = deque()
         self.delivered = 0
         self.empty = False
 
     def __enter__(self) -> Self:
-        from transforms.pubsub.any_size import beam_takes_any_size
-
-        self._reader.enter_context(beam_takes_any_size())
         self._server.start()
         self._named_before = os.environ.get(EMULATOR_VARIABLE)
         os.environ[EMULATOR_VARIABLE] = self._address
@@ -84,7 +88,6 @@ class PubSubGate:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._reader.close()
         if self._named_before is None:
             del os.environ[EMULATOR_VARIABLE]
         else:
@@ -133,13 +136,15 @@ class PubSubGate:
         asked.max_messages = self._most_messages
         response = b""
         try:
-            response = self._pass_on(_PULL, asked.SerializeToString(), context, _PULL_SECONDS)
+            if not self._kept_back:
+                response = self._pass_on(_PULL, asked.SerializeToString(), context, _PULL_SECONDS)
             self._unreachable = False
         except grpc.RpcError as error:
             if error.code() not in _PASSING:
                 context.abort(error.code(), error.details())
             self._tell_unreachable(error)
-        messages = len(types.PullResponse.pb(types.PullResponse.deserialize(response)).received_messages)
+        self._kept_back.extend(types.PullResponse.pb(types.PullResponse.deserialize(response)).received_messages)
+        response, messages = self._answer_within_limit()
         self.delivered += messages
         self.empty = not messages
         if messages:
@@ -149,6 +154,22 @@ class PubSubGate:
             share = min(1.0, max(messages / self._most_messages, 1 - quiet / self._quiet_seconds))
             self._gathering_until = now + share * self._gather_seconds
         return response
+
+    def _answer_within_limit(self) -> tuple[bytes, int]:
+        """As many of those that are kept back as one answer may hold, at least one; and how many they are."""
+        from google.pubsub_v1 import types
+
+        answer = types.PullResponse.pb(types.PullResponse())
+        size = 0
+        while self._kept_back:
+            received = self._kept_back[0]
+            if len(received.message.data) > LONGEST_DATA:
+                received.message.data = received.message.data[:LONGEST_DATA]
+            size += received.ByteSize() + _OVERHEAD_BYTES
+            if answer.received_messages and size > _LARGEST_ANSWER:
+                break
+            answer.received_messages.append(self._kept_back.popleft())
+        return answer.SerializeToString(), len(answer.received_messages)
 
     def _pass_on(self, method: str, request: bytes, context: Any, seconds: float = _CALL_SECONDS) -> bytes:
         remaining = context.time_remaining()

@@ -12,13 +12,13 @@ from typing import Any
 import grpc
 import pytest
 from google.api_core.exceptions import NotFound
-from google.cloud import pubsub, pubsub_v1
+from google.cloud import pubsub_v1
 from google.pubsub_v1 import types
 
 from launch.pubsub_emulator import PubSubEmulator
 from tests.launch.pubsub_emulator.pubsub_clients import PATIENCE_SECONDS, SUBSCRIPTION, TOPIC, pull
 from tests.waiting import eventually
-from transforms.pubsub.gate import PubSubGate
+from transforms.pubsub.gate import LONGEST_DATA, PubSubGate
 
 
 @pytest.fixture
@@ -49,12 +49,21 @@ def test_messages_pass_unchanged_and_are_acknowledged_upstream(
     assert emulator.statistics(SUBSCRIPTION).acknowledged == 1
 
 
-def test_beam_takes_a_message_as_large_as_pubsub_does(emulator: PubSubEmulator, gate: PubSubGate) -> None:
+def test_messages_as_large_as_pubsub_takes_hold_up_no_other(
+    emulator: PubSubEmulator, gate: PubSubGate, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    """Beam's client takes an answer of 4 MiB."""
     emulator.publish(TOPIC, b"x" * 9_900_000)
+    for _ in range(100):
+        emulator.publish(TOPIC, b"y" * LONGEST_DATA)
     emulator.publish(TOPIC, b"image")
 
-    with pubsub.SubscriberClient() as client:
-        assert sorted(len(each.message.data) for each in pull(client)) == [5, 9_900_000]
+    received: list[Any] = []
+    eventually(lambda: received.extend(pull(subscriber)) or len(received) == 102, "all of them")
+
+    lengths = [len(each.message.data) for each in received]
+    assert lengths == [LONGEST_DATA] * 101 + [5]
+    assert gate.delivered == 102
 
 
 def test_a_held_gate_delivers_nothing_until_it_is_resumed(
