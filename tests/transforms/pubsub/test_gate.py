@@ -59,7 +59,12 @@ def test_messages_as_large_as_pubsub_takes_hold_up_no_other(
     emulator.publish(TOPIC, b"image")
 
     received: list[Any] = []
-    eventually(lambda: received.extend(pull(subscriber)) or len(received) == 102, "all of them")
+
+    def have_all() -> bool:
+        received.extend(pull(subscriber))
+        return len(received) == 102
+
+    eventually(have_all, "all of them")
 
     lengths = [len(each.message.data) for each in received]
     assert lengths == [LONGEST_DATA] * 101 + [5]
