@@ -100,7 +100,7 @@ class Corrections:
                         score=finite(new.score),
                         model_id=storable_or_none(new.model_id),
                         browser=browser,
-                        unseen=is_unseen(connection, pixels, new.label),
+                        unseen=is_unseen(connection, pixels, new.label, new.answer),
                         change=runs.latest_change(connection) + 1,
                         time=now,
                     )

@@ -42,6 +42,17 @@ def test_of_each_digit_the_first_is_seen_the_second_unseen_and_then_one_in_three
     assert corrections.counts() == Counts(16, 10, 6, 16, by_label)
 
 
+def test_the_first_misread_drawing_of_a_digit_is_learnt_from_however_often_it_was_read_right(
+    corrections: Corrections,
+) -> None:
+    confirmed = [corrections.correct(new(number, 1, answer="1")).unseen for number in range(2)]
+    misread = [corrections.correct(new(number, 1, answer="7")).unseen for number in range(2, 4)]
+    unanswered = corrections.correct(new(4, 1, answer=None))
+
+    assert (confirmed, misread) == ([False, True], [False, True])
+    assert not unanswered.unseen
+
+
 def test_the_same_pixels_keep_their_side_under_another_name_label_and_compression(corrections: Corrections) -> None:
     corrections.correct(new(1, 7))
     unseen = corrections.correct(new(2, 7))
