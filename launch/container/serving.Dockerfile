@@ -18,6 +18,7 @@ COPY transforms transforms
 COPY serving serving
 COPY databases databases
 COPY fleet fleet
+COPY studio studio
 COPY beam_pipeline beam_pipeline
 COPY launch launch
 # Its metadata name what the server does without, so nothing is resolved here.

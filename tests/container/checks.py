@@ -76,7 +76,7 @@ class Inside:
 
 def packages_are_found(inside: Inside) -> str:
     """This project's packages are imported from one place, whatever lies where a worker is started."""
-    names = ("beam_pipeline", "databases", "fleet", "launch", "models", "serving", "transforms")
+    names = ("beam_pipeline", "databases", "fleet", "launch", "models", "serving", "studio", "transforms")
     folders = ", ".join(f"{name}.__path__[0]" for name in names)
     program = f"import os, {', '.join(names)}; print(*map(os.path.dirname, [{folders}]))"
     [here], [elsewhere] = (inside.prints("python", how, program) for how in ("-c", "-Pc"))
