@@ -19,6 +19,9 @@ from studio.relearning.state import RetrainingState
 _LONGEST = 500
 _KILLED = (-signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM)
 
+_FIRST = "first"
+"""The gate's word where no model was live."""
+
 
 class Failure(StrEnum):
     """Why a run failed, beside the names of errors that `studio.retraining` writes in its verdict."""
@@ -59,7 +62,7 @@ class Outcome:
 
 
 _JUDGED = {
-    "first": "Published: the first model.",
+    _FIRST: "The first model is trained.",
     "better": "Published: {detail}.",
     "worse_on_digits": "Not published, for it reads other digits worse: {detail}. Correct more drawings, then retrain.",
     "better_on_variants": "Published: {detail}.",
@@ -112,7 +115,7 @@ def outcome_of(exit_: Exit, verdict: Path, seconds: float) -> Outcome:
 
 
 def finished(pipeline: str, outcome: Outcome, seconds: float) -> RetrainingState:
-    """The state after a run.
+    """The state after a run; `idle` after one that made the first model, since nothing was retrained.
 
     Args:
         pipeline: that was run.
@@ -120,7 +123,7 @@ def finished(pipeline: str, outcome: Outcome, seconds: float) -> RetrainingState
         seconds: that it took.
     """
     return RetrainingState(
-        outcome.state,
+        "idle" if outcome.reason == _FIRST else outcome.state,
         pipeline,
         percent=100,
         line=outcome.line,

@@ -14,7 +14,7 @@ class RetrainingState:
     """How far the run is that is under way, or what came of the last one.
 
     Attributes:
-        state: `idle` where there was no run.
+        state: `idle` where there was no run, or one that made the first model.
         pipeline: of `studio.retraining`; empty where there was no run.
         stage: the step that is done now, by its name; empty where none runs.
         percent: 0..100, never less than before in one run.
