@@ -12,6 +12,7 @@ from benchmarks.studio.pointer import by_finger, by_pen
 from benchmarks.studio.running import RunningStudio
 from benchmarks.studio.studio_page import StudioPage
 from tests.studio.browser.watching import watched_page
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 
@@ -28,7 +29,7 @@ def test_what_is_drawn_is_answered_by_the_live_model(page: StudioPage) -> None:
     answer = page.draw(Handwriting(0).strokes(1))
     assert answer.digit == 0
     expect(page.part("live-model")).to_contain_text(answer.model_id)
-    assert page.number("results") > results
+    eventually(lambda: page.number("results") > results, "the results to be counted")
 
 
 def test_a_finger_draws_on_a_phone_without_moving_the_page(browser: Browser, studio: RunningStudio) -> None:
