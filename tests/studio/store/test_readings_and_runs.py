@@ -15,7 +15,7 @@ def test_what_the_model_had_said_is_its_reading(corrections: Corrections) -> Non
     corrections.correct(new(2, 7, answer="7"))
     corrections.correct(new(3, 7, answer=None))
 
-    assert list(corrections.accuracy()) == [Accuracy(MODEL, 0, 1, 1, 1)]
+    assert list(corrections.accuracy()) == [Accuracy(MODEL, 1, 2, 0, 0)]
     assert numbers(corrections, MODEL) == [3]
 
 
