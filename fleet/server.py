@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from databases.sqlite import file_identity
 from fleet.addresses import BucketAddresses, OwnAddresses
 from fleet.addressing import Addressing
 from fleet.allowance import Allowance, AtOnce
@@ -23,11 +24,12 @@ from models.printable import logger
 from serving.access import Access
 from serving.listening import (
     allow_connections,
-    host_and_port,
     http_server,
     listening_at,
+    own_url,
     stop_requests,
     unless_asked_again,
+    until_asked,
 )
 
 _LOGGER = logger(__name__)
@@ -124,7 +126,7 @@ async def _serve_on(
         watch_task = asyncio.create_task(_lost(config.database))
         rounds_task = asyncio.create_task(rounds.forever(polls.seen, _ROUND_SECONDS, writers))
         bringing.start()
-        say(_ready_line(config.access, listening))
+        say(f"ready: {own_url(config.access, listening)}")
         try:
             await _asked_to_end(stops, http_task, watch_task)
             _LOGGER.info("ending")
@@ -148,11 +150,8 @@ async def _asked_to_end(
         ServerLost: before that, nobody listens any more, or the database is another one: whoever started this program
             must hear of it, and may start it again.
     """
-    asked = asyncio.create_task(stops.get())
-    await asyncio.wait({asked, http_task, watch_task}, return_when=asyncio.FIRST_COMPLETED)
-    if asked.done():
+    if await until_asked(stops, [watch_task, http_task]) is None:
         return
-    asked.cancel()
     if watch_task.done():
         raise ServerLost(watch_task.result())
     why = http_task.exception()
@@ -165,20 +164,11 @@ async def _lost(database: Path | None) -> str:
     Returns:
         what happened, in a line.
     """
-    first = _file(database)
-    while database is None or (now := _file(database)) == first:
+    first = file_identity(database) if database else None
+    while database is None or (now := file_identity(database)) == first:
         await asyncio.sleep(_ROUND_SECONDS)
     what = "removed" if now is None else "replaced"
     return f"{database} was {what} while it was served; begin again, on the one that is to be served"
-
-
-def _file(path: Path | None) -> tuple[int, int] | None:
-    """Which file has a name."""
-    try:
-        found = None if path is None else path.stat()
-    except OSError:
-        found = None
-    return None if found is None else (found.st_dev, found.st_ino)
 
 
 @contextmanager
@@ -189,8 +179,3 @@ def _minting_threads() -> Iterator[ThreadPoolExecutor]:
         yield threads
     finally:
         threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _ready_line(access: Access, listening: socket.socket) -> str:
-    scheme = "https" if access.is_encrypted else "http"
-    return f"ready: {scheme}://{host_and_port(access.host, listening.getsockname()[1])}"

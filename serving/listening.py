@@ -9,7 +9,7 @@ import resource
 import signal
 import socket
 import ssl
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
 import uvicorn
@@ -42,6 +42,21 @@ def stop_requests() -> asyncio.Queue[int]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stops.put_nowait, number)
     return stops
+
+
+async def until_asked(stops: asyncio.Queue[int], tasks: Iterable[asyncio.Task[Any]]) -> asyncio.Task[Any] | None:
+    """Waits until the program is asked to end, or one of these tasks ends before that, unasked.
+
+    Returns:
+        The first of `tasks` that ended; None where somebody asked.
+    """
+    going_on = list(tasks)
+    asked = asyncio.create_task(stops.get())
+    await asyncio.wait({asked, *going_on}, return_when=asyncio.FIRST_COMPLETED)
+    if asked.done():
+        return None
+    asked.cancel()
+    return next(each for each in going_on if each.done())
 
 
 async def unless_asked_again(stops: asyncio.Queue[int], work: Awaitable[object]) -> bool:
@@ -106,6 +121,12 @@ class _Listening(socket.socket):
 def host_and_port(host: str, port: int) -> str:
     """Where one listens, as addresses have it: `[::1]:8600`."""
     return f"[{host}]:{port}" if ":" in host.strip("[]") else f"{host}:{port}"
+
+
+def own_url(access: Access, listening: socket.socket) -> str:
+    """Where a socket is reached: `https://[::1]:8600`."""
+    scheme = "https" if access.is_encrypted else "http"
+    return f"{scheme}://{host_and_port(access.host, listening.getsockname()[1])}"
 
 
 class HttpServer(uvicorn.Server):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
-from models.storage.local_writing import sync
+from studio.kept_file import kept
 
-_NAME = re.compile(r"[0-9a-f]{32}")
+_NAME = re.compile(rb"[0-9a-f]{32}")
 
 
 def studio_id(path: Path) -> str:
@@ -22,15 +20,12 @@ def studio_id(path: Path) -> str:
     Raises:
         OSError: it cannot be read or made.
     """
-    with suppress(FileNotFoundError, UnicodeError):
-        name = path.read_text(encoding="ascii").strip()
-        if _NAME.fullmatch(name):
-            return name
-    name = secrets.token_hex(16)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as file:
-        file.write(f"{name}\n")
-    sync(partial)
-    partial.replace(path)
-    return name
+    return kept(path, _is_name, _another).strip().decode("ascii")
+
+
+def _is_name(content: bytes) -> bool:
+    return _NAME.fullmatch(content.strip()) is not None
+
+
+def _another() -> bytes:
+    return f"{secrets.token_hex(16)}\n".encode()

@@ -12,12 +12,11 @@ from functools import partial
 from models.errors import one_line
 from models.memory import keep_freed_memory
 from models.printable import logger
-from serving.access import Access
 from serving.listening import (
     allow_connections,
-    host_and_port,
     http_server,
     listening_at,
+    own_url,
     stop_requests,
     unless_asked_again,
 )
@@ -81,7 +80,7 @@ async def _serve_on(
     stops: asyncio.Queue[int],
     say: Callable[[str], None],
 ) -> None:
-    where = _address(config.access, listening)
+    where = f"{own_url(config.access, listening)}/"
     http = http_server(studio.http, config.access, _HTTP_SECONDS)
     http_task = asyncio.create_task(http.serve(sockets=[listening]))
     say(f"page: {where} (it answers; a model and the stream are still awaited)")
@@ -200,8 +199,3 @@ def _told_to_publishers(config: StudioConfig) -> str:
     emulator = os.environ.get(EMULATOR_VARIABLE)
     where = f"{EMULATOR_VARIABLE}={emulator} " if emulator else ""
     return f"images: below {config.places.images}, by {where}topic={config.topics.images}"
-
-
-def _address(access: Access, listening: socket.socket) -> str:
-    scheme = "https" if access.is_encrypted else "http"
-    return f"{scheme}://{host_and_port(access.host, listening.getsockname()[1])}/"

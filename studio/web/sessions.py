@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.storage.local_writing import sync
 from serving.access import Access
+from studio.kept_file import kept
 
 _KEY_BYTES = 32
 _LIFE_SECONDS = 30 * 24 * 3600
@@ -114,15 +112,4 @@ def session_key(path: Path) -> bytes:
     Raises:
         OSError: it cannot be read or made.
     """
-    with suppress(FileNotFoundError):
-        key = path.read_bytes()
-        if len(key) == _KEY_BYTES:
-            return key
-    key = secrets.token_bytes(_KEY_BYTES)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.unlink(missing_ok=True)
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(key)
-    sync(partial)
-    partial.replace(path)
-    return key
+    return kept(path, lambda key: len(key) == _KEY_BYTES, lambda: secrets.token_bytes(_KEY_BYTES))

@@ -10,19 +10,12 @@ import pytest
 
 from studio.places import Places
 from tests.small_disk import small_disk as small_disk
+from tests.studio.caches import own_cache as own_cache
 from tests.studio.relearning.small_studio import Studio
 from tests.studio.retraining.retraining_runs import Place, run
 
 EPOCHS = 6
 FEW_EPOCHS = {"training.epochs": EPOCHS}
-
-
-@pytest.fixture(scope="package", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compiled models are kept for these tests alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOTSWAP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="package")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.studio.caches import own_cache as own_cache
 from tests.studio.retraining.retraining_runs import Place, export, inverted_digits, run
 
 EPOCHS = 6
@@ -23,14 +23,6 @@ class Loop(NamedTuple):
     trained_report: Any
     tuned_report: Any
     verdicts: tuple[Any, Any]
-
-
-@pytest.fixture(scope="package", autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Compiled models are kept for these tests alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOTSWAP_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="package")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,16 @@ class OneStudio:
         """Asks for each."""
         for drawing in drawings:
             self.stream.ask(self.draw(drawing), {"drawing": drawing, "purpose": "answer"})
+
+    @contextmanager
+    def running(self) -> Iterator[OneStudio]:
+        """Itself, while it runs."""
+        self.stream.start()
+        try:
+            self.until_running()
+            yield self
+        finally:
+            self.stream.stop(STOP_SECONDS)
 
     def until_running(self) -> None:
         """Waits until the stream says so."""

@@ -18,9 +18,7 @@ def test_a_job_that_hangs_is_ended_and_what_was_asked_is_answered_by_the_next(
     monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
     studio = OneStudio(tmp_path, longest_silence=10.0)
     studio.publish_model("only.onnx", 0)
-    studio.stream.start()
-    try:
-        studio.until_running()
+    with studio.running():
         [job] = jobs_of(os.getpid())
         job.suspend()
         studio.ask("patient")
@@ -29,8 +27,6 @@ def test_a_job_that_hangs_is_ended_and_what_was_asked_is_answered_by_the_next(
         assert [line for line in studio.wrong.told if "it answered nothing for 10 s" in line]
         studio.until_answered("patient")
         assert not job.is_running()
-    finally:
-        studio.stream.stop(STOP_SECONDS)
 
 
 def test_a_job_that_does_not_end_is_ended_within_the_time_that_there_is(

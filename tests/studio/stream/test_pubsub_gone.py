@@ -20,12 +20,8 @@ def studio(emulator: PubSubEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
     studio = OneStudio(tmp_path)
     studio.publish_model("only.onnx", 0)
-    studio.stream.start()
-    try:
-        studio.until_running()
+    with studio.running():
         yield studio
-    finally:
-        studio.stream.stop(STOP_SECONDS)
 
 
 def test_a_message_that_is_lost_is_asked_again_and_the_job_is_left_alone(studio: OneStudio) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
 from studio.stream.figures import Figures
-from tests.studio.stream.one_studio import PATIENCE_SECONDS, STOP_SECONDS, TOPICS, OneStudio, jobs_of
+from tests.studio.stream.one_studio import PATIENCE_SECONDS, TOPICS, OneStudio, jobs_of
 from tests.waiting import eventually
 
 
@@ -36,12 +36,8 @@ def studio(
     environment.setenv("HOTSWAP_CACHE", str(root / "cache"))
     studio = OneStudio(root)
     studio.publish_model("first.onnx", 0)
-    studio.stream.start()
-    try:
-        studio.until_running()
+    with studio.running():
         yield studio
-    finally:
-        studio.stream.stop(STOP_SECONDS)
 
 
 def test_each_drawing_is_answered_once_with_its_own_attributes(studio: OneStudio) -> None:
