@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from google.api_core.exceptions import DeadlineExceeded
 
 from models.errors import one_line, typed_line
 from models.printable import logger
@@ -17,14 +18,13 @@ from transforms.pubsub.errors import PubSubRefused
 
 _LOGGER = logger(__name__)
 
-_DEADLINE_SECONDS = 60
-"""Until a message that was delivered and not acknowledged comes again."""
 _MOST_MESSAGES = 1000
 _ACKNOWLEDGE_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 _REMIND_SECONDS = 30.0
 _CLOSE_SECONDS = 5.0
+_PULL_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,9 @@ class Subscriber:
     """Hands over the messages of one subscription, one after the other, from a thread of its own, until it is closed.
 
     A message is acknowledged once the callback has returned, so one may come twice; one whose callback raises comes
-    again after a minute. A Pub/Sub that is away is asked again until it is back, two seconds apart at most: Google's
-    own subscriber leaves that to a connection that waits up to two minutes. A subscription that is gone is made anew.
+    again once the subscription's deadline for it is over. A Pub/Sub that is away is asked again until it is back, two
+    seconds apart at most: Google's own subscriber leaves that to a connection that waits up to two minutes. A
+    subscription that is gone is made anew.
 
     Args:
         subscription: `projects/P/subscriptions/S`; made where it is missing.
@@ -60,8 +61,6 @@ class Subscriber:
         self._topic = topic
         self._callback = callback
         self._closing = threading.Event()
-        self._lock = threading.Lock()
-        self._stream: Any = None
         self._reading = threading.Event()
         self._reminded = float("-inf")
         self._thread = threading.Thread(target=self._run, name=f"subscriber {subscription}", daemon=True)
@@ -74,9 +73,6 @@ class Subscriber:
     def end(self) -> None:
         """Hands over nothing more than what is being handed over; returns at once."""
         self._closing.set()
-        with self._lock:
-            if self._stream is not None:
-                self._stream.cancel()
 
     def close(self, seconds: float = _CLOSE_SECONDS) -> None:
         """The same; waits for the callback under way, so many seconds at most."""
@@ -101,33 +97,17 @@ class Subscriber:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _read(self) -> None:
-        """Reads until Pub/Sub ends that, which it does now and then."""
-        requests: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        """Pulls until that fails. gRPC may never end a stream whose server went as it began, and it is no faster."""
+        request = {"subscription": self._subscription, "max_messages": _MOST_MESSAGES}
         with _plain_client() as client:
-            with self._lock:
-                if self._closing.is_set():
-                    return
-                requests.put(self._first_request())
-                self._stream = client.streaming_pull(requests=iter(requests.get, None), retry=None, timeout=None)
             try:
                 self._reading.set()
-                for response in self._stream:
-                    self._hand_over(client, response.received_messages)
-                    if self._closing.is_set():
-                        return
+                while not self._closing.is_set():
+                    with contextlib.suppress(DeadlineExceeded):  # Pub/Sub may say nothing while there is nothing
+                        pulled = client.pull(request=request, retry=None, timeout=_PULL_SECONDS)
+                        self._hand_over(client, pulled.received_messages)
             finally:
                 self._reading.clear()
-                self._stream.cancel()
-                requests.put(None)
-
-    def _first_request(self) -> Any:
-        from google.pubsub_v1.types import StreamingPullRequest
-
-        return StreamingPullRequest(
-            subscription=self._subscription,
-            stream_ack_deadline_seconds=_DEADLINE_SECONDS,
-            max_outstanding_messages=_MOST_MESSAGES,
-        )
 
     def _hand_over(self, client: Any, messages: Any) -> None:
         done = []
