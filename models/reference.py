@@ -6,12 +6,23 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
+from urllib.parse import quote, unquote
 
 DIGEST_DIGITS = 12
 """Of a file's SHA-256, in hexadecimal: those that people read. Nothing is found or compared by them."""
 DIGEST_PATTERN = f"[0-9a-f]{{{DIGEST_DIGITS}}}"
 """What such digits match, as a regular expression."""
-_STATED = re.compile(r"(?P<uri>.+)@sha256:(?P<sha256>[0-9a-f]{64});(?P<order>epoch|since)=(?P<number>\d+)", re.DOTALL)
+_STATED = re.compile(
+    r"(?P<uri>.+)@sha256:(?P<sha256>[0-9a-f]{64});(?P<order>epoch|since)=(?P<number>\d+)(;trial=(?P<trial>[^@;]+))?",
+    re.DOTALL,
+)
+_TRIAL = re.compile(
+    r"(?P<number>\d+)/(?P<mode>shadow|canary)/(?P<share>[0-9.e-]+)/(?P<sha256>[0-9a-f]{64})/(?P<uri>[^@;]+)"
+)
+
+Mode = Literal["shadow", "canary"]
+"""Of a trial: whether the new model's answers are results."""
 
 
 def sha256_of(path: Path) -> str:
@@ -54,6 +65,42 @@ class ModelReference:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedTrial:
+    """That a new model is tried, as each worker is told it.
+
+    Attributes:
+        number: names the trial, see `models.trials.trial.Trial`.
+        new: the model that is tried.
+        mode: `shadow` or `canary`.
+        share: of the images, above 0 and at most 1.
+    """
+
+    number: int
+    new: ModelReference
+    mode: Mode
+    share: float
+
+    def encode(self) -> str:
+        """Without `@` and `;`, whatever the file is called."""
+        uri = quote(self.new.uri, errors="surrogatepass")
+        return f"{self.number}/{self.mode}/{self.share!r}/{self.new.sha256}/{uri}"
+
+    @classmethod
+    def decode(cls, text: str) -> StatedTrial:
+        """Reads what `encode` wrote.
+
+        Raises:
+            ValueError: it did not.
+        """
+        match = _TRIAL.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not a trial (NUMBER/MODE/SHARE/SHA256/URI): {text!r}")
+        mode: Mode = "shadow" if match["mode"] == "shadow" else "canary"
+        new = ModelReference(unquote(match["uri"], errors="surrogatepass"), match["sha256"])
+        return cls(int(match["number"]), new, mode, float(match["share"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """The fact that a pattern's pointer states: `reference` is live, by its change number `epoch`.
 
@@ -63,14 +110,17 @@ class Statement:
     Attributes:
         reference: the model that should be live.
         epoch: of the pointer; greater means later.
+        trial: of another model meanwhile; None where there is none.
     """
 
     reference: ModelReference
     epoch: int
+    trial: StatedTrial | None = None
 
     def encode(self) -> str:
-        """One line, as it travels in `ModelMetadata.model_id`: `URI@sha256:64 DIGITS;epoch=NUMBER`."""
-        return f"{self.reference.uri}@sha256:{self.reference.sha256};epoch={self.epoch}"
+        """One line, as it travels in `ModelMetadata.model_id`: `URI@sha256:64 DIGITS;epoch=NUMBER[;trial=TRIAL]`."""
+        trial = f";trial={self.trial.encode()}" if self.trial else ""
+        return f"{self.reference.uri}@sha256:{self.reference.sha256};epoch={self.epoch}{trial}"
 
     @classmethod
     def decode(cls, text: str) -> Statement:
@@ -86,4 +136,5 @@ class Statement:
         if match is None:
             raise ValueError(f"not a statement (URI@sha256:…;epoch=…): {text!r}")
         epoch = int(match["number"]) if match["order"] == "epoch" else 0
-        return cls(ModelReference(match["uri"], match["sha256"]), epoch)
+        trial = StatedTrial.decode(match["trial"]) if match["trial"] else None
+        return cls(ModelReference(match["uri"], match["sha256"]), epoch, trial)

@@ -1,0 +1,1 @@
+"""A new model proves itself on live images before it answers all of them."""
