@@ -19,6 +19,7 @@ from models.reference import Statement
 from models.registry.cache import REGISTRY_IN_CACHE, ArtefactCache, default_cache_folder
 from models.registry.registry import Registry, Terms
 from models.storage.schemes import AnyStorage
+from models.trials.terms import NO_TRIALS, TrialTerms
 from models.vetting import Vetter
 from models.watch import ModelWatch
 
@@ -43,6 +44,7 @@ class ServingConfig:
         trusted_keys: public keys and certificates of authorities, in PEM; only models signed by one of these are
             served. Any where there are none.
         alone: whether one process serves the whole run, which then tells of all models; else it is one of a fleet's.
+        trials: how new models are tried before they answer everything.
     """
 
     model_pattern: str
@@ -55,6 +57,7 @@ class ServingConfig:
     require_confinement: bool = False
     trusted_keys: tuple[str, ...] = ()
     alone: bool = True
+    trials: TrialTerms = NO_TRIALS
 
 
 class WatchedFolder:
