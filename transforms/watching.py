@@ -95,9 +95,7 @@ class WatchFilePattern(beam.PTransform):
             ModelMetadata
         )
         events = (
-            moments
-            | "Clock" >> WatermarkAlone()
-            | "LookAfterModels" >> beam.ParDo(_Upkeep(self._run, self._config))
+            moments | "Clock" >> WatermarkAlone() | "LookAfterModels" >> beam.ParDo(_Upkeep(self._run, self._config))
         )
         return WatchedModels(metadata, events)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 
@@ -41,8 +42,8 @@ class Pulled:
         self._subscriber.close()
 
     def _hold(self, received: Received) -> None:
-        while not self._closing.is_set():
-            try:
-                return self._held.put(received, timeout=_LOOK_SECONDS)
-            except queue.Full:
-                continue
+        is_held = False
+        while not is_held and not self._closing.is_set():
+            with contextlib.suppress(queue.Full):
+                self._held.put(received, timeout=_LOOK_SECONDS)
+                is_held = True
