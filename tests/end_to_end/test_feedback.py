@@ -52,7 +52,8 @@ class TriedRun:
     def gathered(self) -> Evidence:
         """What the run has written of the trial so far."""
         whole = Evidence()
-        known = self._registry.live.read()
+        self._registry.live.look(mend=False)
+        known = self._registry.live.pointer
         if known is not None and known.trial is not None:
             for data in self._registry.trials.read(known.trial.number):
                 whole.merge(Evidence.decode(data))
@@ -98,7 +99,7 @@ def test_labels_meet_their_answers_once_whichever_comes_first_and_what_is_none_s
 
     late = [told(result["message_id"], "second") for result in answered]
     tried.publish(*late, *late)
-    run.until(lambda: tried.labelled() == (by_the_first, IMAGES - by_the_first), "labels that came after the answers")
+    run.until(lambda: tried.labelled() == (by_the_first, IMAGES - by_the_first), "labels that came late")
 
     malformed = [b"\xff", b"[" * 50_000, told("unknown", "7"), told("", "7"), told(1, "7" * 100_000)]
     tried.publish(*malformed)
