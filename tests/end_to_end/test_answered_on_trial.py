@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from models.artefacts import DEFAULT_MAX_VALUES
 from models.reference import StatedTrial
 from models.registry.registry import Registry, Terms
 from models.storage.local_objects import LocalObjects
@@ -25,7 +26,7 @@ SHARE = 0.3
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    return Registry(LocalObjects(tmp_path / "registry"), str(tmp_path / "models/*.onnx"), Terms("auto", 100))
+    return Registry(LocalObjects(tmp_path / "registry"), str(tmp_path / "models/*.onnx"), Terms("auto", DEFAULT_MAX_VALUES))
 
 
 def trial_of(registry: Registry) -> StatedTrial | None:
