@@ -14,7 +14,7 @@ NO_TRIAL = "none"
 MOST_STEPS = 20
 _MOST_MINUTES = 60.0 * 24 * 90
 _NUMBER = r"\d{1,9}(\.\d{1,9})?"
-_STEP = re.compile(rf"(?P<share>{_NUMBER})%/(?P<minutes>{_NUMBER})")
+_STEP = re.compile(rf"(?P<share>{_NUMBER})%/(?P<minutes>{_NUMBER})", re.ASCII)
 _HOW = "shadow:SHARE/MINUTES or canary:SHARE/MINUTES[,SHARE/MINUTES…], such as canary:5%/10,25%/10; or none"
 
 Undecided = Literal["roll_back", "promote"]

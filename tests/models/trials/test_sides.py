@@ -58,7 +58,7 @@ def test_an_image_is_on_the_same_side_in_every_process() -> None:
         "print(*(int(is_tried(trial, f'message-{number}')) for number in range(1000)), sep='')\n"
     )
     told = [
-        subprocess.run(  # noqa: S603 - a program of this test
+        subprocess.run(
             [sys.executable, "-c", program],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
             capture_output=True,
