@@ -122,7 +122,8 @@ def test_a_newer_model_is_tried_while_the_older_one_stays_live() -> None:
     fleet = Fleet(CANARY, CANARY)
     fleet.begin()
     assert fleet.pointer.now.reference == OLD
-    assert (fleet.trial.old, fleet.trial.new, fleet.trial.step) == (OLD, NEW, 0)
+    trial = fleet.trial
+    assert (trial.old, trial.new, trial.step) == (OLD, NEW, 0)
     began = fleet.told[-1]
     assert (began.event, began.model_id, began.model_name) == ("trial_began", NEW.model_id, "m")
     assert "canary:10%/10,50%/10" in began.reason
@@ -236,7 +237,7 @@ def test_time_that_is_up_without_evidence_is_decided_as_was_said(undecided: str,
     fleet = Fleet(terms)
     fleet.begin(SILENT)
     fleet.live_on(580, messages=5)
-    assert fleet.pointer.trial
+    assert fleet.trial
     fleet.live_on(60, messages=5)
     assert (fleet.pointer.now.reference, fleet.pointer.trial) == (live, None)
     assert fleet.pointer.ended[-1].why.startswith("time is up without enough evidence: ")
