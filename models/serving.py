@@ -59,7 +59,6 @@ class ServingConfig:
     trusted_keys: tuple[str, ...] = ()
     trials: TrialTerms = NO_TRIALS
     alone: bool = True
-    trials: TrialTerms = NO_TRIALS
 
 
 class WatchedFolder:
