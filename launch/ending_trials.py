@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from launch.command_line import CommandFailed
-from launch.trial_arguments import terms_of
+from launch.trial_arguments import limits_of
+from launch.trial_words import ended_in_words
 from models.known import whoever
 from models.registry.registry import Registry
-from models.trials.trial import EndedTrial, Outcome, Trial
+from models.trials.trial import Outcome, Trial
 from models.trials.view import ended_trials, trial_now
 
-TRIES = 5
+_TRIES = 5
 """To write the pointer, while others move it without ending the trial."""
-WORDS = {"promoted": "promoted", "rolled_back": "rolled back"}
 _DEEDS = {"promoted": "promoted", "rolled_back": "aborted"}
 
 
@@ -33,24 +33,18 @@ def end_by_hand(registry: Registry, outcome: Outcome, job: Mapping[str, Any]) ->
         CommandFailed: none is under way, or somebody else has ended it first.
         StorageUnavailable: the registry gave no answer.
     """
-    terms = terms_of(job)
-    view = trial_now(registry, terms.limits, terms.needs_labels)
+    view = trial_now(registry, limits_of(job))
     if view is None:
         raise CommandFailed(f"no trial is under way for {registry.pattern} in {registry.address}")
     trial, figures = view.trial, view.judgement.to_json()
     why = f"{_DEEDS[outcome]} by {whoever()}"
-    for _ in range(TRIES):
+    for _ in range(_TRIES):
         if registry.live.end(outcome, why, figures, by=whoever()):
             return trial
         ended = next((each for each in ended_trials(registry) if each.trial.number == trial.number), None)
         if ended is not None:
-            raise CommandFailed(f"somebody else was faster: {in_words(ended)}")
+            raise CommandFailed(f"somebody else was faster: {ended_in_words(ended)}")
         pointer = registry.live.pointer
         if pointer is None or pointer.trial is None or pointer.trial.number != trial.number:
             break
     raise CommandFailed(f"{registry.address} is changed by others again and again; look at it and repeat")
-
-
-def in_words(ended: EndedTrial) -> str:
-    """What came of a trial, by whom and why, in a line."""
-    return f"{ended.trial.new.file_name} was {WORDS[ended.outcome]} by {ended.by}: {ended.why}"
