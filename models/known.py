@@ -86,7 +86,7 @@ def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, kn
             if file.uri == target.file.uri:  # the same bytes under a new version
                 registry.record(file, Judgement(file.uri, file.version, target.verdict))
     for _ in range(_TRIES):
-        if registry.live.move(target.verdict.reference, f"rolled back by {_whoever()}"):
+        if registry.live.move(target.verdict.reference, f"rolled back by {whoever()}"):
             return
         registry.live.look(mend=False)
     raise NotWritten(f"{registry.address} is changed by others again and again; look at it and repeat")
@@ -119,7 +119,8 @@ def _is(each: Surveyed, reference: ModelReference) -> bool:
     return isinstance(each.verdict, Accepted) and each.verdict.reference == reference
 
 
-def _whoever() -> str:
+def whoever() -> str:
+    """Who runs this program, and on which machine, for whoever reads of what was done by hand."""
     try:
         return f"{getpass.getuser()} on {socket.gethostname()}"
     except (KeyError, OSError) as error:  # a user without a name
