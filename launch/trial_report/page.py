@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from launch.trial_report.answers import (
     Accuracy,
@@ -111,12 +110,12 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("report.html").render(page=page, style=Markup(style), style_digest=Markup(digest))
+    return environment.get_template("report.html").render(page=page, style=style, style_digest=digest)
 
 
 def _on_its_line(value: object) -> object:
     """Whatever strangers named is shown as `printable`: it turns no text around, and hides nothing."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _facts(view: TrialView) -> list[tuple[str, str, str]]:

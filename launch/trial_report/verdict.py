@@ -23,6 +23,8 @@ Tone = Literal["good", "bad", "open"]
 _MOST_POINTS = 6
 _TOO_MANY = 10_000_000
 """Images that nobody waits for."""
+_BEGINNING = 60
+"""Characters, by which the numbers of a verdict are found in its reason."""
 _ON_THE_LIMIT = 0.02
 """Of an interval's half: a value as near to its limit as that is on it."""
 
@@ -65,7 +67,7 @@ def _under_way(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[st
     trial, judgement = view.trial, view.judgement
     new, old = trial.new.file_name, trial.old.file_name
     by_hand = (f"hotswap trial promote {where}", f"hotswap trial abort {where}")
-    broken = [each for each in judgement.findings if each.decision == "worse"]
+    broken = [each for each in judgement.findings if each.decision == "worse" and each.counts]
     if judgement.decision == "worse":
         why = broken[0].text if broken else judgement.why
         todo = "Nothing: whoever watches the folder rolls it back at the next look. By hand:"
@@ -76,8 +78,9 @@ def _under_way(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[st
         when = "at the next look" if trial.is_last_step else f"in its last step; {wait}"
         todo = f"Wait: it is promoted {when}. Or decide now by hand:"
         return "good", f"{new} keeps to every limit against {old}", todo, by_hand
-    kept = sum(each.decision == "proved" for each in judgement.findings)
-    still_open = [name_of(each) for each in judgement.findings if each.decision == "open"]
+    counted = [each for each in judgement.findings if each.counts]
+    kept = sum(each.decision == "proved" for each in counted)
+    still_open = [name_of(each) for each in counted if each.decision == "open"]
     of = f"{kept} of {count_in_words(kept + len(still_open), 'limit')} {'is' if kept == 1 else 'are'} proved to be kept"
     rest = f", {_listed(still_open)} still open" if still_open else ""
     headline = f"It is too early to say whether {new} may replace {old}: {of}{rest}"
@@ -87,7 +90,7 @@ def _under_way(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[st
 def _ended(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[str]]:
     ended = view.ended
     assert ended is not None
-    new, old, why = view.trial.new.file_name, view.trial.old.file_name, _clause(ended.why)
+    new, old, why = view.trial.new.file_name, view.trial.old.file_name, _reason(ended.why, view.judgement)
     if ended.outcome == "promoted":
         todo = "Nothing: it answers everything. If its results turn out worse after all, go back:"
         return "good", f"{new} replaced {old}: {why}", todo, (f"hotswap rollback {where}",)
@@ -97,6 +100,17 @@ def _ended(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[str]]:
         return "bad", headline, todo, ()
     todo = "Mend the model and publish it: other bytes are tried anew. These are not, unless you say that they may:"
     return "bad", headline, todo, (f"hotswap trial retry {where} --model {view.trial.new.digest}",)
+
+
+def _reason(why: str, judgement: Judgement) -> str:
+    """Why a trial ended; of all the numbers that stand there, those that decided."""
+    numbers = why.find(judgement.why[:_BEGINNING])
+    if numbers < 0:
+        return _clause(why)
+    if lead := why[:numbers].rstrip(": "):
+        return lead
+    broken = [each.text for each in judgement.findings if each.decision == "worse" and each.counts]
+    return "; ".join(map(_clause, broken[:2])) or "it keeps to every limit"
 
 
 def _sure(view: TrialView) -> list[str]:

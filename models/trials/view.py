@@ -134,7 +134,7 @@ def judgement_from(figures: Mapping[str, Any]) -> Judgement | None:
     try:
         decision, images = figures["decision"], {side: read_count(figures["images"][side]) for side in SIDES}
         findings = tuple(map(_finding, figures["findings"][:_MOST_FINDINGS]))
-    except (LookupError, TypeError, ValueError):
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
         return None
     return Judgement(decision, findings, images) if decision in get_args(Decision) else None
 
@@ -144,7 +144,8 @@ def _finding(value: Any) -> Finding:
     if decision not in (*get_args(Decision), "unjudged") or not isinstance(what, str) or not isinstance(text, str):
         raise ValueError("not a finding")
     numbers = [_number(value[name]) for name in ("value", "low", "high", "limit")]
-    return Finding(what[:_LONGEST_TEXT], decision, *numbers, text[:_LONGEST_TEXT])
+    counts = value.get("counts") is not False
+    return Finding(what[:_LONGEST_TEXT], decision, *numbers, text[:_LONGEST_TEXT], counts)
 
 
 def _number(value: object) -> float | None:
