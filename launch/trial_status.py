@@ -67,9 +67,13 @@ def print_ended(console: Console, ended: Sequence[EndedTrial]) -> None:
     """The last trials that are over, newest first."""
     if not ended:
         return
-    table = Table("trial", "model", "against", "outcome", "ended", "by", "why", box=None, pad_edge=False, title_justify="left")
+    table = Table(
+        "trial", "model", "against", "outcome", "ended", "by", "why", box=None, pad_edge=False, title_justify="left"
+    )
     for each in ended[:SHOWN_ENDED]:
-        outcome = OUTCOMES[each.outcome] + (", may be tried again" if each.again and each.outcome == "rolled_back" else "")
+        outcome = OUTCOMES[each.outcome] + (
+            ", may be tried again" if each.again and each.outcome == "rolled_back" else ""
+        )
         row = (
             str(each.trial.number),
             each.trial.new.file_name,

@@ -104,7 +104,9 @@ def matrix_of(evidence: Evidence) -> Matrix | None:
         for place, (name, row) in enumerate(zip(names, counts, strict=True))
     ]
     both = paired.alike + paired.unlike
-    alike = f"{paired.alike:,} of {count_in_words(both, 'image')} ({percent(paired.alike / both)})" if both else "no image"
+    alike = (
+        f"{paired.alike:,} of {count_in_words(both, 'image')} ({percent(paired.alike / both)})" if both else "no image"
+    )
     one_alone = paired.old_alone + paired.new_alone
     alone = f" One alone answered {count_in_words(one_alone, 'image')}." if one_alone else ""
     rest = f" {OTHERS.capitalize()}: labels that are rarer than those shown." if has_others else ""

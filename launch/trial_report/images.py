@@ -59,9 +59,7 @@ def gallery_of(evidence: Evidence, is_shadow: bool, thumbnails: Thumbnails | Non
         shown = [_shown(each, ("old", "new"), thumbnails) for each in different]
         return Gallery("Images on which they differ most", about, shown)
     unsure = list(evidence.least_sure)[:MOST]
-    about = (
-        "In a canary each image is answered by one model alone, so that there are no pairs to compare; a shadow has them."
-    )
+    about = "In a canary each image is answered by one model alone, so that there are no pairs to compare; a shadow has them."
     if not unsure:
         about += " No image was kept."
     return Gallery(
@@ -79,4 +77,6 @@ def _answer(side: str, gist: Gist | None) -> ShownAnswer:
     if gist is None:
         return ShownAnswer(side, "no answer", "")
     label = NO_LABEL if gist.label == NOTHING else gist.label
-    return ShownAnswer(side, label if label is not None else "numbers", "" if gist.score is None else f"{gist.score:.3f}")
+    return ShownAnswer(
+        side, label if label is not None else "numbers", "" if gist.score is None else f"{gist.score:.3f}"
+    )
