@@ -39,14 +39,14 @@ SHOWN_ENDED = 5
 def print_trial(console: Console, view: TrialView) -> None:
     """The trial that is under way."""
     trial, images = view.trial, view.judgement.images
-    steps = len(trial.policy.steps)
+    steps, over = len(trial.policy.steps), minutes_in_words(round(view.seconds))
     rows = {
         "tried": f"{trial.new.file_name}  {trial.new.model_id}",
         "against": f"{trial.old.file_name}  {trial.old.model_id}",
         "since": f"{trial.begun[:19]}Z, begun by {trial.by}",
         "policy": f"{trial.policy}, trial {trial.number}",
-        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {minutes_in_words(round(view.seconds))} over",
-        "answered": f"{count_in_words(images.get('new', 0), 'image')} by the new model, {images.get('old', 0):,} by the old",
+        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {over} over",
+        "asked": f"{count_in_words(images.get('new', 0), 'image')} the new model, {images.get('old', 0):,} the old one",
         "so far": _SO_FAR[view.judgement.decision],
     }
     for name, value in rows.items():

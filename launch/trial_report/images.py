@@ -59,7 +59,9 @@ def gallery_of(evidence: Evidence, is_shadow: bool, thumbnails: Thumbnails | Non
         shown = [_shown(each, ("old", "new"), thumbnails) for each in different]
         return Gallery("Images on which they differ most", about, shown)
     unsure = list(evidence.least_sure)[:MOST]
-    about = "In a canary each image is answered by one model alone, so that there are no pairs to compare; a shadow has them."
+    about = (
+        "In a canary each image is answered by one model alone: there are no pairs to compare, as a shadow has them."
+    )
     if not unsure:
         about += " No image was kept."
     return Gallery(

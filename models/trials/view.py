@@ -144,9 +144,9 @@ def _finding(value: Any) -> Finding:
     what, decision, text = value["what"], value["decision"], value["text"]
     if decision not in (*get_args(Decision), "unjudged") or not isinstance(what, str) or not isinstance(text, str):
         raise ValueError("not a finding")
-    numbers = [_number(value[name]) for name in ("value", "low", "high", "limit")]
+    seen, low, high, limit = (_number(value[name]) for name in ("value", "low", "high", "limit"))
     counts = value.get("counts") is not False
-    return Finding(what[:_LONGEST_TEXT], decision, *numbers, text[:_LONGEST_TEXT], counts)
+    return Finding(what[:_LONGEST_TEXT], decision, seen, low, high, limit, text[:_LONGEST_TEXT], counts)
 
 
 def _number(value: object) -> float | None:
