@@ -102,6 +102,11 @@ def try_out(planted: Planted, mode: Mode, seeds: Sequence[int], looks: int, *, w
     return first_decision(decide(_side_by_side(streams), mode, Limits()))
 
 
+def looks_of(planted: Planted) -> int:
+    """How long a model is tried: 30,000 images where it is to be promoted, half of that where it is not."""
+    return 300 if planted.right == ("proved",) else 150
+
+
 def first_decision(verdicts: Verdicts) -> Ended:
     """When each stream was decided first, and how; verdicts are of (streams, looks)."""
     decided = verdicts.worse | verdicts.proved
