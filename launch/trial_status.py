@@ -53,7 +53,7 @@ def print_trial(console: Console, view: TrialView) -> None:
         if console.is_terminal:
             console.print(f"[bold]{name:<9}[/] {escape(printable(value))}", highlight=False, soft_wrap=True)
         else:
-            say(f"{name}\t{value}")
+            _print_tabbed(name, value)
     _print_findings(console, view.judgement.findings)
     for reasons, what in (
         (view.evidence.not_loaded_because, "cannot load it, and answers by the old model"),
@@ -86,7 +86,7 @@ def print_ended(console: Console, ended: Sequence[EndedTrial]) -> None:
         if console.is_terminal:
             table.add_row(*map(escape, row), style=_OUTCOME_STYLES[each.outcome])
         else:
-            say("\t".join(("ended", *map(printable, row))).replace("\n", " "))
+            _print_tabbed("ended", *row)
     if console.is_terminal:
         console.print()
         console.print(table)
@@ -106,7 +106,12 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
         if console.is_terminal:
             table.add_row(*map(escape, row), style=_STYLES[each.decision])
         else:
-            print("\t".join(("limit", *map(printable, row))))
+            _print_tabbed("limit", *row)
     if console.is_terminal and findings:
         console.print()
         console.print(table)
+
+
+def _print_tabbed(*fields: str) -> None:
+    """A line for programs that read lines."""
+    print("\t".join(map(printable, fields)))
