@@ -1,4 +1,4 @@
-"""The report in a browser: for everybody to read, light and dark, narrow and printed; nothing is loaded, nothing refused."""
+"""The report in a browser: for everybody to read, light and dark, narrow and printed; nothing is loaded or refused."""
 
 from __future__ import annotations
 
