@@ -8,9 +8,11 @@ _TESTS = Path(__file__).parents[1]
 
 MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/answering.py": ("transforms/test_inference.py",),
+    "models/bringing_in.py": ("models/test_live.py", "models/test_live_trials.py"),
     "models/compute_threads.py": ("models/engines", "models/test_live.py"),
     "models/errors.py": ("models/vetting", "docs"),
     "models/events.py": ("models/test_live.py", "transforms/test_metrics.py", "transforms/test_sinks.py"),
+    "models/live_model.py": ("models/test_live.py", "models/test_quarantine.py"),
     "models/memory.py": ("models/test_swap_memory.py", "models/test_live.py"),
     "models/model_files.py": ("models/vetting", "models/releasing"),
     "models/releasing/quantized.py": ("launch/commands/test_publish_int8.py",),
