@@ -105,7 +105,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     places, listeners, figures = config.places, Listeners(), Figures(config.places)
     wiring = Wiring(figures, listeners)
     troubles = Troubles(say)
-    stream = Stream(StreamConfig(places, config.topics), wiring, troubles)
+    stream = Stream(StreamConfig(places, config.topics, config.trial), wiring, troubles)
     drawings = Drawings(places, stream.ask, waiting=lambda: stream.waiting)
     retraining = Retraining(places, corrections, config.retrain_after, wiring.relearning_changed)
     standing = Standing(stream, retraining, corrections.counts, config.retrain_after, troubles)
@@ -132,7 +132,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         Login(access, sessions, guesses, assets, small),
         StreamRoutes(standing, sessions, listeners, figures, looking),
         DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, unpacking), ending),
-        CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, config.retrain_after),
+        CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, stream.label, config.retrain_after),
         ExportRoutes(corrections, places.root, exporting, Threads(2, "exports")),
         RetrainingRoutes(retraining, corrections, asking, small),
         ModelRoutes(shelf, corrections, models, asking, small),

@@ -108,6 +108,8 @@ def run_studio(
         results=f"{_PROJECT}/topics/results-{of_folder}",
         dead_letters=f"{_PROJECT}/topics/dead-letters-{of_folder}",
         model_events=f"{_PROJECT}/topics/model-events-{of_folder}",
+        labels=f"{_PROJECT}/topics/labels-{of_folder}",
+        labels_subscription=f"{_PROJECT}/subscriptions/labels-{of_folder}",
     )
     config = StudioConfig(places, topics, kept_in, access, port, retrain_after)
 

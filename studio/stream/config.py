@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from models.trials.terms import NO_TRIALS, TrialTerms
 from studio.places import Places
 
 
@@ -16,6 +17,8 @@ class Topics:
         images: `projects/P/topics/T`, where paths of images are published.
         subscription: `projects/P/subscriptions/S` to it, which the job reads.
         results, dead_letters, model_events: topics of what the job tells.
+        labels: where true labels of answers are published, while models are tried.
+        labels_subscription: to it, which the job reads then.
     """
 
     images: str
@@ -23,6 +26,8 @@ class Topics:
     results: str
     dead_letters: str
     model_events: str
+    labels: str
+    labels_subscription: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +37,13 @@ class StreamConfig:
     Attributes:
         places: where images and models lie, and where its log is kept.
         topics: where it reads and writes.
+        trial: how its new models are tried; none are where it has no policy.
         longest_silence: seconds in which a job that runs answers nothing of what was asked, before it counts as hung.
     """
 
     places: Places
     topics: Topics
+    trial: TrialTerms = NO_TRIALS
     longest_silence: float = 60.0
 
     def command(self) -> list[str]:
@@ -53,4 +60,20 @@ class StreamConfig:
             f"--registry={places.registry}",
             f"--image_prefix={places.drawings}",
             f"--image_prefix={places.images}",
+            *self._trial_options(),
+        ]
+
+    def _trial_options(self) -> list[str]:
+        trial, limits = self.trial, self.trial.limits
+        if trial.policy is None:
+            return []
+        return [
+            f"--trial={trial.policy}",
+            f"--trial_undecided={trial.undecided}",
+            f"--trial_max_failures={limits.max_failures!r}",
+            f"--trial_max_slowdown={limits.max_slowdown!r}",
+            f"--trial_min_agreement={limits.min_agreement!r}",
+            f"--trial_max_drift={limits.max_drift!r}",
+            f"--trial_max_accuracy_loss={limits.max_accuracy_loss!r}",
+            f"--feedback_subscription={self.topics.labels_subscription}",
         ]

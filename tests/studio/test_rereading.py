@@ -34,6 +34,7 @@ class OneModel:
         self.live = ""
         self.says: str | None = "7"
         self.is_away = False
+        self.labels: list[tuple[str, str]] = []
         self.asked: list[tuple[Path, Mapping[str, str]]] = []
         self.told: Callable[[Mapping[str, Any]], None] = lambda record: None
 
@@ -48,6 +49,9 @@ class OneModel:
         self.asked.append((image, attributes))
         if attributes["purpose"] == "reading" and self.says != "":
             threading.Thread(target=self.told, args=(self.record(image, attributes),)).start()
+
+    def label(self, message_id: str, label: str) -> None:
+        self.labels.append((message_id, label))
 
     def record(self, image: Path, attributes: Mapping[str, str]) -> dict[str, Any]:
         said = Numbers({"x": (1.0,)}) if self.says is None else Ranked((ClassScore(self.says, int(self.says), 0.9),))

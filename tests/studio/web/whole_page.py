@@ -77,6 +77,7 @@ class Answering:
             "top": [{"label": "7", "score": 0.9}, {"label": "1", "score": 0.1}],
             "model_id": MODEL_ID,
             "model_name": "digits",
+            "message_id": f"message-of-{attributes['drawing']}",
         }
         if not self.is_slow:
             threading.Thread(target=self.answered, args=(record,)).start()
@@ -93,6 +94,7 @@ class WholePage:
         listeners: pages that are open.
         corrected: a line for each time that retraining is told.
         said: what does not work, and works again.
+        labels: message ids and what they show in truth, as the stream is told.
     """
 
     web: Web
@@ -101,6 +103,7 @@ class WholePage:
     listeners: Listeners
     corrected: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    labels: list[tuple[str, str]] = field(default_factory=list)
 
     def tell(self, name: str, record: object) -> None:
         """Tells all pages that are open."""
@@ -129,6 +132,10 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
     answering, made = Answering(), list[tuple[Listeners, Retraining, ModelShelf]]()
     corrected: list[str] = []
     said: list[str] = []
+    labels: list[tuple[str, str]] = []
+
+    def label(message_id: str, digit: str) -> None:
+        labels.append((message_id, digit))
 
     with Corrections.open(str(places.database)) as corrections, ThreadPoolExecutor(1) as unpacking:
 
@@ -151,7 +158,7 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
             return [
                 StreamRoutes(standing, sessions, listeners, Figures(places), pictures),
                 DrawingRoutes(drawings, turns, Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking), asyncio.Event()),
-                CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), 10),
+                CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), label, 10),
                 exports,
                 RetrainingRoutes(retraining, corrections, asking, small),
                 ModelRoutes(shelf, corrections, pictures, asking, small),
@@ -162,7 +169,7 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
         with running_web(parts) as web:
             [(listeners, retraining, shelf)] = made
             try:
-                yield WholePage(web, places, answering, listeners, corrected, said)
+                yield WholePage(web, places, answering, listeners, corrected, said, labels)
             finally:
                 web.loop.call_soon_threadsafe(listeners.close)
                 retraining.stop(15)
