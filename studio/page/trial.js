@@ -25,27 +25,28 @@ function lineOf(trial) {
 }
 
 function progressOf(trial) {
-  if (trial.state !== "running") return [clock(trial.ended), trial.by ? `by ${trial.by}` : ""].filter(Boolean).join(", ");
-  const { minutes } = trial.steps[trial.step];
-  const step = trial.steps.length > 1 ? `step ${trial.step + 1} of ${trial.steps.length}, ` : "";
-  return sentence(`${step}${lasting(trial.seconds)} of ${lasting(minutes * 60)}`);
+  if (trial.ended) return `Ended ${clock(trial.ended.time)}`;
+  const { minutes } = trial.steps[trial.step - 1];
+  const step = trial.steps.length > 1 ? `step ${trial.step} of ${trial.steps.length}, ` : "";
+  return sentence(`${step}${lasting(trial.seconds_in_step)} of ${lasting(minutes * 60)}`);
 }
 
-function showSide(side, model) {
+function showSide(side, model, images) {
   setId(byId(`trial-${side}`), model.model_id);
   byId(`trial-${side}`).parentElement.title = model.model_id;
-  setText(byId(`trial-${side}-images`), Number.isInteger(model.images) ? count(model.images, "image", "images") : "");
+  setText(byId(`trial-${side}-images`), Number.isInteger(images) ? count(images, "image", "images") : "");
 }
 
-function showCriteria(trial) {
+function showCriteria(findings) {
   const list = byId("trial-criteria");
-  const told = JSON.stringify(trial.criteria);
+  const told = JSON.stringify(findings);
   if (list.dataset.told === told) return;
   list.dataset.told = told;
-  list.replaceChildren(...trial.criteria.map(criterion));
+  list.replaceChildren(...findings.map(criterion));
 }
 
 function show(trial) {
+  const before = shown?.state;
   shown = trial;
   const isRunning = trial.state === "running";
   const isThere = trial.state !== "none";
@@ -54,7 +55,7 @@ function show(trial) {
   setText(badge, trial.state);
   badge.className = `badge ${LOOKS[trial.state] ?? ""}`;
   setText(byId("trial-line"), lineOf(trial));
-  setText(byId("trial-why"), isThere ? sentence(trial.why) : "");
+  setText(byId("trial-why"), sentence(trial.ended?.why));
   byId("trial-body").hidden = !isThere;
   byId("trial-actions").hidden = !isRunning;
   if (!isRunning) setText(byId("trial-trouble"), "");
@@ -62,9 +63,13 @@ function show(trial) {
   if (!isThere) return;
   setText(byId("trial-progress"), progressOf(trial));
   byId("trial-schedule").replaceChildren(...(isRunning ? [schedule(trial)] : []));
-  showSide("new", trial.new);
-  showSide("old", trial.old);
-  showCriteria(trial);
+  const { images = {}, findings = [] } = trial.judgement;
+  showSide("new", trial.new, images.new);
+  showSide("old", trial.old, images.old);
+  showCriteria(findings);
+  const fold = byId("trial-fold");
+  fold.hidden = findings.length === 0;
+  if (trial.state !== before) fold.open = isRunning;
 }
 
 async function end(how, title, text) {
