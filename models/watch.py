@@ -15,6 +15,7 @@ from models.printable import logger
 from models.reference import Statement
 from models.registry.registry import Registry
 from models.storage import Storage
+from models.trials.terms import NO_TRIALS, TrialTerms
 from models.vetting import Vetter
 
 _LOGGER = logger(__name__)
@@ -43,6 +44,7 @@ class ModelWatch:
         alone: whether this is the one process of its run: it looks without being asked, and tells what is known from
             before too.
         adopts: whether what the pointer states counts before its file has been seen.
+        trials: on which terms new models are tried.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ModelWatch:
         clock: Callable[[], float] = time.time,
         alone: bool = True,
         adopts: bool = False,
+        trials: TrialTerms = NO_TRIALS,
     ) -> None:
         self._vetter = vetter
         self._registry = registry
