@@ -111,7 +111,7 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     places, listeners, figures = config.places, Listeners(), Figures(config.places)
     wiring = Wiring(figures, listeners)
     troubles = Troubles(say)
-    stream = Stream(StreamConfig(places, config.topics, config.trial), wiring, troubles)
+    stream = Stream(StreamConfig(places, config.topics, config.trial_options), wiring, troubles)
     drawings = Drawings(places, stream.ask, waiting=lambda: stream.waiting)
     retraining = Retraining(places, corrections, config.retrain_after, wiring.relearning_changed)
     standing = Standing(stream, retraining, corrections.counts, config.retrain_after, troubles)

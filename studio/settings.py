@@ -22,7 +22,8 @@ class StudioConfig:
             none. That strangers are kept out is for whoever makes this to require (`Access.require_closed`).
         port: 0 for one that is free.
         retrain_after: corrections since the last retraining began after which the next begins by itself.
-        trial: how new models are tried before they answer everything.
+        trial: on which terms new models are tried before they answer everything.
+        trial_options: the same as options of the stream's job; none where none are tried.
         finish: seconds that the end may take: what the stream has read is answered, what is asked over HTTP too.
     """
 
@@ -33,4 +34,5 @@ class StudioConfig:
     port: int = 8700
     retrain_after: int = 10
     trial: TrialTerms = NO_TRIALS
+    trial_options: tuple[str, ...] = ()
     finish: float = 10.0

@@ -18,8 +18,8 @@ let isAsking = false;
 function lineOf(trial) {
   if (trial.state === "none") return `The next new model is tried before it answers everything: ${trial.terms}.`;
   const name = nick(trial.new.name, trial.new.model_id);
-  if (trial.state === "promoted") return `${name} proved itself and is live.`;
-  if (trial.state === "rolled_back") return `${name} was rolled back; the model before it answers.`;
+  if (trial.state === "promoted") return `${name} went live.`;
+  if (trial.state === "rolled_back") return `${name} was rolled back.`;
   const share = percent(trial.share, 0);
   return trial.mode === "canary" ? `${name} answers ${share} of the images.` : `${name} reads ${share} of the images beside the live model.`;
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from models.trials.terms import NO_TRIALS, TrialTerms
 from studio.places import Places
 
 
@@ -37,13 +36,14 @@ class StreamConfig:
     Attributes:
         places: where images and models lie, and where its log is kept.
         topics: where it reads and writes.
-        trial: how its new models are tried; none are where it has no policy.
+        trial_options: of its own options those by which new models are tried; none where none are. What images show in
+            truth is told to a job that has some.
         longest_silence: seconds in which a job that runs answers nothing of what was asked, before it counts as hung.
     """
 
     places: Places
     topics: Topics
-    trial: TrialTerms = NO_TRIALS
+    trial_options: tuple[str, ...] = ()
     longest_silence: float = 60.0
 
     def command(self) -> list[str]:
@@ -60,20 +60,6 @@ class StreamConfig:
             f"--registry={places.registry}",
             f"--image_prefix={places.drawings}",
             f"--image_prefix={places.images}",
-            *self._trial_options(),
-        ]
-
-    def _trial_options(self) -> list[str]:
-        trial, limits = self.trial, self.trial.limits
-        if trial.policy is None:
-            return []
-        return [
-            f"--trial={trial.policy}",
-            f"--trial_undecided={trial.undecided}",
-            f"--trial_max_failures={limits.max_failures!r}",
-            f"--trial_max_slowdown={limits.max_slowdown!r}",
-            f"--trial_min_agreement={limits.min_agreement!r}",
-            f"--trial_max_drift={limits.max_drift!r}",
-            f"--trial_max_accuracy_loss={limits.max_accuracy_loss!r}",
-            f"--feedback_subscription={self.topics.labels_subscription}",
+            *self.trial_options,
+            *([f"--feedback_subscription={topics.labels_subscription}"] if self.trial_options else []),
         ]

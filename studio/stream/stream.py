@@ -57,7 +57,7 @@ class Stream:
         self._asked = Asked()
         self._asking = Asking(config.topics, self._asked)
         self._telling = Telling(config.topics, self._asked, self._standing, told)
-        self._labels = Labels(config.topics) if config.trial.policy is not None else None
+        self._labels = Labels(config.topics) if config.trial_options else None
         self._log = JobLog(config.places.root / "stream.log", troubles)
         self._stopping = threading.Event()
         self._stop_by = math.inf
