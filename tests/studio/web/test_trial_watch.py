@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from models.reference import ModelReference
 from models.storage.schemes import AnyStorage
 from models.trials.policy import Policy
@@ -64,12 +66,13 @@ def test_a_registry_that_is_away_is_looked_at_again(tmp_path: Path) -> None:
     places = Places(tmp_path / "studio", tmp_path / "models")
     places.make()
     places.registry.rmdir()
-    places.registry.write_text("no folder")
+    places.registry.symlink_to(places.registry)  # a loop, which no one can follow
 
     async def steps(watch: TrialWatch, told: asyncio.Queue[Mapping[str, Any]]) -> None:
-        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await told.get()
         places.registry.unlink()
-        places.registry.mkdir()
         watch.wake()
         assert (await told.get())["state"] == "none"
 
