@@ -15,6 +15,7 @@ from models.printable import logger
 from models.reference import Statement
 from models.registry.registry import Registry
 from models.storage import Storage
+from models.trials.conduct import Conduct
 from models.trials.terms import NO_TRIALS, TrialTerms
 from models.vetting import Vetter
 
@@ -69,7 +70,8 @@ class ModelWatch:
         self._judging = Judging(
             catalogue, registry, vetter, events, poll_seconds, alone, self._pool.submit, self._look_soon
         )
-        self._lookout = Lookout(storage, registry, catalogue, self._judging, adopts)
+        conduct = Conduct(registry, catalogue, events, trials)
+        self._lookout = Lookout(storage, registry, catalogue, self._judging, conduct, adopts)
         self._changed = threading.Condition()
         self._news = False
         self._closed = False
