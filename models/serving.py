@@ -46,7 +46,6 @@ class ServingConfig:
             served. Any where there are none.
         trials: on which terms new models are tried before they answer everything.
         alone: whether one process serves the whole run, which then tells of all models; else it is one of a fleet's.
-        trials: how new models are tried before they answer everything.
     """
 
     model_pattern: str
@@ -60,7 +59,6 @@ class ServingConfig:
     trusted_keys: tuple[str, ...] = ()
     trials: TrialTerms = NO_TRIALS
     alone: bool = True
-    trials: TrialTerms = NO_TRIALS
 
 
 class WatchedFolder:

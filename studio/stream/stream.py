@@ -53,7 +53,7 @@ class Stream:
     def __init__(self, config: StreamConfig, told: StreamListener, troubles: Troubles) -> None:
         self._config = config
         self._troubles = troubles
-        self._standing = Standing(told.changed)
+        self._standing = Standing(told.changed, believes_answers=not config.trial_options)
         self._asked = Asked()
         self._asking = Asking(config.topics, self._asked)
         self._telling = Telling(config.topics, self._asked, self._standing, told)
