@@ -45,6 +45,7 @@ setup(
         # Pillow resizes where it has no wheel.
         "cykooz-resizer>=4,<5; platform_machine in 'x86_64 AMD64' or sys_platform == 'darwin'",
         "numpy>=2,<3",
+        "scipy>=1.15,<2",  # the statistics of a trial
         "google-cloud-pubsub>=2.28,<3",
         "google-cloud-storage>=2.18,<4",
         "obstore>=0.8,<1",  # writes to s3:// and az://
@@ -79,7 +80,7 @@ setup(
         "demo": ["scikit-learn>=1.5,<2"],
         "bench": ["matplotlib>=3.9,<4"],
         # The page; Kedro retrains the handwriting model.
-        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2", "scipy>=1.11,<2", "sse-starlette>=3,<4", "pyarrow>=14"],
+        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2", "sse-starlette>=3,<4", "pyarrow>=14"],
     },
     entry_points={"console_scripts": ["hotswap = launch.cli:main"]},
 )

@@ -19,6 +19,8 @@ from models.reference import ModelReference, Statement
 from models.registry.claims import Claims
 from models.registry.registry import Registry, Terms
 from models.storage import StoredFile
+from models.trials.conduct import Conduct
+from models.trials.terms import NO_TRIALS, TrialTerms
 from tests.models.fleet.world import BAD, PATTERN, Bucket, World, digest_of
 
 POLL_SECONDS = 30.0
@@ -44,10 +46,14 @@ class Process:
         number: of the process.
         skew: seconds by which its clocks are wrong.
         kept_in: which registry it uses, where not all share one.
+        trials: on which terms it has new models tried.
     """
 
-    def __init__(self, world: World, number: int, skew: float, kept_in: str = "") -> None:
+    def __init__(
+        self, world: World, number: int, skew: float, kept_in: str = "", trials: TrialTerms = NO_TRIALS
+    ) -> None:
         self.number = number
+        self.events = EventLog()
         self.alive = True
         self.awake = False
         self.vettings: list[Vetting] = []
@@ -62,9 +68,10 @@ class Process:
         vetter: Any = self
         self._registry = registry
         self._judging = Judging(
-            catalogue, registry, vetter, EventLog(), POLL_SECONDS, False, self._submit, self._has_news
+            catalogue, registry, vetter, self.events, POLL_SECONDS, False, self._submit, self._has_news
         )
-        self._lookout = Lookout(bucket, registry, catalogue, self._judging, adopts=True, stopwatch=self.clock)
+        conduct = Conduct(registry, catalogue, self.events, trials, self.clock)
+        self._lookout = Lookout(bucket, registry, catalogue, self._judging, conduct, adopts=True, stopwatch=self.clock)
         self.following = Following(POLL_SECONDS, self.clock)
 
     def clock(self) -> float:

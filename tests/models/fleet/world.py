@@ -114,9 +114,9 @@ class World:
         self.moves.append((self.now, pointer))
         if before is None or self.lost:
             return
+        if pointer.epoch != before.epoch + 1:
+            self.faults.append(f"epoch {before.epoch} is followed by {pointer.epoch}")
         old, new = before.now, pointer.now
-        if new.epoch != old.epoch + 1:
-            self.faults.append(f"epoch {old.epoch} is followed by {new.epoch}")
         if old.reference != new.reference and not self._had_cause(old.reference, new.reference):
             self.faults.append(
                 f"at {self.now:.0f} the pointer went from {old.reference} to {new.reference} without cause"
