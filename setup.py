@@ -29,6 +29,7 @@ setup(
         "serving.over_http": ["*.json"],
         "fleet": ["*.json"],
         "studio": ["page/*"],
+        "launch.trial_report": ["templates/*"],
         "studio.retraining": ["conf/*.yml", "conf/base/*.yml", "pyproject.toml", ".telemetry"],
     },
     install_requires=[
@@ -72,6 +73,7 @@ setup(
         "alembic>=1.14,<2",
         "psycopg[binary]>=3.2,<4",
         "rich>=13,<16",
+        "jinja2>=3.1,<4",  # the report of a trial
         "typer>=0.15,<1",
     ],
     extras_require={
