@@ -9,24 +9,25 @@ const NAMES = {
   agreement: "Agreement",
   label_drift: "Drift of labels",
   score_drift: "Drift of scores",
-  accuracy: "Loss of accuracy",
+  accuracy: "Accuracy, to the old one",
   fitness: "Fitness",
 };
 const WORDS = { proved: "good enough", worse: "too bad", open: "open", unjudged: "not judged" };
 const LOOKS = { proved: "good", worse: "bad" };
-const LEAST_MATTERS = new Set(["agreement"]); // of these the limit is the least; of all others the most
-const SHARES = new Set(["failures", "agreement", "accuracy"]);
+const LEAST_MATTERS = new Set(["agreement", "accuracy"]); // of these the limit is the least; of all others the most
 
 function told(what, value) {
-  if (!Number.isFinite(value)) return "–";
-  if (SHARES.has(what)) return value < 0 ? `−${percent(-value)}` : percent(value);
+  if (!Number.isFinite(value)) return "";
+  if (what === "accuracy") return value === 0 ? "±0 %" : `${value < 0 ? "−" : "+"}${percent(Math.abs(value))}`;
+  if (what === "failures" || what === "agreement") return percent(value);
   return what === "slowdown" ? `${value.toFixed(2)}×` : value.toFixed(3);
 }
 
 // What the picture shows: all that there is to show, and room beyond it.
 function range({ what, value, low, high, limit }) {
   const all = [value, low, high, limit].filter(Number.isFinite);
-  if (LEAST_MATTERS.has(what)) return [Math.max(0, Math.min(...all) - 0.1), 1];
+  if (what === "agreement") return [Math.max(0, Math.min(...all) - 0.1), 1];
+  if (what === "accuracy") return [Math.min(...all, 2 * limit), Math.max(...all, 0.02)];
   const top = Math.max(...all, limit * 1.6 || 0);
   return [Math.min(0, ...all), top || 1];
 }
@@ -51,15 +52,15 @@ function picture(finding) {
 }
 
 export function criterion(finding) {
-  const { what, decision, value, limit } = finding;
-  const isJudged = decision !== "unjudged" && Number.isFinite(limit);
+  const { what, decision, value, counts = true } = finding;
+  const isSeen = Number.isFinite(value);
   return el(
     "li",
-    { class: `criterion ${decision}`, "data-testid": `trial-${what}`, "data-decision": decision },
+    { class: `criterion ${decision} ${counts ? "" : "told-alone"}`, "data-testid": `trial-${what}`, "data-decision": decision },
     el("span", { class: "criterion-name" }, NAMES[what] ?? what),
-    el("b", {}, isJudged ? told(what, value) : ""),
-    el("span", { class: `badge ${LOOKS[decision] ?? ""}` }, WORDS[decision] ?? decision),
-    isJudged ? picture(finding) : null,
+    el("b", {}, told(what, value)),
+    el("span", { class: `badge ${counts ? (LOOKS[decision] ?? "") : ""}` }, counts ? (WORDS[decision] ?? decision) : "told alone"),
+    isSeen ? picture(finding) : null,
     el("span", { class: "criterion-text" }, sentence(finding.text)),
   );
 }
