@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -26,20 +27,27 @@ OPTIONS = (
 SEVEN = png_of(seven())
 
 
-class Hand(httpx.Client):
+class Hand:
     """Draws the same seven again and again, and says what it is, as fast as it is answered."""
 
-    def __init__(self, studio: RunningStudio) -> None:
-        super().__init__(base_url=studio.address, timeout=60, headers={"sec-fetch-site": "same-origin"})
-        self.get("/")
-        self.headers["x-csrf-token"] = self.get("/api/state").json()["csrf"]
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+        http.get("/")
+        http.headers["x-csrf-token"] = http.get("/api/state").json()["csrf"]
 
     def draw_and_confirm(self) -> str:
         """The model_id of whoever answered."""
-        drawing = self.post("/api/drawings", content=SEVEN).raise_for_status().json()["drawing"]
-        answer = self.get(f"/api/drawings/{drawing}/answer?wait=20").json()
-        self.put(f"/api/drawings/{drawing}/correction", json={"label": 7}).raise_for_status()
+        drawing = self._http.post("/api/drawings", content=SEVEN).raise_for_status().json()["drawing"]
+        answer = self._http.get(f"/api/drawings/{drawing}/answer?wait=20").json()
+        self._http.put(f"/api/drawings/{drawing}/correction", json={"label": 7}).raise_for_status()
         return str(answer["model_id"])
+
+
+@contextmanager
+def a_hand(studio: RunningStudio) -> Iterator[Hand]:
+    """In a browser of its own."""
+    with httpx.Client(base_url=studio.address, timeout=60, headers={"sec-fetch-site": "same-origin"}) as http:
+        yield Hand(http)
 
 
 def model(studio: RunningStudio, name: str, favours: int) -> None:
@@ -74,7 +82,7 @@ def better(browser: Browser, tmp_path: Path) -> Iterator[tuple[RunningStudio, St
 def until_ended(studio: RunningStudio, page: StudioPage) -> set[str]:
     """Draws until there is a verdict; who answered."""
     answered = set()
-    with Hand(studio) as hand:
+    with a_hand(studio) as hand:
 
         def draw() -> bool:
             answered.update(hand.draw_and_confirm() for _ in range(20))
@@ -110,7 +118,7 @@ def test_a_better_model_takes_over_once_it_has_proved_itself(better: tuple[Runni
     expect(page.part("trial-state")).to_have_text("promoted")
     expect(page.part("live-model")).to_contain_text("new.onnx")
     expect(page.part("swaps")).to_have_text("1")
-    with Hand(studio) as hand:
+    with a_hand(studio) as hand:
         assert "new.onnx" in hand.draw_and_confirm()
 
 
@@ -138,7 +146,7 @@ def test_the_card_has_no_violations_and_stands_among_the_models_too(
     worse: tuple[RunningStudio, StudioPage],
 ) -> None:
     studio, page = worse
-    with Hand(studio) as hand:
+    with a_hand(studio) as hand:
         for _ in range(5):
             hand.draw_and_confirm()
     for scheme in ("light", "dark"):
