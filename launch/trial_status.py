@@ -39,21 +39,21 @@ SHOWN_ENDED = 5
 def print_trial(console: Console, view: TrialView) -> None:
     """The trial that is under way."""
     trial, images = view.trial, view.judgement.images
-    steps = len(trial.policy.steps)
+    steps, over = len(trial.policy.steps), minutes_in_words(round(view.seconds))
     rows = {
         "tried": f"{trial.new.file_name}  {trial.new.model_id}",
         "against": f"{trial.old.file_name}  {trial.old.model_id}",
         "since": f"{trial.begun[:19]}Z, begun by {trial.by}",
         "policy": f"{trial.policy}, trial {trial.number}",
-        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {minutes_in_words(round(view.seconds))} over",
-        "answered": f"{count_in_words(images.get('new', 0), 'image')} by the new model, {images.get('old', 0):,} by the old",
+        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {over} over",
+        "asked": f"{count_in_words(images.get('new', 0), 'image')} the new model, {images.get('old', 0):,} the old one",
         "so far": _SO_FAR[view.judgement.decision],
     }
     for name, value in rows.items():
         if console.is_terminal:
             console.print(f"[bold]{name:<9}[/] {escape(printable(value))}", highlight=False, soft_wrap=True)
         else:
-            say(f"{name}\t{value}")
+            _print_tabbed(name, value)
     _print_findings(console, view.judgement.findings)
     for reasons, what in (
         (view.evidence.not_loaded_because, "cannot load it, and answers by the old model"),
@@ -67,9 +67,13 @@ def print_ended(console: Console, ended: Sequence[EndedTrial]) -> None:
     """The last trials that are over, newest first."""
     if not ended:
         return
-    table = Table("trial", "model", "against", "outcome", "ended", "by", "why", box=None, pad_edge=False, title_justify="left")
+    table = Table(
+        "trial", "model", "against", "outcome", "ended", "by", "why", box=None, pad_edge=False, title_justify="left"
+    )
     for each in ended[:SHOWN_ENDED]:
-        outcome = OUTCOMES[each.outcome] + (", may be tried again" if each.again and each.outcome == "rolled_back" else "")
+        outcome = OUTCOMES[each.outcome] + (
+            ", may be tried again" if each.again and each.outcome == "rolled_back" else ""
+        )
         row = (
             str(each.trial.number),
             each.trial.new.file_name,
@@ -82,7 +86,7 @@ def print_ended(console: Console, ended: Sequence[EndedTrial]) -> None:
         if console.is_terminal:
             table.add_row(*map(escape, row), style=_OUTCOME_STYLES[each.outcome])
         else:
-            say("\t".join(("ended", *map(printable, row))).replace("\n", " "))
+            _print_tabbed("ended", *row)
     if console.is_terminal:
         console.print()
         console.print(table)
@@ -102,7 +106,12 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
         if console.is_terminal:
             table.add_row(*map(escape, row), style=_STYLES[each.decision])
         else:
-            print("\t".join(("limit", *map(printable, row))))
+            _print_tabbed("limit", *row)
     if console.is_terminal and findings:
         console.print()
         console.print(table)
+
+
+def _print_tabbed(*fields: str) -> None:
+    """A line for programs that read lines."""
+    print("\t".join(map(printable, fields)))

@@ -12,8 +12,8 @@ from models.trials.judging import Finding
 _NOWHERE = float("-inf")
 _LEAST = {"agreement": 0.0, "slowdown": 0.0, "label_drift": 0.0, "score_drift": 0.0, "failures": -1.0, "accuracy": -1.0}
 _MOST = {"agreement": 1.0, "failures": 1.0, "accuracy": 1.0}
-_LABEL_ROOM = 75.0
-"""Units of the picture that the words at its ends need."""
+_LABEL_ROOM = 40.0
+"""Units of the picture, half of what the limit's words need."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Criterion:
         limit: in its unit.
         picture: None where there is no interval or no limit.
         begins, ends: what the picture's edges stand for.
-        limit_label_at: where the limit is written below the picture; None where it would touch another word.
+        anchor: how the limit is written above its line: `start`, `middle` or `end`.
+        counts: whether the verdict depends on it.
     """
 
     name: str
@@ -41,7 +42,8 @@ class Criterion:
     picture: IntervalPicture | None
     begins: str
     ends: str
-    limit_label_at: float | None
+    anchor: str
+    counts: bool
 
 
 def criteria_of(findings: Sequence[Finding]) -> list[Criterion]:
@@ -54,9 +56,8 @@ def _criterion(finding: Finding) -> Criterion:
     name, picture = name_of(finding), _picture(finding)
     begins = in_its_unit(finding, picture.begins) if picture else ""
     ends = in_its_unit(finding, picture.ends) if picture else ""
-    label_at = None
-    if picture and _LABEL_ROOM < picture.limit < INTERVAL_WIDTH - _LABEL_ROOM:
-        label_at = picture.limit
+    at = picture.limit if picture else 0.0
+    anchor = "start" if at < _LABEL_ROOM else "end" if at > INTERVAL_WIDTH - _LABEL_ROOM else "middle"
     told = {
         "measured": in_its_unit(finding, finding.value) if finding.value is not None else "",
         "interval": interval_of(finding),
@@ -66,13 +67,14 @@ def _criterion(finding: Finding) -> Criterion:
         name[:1].upper() + name[1:],
         finding.decision,
         STANDINGS[finding.decision],
-        finding.text,
+        finding.text[:1].upper() + finding.text[1:] + ".",
         " · ".join(f"{word} {value}" for word, value in told.items() if value),
         in_its_unit(finding, finding.limit),
         picture,
         begins,
         ends,
-        label_at,
+        anchor,
+        finding.counts,
     )
 
 

@@ -123,8 +123,8 @@ def _facts(view: TrialView) -> list[tuple[str, str, str]]:
     new, without = answered_in_words(view.evidence.new)
     old, old_without = answered_in_words(view.evidence.old)
     facts = [
-        ("answered by the new model", new, without),
-        ("answered by the old model", old, old_without),
+        ("new model answered", new, without),
+        ("old model answered", old, old_without),
         ("policy", str(trial.policy), f"{percent(trial.now.share)} of the images in step {trial.step + 1}"),
         ("begun", _moment(trial.begun), f"by {trial.by}"),
     ]

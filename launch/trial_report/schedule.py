@@ -67,5 +67,5 @@ def schedule_of(view: TrialView) -> Schedule:
         "shadow": "Both models answered the share; the old one's answers were the results.",
         "canary": "The new model alone answered the share, and its answers were the results.",
     }[policy.mode]
-    height = " The wider a bar the longer the step, the higher the greater its share; the dark part ran."
+    height = " The wider a bar the longer the step, the higher the greater its share; the coloured part ran."
     return Schedule(f"{str(policy).partition(':')[0].capitalize()}. {who}{height}", shown)

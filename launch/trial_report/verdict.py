@@ -14,8 +14,9 @@ from launch.trial_words import (
     limit_of,
     minutes_in_words,
     name_of,
-    step_in_words,
+    percent,
 )
+from models.trials.intervals import ERROR
 from models.trials.judging import Finding, Judgement
 from models.trials.view import TrialView
 
@@ -67,11 +68,9 @@ def _under_way(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[st
     trial, judgement = view.trial, view.judgement
     new, old = trial.new.file_name, trial.old.file_name
     by_hand = (f"hotswap trial promote {where}", f"hotswap trial abort {where}")
-    broken = [each for each in judgement.findings if each.decision == "worse" and each.counts]
     if judgement.decision == "worse":
-        why = broken[0].text if broken else judgement.why
         todo = "Nothing: whoever watches the folder rolls it back at the next look. By hand:"
-        return "bad", f"{new} fails against {old}: {_clause(why)}", todo, by_hand[1:]
+        return "bad", f"{new} fails against {old}: {_reason(judgement.why, judgement)}", todo, by_hand[1:]
     left = max(0.0, 60 * trial.now.minutes - view.seconds)
     wait = f"{minutes_in_words(round(left))} of step {trial.step + 1} of {len(trial.policy.steps)} are left"
     if judgement.decision == "proved":
@@ -80,10 +79,10 @@ def _under_way(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[st
         return "good", f"{new} keeps to every limit against {old}", todo, by_hand
     counted = [each for each in judgement.findings if each.counts]
     kept = sum(each.decision == "proved" for each in counted)
-    still_open = [name_of(each) for each in counted if each.decision == "open"]
-    of = f"{kept} of {count_in_words(kept + len(still_open), 'limit')} {'is' if kept == 1 else 'are'} proved to be kept"
-    rest = f", {_listed(still_open)} still open" if still_open else ""
-    headline = f"It is too early to say whether {new} may replace {old}: {of}{rest}"
+    still_open = [each for each in counted if each.decision == "open"]
+    of = f"{len(still_open)} of {count_in_words(kept + len(still_open), 'limit')}"
+    are = "is" if len(still_open) == 1 else "are"
+    headline = f"Too early to say whether {new} may replace {old}: {of} {are} still open"
     return "open", headline, f"Wait: {wait}. Or decide now by hand:", by_hand
 
 
@@ -109,8 +108,10 @@ def _reason(why: str, judgement: Judgement) -> str:
         return _clause(why)
     if lead := why[:numbers].rstrip(": "):
         return lead
-    broken = [each.text for each in judgement.findings if each.decision == "worse" and each.counts]
-    return "; ".join(map(_clause, broken[:2])) or "it keeps to every limit"
+    broken = [_broken(each) for each in judgement.findings if each.decision == "worse" and each.counts]
+    if broken:
+        return " and ".join(broken[:2])
+    return "it keeps to every limit" if judgement.decision == "proved" else "not every limit was proved to be kept"
 
 
 def _sure(view: TrialView) -> list[str]:
@@ -119,14 +120,14 @@ def _sure(view: TrialView) -> list[str]:
     points = [f"It rests on {count_in_words(new, 'answer')} of the new model and {old:,} of the old one."]
     if any(each.low is not None for each in judgement.findings):
         points.append(
-            "Each interval holds however often somebody looks: its bounds are not made for one look at the end, and "
-            "are wrong in fewer than one trial of a hundred."
+            f"Each end of an interval is wrong with a probability of {percent(ERROR)} at most, "
+            "however often somebody looks."
         )
     decided = {"worse": "broken", "proved": "kept", "open": "open", "unjudged": "not judged"}
     counted = [(sum(each.decision == key for each in judgement.findings), word) for key, word in decided.items()]
     told = [f"{count} {word}" for count, word in counted if count]
     if told:
-        points.append(f"Of {count_in_words(len(judgement.findings), 'limit')}: {_listed(told)}.")
+        points.append(f"Of what can be judged: {_listed(told)}.")
     if view.trial.policy.mode == "canary":
         points.append("The models answered different images, drawn by chance: the intervals are as wide as that needs.")
     else:
@@ -142,14 +143,14 @@ def _sure(view: TrialView) -> list[str]:
 
 def _mind(judgement: Judgement) -> list[str]:
     order = ("worse", "open", "proved")
-    told = [each for each in judgement.findings if each.decision in order]
+    told = [each for each in judgement.findings if each.decision in order and each.counts]
     ordered = sorted(told, key=lambda each: order.index(each.decision))
     points = [point for each in ordered if (point := _turning(each, judgement.images.get("new", 0)))]
     if not any(each.what == "accuracy" and each.decision != "unjudged" for each in judgement.findings):
         points = points[: _MOST_POINTS - 1]
         points.append(
-            "True labels: nobody has told which answers were right. Fed back by message_id, they say more than anything "
-            "above."
+            "True labels: nobody has told which answers were right. Fed back by message_id, they say more than all "
+            "that is above."
         )
     return points[:_MOST_POINTS]
 
@@ -159,7 +160,9 @@ def _turning(finding: Finding, images: int) -> str:
     value, low, high, limit = finding.value, finding.low, finding.high, finding.limit
     name = name_of(finding).capitalize()
     if value is None or low is None or high is None or limit is None:
-        return f"{name}: nothing that is measured; it stands for all of the trial." if finding.decision == "worse" else ""
+        return (
+            f"{name}: nothing that is measured; it stands for all of the trial." if finding.decision == "worse" else ""
+        )
     is_below = finding.what in BROKEN_BELOW
     shown, at_limit = in_its_unit(finding, value), limit_of(finding)
     if finding.decision == "worse":
@@ -168,7 +171,9 @@ def _turning(finding: Finding, images: int) -> str:
     if finding.decision == "proved":
         end = in_its_unit(finding, low if is_below else high)
         return f"{name}: at worst {end}, and the limit is {at_limit}. It would have to get worse than that."
-    needed = _images_needed(value, low, high, limit, images)
+    # Bounds of what never happened come down with the number of images itself, others with its root.
+    power = 1 if finding.what == "failures" and value <= 0 else 2
+    needed = _images_needed(value, low, high, limit, images, power)
     side = "breaks" if (value < limit) is is_below else "keeps"
     seen = f"{name}: {shown} was seen, which {side} the limit of {at_limit}, by too few images to be sure."
     if needed is None:
@@ -176,13 +181,13 @@ def _turning(finding: Finding, images: int) -> str:
     return f"{seen} About {_rounded(needed)} more would decide, if they are like those before."
 
 
-def _images_needed(value: float, low: float, high: float, limit: float, images: int) -> int | None:
-    """How many more images bring the interval's end to the limit: intervals shrink by the root of the images' number."""
+def _images_needed(value: float, low: float, high: float, limit: float, images: int, power: int) -> int | None:
+    """How many more images bring the interval's end to the limit."""
     reach = high - value if limit > value else value - low
     gap = abs(limit - value)
     if reach <= 0 or gap <= _ON_THE_LIMIT * reach or not images:
         return None
-    more = round(images * ((reach / gap) ** 2 - 1))
+    more = round(images * ((reach / gap) ** power - 1))
     return max(more, 1) if more < _TOO_MANY else None
 
 
@@ -195,6 +200,27 @@ def _rounded(number: int) -> str:
 def _listed(words: Sequence[str]) -> str:
     """`a, b and c`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _broken(finding: Finding) -> str:
+    """What is wrong, in words that need no other."""
+    value, limit = finding.value, finding.limit
+    if value is None or limit is None:
+        return _clause(finding.text)
+    seen, allowed = in_its_unit(finding, value), in_its_unit(finding, limit)
+    match finding.what:
+        case "failures":
+            return f"{seen} more of the images have no answer, where {allowed} are allowed"
+        case "slowdown":
+            return f"a call takes {seen} the time, where {allowed} is allowed"
+        case "agreement":
+            return f"it agrees with the old model on {seen} of the images, where {allowed} are asked for"
+        case "accuracy":
+            lost, most = (f"{abs(100 * each):.1f}".removesuffix(".0") for each in (value, limit))
+            return f"its accuracy is {lost} points lower, where {most} are allowed"
+        case "label_drift" | "score_drift":
+            return f"its {finding.what.partition('_')[0]}s drifted by {seen}, where {allowed} is allowed"
+    return _clause(finding.text)
 
 
 def _clause(text: str) -> str:
