@@ -9,7 +9,7 @@ const NAMES = {
   agreement: "Agreement",
   label_drift: "Drift of labels",
   score_drift: "Drift of scores",
-  accuracy: "Accuracy, to the old one",
+  accuracy: "Accuracy",
   fitness: "Fitness",
 };
 const WORDS = { proved: "good enough", worse: "too bad", open: "open", unjudged: "not judged" };
