@@ -81,7 +81,7 @@ def better(browser: Browser, tmp_path: Path) -> Iterator[tuple[RunningStudio, St
 
 def until_ended(studio: RunningStudio, page: StudioPage) -> set[str]:
     """Draws until there is a verdict; who answered."""
-    answered = set()
+    answered: set[str] = set()
     with a_hand(studio) as hand:
 
         def draw() -> bool:
