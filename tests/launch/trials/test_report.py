@@ -192,8 +192,8 @@ def test_images_elsewhere_than_below_the_prefixes_are_not_read(tmp_path: Path) -
     prefixes = (f"{tmp_path}/ours/",)
     assert thumbnail(any_storage(), str(tmp_path / "ours/a.png"), prefixes).source
     refused = thumbnail(any_storage(), str(tmp_path / "theirs/a.png"), prefixes)
-    assert (refused.source, refused.trouble.partition(":")[0]) == ("", "forbidden_path")
-    assert thumbnail(any_storage(), "https://example.com/a.png").trouble.startswith("unsupported_scheme")
+    assert (refused.source, refused.trouble) == ("", "forbidden path")
+    assert thumbnail(any_storage(), "https://example.com/a.png").trouble == "unsupported scheme"
 
 
 def test_figures_are_read_as_they_were_written_and_nothing_else_is_believed() -> None:
