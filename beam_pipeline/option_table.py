@@ -15,6 +15,9 @@ from typing import Any, get_args
 from models.artefacts import DEFAULT_MAX_VALUES, EngineChoice
 from models.images.decoding import DecodeLimits
 from models.serving import ServingConfig
+from models.trials.percentages import PERCENTAGE, share_of
+from models.trials.policy import NO_TRIAL, WRITTEN, Policy, Undecided
+from models.trials.terms import Limits, TrialTerms
 
 _PUBSUB_NAME = r"projects/[a-z][-a-z0-9:.]{{4,61}}[a-z0-9]/{kind}/[A-Za-z][A-Za-z0-9._~+%-]{{2,254}}"
 REMOTE = r"[a-z0-9.+-]+://"
@@ -41,6 +44,9 @@ class Kind(Enum):
     KEY_FILES = str, rf"{_OBJECT}({SEPARATOR}{_OBJECT})*", "TEXT"
     WORKER_FOLDER = str, r"/.*", "TEXT"
     SECONDS = float, r"(0*[1-9][0-9]*(\.[0-9]+)?|0*\.0*[1-9][0-9]*)", "TEXT"
+    TRIAL = str, WRITTEN, "TEXT"
+    SHARE = str, PERCENTAGE, "TEXT"
+    FACTOR = float, r"(0*[1-9][0-9]{0,8}(\.[0-9]+)?|0*\.0*[1-9][0-9]*)", "TEXT"
     COUNT = int, r"0*[1-9][0-9]*", "NUMBER"
     COUNT_OR_NONE = int, r"[0-9]+", "NUMBER"
     CHOICE = str, None, "ENUM"
@@ -191,6 +197,50 @@ class JobOptions:
         None,
     )
 
+    trial: str = _option(
+        Kind.TRIAL,
+        "Trial of new models",
+        "how a new model proves itself before it answers all images: shadow:SHARE/MINUTES has both models answer a "
+        "share of them, canary:SHARE/MINUTES has the new one alone answer it, and may go on with greater shares, "
+        "canary:5%/10,25%/10 say, or with ; for the comma; none has it answer all at once",
+        NO_TRIAL,
+    )
+    trial_undecided: Undecided = _option(
+        Kind.CHOICE,
+        "Undecided trials",
+        "what becomes of a new model whose time is up without enough evidence",
+        "roll_back",
+        {"roll_back": "The old one stays", "promote": "It answers everything"},
+    )
+    trial_max_failures: str = _option(
+        Kind.SHARE,
+        "Most failures",
+        "largest share of images that only the new model fails on, before a trial ends by a roll back",
+        "0.1%",
+    )
+    trial_max_slowdown: float = _option(
+        Kind.FACTOR, "Largest slowdown", "largest time of a call of the new model, as a multiple of the old one's", 1.5
+    )
+    trial_min_agreement: str = _option(
+        Kind.SHARE, "Least agreement", "smallest share of images that both models label alike, in a shadow", "80%"
+    )
+    trial_max_drift: float = _option(
+        Kind.FACTOR,
+        "Largest drift",
+        "largest population stability index between what the two models answer, of labels and of scores",
+        0.25,
+    )
+    trial_max_accuracy_loss: str = _option(
+        Kind.SHARE, "Largest loss of accuracy", "largest loss of accuracy, where true labels are told", "2%"
+    )
+    feedback_subscription: str | None = _option(
+        Kind.SUBSCRIPTION,
+        "Feedback subscription",
+        "Pub/Sub source, projects/P/subscriptions/S, of true labels of images, by the ids of the messages that named "
+        "them; trials then judge accuracy too",
+        None,
+    )
+
     @property
     def decode_limits(self) -> DecodeLimits:
         """What one image may cost.
@@ -201,8 +251,30 @@ class JobOptions:
         return DecodeLimits(self.max_image_bytes, self.max_image_pixels)
 
     @property
+    def trials(self) -> TrialTerms:
+        """On which terms new models are tried.
+
+        Raises:
+            ValueError: an option is none of its kind.
+        """
+        limits = Limits(
+            share_of(self.trial_max_failures),
+            self.trial_max_slowdown,
+            share_of(self.trial_min_agreement),
+            self.trial_max_drift,
+            share_of(self.trial_max_accuracy_loss),
+        )
+        return TrialTerms(
+            Policy.parse(self.trial), limits, self.trial_undecided, needs_labels=self.feedback_subscription is not None
+        )
+
+    @property
     def serving(self) -> ServingConfig:
-        """Which models are served, and how."""
+        """Which models are served, and how.
+
+        Raises:
+            ValueError: as `trials`.
+        """
         return ServingConfig(
             self.model_pattern,
             self.model_poll_seconds,
@@ -213,6 +285,7 @@ class JobOptions:
             self.max_values,
             self.require_confinement,
             self.trusted_key,
+            trials=self.trials,
         )
 
 
@@ -228,6 +301,7 @@ OPTIONS = {option.name: option for option in _table()}
 """Every option by its name, in the order in which people should read them."""
 
 assert tuple(OPTIONS["engine"].choices) == get_args(EngineChoice)
+assert tuple(OPTIONS["trial_undecided"].choices) == get_args(Undecided)
 
 
 def as_flags(values: Mapping[str, Any]) -> list[str]:

@@ -23,6 +23,8 @@ from beam_pipeline.option_table import OPTIONS, JobOptions, Kind
 from models.errors import KeyUnusable
 from models.signatures.trusted import read_trusted
 from models.storage.schemes import AnyStorage
+from models.trials.percentages import share_of
+from models.trials.policy import Policy
 from transforms.beam_storage import BeamStorage
 from transforms.windowing import SideInputMode
 
@@ -40,7 +42,7 @@ class HotSwapOptions(PipelineOptions):
     @classmethod
     def _add_argparse_args(cls, parser: argparse.ArgumentParser) -> None:
         for option in OPTIONS.values():
-            how: dict[str, Any] = {"help": option.help}
+            how: dict[str, Any] = {"help": option.help.replace("%", "%%")}
             match option.kind:
                 case Kind.SWITCH:
                     how |= {"action": "store_true"}
@@ -128,6 +130,8 @@ def _checked(given: HotSwapOptions) -> JobOptions:
     _exactly_one(given, "output_topic", "output_path")
     _at_most_one(given, "dead_letter_topic", "dead_letter_path")
     _at_most_one(given, "model_events_topic", "model_events_path")
+    if given.feedback_subscription is not None and given.feedback_subscription == given.input_subscription:
+        raise OptionError("--feedback_subscription is --input_subscription too; true labels come by one of their own")
     values = {name: getattr(given, name) for name in OPTIONS}
     values |= {name: tuple(values[name] or ()) for name, option in OPTIONS.items() if option.kind.several}
     for name, value in values.items():
@@ -153,7 +157,12 @@ def _check_value(name: str, kind: Kind, value: Any) -> None:
             if value is not None and not re.fullmatch(kind.regex or "", value):
                 what = "subscriptions" if kind is Kind.SUBSCRIPTION else "topics"
                 raise OptionError(f"--{name} is {value!r}; projects/PROJECT/{what}/NAME is expected")
-        case Kind.SECONDS:
+        case Kind.TRIAL | Kind.SHARE:
+            try:
+                _ = Policy.parse(value) if kind is Kind.TRIAL else share_of(value)
+            except ValueError as error:
+                raise OptionError(f"--{name}: {error}") from error
+        case Kind.SECONDS | Kind.FACTOR:
             if not 0 < value < float("inf"):
                 raise OptionError(f"--{name} is {value}; it must be greater than 0")
         case Kind.COUNT | Kind.COUNT_OR_NONE:

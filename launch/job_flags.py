@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from beam_pipeline.option_table import OPTIONS, Kind, Option
+from models.trials.percentages import share_of
+from models.trials.policy import Policy
 
 OF_READERS = (
     "model_pattern",
@@ -29,6 +31,15 @@ OF_READERS = (
     "registry",
 )
 """The options of the job that whoever answers by a model folder has too, wherever images come from."""
+OF_TRIALS = (
+    "trial",
+    "trial_undecided",
+    "trial_max_failures",
+    "trial_max_slowdown",
+    "trial_min_agreement",
+    "trial_max_drift",
+)
+"""The options of the job on how new models are tried, wherever images come from."""
 _LEAST = {Kind.COUNT: 1, Kind.COUNT_OR_NONE: 0}
 
 
@@ -84,6 +95,33 @@ def positive_seconds(seconds: float | None) -> float | None:
     return seconds
 
 
+def _as_job_takes_it(read: Callable[[str], object]) -> Callable[[str], str]:
+    """A callback of an option: the value as it is, once it has been read."""
+
+    def checked(text: str) -> str:
+        try:
+            read(text)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from error
+        return text
+
+    return checked
+
+
+def _positive(number: float) -> float:
+    if not 0 < number < math.inf:
+        raise typer.BadParameter("it is more than 0, and a number that ends")
+    return number
+
+
+_CHECKS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.SECONDS: positive_seconds,
+    Kind.FACTOR: _positive,
+    Kind.TRIAL: _as_job_takes_it(Policy.parse),
+    Kind.SHARE: _as_job_takes_it(share_of),
+}
+
+
 def _parameter(flag: str, option: Option, defaults: Mapping[str, Any]) -> inspect.Parameter:
     default = inspect.Parameter.empty if option.required else defaults.get(option.name, option.default)
     value_type: Any = option.kind.value_type
@@ -95,7 +133,7 @@ def _parameter(flag: str, option: Option, defaults: Mapping[str, Any]) -> inspec
         value_type = value_type | None
     words = f"{option.help[0].upper()}{option.help[1:]}."
     declared = f"--{flag.replace('_', '-')}"
-    check = positive_seconds if option.kind is Kind.SECONDS else None
+    check = _CHECKS.get(option.kind)
     annotation: Any = Annotated[
         value_type, typer.Option(declared, min=_LEAST.get(option.kind), callback=check, help=words)
     ]

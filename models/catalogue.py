@@ -62,6 +62,7 @@ class Catalogue:
         self._entries: dict[str, _Entry] = {}
         self._started: float | None = None
         self._emptied = False
+        self._refused: Collection[str] = ()
 
     def observe(self, files: Sequence[StoredFile], now: float) -> None:
         """Takes in a listing; an empty one changes nothing."""
@@ -113,6 +114,30 @@ class Catalogue:
         entry = self._entries.get(reference.uri)
         return entry is not None and isinstance(entry.verdict, Accepted) and entry.verdict.reference == reference
 
+    def has_lost(self, reference: ModelReference) -> bool:
+        """Whether the file of these bytes is not listed any more, has others now, or lost its signature."""
+        entry = self._entries.get(reference.uri)
+        match entry and entry.verdict:
+            case Accepted(held):
+                return held != reference
+            case ModelRejected(model_id=model_id, fault=fault):
+                return model_id != reference.model_id or fault in SIGNATURE_FAULTS
+        return entry is None
+
+    def name_of(self, reference: ModelReference) -> str:
+        """What a listed model is called; "" where it is not."""
+        entry = self._entries.get(reference.uri)
+        verdict = entry.verdict if entry else None
+        return verdict.name if isinstance(verdict, Accepted) and verdict.reference == reference else ""
+
+    def refuse(self, refused: Collection[str]) -> None:
+        """Has models be passed over that were tried and rolled back.
+
+        Args:
+            refused: the SHA-256 of each, in place of those before.
+        """
+        self._refused = refused
+
     def listed(self) -> Collection[str]:
         """The URIs of the files that match the pattern."""
         return self._entries.keys()
@@ -148,6 +173,8 @@ class Catalogue:
         newest_valid_seen = next_in_line_seen = False
         for entry in self._newest_first():
             if isinstance(entry.verdict, Accepted):
+                if entry.verdict.reference.sha256 in self._refused:
+                    continue
                 next_in_line_seen = newest_valid_seen
                 newest_valid_seen = True
             elif entry.verdict is None:
@@ -183,6 +210,7 @@ class Catalogue:
             now: seconds.
         """
         undecided: set[str] = set()
+        last_resort: Accepted | None = None
         for entry in self._newest_first():
             match entry.verdict:
                 case None if stated is not None or not entry.is_left:  # the first statement waits for nobody else
@@ -192,10 +220,14 @@ class Catalogue:
                 case ModelRejected(model_id=model_id, fault=fault):
                     if stated is not None and model_id == stated.model_id and fault not in SIGNATURE_FAULTS:
                         return None
+                case Accepted(reference) as tried if reference.sha256 in self._refused and reference != stated:
+                    if stated is not None and reference.uri == stated.uri:
+                        return None
+                    last_resort = last_resort or tried
                 case Accepted(reference) as newest:
                     stays = reference == stated or self._waits_for(undecided, stated, now)
                     return None if stays else newest
-        return None
+        return None if stated is not None or self._waits_for(undecided, stated, now) else last_resort
 
     def _waits_for(self, undecided: Collection[str], stated: ModelReference | None, now: float) -> bool:
         """Whether what is stated stays as it is until something is known of these newer files."""

@@ -14,7 +14,10 @@ from typing import Any, Literal
 
 from models.moments import rfc3339
 
-EventKind = Literal["accepted", "rejected", "loading", "failed", "live", "quarantined", "retired"]
+EventKind = Literal[
+    "accepted", "rejected", "loading", "failed", "live", "quarantined", "retired",
+    "trial_began", "trial_share", "trial_promoted", "trial_rolled_back",
+]  # fmt: skip
 
 MAX_UNDRAINED = 10_000
 LONGEST_TELLING = 60.0
@@ -32,12 +35,13 @@ class ModelEvent:
 
     Attributes:
         event: `accepted` or `rejected` by vetting; in one worker `loading`, then `live`, `failed` or `quarantined`, at
-            last `retired`.
+            last `retired`. Of a trial, once in the fleet, `trial_began`, `trial_share` for each further step, and
+            `trial_promoted` or `trial_rolled_back`.
         model_id: the reference of the exact bytes; the bare URI where they could not be read whole.
         model_name: the card's name, else the file name without extension.
         reason: for a rejection a stable word, then detail; for an acceptance which engine and why; for a failure what
             went wrong, and it is tried again; for a quarantine what the model did on its own probe image, and which
-            one takes over.
+            one takes over; for a trial its policy, its share, or the numbers behind the verdict.
         seconds: how long vetting or loading took.
         time: when it happened, RFC 3339 in UTC.
         worker: the process that says so.

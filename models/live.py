@@ -1,40 +1,25 @@
-"""The models that answer in this process: one live, at most one more on its way in or out."""
+"""The models that answer in this process: one live, and at most one more, on its way in or out, or on trial."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from typing import Any
+from functools import partial
 
-import numpy as np
-
-from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Manifest, Vetted
-from models.card import Card
+from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Vetted
+from models.bringing_in import Failures, HearsOfTrials, Obstacle, Residents, Wanted
 from models.compute_threads import cores
-from models.engines.engine import Engine, Outputs
-from models.errors import (
-    ImageError,
-    ImageFault,
-    ModelFailed,
-    ModelGivenUp,
-    ModelsClosed,
-    ModelUnfit,
-    NoModelAnswers,
-    VettingStopped,
-    typed_line,
-)
+from models.engines.engine import Engine
+from models.errors import ModelsClosed, ModelUnfit, NoModelAnswers, VettingStopped, typed_line
 from models.events import EventLog, ModelEvent
-from models.images.decoding import Raster
-from models.images.model_input import model_input
+from models.live_model import LiveModel
 from models.printable import logger
-from models.reference import ModelReference, Statement
-from models.tasks import interpret
+from models.reference import ModelReference, StatedTrial, Statement
+
+__all__ = ["FIRST_RETRY_SECONDS", "LAST_BATCH_SECONDS", "LiveModel", "LiveModels", "OnTrial"]
 
 _LOGGER = logger(__name__)
 
@@ -42,71 +27,33 @@ LAST_BATCH_SECONDS = 5.0
 """How long a swap waits for the last batches of the models before."""
 FIRST_RETRY_SECONDS = 1.0
 """How long a model that could not be brought in is left alone at first; then twice as long each time."""
-_LONGEST_RETRY_SECONDS = 60.0
 _LONGEST_CLOSE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
-_AT_ONCE_BYTES = 256 << 20
 _REMEMBERED = 16
 """Models that were live, of which one may have to take over."""
 
 
-@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
-class LiveModel:
-    """A loaded model together with the reference of its bytes: a batch takes both as one value."""
+@dataclass(frozen=True, slots=True)
+class OnTrial:
+    """The model that is tried, ready to answer, and the trial that says which images it is tried on."""
 
-    reference: ModelReference
-    manifest: Manifest
-    engine: Engine
-
-    @property
-    def images_at_once(self) -> int:
-        """For how many images, with their answers, there is room in this process; at least one."""
-        return max(1, _AT_ONCE_BYTES // self.manifest.bytes_an_image)
-
-    @property
-    def card(self) -> Card:
-        """How it wants its images, and what its outputs mean."""
-        return self.manifest.card
-
-    def predict(self, images: Sequence[Raster]) -> Outputs:
-        """A row of each output for each image, of whatever size it is."""
-        return self.engine.predict(model_input(images, self.manifest))
-
-    def require_fit(self) -> None:
-        """Does nothing where the model answers to its own probe image, a black one, with numbers that mean something.
-
-        Raises:
-            ModelUnfit: it does not: what went wrong was no image's fault.
-            ModelsClosed: the program is ending.
-        """
-        [black] = _black_images(self.card, 1)
-        try:
-            outputs = self.predict([black])
-            if not all(np.isfinite(output).all() for output in outputs):
-                raise ModelUnfit(ImageFault.NON_FINITE_OUTPUT, "an answer to a black image is not finite")
-            [row] = zip(*outputs, strict=True)
-            interpret(row, self.manifest, black)
-        except (ModelsClosed, ModelUnfit):
-            raise
-        except ModelGivenUp:
-            return
-        except (ModelFailed, ImageError) as failure:
-            raise ModelUnfit(failure.fault, failure.detail) from failure
-        except Exception as error:  # engines raise errors of their own kinds
-            raise ModelUnfit(ImageFault.PREDICTION_FAILED, typed_line(error)) from error
+    model: LiveModel
+    trial: StatedTrial
 
 
 class LiveModels:
-    """Holds the live model, and replaces it as statements ask.
+    """Holds the live model, and replaces it as statements ask; beside it the one that a statement has tried.
 
     The incoming model is fetched, loaded and warmed by a thread of its own while the old one answers; the swap is
-    one assignment; a batch that took the old one finishes on it, and the last such batch frees it.
+    one assignment; a batch that took the old one finishes on it, and the last such batch frees it. A model on trial
+    comes after the live one, and whatever becomes of it leaves that as it is. One that is promoted goes live as it is.
 
     Args:
         obtain: finds the compiled form of a model, by its reference.
         events: where `loading`, `failed`, `live`, `quarantined` and `retired` are told.
         load: makes an engine of a compiled form, for so many threads.
         warm_sizes: the batch sizes that a model is warmed at.
+        hears: is told what keeps a model from being tried; None where nobody asks.
     """
 
     def __init__(
@@ -115,27 +62,32 @@ class LiveModels:
         events: EventLog,
         load: Callable[[Artefact, int], Engine],
         warm_sizes: Sequence[int] = (1, DEFAULT_LARGEST_BATCH),
+        hears: HearsOfTrials | None = None,
     ) -> None:
         self._obtain = obtain
         self._events = events
         self._warm_sizes = tuple(warm_sizes)
         self._load = load
+        self._hears = hears
         self._changed = threading.Condition()
         self._live: LiveModel | None = None
         self._wanted: Statement | None = None
         self._were_live: list[ModelReference] = []
         self._quarantined: dict[ModelReference, str] = {}
-        self._resident: weakref.WeakValueDictionary[str, LiveModel] = weakref.WeakValueDictionary()
+        self._tried: LiveModel | None = None
+        self._on_trial: OnTrial | None = None
+        self._given_up: Obstacle | None = None
+        self._not_loaded: Obstacle | None = None
+        self._residents = Residents(events)
         self._loading = 0
-        self._retirements: weakref.WeakKeyDictionary[LiveModel, weakref.finalize[Any, LiveModel]]
-        self._retirements = weakref.WeakKeyDictionary()
-        self._retiring = 0
-        self._gone: SimpleQueue[tuple[str, str]] = SimpleQueue()
         self._closed = False
         self._thread: threading.Thread | None = None
 
     def follow(self, statement: Statement) -> None:
-        """Takes in which model should be live; returns at once. Earlier statements than the latest are ignored."""
+        """Takes in which model should be live, and which is tried; returns at once.
+
+        Earlier statements than the latest are ignored.
+        """
         with self._changed:
             if self._closed or (self._wanted is not None and statement.epoch < self._wanted.epoch):
                 return
@@ -143,7 +95,13 @@ class LiveModels:
                 return
             if self._wanted is None or statement.reference != self._wanted.reference:
                 self._quarantined.pop(statement.reference, None)
+            before, trial = self._wanted.trial if self._wanted is not None else None, statement.trial
+            if trial is not None and (before is None or before.number != trial.number):
+                self._quarantined.pop(trial.new, None)
+            if trial is None or (before is not None and before.number != trial.number):
+                self._given_up = self._not_loaded = None
             self._wanted = statement
+            self._let_go_of_what_is_not_tried()
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live models", daemon=True)
@@ -165,6 +123,15 @@ class LiveModels:
                 raise ModelsClosed if self._closed else NoModelAnswers(self._why_none_is_left())
             return self._live
 
+    def on_trial(self) -> OnTrial | None:
+        """The model that is tried beside the live one; None while there is none, or it is not loaded or unfit."""
+        return self._on_trial
+
+    def why_not_tried(self) -> str:
+        """Why the model on trial is not tried in this process; "" while it is, is on its way in, or there is none."""
+        obstacle = self._given_up or self._not_loaded
+        return obstacle.why if obstacle is not None else ""
+
     def await_any(self, seconds: float) -> bool:
         """Waits until `current` has an answer, be it an error; whether it has within so many seconds."""
         with self._changed:
@@ -173,17 +140,23 @@ class LiveModels:
     def quarantine(self, model: LiveModel, why: ModelUnfit) -> None:
         """Takes a model out for good that fails on its own probe image: the one before takes over.
 
-        It gets another chance once it is stated anew, after another one was.
+        It gets another chance once it is stated anew, after another one was. One that is tried is given up for this
+        trial, and the live one answers what it was tried on.
         """
         with self._changed:
             if self._live is model:
                 self._live = None
-                self._on_its_way_out(model)
-            self._take_out(model.reference, model.card.name, str(why))
+                self._residents.leaves(model)
+            trial = self._trial_of(model.reference)
+            if trial is None:
+                self._take_out(model.reference, model.card.name, str(why))
+        if trial is not None:
+            self._give_up(trial, model.card.name, str(why))
 
     def is_quarantined(self, model: LiveModel) -> bool:
         """Whether a model was taken out, and has had no other chance since."""
-        return model.reference in self._quarantined
+        given_up = self._given_up
+        return model.reference in self._quarantined or (given_up is not None and given_up.trial.new == model.reference)
 
     def why_none(self) -> str:
         """Why there is no live model: which one failed on its own probe image, and how; "" where none did."""
@@ -203,59 +176,94 @@ class LiveModels:
 
     def resident(self) -> int:
         """How many models are in memory, one that is being loaded included."""
-        return len(self._resident) + self._loading
+        return self._residents.count() + self._loading
 
     def close(self) -> None:
-        """Loads nothing more, and lets go of the live model."""
+        """Loads nothing more, and lets go of the live model, and of that on trial."""
         with self._changed:
             self._closed = True
-            self._live = None
+            self._live = self._tried = self._on_trial = None
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(_LONGEST_CLOSE_SECONDS)
-        self._tell_retired()
+        self._residents.tell_retired()
 
     def _run(self) -> None:
         """Brings in what is wanted, one model after the other, until closed."""
-        failures = _Failures()
+        failures = Failures(FIRST_RETRY_SECONDS)
         begun: object = None
-        while (reference := self._next_wanted()) is not None:
-            wanted = (reference, self._wanted)
-            if wanted != begun:
+        while (wanted := self._next_wanted()) is not None:
+            reference, trial = wanted
+            what = reference, trial.number if trial else None
+            if what != begun:
                 self._events.add(ModelEvent("loading", reference.model_id, reference.file_name))
-            begun = wanted
+            begun = what
             started = time.monotonic()
             try:
-                self._bring_in(reference)
+                self._bring_in(wanted)
+                begun = None
             except (VettingStopped, ModelsClosed):
                 return
             except ModelUnfit as why:
+                begun = None
+                if trial is not None:
+                    self._give_up(trial, reference.file_name, str(why))
+                    continue
                 with self._changed:
                     self._take_out(reference, reference.file_name, str(why))
             except Exception as error:  # whatever it is, it may pass; the old model answers meanwhile
-                seconds = failures.add(reference, error)
-                if failures.is_news:
-                    took = time.monotonic() - started
-                    failed = ModelEvent("failed", reference.model_id, reference.file_name, typed_line(error), took)
-                    self._events.add(failed)
-                self._rest(reference, seconds)
+                seconds, is_news = failures.add(reference, error)
+                self._failed(wanted, error, is_news, time.monotonic() - started)
+                with self._changed:
+                    self._changed.wait_for(partial(self._is_settled, wanted), seconds)
 
-    def _rest(self, reference: ModelReference, seconds: float) -> None:
-        """Waits before another attempt, for as long as this model is wanted."""
+    def _failed(self, wanted: Wanted, error: Exception, is_news: bool, seconds: float) -> None:
+        """Tells that a model could not be brought in, once while it is for the same reason."""
+        (reference, trial), why = wanted, typed_line(error)
+        so = (
+            "is not live yet, the model stays as it is" if trial is None else "is not tried yet, the live model answers"
+        )
+        _LOGGER.log(
+            logging.WARNING if is_news else logging.DEBUG, "%s %s; trying again: %s", reference.model_id, so, why
+        )
+        if is_news:
+            self._events.add(ModelEvent("failed", reference.model_id, reference.file_name, why, seconds))
+        if trial is None:
+            return
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or not self._is_wanted(reference), seconds)
+            if self._trial_of(reference) is not None:
+                self._not_loaded = Obstacle(trial, why)
+        if is_news and self._hears is not None:
+            self._hears.not_loaded(trial, why)
 
-    def _next_wanted(self) -> ModelReference | None:
-        """Waits until another model than the live one is wanted; None once closed."""
+    def _next_wanted(self) -> Wanted | None:
+        """Waits until another model is wanted than those that are there; None once closed."""
         while True:
-            self._tell_retired()
+            self._residents.tell_retired()
             with self._changed:
                 if self._closed:
                     return None
-                wanted = self._should_be_live()
-                if wanted is not None and (self._live is None or self._live.reference != wanted):
+                if (wanted := self._missing()) is not None:
                     return wanted
-                self._changed.wait(_LOOK_SECONDS if self._retiring else None)
+                self._changed.wait(_LOOK_SECONDS if self._residents.is_any_leaving() else None)
+
+    def _missing(self) -> Wanted | None:
+        """What is to be brought in next: the live model first, always."""
+        live = self._should_be_live()
+        if live is not None and (self._live is None or self._live.reference != live):
+            return Wanted(live, None)
+        trial = self._to_be_tried()
+        if trial is not None and self._live is not None and self._tried is None:
+            return Wanted(trial.new, trial)
+        return None
+
+    def _is_settled(self, wanted: Wanted) -> bool:
+        """Whether a model need not be brought in any more."""
+        missing = self._missing()
+        if self._closed or missing is None or missing.reference != wanted.reference:
+            return True
+        numbers = [each.trial.number if each.trial else None for each in (missing, wanted)]
+        return numbers[0] != numbers[1]
 
     def _should_be_live(self) -> ModelReference | None:
         """What is stated; while that is quarantined, what was live last and is not."""
@@ -263,8 +271,16 @@ class LiveModels:
         candidates = [*stated, *reversed(self._were_live)]
         return next((each for each in candidates if each not in self._quarantined), None)
 
-    def _is_wanted(self, reference: ModelReference) -> bool:
-        return self._should_be_live() == reference
+    def _to_be_tried(self) -> StatedTrial | None:
+        trial = self._wanted.trial if self._wanted is not None else None
+        return trial if trial is not None and self._given_up is None and self._trial_of(trial.new) else None
+
+    def _trial_of(self, reference: ModelReference) -> StatedTrial | None:
+        """The trial of that model, where it is tried and not live besides."""
+        wanted = self._wanted
+        if wanted is None or wanted.trial is None or wanted.trial.new != reference or wanted.reference == reference:
+            return None
+        return wanted.trial
 
     def _has_none_left(self) -> bool:
         return bool(self._quarantined) and self._should_be_live() is None
@@ -283,107 +299,95 @@ class LiveModels:
             return
         self._quarantined[reference] = why
         after = self._should_be_live()
-        took_over = f"{after.model_id} takes over" if after is not None else "no other model is left"
-        _LOGGER.warning("model quarantined: %s (%s); %s", reference.model_id, why, took_over)
-        self._events.add(ModelEvent("quarantined", reference.model_id, name, f"{why}; {took_over}"))
+        self._tell_quarantined(
+            reference, name, why, f"{after.model_id} takes over" if after else "no other model is left"
+        )
+
+    def _give_up(self, trial: StatedTrial, name: str, why: str) -> None:
+        """Has a model be tried no more in this trial, and tells it."""
+        with self._changed:
+            if self._given_up is not None or self._trial_of(trial.new) is None:
+                return
+            self._given_up = Obstacle(trial, why)
+            self._let_go_of_what_is_not_tried()
+            self._tell_quarantined(trial.new, name, why, "the live model answers what it was tried on")
+        if self._hears is not None:
+            self._hears.unfit(trial, why)
+
+    def _tell_quarantined(self, reference: ModelReference, name: str, why: str, what_then: str) -> None:
+        _LOGGER.warning("model quarantined: %s (%s); %s", reference.model_id, why, what_then)
+        self._events.add(ModelEvent("quarantined", reference.model_id, name, f"{why}; {what_then}"))
         self._changed.notify_all()
 
-    def _bring_in(self, wanted: ModelReference) -> None:
+    def _let_go_of_what_is_not_tried(self) -> None:
+        """Under the lock; a model that is promoted stays where it is until it is live."""
+        trial, tried = self._to_be_tried(), self._tried
+        promoted = self._wanted.reference if self._wanted is not None else None
+        if tried is not None and tried.reference not in (trial.new if trial is not None else None, promoted):
+            self._residents.leaves(tried)
+            tried = self._tried = None
+        is_ready = tried is not None and trial is not None and tried.reference == trial.new
+        self._on_trial = OnTrial(tried, trial) if is_ready and tried is not None and trial is not None else None
+
+    def _bring_in(self, wanted: Wanted) -> None:
         started = time.monotonic()
-        incoming = self._already_resident(wanted)
+        incoming = self._already_resident(wanted.reference)
         try:
             if incoming is None:
-                vetted = self._obtain(wanted)
-                self._await_room()
+                vetted = self._obtain(wanted.reference)
+                self._make_room(wanted)
                 self._loading = 1
-                incoming = self._loaded(vetted)
+                incoming = LiveModel(vetted.reference, vetted.artefact.manifest, self._load(vetted.artefact, cores()))
+                incoming.warm(self._warm_sizes)
             with self._changed:
-                if self._closed or not self._is_wanted(wanted):
+                if self._is_settled(wanted):
                     return
-                outgoing, self._live = self._live, incoming
-                self._were_live = [*(each for each in self._were_live if each != wanted), wanted][-_REMEMBERED:]
                 self._loading = 0
-                self._resident[wanted.sha256] = incoming
+                self._residents.stays(incoming)
+                outgoing = self._put_in_place(incoming, wanted)
+                self._let_go_of_what_is_not_tried()
                 self._changed.notify_all()
         finally:
             self._loading = 0
-        if (retirement := self._retirements.pop(incoming, None)) is not None and retirement.detach():
-            self._retiring -= 1
-        seconds = time.monotonic() - started
+        seconds, name = time.monotonic() - started, incoming.card.name
+        if wanted.trial is not None:
+            _LOGGER.info("model on trial: %s after %.2f s", incoming.reference.model_id, seconds)
+            return
         _LOGGER.info("model live: %s after %.2f s", incoming.reference.model_id, seconds)
-        self._events.add(ModelEvent("live", incoming.reference.model_id, incoming.card.name, "", seconds))
+        self._events.add(ModelEvent("live", incoming.reference.model_id, name, "", seconds))
         if outgoing is not None:
-            self._on_its_way_out(outgoing)
+            self._residents.leaves(outgoing)
 
-    def _on_its_way_out(self, outgoing: LiveModel) -> None:
-        """Has a model that is no longer live be told as retired once the last batch has dropped it."""
-        # In any thread and at any moment, even amid a lock that telling would need.
-        gone = outgoing.reference.model_id, outgoing.card.name
-        self._retirements[outgoing] = weakref.finalize(outgoing, self._gone.put, gone)
-        self._retirements[outgoing].atexit = False
-        self._retiring += 1
+    def _put_in_place(self, incoming: LiveModel, wanted: Wanted) -> LiveModel | None:
+        """Makes a model the live one, or that on trial; returns which one was live, if it is replaced."""
+        if wanted.trial is not None:
+            self._tried, self._not_loaded = incoming, None
+            return None
+        outgoing, self._live = self._live, incoming
+        reference = incoming.reference
+        self._were_live = [*(each for each in self._were_live if each != reference), reference][-_REMEMBERED:]
+        if self._tried is incoming:
+            self._tried = None
+        return outgoing
 
     def _already_resident(self, reference: ModelReference) -> LiveModel | None:
-        known = self._resident.get(reference.sha256)
+        known = self._residents.find(reference.sha256)
         if known is None or known.reference == reference:
             return known
         # The same bytes under another name: its own card, which may be named after the file, and the same engine.
         return LiveModel(reference, self._obtain(reference).artefact.manifest, known.engine)
 
-    def _loaded(self, vetted: Vetted) -> LiveModel:
-        engine = self._load(vetted.artefact, cores())
-        model = LiveModel(vetted.reference, vetted.artefact.manifest, engine)
-        for size in sorted({min(size, engine.largest_run, model.images_at_once) for size in self._warm_sizes}):
-            try:
-                model.predict(_black_images(model.card, size))
-            except ModelFailed as failure:
-                raise ModelUnfit(failure.fault, failure.detail) from failure
-        return model
+    def _make_room(self, wanted: Wanted) -> None:
+        """Waits a little for retired models' last batches; one that hangs must not hold up the swap for ever.
 
-    def _await_room(self) -> None:
-        """Waits a little for retired models' last batches; one that hangs must not hold up the swap for ever."""
+        Where a third one would come, that on trial gives way to the live one, and waits longer than that.
+        """
+        with self._changed:
+            if wanted.trial is None and self._live is not None and self._tried is not None:
+                self._residents.leaves(self._tried)
+                self._tried = self._on_trial = None
         deadline = time.monotonic() + LAST_BATCH_SECONDS
         while self.resident() > 1 and time.monotonic() < deadline and not self._closed:
             time.sleep(0.02)
-
-    def _tell_retired(self) -> None:
-        gone = []
-        with contextlib.suppress(Empty):
-            while True:
-                gone.append(self._gone.get_nowait())
-        if not gone:
-            return
-        self._retiring -= len(gone)
-        for model_id, name in gone:
-            _LOGGER.info("model retired: %s", model_id)
-            self._events.add(ModelEvent("retired", model_id, name))
-
-
-def _black_images(card: Card, images: int) -> list[Raster]:
-    return [Raster(np.zeros((card.input.height, card.input.width, 3), np.uint8))] * images
-
-
-class _Failures:
-    """Of bringing in one model: how long to wait before the next attempt, and what of it is news.
-
-    Attributes:
-        is_news: whether the last failure was another than the one before.
-    """
-
-    def __init__(self) -> None:
-        self._of: ModelReference | None = None
-        self._seconds = FIRST_RETRY_SECONDS
-        self._text = ""
-        self.is_news = False
-
-    def add(self, reference: ModelReference, error: Exception) -> float:
-        """Takes in a failure and logs it, once while it stays the same; returns seconds to wait."""
-        self._seconds = min(2 * self._seconds, _LONGEST_RETRY_SECONDS)
-        if reference != self._of:
-            self._of, self._seconds, self._text = reference, FIRST_RETRY_SECONDS, ""
-        text = typed_line(error)
-        self.is_news = text != self._text
-        self._text = text
-        level = logging.WARNING if self.is_news else logging.DEBUG
-        _LOGGER.log(level, "%s is not live yet, the model stays as it is; trying again: %s", reference.model_id, text)
-        return self._seconds
+        if wanted.trial is not None and self.resident() > 1 and not self._closed:
+            raise RuntimeError("a model before is still held by its last batch, and there is room for two")

@@ -13,6 +13,7 @@ from models.registry.registry import Registry
 from models.signatures.beside import list_models
 from models.storage import Storage, StoredFile
 from models.storage.errors import StorageUnavailable
+from models.trials.conduct import Conduct
 
 _LOGGER = logger(__name__)
 
@@ -20,7 +21,8 @@ _REMIND_SECONDS = 30.0
 
 
 class Lookout:
-    """Lists a pattern, takes in verdicts, and moves the pointer to the newest valid file.
+    """Lists a pattern, takes in verdicts, and moves the pointer to the newest valid file, after a trial
+    where that is wanted.
 
     Trouble with the storage or the registry changes nothing.
 
@@ -29,6 +31,7 @@ class Lookout:
         registry: of their pattern: where verdicts and the pointer are kept.
         catalogue: what is known about the files.
         judging: comes to verdicts on them.
+        conduct: brings trials forward.
         adopts: whether what the pointer states counts before its file has been seen.
         stopwatch: seconds that only grow, for reminders.
 
@@ -43,6 +46,7 @@ class Lookout:
         registry: Registry,
         catalogue: Catalogue,
         judging: Judging,
+        conduct: Conduct,
         adopts: bool = False,
         stopwatch: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -52,6 +56,7 @@ class Lookout:
         self._registry = registry
         self._catalogue = catalogue
         self._judging = judging
+        self._conduct = conduct
         self._adopts = adopts
         self._stopwatch = stopwatch
         self._reminded = 0.0
@@ -71,6 +76,7 @@ class Lookout:
         try:
             # First, so that whoever moves it after what is listed now was true is noticed when it is swapped.
             self._registry.live.look()
+            self._conduct.take_in()
             trouble = f"{self._registry.pattern} cannot be listed"
             files = self._registry.models_among(
                 list_models(self._storage, self._registry.pattern, self._registry.signed)
@@ -88,7 +94,8 @@ class Lookout:
             self._judging.take(finished, now)
             self._judging.take_known(now)
             self._judging.forget_the_gone()
-            overtaken = bool(files) and not self._move_pointer(now)  # of an emptied folder each remembers another
+            self._take_over()
+            overtaken = not self._bring_forward(bool(files), now)
         except StorageUnavailable as error:
             self._note_failure(f"the registry {self._registry.address} gives no answer", error)
         else:
@@ -98,7 +105,9 @@ class Lookout:
 
     def next_change(self, now: float) -> float | None:
         """When something will follow from nothing but time."""
-        changes = (self._judging.next_change(), self._catalogue.next_change(now))
+        left = self._conduct.next_change()
+        step_ends = None if left is None else now + left
+        changes = (self._judging.next_change(), self._catalogue.next_change(now), step_ends)
         return min((change for change in changes if change is not None), default=None)
 
     def _note_failure(self, what: str, error: Exception) -> None:
@@ -116,6 +125,14 @@ class Lookout:
             _LOGGER.info("%s can be listed again, and the registry %s", self._registry.pattern, self._registry.address)
         self.failures = 0
 
+    def _bring_forward(self, sees_files: bool, now: float) -> bool:
+        """Whether nobody else has moved the pointer meanwhile."""
+        if not self._conduct.tell_ended():
+            return False
+        if self.statement is not None and self.statement.trial is not None:
+            return self._conduct.go_on(sees_files)
+        return not sees_files or self._move_pointer(now)  # of an emptied folder each remembers another
+
     def _move_pointer(self, now: float) -> bool:
         """Whether the pointer is where it should be; not where somebody else has moved it meanwhile."""
         stated = self.statement.reference if self.statement else None
@@ -123,6 +140,8 @@ class Lookout:
         pointer = self._registry.live.statement
         if successor is None or (pointer is not None and pointer.reference == successor.reference):
             return True
+        if self._conduct.comes_first(stated, successor):
+            return self._conduct.begin(successor)
         if not self._registry.live.move(successor.reference, self._why(stated, successor.reference)):
             return False
         _LOGGER.info("newest valid model: %s", successor.reference.model_id)

@@ -19,6 +19,7 @@ from models.reference import Statement
 from models.registry.cache import REGISTRY_IN_CACHE, ArtefactCache, default_cache_folder
 from models.registry.registry import Registry, Terms
 from models.storage.schemes import AnyStorage
+from models.trials.terms import NO_TRIALS, TrialTerms
 from models.vetting import Vetter
 from models.watch import ModelWatch
 
@@ -42,7 +43,9 @@ class ServingConfig:
         require_confinement: whether to serve nothing where a model could come through to the machine.
         trusted_keys: public keys and certificates of authorities, in PEM; only models signed by one of these are
             served. Any where there are none.
+        trials: on which terms new models are tried before they answer everything.
         alone: whether one process serves the whole run, which then tells of all models; else it is one of a fleet's.
+        trials: how new models are tried before they answer everything.
     """
 
     model_pattern: str
@@ -54,7 +57,9 @@ class ServingConfig:
     max_values: int = DEFAULT_MAX_VALUES
     require_confinement: bool = False
     trusted_keys: tuple[str, ...] = ()
+    trials: TrialTerms = NO_TRIALS
     alone: bool = True
+    trials: TrialTerms = NO_TRIALS
 
 
 class WatchedFolder:
@@ -112,6 +117,7 @@ class WatchedFolder:
             self.events,
             config.poll_seconds,
             alone=config.alone,
+            trials=config.trials,
             adopts=config.registry is not None,
         )
 

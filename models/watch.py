@@ -15,6 +15,8 @@ from models.printable import logger
 from models.reference import Statement
 from models.registry.registry import Registry
 from models.storage import Storage
+from models.trials.conduct import Conduct
+from models.trials.terms import NO_TRIALS, TrialTerms
 from models.vetting import Vetter
 
 _LOGGER = logger(__name__)
@@ -43,6 +45,7 @@ class ModelWatch:
         alone: whether this is the one process of its run: it looks without being asked, and tells what is known from
             before too.
         adopts: whether what the pointer states counts before its file has been seen.
+        trials: on which terms new models are tried.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class ModelWatch:
         clock: Callable[[], float] = time.time,
         alone: bool = True,
         adopts: bool = False,
+        trials: TrialTerms = NO_TRIALS,
     ) -> None:
         self._vetter = vetter
         self._registry = registry
@@ -66,7 +70,8 @@ class ModelWatch:
         self._judging = Judging(
             catalogue, registry, vetter, events, poll_seconds, alone, self._pool.submit, self._look_soon
         )
-        self._lookout = Lookout(storage, registry, catalogue, self._judging, adopts)
+        conduct = Conduct(registry, catalogue, events, trials)
+        self._lookout = Lookout(storage, registry, catalogue, self._judging, conduct, adopts)
         self._changed = threading.Condition()
         self._news = False
         self._closed = False

@@ -13,7 +13,7 @@ import typer
 from beam_pipeline.option_table import JobOptions
 from launch.any_storage import any_storage
 from launch.command_line import OK, CommandFailed, CommandRefused
-from launch.job_flags import OF_READERS, with_job_flags
+from launch.job_flags import OF_READERS, OF_TRIALS, with_job_flags
 from launch.printing import say
 from launch.server_log import log_to_standard_error
 from models.confinement.proving import require_confinement
@@ -41,7 +41,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 @app.command(name="serve")
-@with_job_flags(OF_READERS, _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
+@with_job_flags((*OF_READERS, *OF_TRIALS), _CALLED, {"model_poll_seconds": 1.0}, _WORDS)
 def serve_models(
     name: Annotated[
         str, typer.Option(help="Under which clients know whichever model is live: letters, digits, . _ -")

@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from beam_pipeline.option_table import JobOptions, as_flags
 from beam_pipeline.options import OptionError, parse_options
 from launch.command_line import CommandRefused
-from launch.job_flags import OF_READERS
+from launch.job_flags import OF_READERS, OF_TRIALS
 
 ANY_SUBSCRIPTION = "projects/hotswap-local/subscriptions/any"
 """Stands in while the options are checked: which one it will be is known once there is a Pub/Sub."""
@@ -23,7 +23,15 @@ CALLED = {
     "model_events_path": "model_events",
 }
 """What a local run calls an option of the job otherwise."""
-TAKEN_OVER = (*OF_READERS, "mask_path", "dead_letter_path", "model_events_path", "image_prefix")
+TAKEN_OVER = (
+    *OF_READERS,
+    "mask_path",
+    "dead_letter_path",
+    "model_events_path",
+    "image_prefix",
+    *OF_TRIALS,
+    "trial_max_accuracy_loss",
+)
 """The options of the job that a local run has too; its output is an option of its own, and always given."""
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
 from models.artefacts import EngineChoice, Vetted
@@ -16,21 +13,32 @@ from models.errors import ModelFault, ModelRejected
 from models.events import worker_name
 from models.memory import machine_bytes
 from models.moments import rfc3339
-from models.printable import json_text, printable
-from models.reference import ModelReference
+from models.printable import json_text
+from models.reference import ModelReference, Statement
+from models.registry.fields import (
+    GREATEST_WHOLE,
+    MOST_TEXTS,
+    address_from,
+    encoded,
+    exact_text,
+    reading,
+    reference_from,
+    sha256_from,
+    shown_text,
+    shown_texts,
+)
+from models.registry.trial_records import ended_from, ended_to_json, trial_from, trial_to_json
 from models.storage import StoredFile
-from models.storage.objects import MOST_OBJECT_BYTES
+from models.trials.trial import EndedTrial, Outcome, Trial
 
-FORMAT = 1
 MOST_CHANGES = 100
 """Of the pointer, that it remembers."""
-MOST_TAGS = 100
+MOST_ENDED = 20
+"""Trials that are over, that the pointer remembers."""
+MOST_TAGS = MOST_TEXTS
 """Of a model, that a verdict tells; the first of them."""
 _MOST_CARD_CHARACTERS = 1 << 15
 """Of a card as JSON, that a verdict tells: one with a thousand labels."""
-_LONGEST_TEXT = 4000
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_MOST = 1 << 53
 _MOST_PROCESSES = 1 << 22
 """Linux numbers no more: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html"""
 
@@ -104,7 +112,7 @@ class Judgement:
                 told = {"verdict": "rejected", "fault": str(fault), "detail": detail, "model_id": model_id}
         about = {"uri": self.uri, "version": self.version}
         how = {"seconds": round(self.seconds, 3), "memory": self.memory, "worker": self.worker, "time": self.time}
-        return _encode(about | told | how)
+        return encoded(about | told | how)
 
     @classmethod
     def decode(cls, data: bytes, file: StoredFile) -> Judgement:
@@ -125,10 +133,13 @@ class Judgement:
         Raises:
             ValueError: it is something else.
         """
-        with _reading(data) as value:
-            uri, version = _exact(value["uri"]), _exact(value["version"])
-            seconds, memory = number(value["seconds"], "seconds", 0.0), whole(value["memory"], "memory", 0, _MOST)
-            worker, time = _text(value["worker"]), _text(value["time"])
+        with reading(data) as value:
+            uri, version = exact_text(value["uri"]), exact_text(value["version"])
+            seconds, memory = (
+                number(value["seconds"], "seconds", 0.0),
+                whole(value["memory"], "memory", 0, GREATEST_WHOLE),
+            )
+            worker, time = shown_text(value["worker"]), shown_text(value["time"])
             return cls(uri, version, _verdict(value, uri), seconds, memory, worker, time)
 
 
@@ -153,24 +164,91 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """Which model of a pattern is live.
+    """Which model of a pattern is live, and which one is tried.
 
     Attributes:
         pattern: of the model files.
-        changes: oldest first; the last says what is live. At least one.
+        changes: of what is live, oldest first; the last says what is. At least one.
+        epoch: of what was last written of any of this; greater means later.
+        trial: that is under way.
+        ended: trials that are over, oldest first.
     """
 
     pattern: str
     changes: tuple[Change, ...]
+    epoch: int
+    trial: Trial | None = None
+    ended: tuple[EndedTrial, ...] = ()
+
+    @classmethod
+    def first(cls, pattern: str, change: Change) -> Pointer:
+        """Of a pattern that had none."""
+        return cls(pattern, (change,), change.epoch)
 
     @property
     def now(self) -> Change:
         """What is live."""
         return self.changes[-1]
 
+    @property
+    def statement(self) -> Statement:
+        """What every worker is told of it."""
+        return Statement(self.now.reference, self.epoch, self.trial.stated if self.trial else None)
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """The SHA-256 of models that were rolled back, and that nobody has said since may be tried, or made live."""
+        refused: dict[str, int] = {}
+        for each in self.ended:
+            refused.pop(each.trial.new.sha256, None)
+            if each.outcome == "rolled_back" and not each.again:
+                refused[each.trial.new.sha256] = each.trial.number
+        for change in self.changes:
+            if change.epoch > refused.get(change.reference.sha256, change.epoch):
+                del refused[change.reference.sha256]
+        return frozenset(refused)
+
+    def was_live(self, sha256: str) -> bool:
+        """Whether a model with these bytes is or was live, as far back as is remembered."""
+        return any(each.reference.sha256 == sha256 for each in self.changes)
+
     def moved(self, change: Change) -> Pointer:
-        """With one change more."""
-        return Pointer(self.pattern, (*self.changes, change)[-MOST_CHANGES:])
+        """With one change more, which ends a trial."""
+        ended = self.ended
+        if self.trial is not None:
+            outcome: Outcome = "promoted" if change.reference == self.trial.new else "rolled_back"
+            # Nobody has found anything against the new one: it waits.
+            ended = (*ended, EndedTrial(self.trial, outcome, change.why, change.by, again=outcome == "rolled_back"))
+        return Pointer(self.pattern, (*self.changes, change)[-MOST_CHANGES:], change.epoch, None, ended[-MOST_ENDED:])
+
+    def trying(self, trial: Trial) -> Pointer:
+        """With a trial that begins, or in another step."""
+        return replace(self, epoch=self.epoch + 1, trial=trial)
+
+    def with_verdict(self, verdict: EndedTrial) -> Pointer:
+        """With the trial ended, and what follows from it."""
+        epoch, changes = self.epoch + 1, self.changes
+        if verdict.outcome == "promoted":
+            changes = (*changes, Change(epoch, verdict.trial.new, verdict.why, verdict.by))[-MOST_CHANGES:]
+        return Pointer(self.pattern, changes, epoch, None, (*self.ended, verdict)[-MOST_ENDED:])
+
+    def put_right(self, latest: Statement, why: str) -> Pointer:
+        """With what was stated last, by a pointer that is lost, under a later epoch than any."""
+        epoch, trial, ended = latest.epoch + 1, self.trial, self.ended
+        change = Change(epoch, latest.reference, why)
+        if trial is not None and (latest.trial is None or latest.trial.number != trial.number):
+            # Its end was told by whoever brought it about.
+            outcome: Outcome = "promoted" if latest.reference == trial.new else "rolled_back"
+            again = latest.trial is not None and latest.trial.new == trial.new
+            ended = (*ended, EndedTrial(trial, outcome, why, told=True, again=again))
+            trial = None
+        while trial and latest.trial and not trial.is_last_step and trial.now.share < latest.trial.share:
+            trial = trial.advanced()
+        return Pointer(self.pattern, (*self.changes, change)[-MOST_CHANGES:], epoch, trial, ended[-MOST_ENDED:])
+
+    def noting(self, ended: Iterable[EndedTrial]) -> Pointer:
+        """With other notes about the trials that are over."""
+        return replace(self, epoch=self.epoch + 1, ended=tuple(ended))
 
     def encode(self) -> bytes:
         """As JSON."""
@@ -179,7 +257,9 @@ class Pointer:
             | {"why": each.why, "by": each.by, "time": each.time}
             for each in self.changes
         ]
-        return _encode({"pattern": self.pattern, "live": changes[-1], "changes": changes})
+        told = {"pattern": self.pattern, "epoch": self.epoch, "live": changes[-1], "changes": changes}
+        trial = trial_to_json(self.trial) if self.trial else None
+        return encoded(told | {"trial": trial, "ended": [ended_to_json(each) for each in self.ended]})
 
     @classmethod
     def decode(cls, data: bytes, pattern: str) -> Pointer:
@@ -200,13 +280,19 @@ class Pointer:
         Raises:
             ValueError: it is something else.
         """
-        with _reading(data) as value:
-            pattern = _exact(value["pattern"])
+        with reading(data) as value:
+            pattern = exact_text(value["pattern"])
             changes = tuple(map(_change, value["changes"][-MOST_CHANGES:]))
             epochs = [each.epoch for each in changes]
             if not epochs or epochs != sorted(set(epochs)) or _change(value["live"]) != changes[-1]:
                 raise ValueError("contradicts itself")
-            return cls(pattern, changes)
+            # Earlier versions of this program wrote none of these.
+            epoch = whole(value.get("epoch", epochs[-1]), "epoch", epochs[-1], GREATEST_WHOLE)
+            trial = trial_from(value["trial"]) if value.get("trial") is not None else None
+            ended = tuple(map(ended_from, value.get("ended", [])[-MOST_ENDED:]))
+            if trial is not None and (trial.old != changes[-1].reference or trial.number > epoch):
+                raise ValueError("tells of a trial that cannot be")
+            return cls(pattern, changes, epoch, trial, ended)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +317,7 @@ class Claim:
 
     def encode(self) -> bytes:
         """As JSON."""
-        return _encode(asdict(self))
+        return encoded(asdict(self))
 
     @classmethod
     def decode(cls, data: bytes) -> Claim:
@@ -240,10 +326,10 @@ class Claim:
         Raises:
             ValueError: it is something else.
         """
-        with _reading(data) as value:
+        with reading(data) as value:
             process = whole(value["process"], "process", 1, _MOST_PROCESSES)
-            beats = whole(value["beats"], "beats", 0, _MOST)
-            texts = (_text(value[name]) for name in ("uri", "owner", "processes", "time"))
+            beats = whole(value["beats"], "beats", 0, GREATEST_WHOLE)
+            texts = (shown_text(value[name]) for name in ("uri", "owner", "processes", "time"))
             uri, owner, processes, time = texts
             return cls(uri, owner, processes, process, beats, time)
 
@@ -266,7 +352,7 @@ class Form:
 
     def encode(self) -> bytes:
         """As JSON."""
-        return _encode(asdict(self))
+        return encoded(asdict(self))
 
     @classmethod
     def decode(cls, data: bytes, source: str) -> Form:
@@ -275,83 +361,29 @@ class Form:
         Raises:
             ValueError: it is something else, or of another source.
         """
-        with _reading(data) as value:
+        with reading(data) as value:
             if value["source"] != source or value["engine"] not in get_args(EngineChoice):
                 raise ValueError("is about another model")
-            return cls(source, value["engine"], _sha256(value["archive"]), whole(value["size"], "size", 1, _MOST))
-
-
-def _encode(value: dict[str, Any]) -> bytes:
-    return json_text({"format": FORMAT} | value, indent=1).encode("utf-8", "backslashreplace") + b"\n"
-
-
-@contextmanager
-def _reading(data: bytes) -> Iterator[dict[str, Any]]:
-    """The JSON of an object; whatever is wrong with it is a `ValueError`."""
-    if len(data) > MOST_OBJECT_BYTES:
-        raise ValueError(f"has more than {MOST_OBJECT_BYTES:,} bytes")
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("is no JSON") from error
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise ValueError("was not written by this version")
-    try:
-        yield value
-    except (LookupError, TypeError, AttributeError, ModelRejected) as error:
-        raise ValueError(f"lacks something, or has it otherwise: {error}") from error
+            return cls(
+                source, value["engine"], sha256_from(value["archive"]), whole(value["size"], "size", 1, GREATEST_WHOLE)
+            )
 
 
 def _verdict(value: dict[str, Any], uri: str) -> Verdict:
     if value["verdict"] == "accepted":
-        name, reason = _text(value["name"]), _text(value["reason"])
-        version, engine = _text(value["card_version"]), _text(value["engine"])
+        name, reason = shown_text(value["name"]), shown_text(value["reason"])
+        version, engine = shown_text(value["card_version"]), shown_text(value["engine"])
         # Earlier versions of this program wrote neither.
-        tags, written = _texts(value.get("tags", [])), value.get("card")
+        tags, written = shown_texts(value.get("tags", [])), value.get("card")
         card = Card.from_json(written) if written is not None else None
-        return Accepted(_reference(uri, value["sha256"]), name, reason, version, engine, tags, card)
+        return Accepted(reference_from(uri, value["sha256"]), name, reason, version, engine, tags, card)
     model_id = value["model_id"]
     if model_id is not None and not str(model_id).startswith(f"{uri}@sha256:"):
         raise ValueError("is about other bytes")
-    return ModelRejected(ModelFault(value["fault"]), _text(value["detail"]), model_id)
+    return ModelRejected(ModelFault(value["fault"]), shown_text(value["detail"]), model_id)
 
 
 def _change(value: dict[str, Any]) -> Change:
-    epoch = whole(value["epoch"], "epoch", 1, _MOST)
-    reference = _reference(_address(value["uri"]), value["sha256"])
-    return Change(epoch, reference, _text(value["why"]), _text(value["by"]), _text(value["time"]))
-
-
-def _reference(uri: str, sha256: Any) -> ModelReference:
-    return ModelReference(uri, _sha256(sha256))
-
-
-def _sha256(value: Any) -> str:
-    if not isinstance(value, str) or not _SHA256.fullmatch(value):
-        raise ValueError("has no digest")
-    return value
-
-
-def _address(value: Any) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT:
-        raise ValueError("has no address")
-    return value
-
-
-def _exact(value: Any) -> str:
-    """What others compare with what they know."""
-    if not isinstance(value, str):
-        raise ValueError("has something else in place of a text")
-    return value
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError("has something else in place of a text")
-    return printable(value)[:_LONGEST_TEXT]
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("has something else in place of a list of texts")
-    return tuple(map(_text, value[:MOST_TAGS]))
+    epoch = whole(value["epoch"], "epoch", 1, GREATEST_WHOLE)
+    reference = reference_from(address_from(value["uri"]), value["sha256"])
+    return Change(epoch, reference, shown_text(value["why"]), shown_text(value["by"]), shown_text(value["time"]))

@@ -19,6 +19,7 @@ from models.registry.pointer import LivePointer
 from models.registry.records import Judgement
 from models.storage import StoredFile
 from models.storage.objects import ObjectStore
+from models.trials.kept import KeptTrials
 from models.version import VERSION
 
 _LOGGER = logger(__name__)
@@ -70,6 +71,7 @@ class Registry:
         pattern: of the model files.
         forms: the compiled forms.
         live: the pointer.
+        trials: what is gathered of the pattern's trials.
     """
 
     def __init__(
@@ -89,7 +91,9 @@ class Registry:
         self.forms = CompiledForms(objects)
         rules = f"-{terms.rules}" if terms.rules else ""
         anywhere = wherever_one_is(pattern)
-        self.live = LivePointer(objects, f"live/{_name_of(anywhere)}{rules}.json", anywhere)
+        name = f"{_name_of(anywhere)}{rules}"
+        self.live = LivePointer(objects, f"live/{name}.json", anywhere)
+        self.trials = KeptTrials(objects, f"trials/{name}/")
 
     @property
     def signed(self) -> bool:

@@ -13,8 +13,10 @@ from models.reference import Mode
 NO_TRIAL = "none"
 MOST_STEPS = 20
 _MOST_MINUTES = 60.0 * 24 * 90
-_NUMBER = r"\d{1,9}(\.\d{1,9})?"
+_NUMBER = r"[0-9]{1,9}(\.[0-9]{1,9})?"
 _STEP = re.compile(rf"(?P<share>{_NUMBER})%/(?P<minutes>{_NUMBER})")
+WRITTEN = rf"(none|shadow:{_NUMBER}%/{_NUMBER}|canary:{_NUMBER}%/{_NUMBER}([,;]{_NUMBER}%/{_NUMBER})*)"
+"""What a policy looks like, as a regular expression. Some that do are none: their shares fall, say."""
 _HOW = "shadow:SHARE/MINUTES or canary:SHARE/MINUTES[,SHARE/MINUTES…], such as canary:5%/10,25%/10; or none"
 
 Undecided = Literal["roll_back", "promote"]
@@ -51,7 +53,8 @@ class Policy:
 
     @classmethod
     def parse(cls, text: str) -> Policy | None:
-        """Reads what people write; None for `none`.
+        """Reads what people write; None for `none`. Steps are separated by commas, or by semicolons where a comma means
+        something else, as between the parameters of a template.
 
         Raises:
             ValueError: it is no policy; says what one looks like.
@@ -61,7 +64,7 @@ class Policy:
         mode, _, rest = text.partition(":")
         if mode not in ("shadow", "canary"):
             raise ValueError(f"{text[:100]!r} is no trial: it is {_HOW}")
-        steps = tuple(_step(each, text) for each in rest.split(","))
+        steps = tuple(_step(each, text) for each in re.split("[,;]", rest))
         if len(steps) > MOST_STEPS or (mode == "shadow" and len(steps) > 1):
             most = MOST_STEPS if mode == "canary" else 1
             raise ValueError(f"a {mode} has {most} step{'s' * (most > 1)} at most, not {len(steps)}")

@@ -44,9 +44,18 @@ FULL = JobOptions(
     trusted_key=(A_KEY,),
     model_cache="/cache",
     registry="gs://b/registry",
+    trial="canary:5%/10,25%/10",
+    trial_undecided="promote",
+    trial_max_failures="0.2%",
+    trial_max_slowdown=1.25,
+    trial_min_agreement="90%",
+    trial_max_drift=0.5,
+    trial_max_accuracy_loss="1%",
+    feedback_subscription="projects/my-project/subscriptions/feedback",
 )
 VETTING = {"engine", "max_batch_size", "max_values", "require_confinement"}
 READING = VETTING | {"trusted_key"}
+TRIALS = {name for name in OPTIONS if name.startswith("trial")}
 TOPICS = dataclasses.replace(PLAIN, dead_letter_topic=TOPIC, model_events_topic=TOPIC)
 
 
@@ -80,7 +89,8 @@ def test_a_flag_says_that_it_repeats_and_a_parameter_what_separates_its_values()
     ("verb", "flags"),
     [
         ("dataflow", set(OPTIONS)),
-        ("local", {CALLED.get(name, name) for name in TAKEN_OVER}),
+        ("local", {CALLED.get(name, name) for name in TAKEN_OVER} | TRIALS),
+        ("serve", TRIALS - {"trial_max_accuracy_loss"}),
         ("publish", VETTING),
         *((verb, READING) for verb in ("vet", "models", "rollback")),
     ],

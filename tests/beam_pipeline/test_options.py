@@ -10,6 +10,8 @@ import pytest
 from apache_beam.options.pipeline_options import DebugOptions, StandardOptions
 
 from beam_pipeline.options import OptionError, parse_options
+from models.trials.policy import Policy, Step
+from models.trials.terms import NO_TRIALS, Limits, TrialTerms
 from tests.models.signatures.makers import Maker
 from transforms.windowing import SideInputMode
 
@@ -82,10 +84,39 @@ def test_options_that_exclude_each_other_are_refused_together(one: str, other: s
         "--max_image_pixels=999999999999",
         "--dead_letter_topic=my-topic",
         "--input_subscription=projects/my-project/topics/t",
+        "--trial=canary",
+        "--trial=canary:5%",
+        "--trial=canary:5%/10,2%/10",
+        "--trial=shadow:0%/10",
+        "--trial=shadow:5%/10,25%/10",
+        "--trial_undecided=wait",
+        "--trial_max_failures=0.1",
+        "--trial_max_failures=101%",
+        "--trial_max_slowdown=0",
+        "--trial_min_agreement=most",
+        "--trial_max_drift=nan",
+        "--trial_max_accuracy_loss=-1%",
+        "--feedback_subscription=feedback",
+        "--feedback_subscription=projects/my-project/subscriptions/sub",
     ],
 )
 def test_a_malformed_value_is_refused_by_the_options_name(bad: str) -> None:
     assert bad.partition("=")[0] in refusal(bad)
+
+
+def test_new_models_are_not_tried_unless_that_is_asked_for() -> None:
+    _, job, _ = parse_options(GOOD)
+    assert job.serving.trials == NO_TRIALS
+
+
+def test_the_terms_of_trials_travel_with_what_is_served() -> None:
+    labels = "--feedback_subscription=projects/my-project/subscriptions/labels"
+    limits = ["--trial_max_failures=0.2%", "--trial_max_slowdown=2", "--trial_min_agreement=90%"]
+    limits += ["--trial_max_drift=0.1", "--trial_max_accuracy_loss=1%"]
+    _, job, _ = parse_options([*GOOD, "--trial=shadow:10%/0.5", "--trial_undecided=promote", labels, *limits])
+
+    policy = Policy("shadow", (Step(0.1, 0.5),))
+    assert job.serving.trials == TrialTerms(policy, Limits(0.002, 2.0, 0.9, 0.1, 0.01), "promote", needs_labels=True)
 
 
 @pytest.mark.parametrize("missing", range(3))

@@ -20,6 +20,7 @@ from beam_pipeline.source import pubsub_source
 from launch.dataflow import resource_names
 from launch.dataflow.flex_template import __main__ as flex_template
 from launch.dataflow.worker_processes import MANY_PROCESSES, ONE_PROCESS, THREADS
+from models.trials.policy import Policy, Step
 
 ROOT = Path(__file__).parents[3]
 DOCKERFILE = (ROOT / "launch/dataflow/container/Dockerfile").read_text()
@@ -41,6 +42,7 @@ SAMPLES = {
         "projects/my-project/subscriptions/ab",
         "",
     ],
+    "feedback": ["projects/my-project/subscriptions/feedback", TOPIC, "feedback"],
     "topic": [
         TOPIC,
         SUBSCRIPTION,
@@ -51,6 +53,22 @@ SAMPLES = {
     "number": ["1", "32", "0", "-1", "1.5", "many", "007"],
     "seconds": ["30.0", "1", "0.25", ".5", "0", "0.0", "-1", "nan", "inf", "soon"],
     "flag": ["true", "false"],
+    "trial": [
+        "none",
+        "shadow:10%/0.5",
+        "canary:5%/10",
+        "canary:5%/10,25%/10",
+        "canary:5%/10;25%/10",
+        "canary",
+        "5%/10",
+        "shadow:10/5",
+        "canary:5%/10,",
+        "canary:5%/10 25%/10",
+        "canary:٥%/10",
+    ],
+    "undecided": ["roll_back", "promote", "wait"],
+    "share": ["0.1%", "0%", "100%", "007%", "100.5%", "101%", "0.1", "-1%", "%", "٥%"],
+    "factor": ["1.5", "2", ".25", "0", "0.0", "-1", "nan", "inf", "1.5x"],
     "engine": ["auto", "tensorflow", "onnx", "torch", "AUTO"],
 }
 KINDS = {
@@ -68,6 +86,14 @@ KINDS = {
     "engine": "engine",
     "exact_decode": "flag",
     "require_confinement": "flag",
+    "trial": "trial",
+    "trial_undecided": "undecided",
+    "trial_max_failures": "share",
+    "trial_max_slowdown": "factor",
+    "trial_min_agreement": "share",
+    "trial_max_drift": "factor",
+    "trial_max_accuracy_loss": "share",
+    "feedback_subscription": "feedback",
 }
 
 
@@ -161,6 +187,16 @@ def test_parameters_become_options() -> None:
 
 def test_without_an_image_the_workers_install_the_code() -> None:
     assert f"--setup_file={ROOT / 'setup.py'}" in list(flex_template.job_options(["--exact_decode=false"]))
+
+
+def test_a_trial_of_several_steps_travels_as_a_parameter_with_either_separator() -> None:
+    given = [f"--input_subscription={SUBSCRIPTION}", f"--output_path={FOLDER}", "--model_pattern=gs://b/*.h5"]
+    read = []
+    for trial in ("canary:5%/10,25%/10", "canary:5%/10;25%/10"):
+        argv = ["--runner=DataflowRunner", *flex_template.job_options([*given, f"--trial={trial}"])]
+        _, job, _ = parse_options(argv)
+        read.append(job.serving.trials.policy)
+    assert read[0] == read[1] == Policy("canary", (Step(0.05, 10.0), Step(0.25, 10.0)))
 
 
 def experiments_of(*parameters: str) -> tuple[set[str], int | None]:

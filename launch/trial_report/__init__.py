@@ -1,0 +1,1 @@
+"""One page that tells of one trial, for whoever must decide: no outside address, nothing that runs."""

@@ -1,0 +1,227 @@
+"""How a trial is brought from its beginning to its end, by whoever watches the folder."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, Protocol
+
+from models.catalogue import Catalogue
+from models.events import EventKind, EventLog, ModelEvent
+from models.printable import logger
+from models.reference import Mode, ModelReference
+from models.registry.records import Accepted
+from models.registry.registry import Registry
+from models.storage.errors import StorageUnavailable
+from models.trials.terms import NO_TRIALS, TrialTerms
+from models.trials.trial import EndedTrial, Outcome, Trial
+
+_LOGGER = logger(__name__)
+
+EVIDENCE_KEPT = 5
+"""Trials that are over, whose evidence is kept for reports."""
+_WRITES_PER_STEP = 10
+_LONGEST_UNWRITTEN_SECONDS = 10.0
+"""Of the time of a step, that is lost with the processes that saw it pass."""
+
+
+class Judged(Protocol):
+    """What the evidence says, see `models.trials.judging.Judgement`."""
+
+    @property
+    def decision(self) -> Literal["worse", "proved", "open"]:
+        """Of all findings together."""
+
+    @property
+    def why(self) -> str:
+        """The numbers, on one line."""
+
+    def to_json(self) -> Mapping[str, Any]:
+        """All findings."""
+
+
+Judge = Callable[[Sequence[bytes], Mode, TrialTerms], Judged]
+"""Judges what the processes of a fleet have gathered; passes over what cannot be understood."""
+
+
+class Conduct:
+    """The trials of a pattern, as one process brings them forward.
+
+    Methods are one thread's, that looks at the folder and the registry. Where the registry gives no answer they raise
+    `StorageUnavailable`, and nothing has changed. Those that return a bool say whether nobody else was faster.
+
+    Args:
+        registry: of the pattern: where the pointer and the evidence are.
+        catalogue: what is known about the files.
+        events: where it is told what became of trials.
+        terms: on which new models are tried, and judged.
+        stopwatch: seconds that only grow.
+        judge: comes to judgements.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        catalogue: Catalogue,
+        events: EventLog,
+        terms: TrialTerms = NO_TRIALS,
+        stopwatch: Callable[[], float] = time.monotonic,
+        judge: Judge | None = None,
+    ) -> None:
+        self._registry = registry
+        self._catalogue = catalogue
+        self._events = events
+        self._terms = terms
+        self._stopwatch = stopwatch
+        self._judge = judge or judged
+        self._unsure: ModelEvent | None = None
+        self._step: tuple[int, int] | None = None
+        self._ran = self._seen = 0.0
+
+    def take_in(self) -> None:
+        """Takes in what the last look at the pointer showed."""
+        unsure, self._unsure = self._unsure, None
+        if unsure is not None and self._registry.live.met_itself:
+            self._tell(unsure)
+        pointer = self._registry.live.pointer
+        self._catalogue.refuse(pointer.refused if pointer else ())
+
+    def tell_ended(self) -> bool:
+        """Tells of trials that somebody has ended by hand."""
+        pointer = self._registry.live.pointer
+        for ended in pointer.ended if pointer else ():
+            if not ended.told:
+                event = self._event_of(ended)
+                if not self._write(partial(self._registry.live.mark_told, ended.trial.number), event):
+                    return False
+                self._forget()
+        return True
+
+    def comes_first(self, stated: ModelReference | None, successor: Accepted) -> bool:
+        """Whether a model has to be tried before it is live.
+
+        What was live before has answered everything, and its return is somebody's will. Where nothing is live, or its
+        file is gone, nothing is better than it.
+        """
+        pointer = self._registry.live.pointer
+        if self._terms.policy is None or stated is None or pointer is None or pointer.now.reference != stated:
+            return False
+        return stated.uri in self._catalogue.listed() and not pointer.was_live(successor.reference.sha256)
+
+    def begin(self, successor: Accepted) -> bool:
+        """Has a model be tried from now on."""
+        policy, new, pointer = self._terms.policy, successor.reference, self._registry.live.pointer
+        assert policy is not None
+        assert pointer is not None
+        reason = f"{policy}; {pointer.now.reference.model_id} stays live"
+        event = ModelEvent("trial_began", new.model_id, successor.name, reason)
+        return self._write(lambda: self._registry.live.begin(new, policy), event)
+
+    def go_on(self, sees_files: bool) -> bool:
+        """Judges the trial that is under way, and does what follows.
+
+        Args:
+            sees_files: whether the last listing showed any; of an emptied folder nothing is known.
+        """
+        pointer = self._registry.live.pointer
+        trial = pointer.trial if pointer else None
+        if trial is None:
+            return True
+        if sees_files and self._catalogue.has_lost(trial.new):
+            return self._end(trial, "rolled_back", f"{trial.new.uri} is gone, or has other bytes now", {}, again=True)
+        seconds = self._reckon(trial)
+        found = self._judge(self._registry.trials.read(trial.number), trial.policy.mode, self._terms)
+        if found.decision == "worse":
+            return self._end(trial, "rolled_back", found.why, found.to_json())
+        if trial.is_last_step and found.decision == "proved":
+            return self._end(trial, "promoted", found.why, found.to_json())
+        if seconds < 60 * trial.now.minutes:
+            return True
+        if not trial.is_last_step:
+            return self._advance(trial, found)
+        outcome: Outcome = "promoted" if self._terms.undecided == "promote" else "rolled_back"
+        return self._end(trial, outcome, f"time is up without enough evidence: {found.why}", found.to_json())
+
+    def next_change(self) -> float | None:
+        """Seconds until the time of a step is up; None where nothing follows from time."""
+        pointer = self._registry.live.pointer
+        trial = pointer.trial if pointer else None
+        if trial is None or self._step != (trial.number, trial.step):
+            return None
+        left = 60 * trial.now.minutes - self._ran - (self._stopwatch() - self._seen)
+        return left if left > 0 else None
+
+    def _advance(self, trial: Trial, found: Judged) -> bool:
+        later = trial.advanced()
+        share, minutes, steps = f"{100 * later.now.share:g}%", f"{later.now.minutes:g}", len(trial.policy.steps)
+        reason = f"{share} of the images for {minutes} minutes, step {later.step + 1} of {steps}; {found.why}"
+        event = ModelEvent("trial_share", trial.new.model_id, self._name(trial.new), reason)
+        return self._write(self._registry.live.advance, event)
+
+    def _end(self, trial: Trial, outcome: Outcome, why: str, figures: Mapping[str, Any], again: bool = False) -> bool:
+        event = self._event_of(EndedTrial(trial, outcome, why))
+        ended = self._write(lambda: self._registry.live.end(outcome, why, figures, told=True, again=again), event)
+        if ended:
+            self._forget()
+        return ended
+
+    def _reckon(self, trial: Trial) -> float:
+        """For how many seconds the step has run at least: what this process saw of it, or others have written down."""
+        now, step = self._stopwatch(), (trial.number, trial.step)
+        self._ran = self._ran + now - self._seen if self._step == step else 0.0
+        self._step, self._seen = step, now
+        written = self._registry.trials.seconds(*step)
+        self._ran = max(self._ran, written)
+        if self._ran - written >= min(_LONGEST_UNWRITTEN_SECONDS, 60 * trial.now.minutes / _WRITES_PER_STEP):
+            self._registry.trials.keep_seconds(*step, self._ran)
+        return self._ran
+
+    def _write(self, write: Callable[[], bool], event: ModelEvent) -> bool:
+        """Tells what it brings about; where the answer is lost, once the next look shows that it did."""
+        self._unsure = event
+        written = write()
+        self._unsure = None
+        if written:
+            self._tell(event)
+        return written
+
+    def _tell(self, event: ModelEvent) -> None:
+        _LOGGER.info("%s: %s (%s)", event.event.replace("_", " "), event.model_id, event.reason)
+        self._events.add(event)
+
+    def _event_of(self, ended: EndedTrial) -> ModelEvent:
+        kind: EventKind = "trial_promoted" if ended.outcome == "promoted" else "trial_rolled_back"
+        new = ended.trial.new
+        return ModelEvent(kind, new.model_id, self._name(new), ended.why)
+
+    def _name(self, reference: ModelReference) -> str:
+        return self._catalogue.name_of(reference) or reference.file_name
+
+    def _forget(self) -> None:
+        """What is left over now is forgotten after the next trial."""
+        pointer = self._registry.live.pointer
+        if pointer is not None and len(pointer.ended) > EVIDENCE_KEPT:
+            with contextlib.suppress(StorageUnavailable):
+                self._registry.trials.forget_before(pointer.ended[-EVIDENCE_KEPT].trial.number)
+
+
+def judged(gathered: Sequence[bytes], mode: Mode, terms: TrialTerms) -> Judged:
+    """Judges by all that can be understood of what was gathered.
+
+    Args:
+        gathered: see `models.trials.evidence.Evidence`.
+        mode: of the trial.
+        terms: its limits count.
+    """
+    from models.trials.evidence import Evidence
+    from models.trials.judging import judge
+
+    evidence = Evidence()
+    for data in gathered:
+        try:
+            evidence.merge(Evidence.decode(data))
+        except ValueError as error:
+            _LOGGER.warning("what a process has gathered of a trial cannot be understood: it %s", error)
+    return judge(evidence, mode, terms.limits, terms.needs_labels)

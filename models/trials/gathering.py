@@ -1,0 +1,178 @@
+"""What a process knows of the trial under way, and how it gets to the registry."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import secrets
+import threading
+from collections.abc import Iterator
+from typing import Protocol
+
+from models.errors import one_line
+from models.events import worker_name
+from models.printable import logger
+from models.reference import StatedTrial
+from models.trials.evidence import Evidence
+from models.troubles import Troubles
+
+_LOGGER = logger(__name__)
+
+WRITE_SECONDS = 2.0
+"""Between two writings, while there is something new."""
+_LONGEST_CLOSE_SECONDS = 10.0
+_LEFT_OVER = 4
+"""Trials whose evidence is kept while the registry cannot be written."""
+_MATCHED_EVERY = 16
+
+
+class _Gathered:
+    """Of one trial."""
+
+    def __init__(self) -> None:
+        self.evidence = Evidence()
+        self.is_new = False
+
+
+class WritesTrials(Protocol):
+    """Where evidence is kept, see `models.trials.kept.KeptTrials`."""
+
+    def write(self, number: int, worker: str, data: bytes) -> None:
+        """Keeps what a worker has gathered of a trial, in place of what it wrote before.
+
+        Raises:
+            StorageUnavailable: it could not be kept.
+        """
+        ...
+
+
+class Gathering:
+    """The evidence of one process, of one trial at a time. Threads may note side by side.
+
+    A registry that gives no answer is tried again; what was gathered stays here meanwhile. What was noted and not yet
+    written is lost with a process that dies, two seconds' worth at most.
+
+    Args:
+        kept: where evidence is written.
+        write_seconds: between two writings.
+
+    Attributes:
+        worker: under which name it writes; no two have the same, though process ids come back.
+    """
+
+    def __init__(self, kept: WritesTrials, write_seconds: float = WRITE_SECONDS) -> None:
+        self._kept = kept
+        self._write_seconds = write_seconds
+        self.worker = f"{worker_name()}-{secrets.token_hex(4)}"
+        self._changed = threading.Condition()
+        self._trial: StatedTrial | None = None
+        self._gathered: dict[int, _Gathered] = {}
+        self._batches = itertools.count()
+        self._troubles = Troubles(_LOGGER.warning)
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def trial(self) -> StatedTrial | None:
+        """The trial under way; None while there is none."""
+        return self._trial
+
+    def follow(self, trial: StatedTrial | None) -> None:
+        """Takes in which trial is under way; returns at once. What was gathered of the one before is written once more."""
+        with self._changed:
+            if trial == self._trial or self._closed:
+                return
+            self._trial = trial
+            if trial is not None and trial.number not in self._gathered:
+                self._gathered[trial.number] = _Gathered()
+            self._changed.notify_all()
+            if self._thread is None and trial is not None:
+                self._thread = threading.Thread(target=self._run, name="evidence of trials", daemon=True)
+                self._thread.start()
+
+    @contextlib.contextmanager
+    def noting(self, trial: StatedTrial) -> Iterator[Evidence]:
+        """The evidence of a trial, for this thread alone meanwhile; of another than the one under way nobody keeps it."""
+        with self._changed:
+            is_under_way = self._trial is not None and self._trial.number == trial.number
+            if not is_under_way or self._closed:
+                yield Evidence()
+                return
+            gathered = self._gathered[trial.number]
+            if not gathered.is_new:
+                gathered.is_new = True
+                self._changed.notify_all()
+            yield gathered.evidence
+
+    def unfit(self, trial: StatedTrial, why: str) -> None:
+        """Notes that the new model fails on its own probe image in this process."""
+        with self.noting(trial) as evidence:
+            evidence.unfit(why)
+
+    def not_loaded(self, trial: StatedTrial, why: str) -> None:
+        """Notes that this process cannot load the new model."""
+        with self.noting(trial) as evidence:
+            evidence.not_loaded(why)
+
+    def is_matched(self) -> bool:
+        """Whether this batch is one of those in which both models are timed on as many images: 1 of 16."""
+        return next(self._batches) % _MATCHED_EVERY == 0
+
+    def close(self) -> None:
+        """Writes once more, and gathers nothing after."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(_LONGEST_CLOSE_SECONDS)
+
+    def _run(self) -> None:
+        """Writes what is new, every few seconds and at the end."""
+        is_last = False
+        while not is_last:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._new())
+                self._changed.wait_for(self._should_write_now, self._write_seconds)
+                is_last = self._closed
+            if not self._write() and not is_last:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closed, self._write_seconds)
+
+    def _new(self) -> list[int]:
+        """Trials of which something has yet to be written, the oldest first."""
+        return [number for number, gathered in sorted(self._gathered.items()) if gathered.is_new]
+
+    def _should_write_now(self) -> bool:
+        """Whether nothing more will come of what is to be written."""
+        under_way = self._trial.number if self._trial is not None else None
+        return self._closed or any(number != under_way for number in self._new())
+
+    def _write(self) -> bool:
+        """Whether all is written."""
+        with self._changed:
+            due = {number: self._gathered[number].evidence.encode() for number in self._new()}
+            for number in due:
+                self._gathered[number].is_new = False
+        is_written = True
+        for number, data in due.items():
+            try:
+                self._kept.write(number, self.worker, data)
+            except Exception as error:  # whatever it is, it may pass; nothing that was gathered may be lost by it
+                is_written = False
+                self._troubles.begin(
+                    "write", f"what was seen of a trial is not written yet, and kept: {one_line(error)}"
+                )
+                with self._changed:
+                    self._gathered[number].is_new = True
+        if is_written:
+            self._troubles.end("write")
+        with self._changed:
+            self._forget()
+        return is_written
+
+    def _forget(self) -> None:
+        """Lets go of trials that have ended and are written, and of the oldest where the registry is gone for long."""
+        new = self._new()
+        under_way = {self._trial.number} if self._trial is not None else set()
+        kept = {*new[-_LEFT_OVER:], *under_way}
+        self._gathered = {number: gathered for number, gathered in self._gathered.items() if number in kept}

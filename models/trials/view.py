@@ -1,0 +1,154 @@
+"""A trial as people look at it: what the pointer says, what all workers have gathered, and what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from models.printable import logger
+from models.reference import ModelReference
+from models.registry.registry import Registry
+from models.trials.evidence import Evidence
+from models.trials.judging import Judgement, judge
+from models.trials.terms import Limits
+from models.trials.trial import EndedTrial, Trial
+
+_LOGGER = logger(__name__)
+
+State = Literal["running", "promoted", "rolled_back"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialView:
+    """One trial, under way or ended.
+
+    Attributes:
+        trial: as the pointer says; where it ended, as it was last.
+        ended: what came of it; None while it is under way.
+        seconds: that it has been in its step, as far as anybody has written down.
+        evidence: of all workers.
+        judgement: what follows from the evidence by the limits of whoever looks. Of a trial that ended, too: why it
+            ended stands in `ended`.
+    """
+
+    trial: Trial
+    ended: EndedTrial | None
+    seconds: float
+    evidence: Evidence
+    judgement: Judgement
+
+    @property
+    def state(self) -> State:
+        """How far it is, in a word."""
+        return self.ended.outcome if self.ended else "running"
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs and pages: every text in it may be a stranger's."""
+        trial, ended = self.trial, self.ended
+        return {
+            "number": trial.number,
+            "state": self.state,
+            "mode": trial.policy.mode,
+            "policy": str(trial.policy),
+            "old": _model(trial.old),
+            "new": _model(trial.new),
+            "begun": trial.begun,
+            "by": trial.by,
+            "step": trial.step + 1,
+            "steps": [{"share": each.share, "minutes": each.minutes} for each in trial.policy.steps],
+            "share": trial.now.share,
+            "seconds_in_step": round(self.seconds, 1),
+            "judgement": self.judgement.to_json(),
+            "ended": ended_as_json(ended) if ended else None,
+        }
+
+
+def trial_now(registry: Registry, limits: Limits = Limits(), needs_labels: bool = False) -> TrialView | None:
+    """The trial that is under way.
+
+    Args:
+        registry: of the pattern.
+        limits: that the evidence is judged by.
+        needs_labels: whether a verdict waits for true labels.
+
+    Returns:
+        None where nothing is tried.
+
+    Raises:
+        StorageUnavailable: the registry gave no answer.
+    """
+    registry.live.look(mend=False)
+    pointer = registry.live.pointer
+    if pointer is None or pointer.trial is None:
+        return None
+    return _view(registry, pointer.trial, None, limits, needs_labels)
+
+
+def ended_trials(registry: Registry) -> list[EndedTrial]:
+    """The last trials that ended, newest first.
+
+    Raises:
+        StorageUnavailable: the registry gave no answer.
+    """
+    registry.live.look(mend=False)
+    pointer = registry.live.pointer
+    return [] if pointer is None else list(reversed(pointer.ended))
+
+
+def view_of_ended(
+    registry: Registry, ended: EndedTrial, limits: Limits = Limits(), needs_labels: bool = False
+) -> TrialView:
+    """A trial that ended, with what is still kept of its evidence.
+
+    Raises:
+        StorageUnavailable: the registry gave no answer.
+    """
+    return _view(registry, ended.trial, ended, limits, needs_labels)
+
+
+def ended_as_json(ended: EndedTrial) -> dict[str, Any]:
+    """What came of a trial, for programs."""
+    trial = ended.trial
+    return {
+        "number": trial.number,
+        "old": _model(trial.old),
+        "new": _model(trial.new),
+        "policy": str(trial.policy),
+        "begun": trial.begun,
+        "outcome": ended.outcome,
+        "why": ended.why,
+        "by": ended.by,
+        "time": ended.time,
+        "again": ended.again,
+        "figures": dict(ended.figures),
+    }
+
+
+def _view(
+    registry: Registry, trial: Trial, ended: EndedTrial | None, limits: Limits, needs_labels: bool
+) -> TrialView:
+    evidence = Evidence()
+    for each in _gathered(registry, trial.number):
+        evidence.merge(each)
+    judgement = judge(evidence, trial.policy.mode, limits, needs_labels)
+    seconds = registry.trials.seconds(trial.number, trial.step)
+    return TrialView(trial, ended, seconds, evidence, judgement)
+
+
+def _gathered(registry: Registry, number: int) -> Iterator[Evidence]:
+    """Of each worker; what cannot be read counts as nothing."""
+    for data in registry.trials.read(number):
+        try:
+            yield Evidence.decode(data)
+        except ValueError as error:
+            _LOGGER.warning("evidence of trial %s in %s is not believed: it %s", number, registry.address, error)
+
+
+def _model(reference: ModelReference) -> dict[str, str]:
+    return {
+        "model_id": reference.model_id,
+        "uri": reference.uri,
+        "sha256": reference.sha256,
+        "name": reference.file_name,
+    }
