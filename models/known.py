@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -17,6 +17,7 @@ from models.signatures.beside import as_it_is_alone, list_models
 from models.storage import StoredFile, WritableStorage
 from models.storage.errors import NotWritten
 from models.survey import Surveyed
+from models.trials.trial import EndedTrial, Trial
 
 _TRIES = 5
 
@@ -30,11 +31,15 @@ class Known:
             file is gone.
         live: that which the pointer states; None where it states none.
         changes: of the pointer, oldest first.
+        trial: of another model, that is under way; None where there is none.
+        ended: what came of the last trials, oldest first.
     """
 
     files: Sequence[Surveyed]
     live: Surveyed | None
     changes: Sequence[Change]
+    trial: Trial | None = None
+    ended: Sequence[EndedTrial] = ()
 
 
 def known_of(registry: Registry, files: Sequence[StoredFile]) -> Known:
@@ -58,13 +63,14 @@ def known_of(registry: Registry, files: Sequence[StoredFile]) -> Known:
         gone = StoredFile(stated.uri, 0, 0.0, "", finished=True)
         live = Surveyed(gone, Accepted(stated, stated.file_name), "its file is gone, or has other bytes now")
         surveyed.insert(0, live)
-    return Known(surveyed, live, pointer.changes)
+    return Known(surveyed, live, pointer.changes, pointer.trial, pointer.ended)
 
 
 def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, known: Known) -> None:
     """Makes a valid file the newest, and moves the pointer to it, which every reader follows.
 
-    What is live already stays as it is.
+    What is live already stays as it is. A trial ends with it: of the target itself, which is promoted; of another
+    model, which is rolled back.
 
     Args:
         registry: that was read with `known_of`.
@@ -78,6 +84,7 @@ def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, kn
     """
     assert isinstance(target.verdict, Accepted)
     if known.live is target:
+        _end_trial(registry)
         return
     newest = next(each.file for each in known.files if each.file.version)
     if newest.uri != target.file.uri:
@@ -85,8 +92,24 @@ def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, kn
         for file in list_models(storage, registry.pattern, registry.signed):
             if file.uri == target.file.uri:  # the same bytes under a new version
                 registry.record(file, Judgement(file.uri, file.version, target.verdict))
+    reference = target.verdict.reference
+    _until_written(registry, lambda: registry.live.move(reference, f"rolled back by {_whoever()}"))
+
+
+def _end_trial(registry: Registry) -> None:
+    """What is live stays so: the model that is tried beside it is rolled back."""
+    why = f"rolled back by {_whoever()}"
+    _until_written(registry, lambda: _tries_none(registry) or registry.live.end("rolled_back", why))
+
+
+def _tries_none(registry: Registry) -> bool:
+    pointer = registry.live.pointer
+    return pointer is None or pointer.trial is None
+
+
+def _until_written(registry: Registry, write: Callable[[], bool]) -> None:
     for _ in range(_TRIES):
-        if registry.live.move(target.verdict.reference, f"rolled back by {_whoever()}"):
+        if write():
             return
         registry.live.look(mend=False)
     raise NotWritten(f"{registry.address} is changed by others again and again; look at it and repeat")

@@ -10,6 +10,7 @@ from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
 from models.printable import json_text
 from models.tasks import Prediction
+from models.trials.tried import Tried
 
 Stage = Literal["message", "read", "decode", "predict"]
 
@@ -49,11 +50,13 @@ class Answer(NamedTuple):
         outcome: the answer, or the fault of this image alone.
         model_name: of the model that answered.
         predict_time: RFC 3339, UTC, microseconds.
+        tried: what a trial has to do with it; None where there is none.
     """
 
     outcome: Prediction | ImageError
     model_name: str
     predict_time: str
+    tried: Tried | None = None
 
 
 class DeadLetter(NamedTuple):

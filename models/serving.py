@@ -19,6 +19,7 @@ from models.reference import Statement
 from models.registry.cache import REGISTRY_IN_CACHE, ArtefactCache, default_cache_folder
 from models.registry.registry import Registry, Terms
 from models.storage.schemes import AnyStorage
+from models.trials.gathering import Gathering
 from models.trials.terms import NO_TRIALS, TrialTerms
 from models.vetting import Vetter
 from models.watch import ModelWatch
@@ -150,6 +151,12 @@ class Serving:
         config: which models are served, and how.
         storage: reaches them, and the registry.
 
+    Attributes:
+        events: what happened to models.
+        vetter: obtains their compiled forms.
+        gathering: what this process knows of the trial under way.
+        live: the models that answer.
+
     Raises:
         As `WatchedFolder`.
     """
@@ -159,12 +166,14 @@ class Serving:
         keep_freed_memory()
         self._config = config
         self._following = Following(config.poll_seconds)
+        self._hearing = threading.Lock()
         self._waiting_since: float | None = None
         self.events = self._folder.events
         self.vetter = self._folder.vetter
         self._hosts = Hosts()
         sizes = sorted({1, config.max_batch_size})
-        self.live = LiveModels(self.vetter.obtain, self.events, self._hosts.load, sizes)
+        self.gathering = Gathering(self._folder.registry.trials)
+        self.live = LiveModels(self.vetter.obtain, self.events, self._hosts.load, sizes, self.gathering)
 
     @property
     def watch(self) -> ModelWatch:
@@ -177,10 +186,18 @@ class Serving:
         return self._hosts.restarts
 
     def follow(self, statement: Statement) -> None:
-        """Has the stated model be live; returns at once. Where the registry has lost what was stated, it is told."""
-        if self._following.hear(statement) and self._following.latest is not None:
-            self.watch.remember(self._following.latest)
-        self.live.follow(statement)
+        """Has the stated model be live, and another one tried where one is stated to be; returns at once.
+
+        Where the registry has lost what was stated, it is told.
+        """
+        with self._hearing:  # an earlier trial must not be followed after a later one
+            is_lost = self._following.hear(statement)
+            latest = self._following.latest
+            if latest is not None:
+                self.gathering.follow(latest.trial)
+            self.live.follow(statement)
+        if is_lost and latest is not None:
+            self.watch.remember(latest)
 
     def await_model(self) -> bool:
         """Waits until a model is live, for the first one ten minutes in all; whether one is.
@@ -208,10 +225,14 @@ class Serving:
         self._folder.stop_waiting()
 
     def close(self) -> None:
-        """Ends the watch, every vetting child, the loading of models and whatever a model does."""
+        """Ends the watch, every vetting child, the loading of models and whatever a model does.
+
+        What was seen of a trial is written first.
+        """
         self._folder.close()
         self._hosts.close()
         self.live.close()
+        self.gathering.close()
 
     def largest_input(self) -> tuple[int, int] | None:
         """The (height, width) that the live model takes; None while there is none."""

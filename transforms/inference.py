@@ -9,13 +9,13 @@ from typing import Any
 
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from models.answering import answer
 from models.errors import ImageError, ImageFault
 from models.live import LiveModels
 from models.moments import rfc3339
 from models.records import Answer, DecodedImage
 from models.reference import Statement
 from models.serving import ServingConfig
+from models.trials.answering import answer_on_trial
 from transforms import metrics
 from transforms.process import THE_JOB, JobRun
 
@@ -29,6 +29,9 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     A batch takes the live model and its reference together, as one value, and that reference goes on each result of
     the batch. Nothing reads an id from the path that the side input last named, so a result cannot be tagged with a
     model that did not make it.
+
+    While a model is tried it answers its share, so that the results of a batch may be of two models. Each still bears
+    the id of the one that made it.
 
     A batch has images of one bundle. What is to wait for others does so before it is read (`transforms.gathering`).
 
@@ -60,17 +63,20 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
     ) -> Iterable[PredictionResult]:
         """One `PredictionResult` for each image: its request, an `Answer`, and the id of the model that answered."""
         # The first one is waited for, which is no time of a prediction.
-        if model.peek() is None and not self._run.here.serving(self._config).await_model():
+        here = self._run.here
+        serving = here.serving(self._config)
+        if model.peek() is None and not serving.await_model():
             return [PredictionResult(image.request, _unanswered(self._config.model_pattern)) for image in batch]
         started = time.monotonic()
-        live, outcomes = answer(model, [image.raster for image in batch])
-        meter = self._run.here.meter
+        keys = [image.request.origin.message_id or image.request.image for image in batch]
+        told = answer_on_trial(model, serving.gathering, keys, [image.raster for image in batch])
+        meter = here.meter
         meter.observe(metrics.BATCH_SIZE, len(batch))
         meter.observe(metrics.PREDICT_MS, (time.monotonic() - started) * 1000)
         now = rfc3339()
         return [
-            PredictionResult(image.request, Answer(outcome, live.card.name, now), live.reference.model_id)
-            for image, outcome in zip(batch, outcomes, strict=True)
+            PredictionResult(image.request, Answer(outcome, by.card.name, now, tried), by.reference.model_id)
+            for image, (by, outcome, tried) in zip(batch, told, strict=True)
         ]
 
     def get_num_bytes(self, batch: Sequence[DecodedImage]) -> int:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from models.errors import ImageFault
     from models.events import ModelEvent
     from models.records import Stage
+    from models.trials.evidence import Side
 
 NAMESPACE = "hotswap"
 
@@ -51,6 +52,7 @@ LIVE_MODEL_AGE_SECONDS = "live_model_age_seconds"
 
 DEAD_LETTERS_PREFIX = "dead_letters_"
 REJECTED_PREFIX = "models_rejected_"
+TRIED_PREFIX = "images_on_trial_"
 BY_MODEL_PREFIX = "results_by_model_"
 OTHER_MODELS = BY_MODEL_PREFIX + "others"
 
@@ -79,6 +81,11 @@ def _gauge(name: str) -> Any:
 def dead_letters_name(stage: Stage, error: ImageFault) -> str:
     """The counter of the dead letters of one stage and error, e.g. `dead_letters_read_not_found`."""
     return f"{DEAD_LETTERS_PREFIX}{stage}_{error}"
+
+
+def tried_name(side: Side) -> str:
+    """The counter of the images that one model answered during a trial, e.g. `images_on_trial_new`."""
+    return TRIED_PREFIX + side
 
 
 class Meter:

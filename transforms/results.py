@@ -16,6 +16,7 @@ from transforms.masks import MaskFolder
 from transforms.model_events import TellsModelEvents
 from transforms.outputs import DEAD_LETTERS, MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
+from transforms.trials import GatherTrials
 
 
 class FormatResults(beam.PTransform):
@@ -44,14 +45,21 @@ class _Format(TellsModelEvents):
         super().__init__(run, config)
         self._masks = masks
         self._has_told = False
+        self._trials = GatherTrials(run, config)
 
     def start_bundle(self) -> None:
         super().start_bundle()
         self._has_told = False
+        self._trials.start_bundle()
+
+    def finish_bundle(self) -> None:
+        super().finish_bundle()
+        self._trials.finish_bundle()
 
     def process(self, result: PredictionResult, finalizer: Any = beam.DoFn.BundleFinalizerParam) -> Iterable[Any]:
         try:
             yield self._formatted(result)
+            self._trials.see(result.example.image, result.inference)
             if not self._has_told:
                 self._has_told = True
                 for event in self.model_events(finalizer):

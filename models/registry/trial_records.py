@@ -13,7 +13,7 @@ from models.trials.policy import MOST_STEPS, Policy
 from models.trials.trial import EndedTrial, Outcome, Trial
 
 _LONGEST_POLICY = 2000
-_MOST_FIGURES_CHARACTERS = 1 << 14
+_MOST_FIGURES_CHARACTERS = 1 << 13
 """Of the numbers behind a verdict as JSON: twenty trials stay far below what an object may hold."""
 
 

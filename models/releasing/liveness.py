@@ -37,6 +37,8 @@ def by_pointers(pointers: Iterable[Pointer], uri: str, pattern: str | None) -> L
     known, place = list(pointers), place_of(uri)
     if live := stated(known, place):
         return Liveness(True, f"it is live for {live[0].pattern}, by the registry")
+    if tried := [each for each in known if each.trial and place_of(each.trial.new.uri, each.pattern) == place]:
+        return Liveness(True, f"it is tried for {tried[0].pattern}, by the registry")
     if words := about(known, place, pattern):
         return Liveness(False, f"live for {words[0].pattern} is {words[0].now.reference.model_id}, by the registry")
     return None

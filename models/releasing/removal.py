@@ -216,9 +216,9 @@ def _needed(
     place = place_of(uri)
     for _, pointers, verdicts in noted:
         for pointer in pointers:
-            stated = pointer.now.reference
-            if stated.sha256 in digests and place_of(stated.uri, pointer.pattern) != place:
-                yield stated.sha256, stated.uri
+            for stated in (pointer.now.reference, *((pointer.trial.new,) if pointer.trial else ())):
+                if stated.sha256 in digests and place_of(stated.uri, pointer.pattern) != place:
+                    yield stated.sha256, stated.uri
         for each in verdicts:
             other = each.accepted
             if other is None or other.sha256 not in digests or place_of(other.uri) == place:

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any
 
 from models.catalogue import Catalogue
 from models.events import EventKind, EventLog, ModelEvent
@@ -18,8 +18,13 @@ from models.storage.errors import StorageUnavailable
 from models.trials.terms import NO_TRIALS, TrialTerms
 from models.trials.trial import EndedTrial, Outcome, Trial
 
+if TYPE_CHECKING:
+    from models.trials.judging import Judgement
+
 _LOGGER = logger(__name__)
 
+_LONGEST_WHY = 1000
+"""Of a judgement in words, that the pointer remembers; all of it is in the figures."""
 EVIDENCE_KEPT = 5
 """Trials that are over, whose evidence is kept for reports."""
 _WRITES_PER_STEP = 10
@@ -27,22 +32,7 @@ _LONGEST_UNWRITTEN_SECONDS = 10.0
 """Of the time of a step, that is lost with the processes that saw it pass."""
 
 
-class Judged(Protocol):
-    """What the evidence says, see `models.trials.judging.Judgement`."""
-
-    @property
-    def decision(self) -> Literal["worse", "proved", "open"]:
-        """Of all findings together."""
-
-    @property
-    def why(self) -> str:
-        """The numbers, on one line."""
-
-    def to_json(self) -> Mapping[str, Any]:
-        """All findings."""
-
-
-Judge = Callable[[Sequence[bytes], Mode, TrialTerms], Judged]
+Judge = Callable[[Sequence[bytes], Mode, TrialTerms], "Judgement"]
 """Judges what the processes of a fleet have gathered; passes over what cannot be understood."""
 
 
@@ -153,7 +143,7 @@ class Conduct:
         left = 60 * trial.now.minutes - self._ran - (self._stopwatch() - self._seen)
         return left if left > 0 else None
 
-    def _advance(self, trial: Trial, found: Judged) -> bool:
+    def _advance(self, trial: Trial, found: Judgement) -> bool:
         later = trial.advanced()
         share, minutes, steps = f"{100 * later.now.share:g}%", f"{later.now.minutes:g}", len(trial.policy.steps)
         reason = f"{share} of the images for {minutes} minutes, step {later.step + 1} of {steps}; {found.why}"
@@ -161,6 +151,7 @@ class Conduct:
         return self._write(self._registry.live.advance, event)
 
     def _end(self, trial: Trial, outcome: Outcome, why: str, figures: Mapping[str, Any], again: bool = False) -> bool:
+        why = why[:_LONGEST_WHY]
         event = self._event_of(EndedTrial(trial, outcome, why))
         ended = self._write(lambda: self._registry.live.end(outcome, why, figures, told=True, again=again), event)
         if ended:
@@ -207,7 +198,7 @@ class Conduct:
                 self._registry.trials.forget_before(pointer.ended[-EVIDENCE_KEPT].trial.number)
 
 
-def judged(gathered: Sequence[bytes], mode: Mode, terms: TrialTerms) -> Judged:
+def judged(gathered: Sequence[bytes], mode: Mode, terms: TrialTerms) -> Judgement:
     """Judges by all that can be understood of what was gathered.
 
     Args:

@@ -93,8 +93,6 @@ class MostDifferent:
         self.add(*map(_read, value))
 
 
-
-
 def _read(value: Any) -> Difference:
     image, distance = value["image"], value["distance"]
     if not isinstance(image, str) or not _is_number(distance) or not 0 <= distance <= 2:

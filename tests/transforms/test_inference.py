@@ -56,6 +56,9 @@ class Holder:
 
     peek = current
 
+    def on_trial(self) -> None:
+        return None
+
     def _swap(self) -> None:
         self._live = named("second", LATER, Picky())
 

@@ -106,6 +106,9 @@ def test_no_image_is_lost_where_a_model_answers_with_another_number_of_rows(
 
         peek = current
 
+        def on_trial(self) -> None:
+            return None
+
     image = DecodedImage(ImageRequest("a.png", Origin("1", "", {})), Raster(np.zeros((4, 4, 3), np.uint8)))
     with pytest.raises(ValueError, match="zip"):
         HotSwapModelHandler(config, run).run_inference([image] * 2, Holder())  # type: ignore[arg-type]
