@@ -23,7 +23,6 @@ from transforms.inference import HotSwapModelHandler
 from transforms.process import JobRun, largest_input
 from transforms.reading import ReadImages
 from transforms.results import FormatResults
-from transforms.trials import GatherTrials
 
 _LOADING_SECONDS = 120.0
 _TRIALS_LOOKED_AT = 2_000
@@ -108,8 +107,7 @@ class TrialSteps:
         needed = partial(largest_input, self._run, self._config)
         read = paths | "Request" >> beam.Map(_request) | ReadImages(needed=needed, run=self._run)
         predictions = read.images | RunInference(HotSwapModelHandler(self._config, self._run))
-        gathered = predictions | GatherTrials(self._config, self._run)
-        formatted = gathered | FormatResults(self._config, self._run)
+        formatted = predictions | FormatResults(self._config, self._run)
         return formatted.results | "Class" >> beam.Map(_class)
 
 
