@@ -112,7 +112,7 @@ def measure_trial_throughput(
     paths = _each_its_own_path(in_turn(list(distinct), count), folder / "images")
     timings: dict[str, list[Timing]] = {way.name: [] for way in WAYS}
     tried: dict[str, int] = {}
-    chance = random.Random(_SEED)  # noqa: S311
+    chance = random.Random(_SEED)  # noqa: S311 - an order is no secret
     steps = TrialSteps(*models, folder)
     try:
         for number in range(rounds):
