@@ -29,6 +29,7 @@ setup(
         "serving.over_http": ["*.json"],
         "fleet": ["*.json"],
         "studio": ["page/*"],
+        "launch.trial_report": ["templates/*"],
         "studio.retraining": ["conf/*.yml", "conf/base/*.yml", "pyproject.toml", ".telemetry"],
     },
     install_requires=[
@@ -45,6 +46,7 @@ setup(
         # Pillow resizes where it has no wheel.
         "cykooz-resizer>=4,<5; platform_machine in 'x86_64 AMD64' or sys_platform == 'darwin'",
         "numpy>=2,<3",
+        "scipy>=1.15,<2",  # the statistics of a trial
         "google-cloud-pubsub>=2.28,<3",
         "google-cloud-storage>=2.18,<4",
         "obstore>=0.8,<1",  # writes to s3:// and az://
@@ -71,6 +73,7 @@ setup(
         "alembic>=1.14,<2",
         "psycopg[binary]>=3.2,<4",
         "rich>=13,<16",
+        "jinja2>=3.1,<4",  # the report of a trial
         "typer>=0.15,<1",
     ],
     extras_require={
@@ -79,7 +82,7 @@ setup(
         "demo": ["scikit-learn>=1.5,<2"],
         "bench": ["matplotlib>=3.9,<4"],
         # The page; Kedro retrains the handwriting model.
-        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2", "scipy>=1.11,<2", "sse-starlette>=3,<4", "pyarrow>=14"],
+        "studio": ["kedro>=1.7,<2", "scikit-learn>=1.5,<2", "sse-starlette>=3,<4", "pyarrow>=14"],
     },
     entry_points={"console_scripts": ["hotswap = launch.cli:main"]},
 )

@@ -59,7 +59,8 @@ def _run_here(options: PipelineOptions, job: JobOptions) -> int:
             job = _readable(job, project, stack)
             emulator = os.environ.get(EMULATOR_VARIABLE)
             # Google's own service cannot be told to hold: the last that it delivers may be lost.
-            gate = stack.enter_context(PubSubGate(emulator)) if emulator else None
+            beside = filter(None, (job.feedback_subscription,))
+            gate = stack.enter_context(PubSubGate(emulator, beside=beside)) if emulator else None
             source = pubsub_source(job) if gate else GatheredMessages(job)
             return _run(LocalRun(options, job, source), stop_requested, gate)
     except (PubSubRefused, OSError) as error:
@@ -76,6 +77,8 @@ def _readable(job: JobOptions, project: str | None, stack: contextlib.ExitStack)
         PubSubRefused: see there.
     """
     check_topics(filter(None, (job.output_topic, job.dead_letter_topic, job.model_events_topic)))
+    if job.feedback_subscription is not None:
+        check_subscription(job.feedback_subscription)
     if job.input_subscription is not None:
         check_subscription(job.input_subscription)
         return job

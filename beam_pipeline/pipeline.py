@@ -13,6 +13,9 @@ from apache_beam.transforms.window import GlobalWindows
 from beam_pipeline.option_table import JobOptions
 from models.events import ModelEvent
 from models.records import DeadLetter, DecodedImage, ImageRequest
+from models.serving import ServingConfig
+from transforms.feedback import NoteLabels, ParseFeedback
+from transforms.feedback_source import ReadFeedback
 from transforms.gathering import GatherRequests
 from transforms.inference import HotSwapModelHandler
 from transforms.messages import ParseMessages
@@ -25,7 +28,12 @@ from transforms.windowing import SideInputMode, WindowForModels
 
 
 def build(
-    pipeline: beam.Pipeline, source: beam.PTransform, job: JobOptions, mode: SideInputMode, run: JobRun = THE_JOB
+    pipeline: beam.Pipeline,
+    source: beam.PTransform,
+    job: JobOptions,
+    mode: SideInputMode,
+    run: JobRun = THE_JOB,
+    feedback: str | None = None,
 ) -> None:
     """Adds the job to `pipeline`.
 
@@ -35,6 +43,7 @@ def build(
         job: its checked options.
         mode: how the runner must be given side inputs.
         run: whose models, threads and counters the steps share in a process.
+        feedback: subscription of true labels for which no trial waits; that of `job` where None.
     """
     serving = replace(job.serving, alone=mode is SideInputMode.WINDOWED)
 
@@ -66,6 +75,7 @@ def build(
         parsed.dead_letters,
         read.dead_letters,
         unpredicted | "DeadLettersOfAnyTime" >> beam.WindowInto(GlobalWindows()),
+        *_feedback_letters(messages, predictions, feedback or job.feedback_subscription, serving, mode, run),
     ) | "DeadLetters" >> beam.Flatten()
     _ = dead_letters | "WriteDeadLetters" >> WriteJson(job.dead_letter_topic, job.dead_letter_path, run)
 
@@ -74,3 +84,20 @@ def build(
         formatted.model_events | "EventsOfAnyTime" >> beam.WindowInto(GlobalWindows()),
     ) | "ModelEvents" >> beam.Flatten()
     _ = events | "WriteModelEvents" >> WriteJson(job.model_events_topic, job.model_events_path, run)
+
+
+def _feedback_letters(
+    messages: beam.PCollection,
+    predictions: beam.PCollection,
+    subscription: str | None,
+    serving: ServingConfig,
+    mode: SideInputMode,
+    run: JobRun,
+) -> tuple[beam.PCollection, ...]:
+    """Has true labels noted, where there is a subscription of them; the dead letters of those that are none."""
+    if subscription is None:
+        return ()
+    told = messages | "ReadFeedback" >> ReadFeedback(subscription, mode, run)
+    feedback = told | "ParseFeedback" >> ParseFeedback(run)
+    _ = (predictions, feedback.labels) | "NoteLabels" >> NoteLabels(serving, mode, run)
+    return (feedback.dead_letters,)

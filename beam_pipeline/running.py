@@ -37,17 +37,20 @@ class LocalRun:
         options: Beam's.
         job: the job's own.
         source: of its messages: `pubsub_source` behind a `PubSubGate`, `GatheredMessages` without one.
+        feedback: subscription of true labels for which no trial waits; that of `job` where None.
 
     Raises:
         OSError: the folder of compiled models cannot be used.
     """
 
-    def __init__(self, options: PipelineOptions, job: JobOptions, source: beam.PTransform) -> None:
+    def __init__(
+        self, options: PipelineOptions, job: JobOptions, source: beam.PTransform, feedback: str | None = None
+    ) -> None:
         self._run = JobRun(f"local-{uuid.uuid4().hex}")
         self.serving = self._run.here.serving(job.serving)
         self.failure: BaseException | None = None
         self._pipeline = beam.Pipeline(options=options)
-        build(self._pipeline, source, job, SideInputMode.WINDOWED, self._run)
+        build(self._pipeline, source, job, SideInputMode.WINDOWED, self._run, feedback)
         self._result: beam.runners.runner.PipelineResult | None = None
         self._closing = False
         self._telling = contextlib.ExitStack()

@@ -22,6 +22,7 @@ SUMMARIES = {
     "package": "Make components of models, for devices.",
     "fleet": "Say what devices run, and see that they do.",
     "models": "List models: live, valid, rejected and why.",
+    "trial": "Tell how a new model fares while it is tried.",
     "rollback": "Make an earlier model live again.",
     "remove": "Take a model away, with all that was made of it.",
     "doctor": "Check that this machine has what the project needs.",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from launch.command_line import CommandFailed
-from launch.trial_arguments import limits_of
 from launch.trial_words import ended_in_words
 from models.known import whoever
 from models.registry.registry import Registry
+from models.trials.terms import Limits
 from models.trials.trial import Outcome, Trial
 from models.trials.view import ended_trials, trial_now
 
@@ -18,13 +15,13 @@ _TRIES = 5
 _DEEDS = {"promoted": "promoted", "rolled_back": "aborted"}
 
 
-def end_by_hand(registry: Registry, outcome: Outcome, job: Mapping[str, Any]) -> Trial:
+def end_by_hand(registry: Registry, outcome: Outcome, limits: Limits) -> Trial:
     """Ends the trial that is under way, in the name of whoever runs this program.
 
     Args:
         registry: of the pattern.
         outcome: what becomes of the new model.
-        job: the limits by which the numbers that are kept with it are judged.
+        limits: by which the numbers that are kept with the verdict are judged.
 
     Returns:
         The trial that was ended.
@@ -33,7 +30,7 @@ def end_by_hand(registry: Registry, outcome: Outcome, job: Mapping[str, Any]) ->
         CommandFailed: none is under way, or somebody else has ended it first.
         StorageUnavailable: the registry gave no answer.
     """
-    view = trial_now(registry, limits_of(job))
+    view = trial_now(registry, limits)
     if view is None:
         raise CommandFailed(f"no trial is under way for {registry.pattern} in {registry.address}")
     trial, figures = view.trial, view.judgement.to_json()

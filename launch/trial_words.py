@@ -18,10 +18,10 @@ NAMES = {
     "agreement": "agreement of labels",
     "label_drift": "drift of labels",
     "score_drift": "drift of scores",
-    "accuracy": "accuracy",
+    "accuracy": "gain in accuracy",
     "fitness": "fitness to serve",
 }
-BROKEN_BELOW = ("agreement",)
+BROKEN_BELOW = ("agreement", "accuracy")
 """Of what is judged: where smaller values break the limit."""
 
 
@@ -36,6 +36,10 @@ def _times(factor: float) -> str:
     return f"×{factor:.2f}"
 
 
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}".replace("-", "−").removesuffix(".0") + " points"
+
+
 def _plain(number: float) -> str:
     return f"{number:.3f}".rstrip("0").rstrip(".")
 
@@ -43,7 +47,7 @@ def _plain(number: float) -> str:
 _UNITS: dict[str, Callable[[float], str]] = {
     "failures": percent,
     "agreement": percent,
-    "accuracy": percent,
+    "accuracy": _points,
     "slowdown": _times,
 }
 

@@ -35,6 +35,7 @@ class ImageFault(StrEnum):
     MODEL_CRASHED = "model_crashed"
     MODEL_TIMED_OUT = "model_timed_out"
     MODEL_OUT_OF_MEMORY = "model_out_of_memory"
+    BAD_FEEDBACK = "bad_feedback"
 
 
 class ModelFault(StrEnum):

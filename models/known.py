@@ -93,12 +93,12 @@ def roll_back(registry: Registry, storage: WritableStorage, target: Surveyed, kn
             if file.uri == target.file.uri:  # the same bytes under a new version
                 registry.record(file, Judgement(file.uri, file.version, target.verdict))
     reference = target.verdict.reference
-    _until_written(registry, lambda: registry.live.move(reference, f"rolled back by {_whoever()}"))
+    _until_written(registry, lambda: registry.live.move(reference, f"rolled back by {whoever()}"))
 
 
 def _end_trial(registry: Registry) -> None:
     """What is live stays so: the model that is tried beside it is rolled back."""
-    why = f"rolled back by {_whoever()}"
+    why = f"rolled back by {whoever()}"
     _until_written(registry, lambda: _tries_none(registry) or registry.live.end("rolled_back", why))
 
 
@@ -142,7 +142,8 @@ def _is(each: Surveyed, reference: ModelReference) -> bool:
     return isinstance(each.verdict, Accepted) and each.verdict.reference == reference
 
 
-def _whoever() -> str:
+def whoever() -> str:
+    """Who runs this program, and on which machine, for whoever reads of what was done by hand."""
     try:
         return f"{getpass.getuser()} on {socket.gethostname()}"
     except (KeyError, OSError) as error:  # a user without a name

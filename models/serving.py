@@ -45,7 +45,6 @@ class ServingConfig:
         trusted_keys: public keys and certificates of authorities, in PEM; only models signed by one of these are
             served. Any where there are none.
         alone: whether one process serves the whole run, which then tells of all models; else it is one of a fleet's.
-        trials: how new models are tried before they answer everything.
     """
 
     model_pattern: str
@@ -58,7 +57,6 @@ class ServingConfig:
     require_confinement: bool = False
     trusted_keys: tuple[str, ...] = ()
     alone: bool = True
-    trials: TrialTerms = NO_TRIALS
 
 
 class WatchedFolder:

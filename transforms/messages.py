@@ -64,13 +64,18 @@ class ParseMessage(beam.DoFn):
             meter.count(metrics.NOTIFICATIONS_SKIPPED)
             return
         payload = message.data or b""
-        origin = Origin(message.message_id or "", _publish_time(message.publish_time), attributes)
+        origin = origin_of(message)
         try:
             yield ImageRequest(_path(payload, attributes), origin)
         except ImageError as error:
             meter.count_dead_letter("message", error.fault)
             letter = DeadLetter(None, payload[:_MAX_PAYLOAD_KEPT], "message", error.fault, error.detail, origin)
             yield TaggedOutput(DEAD_LETTERS, letter)
+
+
+def origin_of(message: PubsubMessage) -> Origin:
+    """What a result or dead letter tells of the message behind it."""
+    return Origin(message.message_id or "", _publish_time(message.publish_time), dict(message.attributes or {}))
 
 
 def _is_notification(attributes: Mapping[str, str]) -> bool:

@@ -11,9 +11,11 @@ from models.errors import ModelsClosed
 from models.serving import Serving, ServingConfig
 from models.storage.object_reader import ObjectReader
 from models.storage.schemes import AnyStorage
+from models.trials.labelling import Meeting
 from transforms.beam_storage import BeamStorage
 from transforms.metrics import Meter
 from transforms.pubsub.publisher import Publishers
+from transforms.pubsub.pulled import Pulled
 
 
 class RunHere:
@@ -22,15 +24,18 @@ class RunHere:
     Attributes:
         meter: what it counts.
         publishers: its topics.
+        labels: true labels of images, and answers that wait for them.
     """
 
     def __init__(self) -> None:
         self.meter = Meter()
         self.publishers = Publishers()
+        self.labels = Meeting()
         self._lock = threading.Lock()
         self._servings: dict[ServingConfig, Serving] = {}
         self._readers: ThreadPoolExecutor | None = None
         self._objects: ObjectReader | None = None
+        self._pulled: dict[str, Pulled] = {}
         self._ended = False
 
     def serving(self, config: ServingConfig) -> Serving:
@@ -67,6 +72,19 @@ class RunHere:
                 self._objects = ObjectReader(connections)
             return self._objects
 
+    def pulled(self, subscription: str) -> Pulled:
+        """What this process pulls from a subscription by itself, from the first use on.
+
+        Raises:
+            ModelsClosed: the run has ended.
+        """
+        with self._lock:
+            if self._ended:
+                raise ModelsClosed
+            if subscription not in self._pulled:
+                self._pulled[subscription] = Pulled(subscription)
+            return self._pulled[subscription]
+
     def stop_waiting(self) -> None:
         """Lets go whoever waits for a model or a topic, and lets nobody wait from now on."""
         self.publishers.stop_waiting()
@@ -83,6 +101,9 @@ class RunHere:
             servings, self._servings = list(self._servings.values()), {}
             readers, self._readers = self._readers, None
             objects, self._objects = self._objects, None
+            pulled, self._pulled = list(self._pulled.values()), {}
+        for reader in pulled:
+            reader.close()
         for each in servings:
             each.close()
         if objects is not None:

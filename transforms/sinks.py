@@ -101,7 +101,8 @@ def _log(record: Any, run: JobRun) -> Iterable[DeadLetter]:
 def _written_name(record: Any) -> str:
     """The counter of written records of this kind."""
     if isinstance(record, DeadLetter):
-        return metrics.DEAD_LETTERS_WRITTEN
+        is_feedback = record.error is ImageFault.BAD_FEEDBACK  # the books are of images
+        return metrics.FEEDBACK_LETTERS_WRITTEN if is_feedback else metrics.DEAD_LETTERS_WRITTEN
     return metrics.MODEL_EVENTS_WRITTEN if isinstance(record, ModelEvent) else metrics.RESULTS_WRITTEN
 
 

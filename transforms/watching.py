@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelMetadata
-from apache_beam.transforms import window
 from apache_beam.transforms.combiners import Latest
 from apache_beam.transforms.periodicsequence import PeriodicImpulse
 from apache_beam.transforms.timeutil import TimeDomain
@@ -22,7 +21,7 @@ from models.serving import ServingConfig
 from transforms.model_events import TellsModelEvents
 from transforms.outputs import MODEL_EVENTS
 from transforms.process import THE_JOB, JobRun
-from transforms.windowing import SideInputMode, latest_pane
+from transforms.windowing import SideInputMode, WatermarkAlone, latest_pane
 
 _LONGEST_LOOK_SECONDS = 10.0
 
@@ -95,16 +94,8 @@ class WatchFilePattern(beam.PTransform):
         metadata = moments | "StateForWindow" >> beam.ParDo(StateForWindow(self._run, self._config)).with_output_types(
             ModelMetadata
         )
-        never = (
-            moments
-            | "OnlyTheWatermark" >> beam.FlatMap(_nothing).with_output_types(tuple[str, str])
-            | "GlobalWindow" >> beam.WindowInto(window.GlobalWindows())
-        )
-        seed = moments.pipeline | "Seed" >> beam.Create([("", "")]).with_output_types(tuple[str, str])
         events = (
-            (seed, never)
-            | "Clock" >> beam.Flatten()
-            | "LookAfterModels" >> beam.ParDo(_Upkeep(self._run, self._config))
+            moments | "Clock" >> WatermarkAlone() | "LookAfterModels" >> beam.ParDo(_Upkeep(self._run, self._config))
         )
         return WatchedModels(metadata, events)
 
@@ -158,10 +149,6 @@ class _Upkeep(TellsModelEvents):
         if statement is not None:
             here.follow(statement)
         yield from self.model_events(None)
-
-
-def _nothing(element: Any) -> Iterable[tuple[str, str]]:
-    return ()
 
 
 def _metadata(statement: Statement) -> ModelMetadata:

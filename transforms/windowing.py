@@ -101,6 +101,26 @@ class Gather(beam.PTransform):
         )
 
 
+class WatermarkAlone(beam.PTransform):
+    """One element, `("", "")`, and then nothing but the watermark of the elements: a clock for timers.
+
+    The bundle-based runner runs no splittable DoFn, and so nothing of Beam's that comes periodically.
+    """
+
+    def expand(self, elements: beam.PCollection) -> beam.PCollection:
+        never = (
+            elements
+            | "OnlyTheWatermark" >> beam.FlatMap(_nothing).with_output_types(tuple[str, str])
+            | "GlobalWindow" >> beam.WindowInto(window.GlobalWindows())
+        )
+        seed = elements.pipeline | "Seed" >> beam.Create([("", "")]).with_output_types(tuple[str, str])
+        return (seed, never) | "Clock" >> beam.Flatten()
+
+
+def _nothing(_: Any) -> Iterable[tuple[str, str]]:
+    return ()
+
+
 def _unchanged(elements: beam.PCollection) -> beam.PCollection:
     """The same elements. A transform without any step of its own is one that runners do not know: Prism refuses it."""
     return (elements,) | "Unchanged" >> beam.Flatten()

@@ -23,7 +23,7 @@ from launch.local.image_folder import ImageFolder, LeftOut
 from launch.local.job_options import ANY_SUBSCRIPTION, CALLED, TAKEN_OVER, checked_options
 from launch.local.output_files import ready_file
 from launch.local.progress import progress
-from launch.local.pubsub import local_pubsub
+from launch.local.pubsub import FEEDBACK_TOPIC, local_pubsub
 from launch.local.result_stream import Pace, follow
 from launch.local.session import Session
 from launch.local.shared_console import SharedConsole
@@ -71,17 +71,19 @@ def local(
         _LOGGER.warning("no --image-prefix: every path that a message names is read, if you may read it")
     with (
         stop_requests() as stop_requested,
-        local_pubsub() as pubsub,
+        local_pubsub(feedback=checked.trials.policy is not None) as pubsub,
         follow(output if output == "-" else ready_file(output), pace) as output_path,
     ):
         checked = replace(checked, input_subscription=pubsub.subscription, output_path=output_path)
         try:
-            local_run = LocalRun(options, checked, pubsub_source(checked))
+            local_run = LocalRun(options, checked, pubsub_source(checked), pubsub.feedback)
         except OSError as error:
             raise CommandRefused(f"compiled models cannot be kept: {error}") from error
         try:
             local_run.start()
             console.print(f"ready: {pubsub.ready}", highlight=False, soft_wrap=True)
+            if pubsub.feedback is not None:
+                console.print(f"feedback: topic={FEEDBACK_TOPIC}", highlight=False, soft_wrap=True)
             left_out = LeftOut(models, files)
             session = Session(local_run, pubsub, pace, ImageFolder(images, pubsub.publish, left_out), models)
             with progress(pace, console, panel) as report:

@@ -14,7 +14,9 @@ from transforms.pubsub.gate import PubSubGate
 from transforms.pubsub.publisher import OneTry
 
 TOPIC = "projects/hotswap-local/topics/images"
+FEEDBACK_TOPIC = "projects/hotswap-local/topics/feedback"
 _SUBSCRIPTION = "projects/hotswap-local/subscriptions/images"
+_FEEDBACK_SUBSCRIPTION = "projects/hotswap-local/subscriptions/feedback"
 
 
 class LocalPubSub(Protocol):
@@ -22,10 +24,12 @@ class LocalPubSub(Protocol):
 
     Attributes:
         subscription: that the job reads.
+        feedback: subscription to `FEEDBACK_TOPIC`, of true labels; None where nothing is tried.
         ready: what a user needs in order to publish, in one line.
     """
 
     subscription: str
+    feedback: str | None
     ready: str
 
     def publish(self, image: str) -> None:
@@ -45,27 +49,35 @@ class LocalPubSub(Protocol):
 
 
 @contextlib.contextmanager
-def local_pubsub() -> Iterator[LocalPubSub]:
+def local_pubsub(feedback: bool = False) -> Iterator[LocalPubSub]:
     """The Pub/Sub of one local run, held until it is resumed; `PUBSUB_EMULATOR_HOST` names another than its own.
+
+    Args:
+        feedback: whether there is a topic of true labels too.
 
     Raises:
         PubSubRefused: the one it names does not answer.
     """
     if address := os.environ.get(EMULATOR_VARIABLE):
-        with _external(address) as external:
+        with _external(address, feedback) as external:
             yield external
         return
-    with PubSubEmulator() as emulator, PubSubGate(emulator.address):
-        yield _Embedded(emulator)
+    beside = (_FEEDBACK_SUBSCRIPTION,) if feedback else ()
+    with PubSubEmulator() as emulator, PubSubGate(emulator.address, beside=beside):
+        yield _Embedded(emulator, feedback)
 
 
 class _Embedded:
-    def __init__(self, emulator: PubSubEmulator) -> None:
+    def __init__(self, emulator: PubSubEmulator, feedback: bool) -> None:
         emulator.create_topic(TOPIC)
         emulator.create_subscription(_SUBSCRIPTION, TOPIC)
+        if feedback:
+            emulator.create_topic(FEEDBACK_TOPIC)
+            emulator.create_subscription(_FEEDBACK_SUBSCRIPTION, FEEDBACK_TOPIC)
         emulator.hold_deliveries()
         self._emulator = emulator
         self.subscription = _SUBSCRIPTION
+        self.feedback = _FEEDBACK_SUBSCRIPTION if feedback else None
         self.ready = f"{EMULATOR_VARIABLE}={emulator.address} topic={TOPIC}"
 
     def publish(self, image: str) -> None:
@@ -87,11 +99,12 @@ class _Embedded:
 class _External:
     """Another process' emulator, behind a gate that can be held."""
 
-    def __init__(self, address: str, subscription: str, gate: PubSubGate) -> None:
+    def __init__(self, address: str, subscription: str, gate: PubSubGate, feedback: str | None) -> None:
         self._publisher = OneTry(TOPIC)
         self._published = 0
         self._gate = gate
         self.subscription = subscription
+        self.feedback = feedback
         self.ready = f"{EMULATOR_VARIABLE}={address} topic={TOPIC}"
 
     def publish(self, image: str) -> None:
@@ -113,8 +126,14 @@ class _External:
 
 
 @contextlib.contextmanager
-def _external(address: str) -> Iterator[_External]:
+def _external(address: str, feedback: bool) -> Iterator[_External]:
     make_topic(TOPIC)
-    with subscription_for_one_run(TOPIC) as subscription, PubSubGate(address) as gate:
+    with contextlib.ExitStack() as stack:
+        subscription = stack.enter_context(subscription_for_one_run(TOPIC))
+        labels = None
+        if feedback:
+            make_topic(FEEDBACK_TOPIC)
+            labels = stack.enter_context(subscription_for_one_run(FEEDBACK_TOPIC))
+        gate = stack.enter_context(PubSubGate(address, beside=filter(None, (labels,))))
         gate.hold()
-        yield _External(address, subscription, gate)
+        yield _External(address, subscription, gate, labels)

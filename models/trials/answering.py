@@ -10,7 +10,6 @@ from models.answering import answer, answers
 from models.errors import ImageError, ImageFault, ModelsClosed, ModelUnfit, typed_line
 from models.images.decoding import Raster
 from models.live import LiveModel, LiveModels, OnTrial
-from models.reference import StatedTrial
 from models.tasks import Prediction
 from models.trials.evidence import Side
 from models.trials.gathering import Gathering

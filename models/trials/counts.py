@@ -98,6 +98,10 @@ class BoundedCounts:
     def __len__(self) -> int:
         return len(self._counts)
 
+    def keeps(self, name: tuple[str, ...]) -> bool:
+        """Whether a name, as it is kept, is counted by itself or would be if it came."""
+        return self._bound is None or _order_of(name) < self._bound
+
     @property
     def total(self) -> int:
         """How often any came."""

@@ -1,4 +1,4 @@
-"""The images that tell most about two models: those on which they differ most, and those of which the new one is least sure."""
+"""The images that tell most about two models: where they differ most, and where the new one is least sure."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def _read_gist(value: Any) -> Gist | None:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) <= 1e9  # type: ignore[operator]
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e9
 
 
 def _kept(gist: Gist | None) -> Gist | None:

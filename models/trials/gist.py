@@ -16,7 +16,7 @@ class Gist(NamedTuple):
 
     Attributes:
         label: of the best class; `NOTHING` where none was found; None where the task has none.
-        score: of it, 0 to 1; 0.0 where none was found; None where the task has none, or the model gave no finite number.
+        score: of it, 0 to 1; 0.0 where none was found; None where the task has none, or it is not finite.
     """
 
     label: str | None

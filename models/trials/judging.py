@@ -1,9 +1,10 @@
-"""The verdict on a new model, from what was seen of it and of the old one."""
+"""The verdict on a new model, from what was seen of it and of the old one, and the numbers behind it in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from models.reference import Mode
@@ -11,11 +12,27 @@ from models.trials.evidence import Evidence, Side
 from models.trials.terms import Limits
 
 Decision = Literal["worse", "proved", "open"]
-LEAST_IMAGES = 100
+"""`worse`: it goes back. `proved`: it goes live. `open`: more must be seen."""
+_RANKS = ("worse", "open", "proved", "unjudged")
+_LONGEST_WHY = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
+    """What one criterion says.
+
+    Attributes:
+        what: `failures`, `slowdown`, `agreement`, `label_drift`, `score_drift`, `accuracy` or `fitness`.
+        decision: whether the new model certainly breaks the limit, certainly keeps it, or neither is certain yet;
+            `unjudged` where there is nothing to judge by.
+        value: as it was seen: a share, a ratio of times, an index, a difference of accuracies; None: there is none.
+        low: the truth is not below, see `models.trials.intervals`; None where nothing is known.
+        high: the truth is not above; None where nothing is known.
+        limit: that was to be kept; None where there is none.
+        text: one sentence for people.
+        counts: whether the verdict depends on it; what is outranked by true labels is told alone.
+    """
+
     what: str
     decision: Decision | Literal["unjudged"]
     value: float | None
@@ -23,32 +40,161 @@ class Finding:
     high: float | None
     limit: float | None
     text: str
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
+    """What is decided of a new model, and why.
+
+    Attributes:
+        decision: of all findings.
+        findings: each criterion's.
+        images: that each model was asked about.
+    """
+
     decision: Decision
     findings: tuple[Finding, ...]
     images: Mapping[Side, int]
 
     @property
     def why(self) -> str:
-        return "; ".join(each.text for each in self.findings)
+        """The numbers on one line; those that the decision comes of are first."""
+        told = [each for each in self.findings if each.decision != "unjudged"]
+        told.sort(key=lambda each: (not each.counts, _RANKS.index(each.decision)))
+        return "; ".join(each.text for each in told) or "nothing was seen yet"
 
     def to_json(self) -> dict[str, Any]:
+        """All of it, at most 4 KiB as JSON: `decision`, `images` by model, `findings` with the fields of `Finding`."""
         return {
             "decision": self.decision,
             "images": dict(self.images),
-            "findings": [
-                {"what": f.what, "decision": f.decision, "value": f.value, "low": f.low, "high": f.high,
-                 "limit": f.limit, "text": f.text} for f in self.findings
-            ],
-        }  # fmt: skip
+            "findings": [asdict(each) for each in self.findings],
+        }
 
 
 def judge(evidence: Evidence, mode: Mode, limits: Limits, needs_labels: bool = False) -> Judgement:
-    images: dict[Side, int] = {"old": evidence.old.answered, "new": evidence.new.answered}
-    if evidence.unfit_because.total:
-        text = "given up by a process"
-        return Judgement("worse", (Finding("fitness", "worse", None, None, None, None, text),), images)
-    return Judgement("open", (), images)
+    """Decides by what was seen so far; may be asked at any time and as often as one likes.
+
+    Each bound is wrong at any time with a probability of at most 0.5 % (`models.trials.intervals`), and nothing is
+    decided before 100 images of each model, but that a model which a process gave up is worse at once.
+
+    Args:
+        evidence: of all processes.
+        mode: of the trial; a shadow is judged by pairs of answers.
+        limits: to keep to.
+        needs_labels: whether a verdict waits for true labels; agreement and drift do not count then.
+    """
+    # scipy and numpy are for those who judge; many read what was judged.
+    from models.trials.rules import decide
+    from models.trials.tallying import tally_of
+
+    verdicts = decide(tally_of(evidence, mode), mode, limits, needs_labels)
+    told: dict[str, tuple[float, Callable[[float | None, float | None, float | None], str]]] = {
+        "failures": (limits.max_failures, lambda *seen: _failures(evidence, limits, *seen)),
+        "slowdown": (limits.max_slowdown, lambda *seen: _slowdown(limits, *seen)),
+        "agreement": (limits.min_agreement, lambda *seen: _agreement(evidence, limits, *seen)),
+        "label_drift": (limits.max_drift, lambda *seen: _drift("labels", limits, *seen)),
+        "score_drift": (limits.max_drift, lambda *seen: _drift("scores", limits, *seen)),
+        "accuracy": (-limits.max_accuracy_loss, lambda *seen: _accuracy(evidence, mode, limits, *seen)),
+    }
+    findings = [_fitness(evidence)]
+    for name, (limit, text) in told.items():
+        ruled, is_judged = verdicts.ruled[name], bool(verdicts.judged[name])
+        is_counted = bool(verdicts.counted[name])
+        if not is_judged:
+            decision: Decision | Literal["unjudged"] = "open" if is_counted else "unjudged"
+            why = _UNJUDGED[name]
+            findings.append(Finding(name, decision, None, None, None, limit, why, is_counted))
+            continue
+        decision = "worse" if ruled.worse else "proved" if ruled.proved else "open"
+        value, low, high = (_number(float(each)) for each in ruled.bounds)
+        sentence = text(value, low, high) + ("" if is_counted else ", told alone: true labels decide")
+        findings.append(Finding(name, decision, value, low, high, limit, sentence, is_counted))
+    is_worse = findings[0].decision == "worse" or bool(verdicts.worse)
+    whole: Decision = "worse" if is_worse else "proved" if verdicts.proved else "open"
+    images: dict[Side, int] = {"old": evidence.old.images, "new": evidence.new.images}
+    return Judgement(whole, tuple(findings), images)
+
+
+_UNJUDGED = {
+    "failures": "no failures are counted",
+    "slowdown": "no calls are timed",
+    "agreement": "no answers to the same images are compared",
+    "label_drift": "there are no labels",
+    "score_drift": "there are no scores",
+    "accuracy": "too few true labels were told",
+}
+
+
+def _fitness(evidence: Evidence) -> Finding:
+    reasons = evidence.unfit_because
+    if not reasons.total:
+        return Finding("fitness", "unjudged", None, None, None, None, "no process gave it up")
+    name, _ = next(reasons.items(), (("",), 0))
+    processes = "a process" if reasons.total == 1 else f"{reasons.total:,} processes"
+    return Finding("fitness", "worse", None, None, None, None, f"{processes} gave it up: {name[0][:_LONGEST_WHY]}")
+
+
+def _failures(evidence: Evidence, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
+    new, old = evidence.new, evidence.old
+    before = f", before {old.failed:,} of {old.images:,}" if old.failed else ""
+    known = _edge(low, high, limits.max_failures, "{} more than before", _percent)
+    return f"failures {new.failed:,} of {new.images:,}{before} ({known}, limit {_percent(limits.max_failures)})"
+
+
+def _slowdown(limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
+    if value is None:
+        return "too few calls of one size to compare their times"
+    known = _edge(low, high, limits.max_slowdown, "{}", _plain)
+    return f"calls {_plain(value)} times as long ({known}, limit {_plain(limits.max_slowdown)})"
+
+
+def _agreement(evidence: Evidence, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
+    both = evidence.paired.alike + evidence.paired.unlike
+    known = f"at least {_percent(low)}" if (low or 0) >= limits.min_agreement else f"at most {_percent(high)}"
+    return f"same label for {_percent(value)} of {both:,} ({known}, limit {_percent(limits.min_agreement)})"
+
+
+def _drift(what: str, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
+    known = _edge(low, high, limits.max_drift, "{}", _plain)
+    return f"{what} shifted by {_plain(value)} ({known}, limit {_plain(limits.max_drift)})"
+
+
+def _accuracy(
+    evidence: Evidence, mode: Mode, limits: Limits, value: float | None, low: float | None, high: float | None
+) -> str:
+    cells, new, old = evidence.paired.labelled, evidence.new, evidence.old
+    if mode == "shadow":
+        right, of, right_before, of_before = cells[1] + cells[3], sum(cells), cells[2] + cells[3], sum(cells)
+    else:
+        right, of, right_before, of_before = new.right, new.labelled, old.right, old.labelled
+    accuracy, before = _percent(right / max(of, 1)), _percent(right_before / max(of_before, 1))
+    known = f"{_points(low)} to {_points(high)} points"
+    return (
+        f"accuracy {accuracy} of {of:,} true labels, before {before} ({known}, "
+        f"limit {_points(-limits.max_accuracy_loss)})"
+    )  # fmt: skip
+
+
+def _edge(low: float | None, high: float | None, limit: float, words: str, shown: Callable[[float | None], str]) -> str:
+    """The bound that matters: the lower one where it is above the limit."""
+    if low is not None and low > limit:
+        return f"at least {words.format(shown(low))}"
+    return f"at most {words.format(shown(high))}"
+
+
+def _number(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
+
+
+def _percent(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:.3g} %" if abs(share) < 0.1 else f"{100 * share:.1f} %"
+
+
+def _points(share: float | None) -> str:
+    return "?" if share is None else f"{100 * share:+.2g}"
+
+
+def _plain(number: float | None) -> str:
+    return "?" if number is None else f"{number:.3g}"

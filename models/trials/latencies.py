@@ -25,7 +25,7 @@ def size_of(images: int) -> int:
 
 
 class Latencies:
-    """Of one model. Sums are whole numbers of millionths, so that they are the same in whatever order they are added."""
+    """Of one model. Sums are whole numbers of millionths: the same in whatever order they are added."""
 
     def __init__(self) -> None:
         self._bins: dict[tuple[int, int], list[int]] = {}
@@ -65,11 +65,11 @@ class Latencies:
             share: 0 to 1, such as 0.99.
             size: of calls of this kind alone, see `size_of`; None for all.
         """
-        by_place: dict[int, list[float]] = {}
+        by_place: dict[int, tuple[int, float]] = {}
         for kind, place, calls, total in self.bins():
             if size in (None, kind):
-                told = by_place.setdefault(place, [0, 0.0])
-                told[0], told[1] = told[0] + calls, told[1] + total
+                before, sum_before = by_place.get(place, (0, 0.0))
+                by_place[place] = (before + calls, sum_before + total)
         reach = share * sum(calls for calls, _ in by_place.values())
         passed = 0.0
         for _, (calls, total) in sorted(by_place.items()):

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from models.printable import logger
 from models.reference import ModelReference
 from models.registry.registry import Registry
-from models.trials.evidence import Evidence
-from models.trials.judging import Judgement, judge
+from models.trials.counts import read_count
+from models.trials.evidence import SIDES, Evidence
+from models.trials.judging import Decision, Finding, Judgement, judge
 from models.trials.terms import Limits
 from models.trials.trial import EndedTrial, Trial
 
 _LOGGER = logger(__name__)
 
+_MOST_FINDINGS = 20
+_LONGEST_TEXT = 1000
 State = Literal["running", "promoted", "rolled_back"]
 
 
@@ -28,8 +32,8 @@ class TrialView:
         ended: what came of it; None while it is under way.
         seconds: that it has been in its step, as far as anybody has written down.
         evidence: of all workers.
-        judgement: what follows from the evidence by the limits of whoever looks. Of a trial that ended, too: why it
-            ended stands in `ended`.
+        judgement: what follows from the evidence by the limits of whoever looks. Of a trial that ended: that which its
+            verdict rests on, where it was written down.
     """
 
     trial: Trial
@@ -125,13 +129,43 @@ def ended_as_json(ended: EndedTrial) -> dict[str, Any]:
     }
 
 
+def judgement_from(figures: Mapping[str, Any]) -> Judgement | None:
+    """Reads what `Judgement.to_json` wrote; None where it is something else: whoever wrote it may be a stranger."""
+    try:
+        decision, images = figures["decision"], {side: read_count(figures["images"][side]) for side in SIDES}
+        findings = tuple(map(_finding, figures["findings"][:_MOST_FINDINGS]))
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+        return None
+    return Judgement(decision, findings, images) if decision in get_args(Decision) else None
+
+
+def _finding(value: Any) -> Finding:
+    what, decision, text = value["what"], value["decision"], value["text"]
+    if decision not in (*get_args(Decision), "unjudged") or not isinstance(what, str) or not isinstance(text, str):
+        raise ValueError("not a finding")
+    numbers = [_number(value[name]) for name in ("value", "low", "high", "limit")]
+    counts = value.get("counts") is not False
+    return Finding(what[:_LONGEST_TEXT], decision, *numbers, text[:_LONGEST_TEXT], counts)
+
+
+def _number(value: object) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float):
+        raise ValueError("not a number")
+    number = float(value)  # type: ignore[arg-type]
+    return number if math.isfinite(number) else None
+
+
 def _view(
     registry: Registry, trial: Trial, ended: EndedTrial | None, limits: Limits, needs_labels: bool
 ) -> TrialView:
     evidence = Evidence()
     for each in _gathered(registry, trial.number):
         evidence.merge(each)
-    judgement = judge(evidence, trial.policy.mode, limits, needs_labels)
+    judgement = judgement_from(ended.figures) if ended else None
+    if judgement is None:
+        judgement = judge(evidence, trial.policy.mode, limits, needs_labels)
     seconds = registry.trials.seconds(trial.number, trial.step)
     return TrialView(trial, ended, seconds, evidence, judgement)
 

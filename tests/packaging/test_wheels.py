@@ -38,6 +38,7 @@ DATA_FILES = (
     "studio/retraining/conf/base/catalog.yml",
     "studio/retraining/conf/base/parameters.yml",
     *(str(path.relative_to(ROOT)) for path in (ROOT / "studio/page").rglob("*") if path.is_file()),
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "launch/trial_report/templates").iterdir()),
 )
 EDGE_FILES = {"edge/hotswap-edge-agent.service", "edge/hotswap-edge-run@.service"}
 IMPORTS = Path(__file__).with_name("import_models.py")

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
@@ -52,15 +52,23 @@ class PubSubGate:
         gather_seconds: the longest from an answer to the next.
         quiet_seconds: between two answers, after which the second is followed by the next as soon as its size allows;
             after half of that, in half of `gather_seconds`.
+        beside: subscriptions that somebody else in this process reads; their messages pass as they are, and are not
+            counted.
     """
 
     def __init__(
-        self, upstream: str, most_messages: int = 128, gather_seconds: float = 0.2, quiet_seconds: float = 1.0
+        self,
+        upstream: str,
+        most_messages: int = 128,
+        gather_seconds: float = 0.2,
+        quiet_seconds: float = 1.0,
+        beside: Iterable[str] = (),
     ) -> None:
         self._upstream = upstream
         self._most_messages = most_messages
         self._gather_seconds = gather_seconds
         self._quiet_seconds = quiet_seconds
+        self._beside = frozenset(beside)
         self._channel = grpc.insecure_channel(upstream, [("grpc.max_receive_message_length", -1)])
         self._server = grpc.server(
             ThreadPoolExecutor(_THREADS, thread_name_prefix="pubsub-gate"),
@@ -106,7 +114,7 @@ class PubSubGate:
         self._held = False
 
     def _answer(self, method: str, request: bytes, context: Any) -> bytes:
-        if method == _PULL:
+        if method == _PULL and not self._is_beside(request):
             with self._pulling:
                 return self._pull(request, context)
         try:
@@ -117,6 +125,11 @@ class PubSubGate:
                 return b""
             context.abort(error.code(), error.details())
             raise
+
+    def _is_beside(self, request: bytes) -> bool:
+        from google.pubsub_v1 import types
+
+        return bool(self._beside) and types.PullRequest.deserialize(request).subscription in self._beside
 
     def _pull(self, request: bytes, context: Any) -> bytes:
         if self._just_delivered:  # the runner first goes on with what it was given

@@ -52,14 +52,22 @@ class Subscriber:
 
     Args:
         subscription: `projects/P/subscriptions/S`; made where it is missing.
-        topic: `projects/P/topics/T`, that it is made to.
+        topic: `projects/P/topics/T`, that it is made to; None for one that somebody else makes, and is waited for.
         callback: is given each message. While it takes its time no other one is handed over.
+        idle_seconds: until the next pull, after one that brought nothing.
     """
 
-    def __init__(self, subscription: str, topic: str, callback: Callable[[Received], object]) -> None:
+    def __init__(
+        self,
+        subscription: str,
+        topic: str | None,
+        callback: Callable[[Received], object],
+        idle_seconds: float = 0.0,
+    ) -> None:
         self._subscription = subscription
         self._topic = topic
         self._callback = callback
+        self._idle_seconds = idle_seconds
         self._closing = threading.Event()
         self._reading = threading.Event()
         self._reminded = float("-inf")
@@ -85,7 +93,8 @@ class Subscriber:
         while not self._closing.is_set():
             begun = time.monotonic()
             try:
-                make_subscription(self._subscription, self._topic)
+                if self._topic is not None:
+                    make_subscription(self._subscription, self._topic)
                 self._read()
             except PubSubRefused as error:
                 self._tell(str(error))
@@ -106,6 +115,8 @@ class Subscriber:
                     with contextlib.suppress(DeadlineExceeded):  # Pub/Sub may say nothing while there is nothing
                         pulled = client.pull(request=request, retry=None, timeout=_PULL_SECONDS)
                         self._hand_over(client, pulled.received_messages)
+                        if not pulled.received_messages and self._idle_seconds:
+                            self._closing.wait(self._idle_seconds)
             finally:
                 self._reading.clear()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from models.reference import ModelReference, Statement
 from models.registry.claims import Claims
 from models.registry.registry import Registry, Terms
 from models.storage import StoredFile
+from models.trials.conduct import Conduct
+from models.trials.terms import NO_TRIALS, TrialTerms
+from tests.models.fleet.answers import Answers, Gatherer, judge_by_count
 from tests.models.fleet.world import BAD, PATTERN, Bucket, World, digest_of
 
 POLL_SECONDS = 30.0
@@ -44,10 +47,21 @@ class Process:
         number: of the process.
         skew: seconds by which its clocks are wrong.
         kept_in: which registry it uses, where not all share one.
+        trials: on which terms it has new models tried.
+        answers: of the fleet.
     """
 
-    def __init__(self, world: World, number: int, skew: float, kept_in: str = "") -> None:
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        skew: float,
+        kept_in: str = "",
+        trials: TrialTerms = NO_TRIALS,
+        answers: Answers | None = None,
+    ) -> None:
         self.number = number
+        self.events = EventLog()
         self.alive = True
         self.awake = False
         self.vettings: list[Vetting] = []
@@ -62,9 +76,11 @@ class Process:
         vetter: Any = self
         self._registry = registry
         self._judging = Judging(
-            catalogue, registry, vetter, EventLog(), POLL_SECONDS, False, self._submit, self._has_news
+            catalogue, registry, vetter, self.events, POLL_SECONDS, False, self._submit, self._has_news
         )
-        self._lookout = Lookout(bucket, registry, catalogue, self._judging, adopts=True, stopwatch=self.clock)
+        conduct = Conduct(registry, catalogue, self.events, trials, self.clock, judge_by_count)
+        self._lookout = Lookout(bucket, registry, catalogue, self._judging, conduct, adopts=True, stopwatch=self.clock)
+        self._gatherer = Gatherer(registry, f"worker-{number}", answers or Answers())
         self.following = Following(POLL_SECONDS, self.clock)
 
     def clock(self) -> float:
@@ -93,6 +109,10 @@ class Process:
         if self.following.hear(statement) and self.following.latest is not None:
             self._registry.live.remember(self.following.latest)
             self.awake = True
+
+    def answer(self, keys: Sequence[str]) -> None:
+        """Answers messages by what it has heard of."""
+        self._gatherer.answer(self.following.latest, keys)
 
     def beat(self) -> None:
         self._claims.beat()

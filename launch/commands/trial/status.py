@@ -1,0 +1,40 @@
+"""`hotswap trial status`: which model is tried, how it fares, and what came of those before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from launch.command_line import OK
+from launch.model_arguments import AsJson, Pattern
+from launch.model_report import print_json
+from launch.printing import PlainConsole, say
+from launch.trial_arguments import limits_of, registry_of_trials, with_limit_flags
+from launch.trial_status import print_ended, print_trial
+from models.trials.view import ended_as_json, ended_trials, trial_now
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+@with_limit_flags
+def status(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any]) -> int:
+    """Tells which model is tried against which, how far it is, and of each limit whether it is kept, broken or open.
+
+    The limits are those given here; whoever watches the folder judges by its own. Nothing is changed.
+    """
+    limits = limits_of(job)
+    _, registry = registry_of_trials(pattern[0], job)
+    view, ended = trial_now(registry, limits), ended_trials(registry)
+    if as_json:
+        print_json({"trial": view.to_json() if view else None, "ended": [ended_as_json(each) for each in ended]})
+        return OK
+    console = PlainConsole()
+    if view is None:
+        say("no trial is under way")
+    else:
+        print_trial(console, view)
+    print_ended(console, ended)
+    return OK

@@ -1,0 +1,1 @@
+"""What is promised of trials on the command line, and of their report."""
