@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models.compute_threads import cores
 from models.images.decoding import Raster
 from serving.asking import Answer, Asked, Code, Refused, Tensor
-from serving.batching import Batcher
+from serving.batching import Batcher, Computed
 from serving.preparing import Job, Outcome
 from tests.serving.held_models import NUMBNESS, POISON, HeldModels
 from tests.waiting import eventually
@@ -38,14 +38,16 @@ class Batching:
 
     Attributes:
         unfit: jobs whose model was.
+        noted: batches that a trial has to know of.
         counts: whether batches can be counted.
     """
 
     def __init__(self, models: HeldModels, largest: int, wait: float) -> None:
         self._models = models
-        self.batcher = Batcher(models.live, largest, wait, self._again, self._done)
         self.unfit: list[Job] = []
+        self.noted: list[Computed] = []
         self.counts = True
+        self.batcher = Batcher(models.live, largest, wait, self._again, self._done, self.noted.append)
 
     def ask(self, rows: int = 1, seconds: float = 60.0) -> asyncio.Future[Outcome]:
         """Puts a request of grey images to the live model, and answers its outcome to come."""
