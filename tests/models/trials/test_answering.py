@@ -1,0 +1,295 @@
+"""Who answers what while a model is tried: real live models, of which each always says its own class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from models.artefacts import Artefact
+from models.engines.engine import Engine, Outputs
+from models.engines.loading import load_engine
+from models.errors import ImageError, ImageFault, ModelFailed, NoModelAnswers
+from models.events import EventLog
+from models.images.decoding import Raster
+from models.live import LiveModels
+from models.reference import Mode, ModelReference, StatedTrial, Statement
+from models.storage.local_objects import LocalObjects
+from models.tasks import Ranked
+from models.trials.answering import Told, answer_on_trial
+from models.trials.evidence import Evidence, Side
+from models.trials.gathering import Gathering
+from models.trials.kept import KeptTrials
+from models.trials.sides import is_tried
+from models.trials.tried import Tried
+from tests.models.live_bench import Shelf
+from tests.waiting import eventually
+
+KEYS = [f"message {number}" for number in range(64)]
+POISON = 255
+
+
+class Shared:
+    """What each model does besides answering, by the class that it favours."""
+
+    def __init__(self) -> None:
+        self.is_broken: set[str] = set()
+        self.chokes: set[str] = set()
+        self.answers_too_few: set[str] = set()
+        self.calls: list[tuple[str, int]] = []
+
+    def load(self, artefact: Artefact, threads: int) -> Engine:
+        return _Executed(artefact, self)
+
+
+class _Executed:
+    largest_run = 64
+
+    def __init__(self, artefact: Artefact, shared: Shared) -> None:
+        self._engine = load_engine(artefact, 1)
+        self._name = artefact.folder.name
+        self._shared = shared
+
+    def predict(self, batch: NDArray[Any]) -> Outputs:
+        shared = self._shared
+        shared.calls.append((self._name, len(batch)))
+        is_poisoned = self._name in shared.chokes and (batch.reshape(len(batch), -1)[:, 0] == 1.0).any()  # of 255
+        if self._name in shared.is_broken or is_poisoned:
+            raise ModelFailed(ImageFault.MODEL_CRASHED, "its process ended")
+        (scores,) = self._engine.predict(batch)
+        return (scores[: -(self._name in shared.answers_too_few) or None],)
+
+
+class Bench:
+    """An old model that says 1 and a new one that says 2."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shared = Shared()
+        self.events = EventLog()
+        self.shelf = Shelf(folder)
+        self.kept = KeptTrials(LocalObjects(folder / "registry"), "trials/")
+        self.gathering = Gathering(self.kept, write_seconds=3600)
+        self.models = LiveModels(self.shelf.obtain, self.events, self.shared.load, (1,), self.gathering)
+        self.old, self.new = self.shelf.model(1), self.shelf.model(2)
+        self._epoch = 0
+
+    def state(self, live: ModelReference, trial: StatedTrial | None) -> None:
+        self._epoch += 1
+        self.gathering.follow(trial)
+        self.models.follow(Statement(live, self._epoch, trial))
+
+    def try_new(self, mode: Mode = "canary", share: float = 0.5) -> StatedTrial:
+        trial = StatedTrial(self._epoch + 1, self.new, mode, share)
+        self.state(self.old, trial)
+        eventually(lambda: self.models.on_trial() is not None, "the new model to be tried")
+        self.shared.calls.clear()
+        return trial
+
+    def answer(self, keys: Sequence[str] = KEYS, values: Sequence[int] | None = None) -> list[Told]:
+        images = [Raster(np.full((8, 8, 3), value, np.uint8)) for value in values or [128] * len(keys)]
+        return answer_on_trial(self.models, self.gathering, keys, images)
+
+    def evidence(self, trial: StatedTrial) -> Evidence:
+        """All that was gathered, read from the registry."""
+        self.gathering.close()
+        whole = Evidence()
+        for data in self.kept.read(trial.number):
+            whole.merge(Evidence.decode(data))
+        return whole
+
+    def close(self) -> None:
+        self.models.close()
+        self.gathering.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.close()
+
+
+def said(told: Sequence[Told]) -> list[int | ImageFault]:
+    return [
+        each.outcome.top[0].class_index if isinstance(each.outcome, Ranked) else each.outcome.fault  # type: ignore[union-attr]
+        for each in told
+    ]
+
+
+def tags(told: Sequence[Told]) -> list[Side | None]:
+    return [each.tried.side if each.tried else None for each in told]
+
+
+def test_without_a_trial_the_live_model_answers_all_at_once(bench: Bench) -> None:
+    bench.state(bench.old, None)
+    assert bench.models.current().reference == bench.old
+    bench.shared.calls.clear()
+    told = bench.answer()
+    assert said(told) == [1] * 64
+    assert tags(told) == [None] * 64
+    assert bench.shared.calls == [("1", 64)]
+
+
+def test_as_a_canary_the_new_model_alone_answers_its_share_tagged_so(bench: Bench) -> None:
+    trial = bench.try_new()
+    tried = [is_tried(trial, key) for key in KEYS]
+    for _ in range(3):  # a replay falls on the same side
+        told = bench.answer()
+        assert [each.by.reference for each in told] == [bench.new if new else bench.old for new in tried]
+        assert said(told) == [2 if new else 1 for new in tried]
+        assert tags(told) == ["new" if new else "old" for new in tried]
+        assert {each.tried for each in told} == {Tried(trial.number, "new", None), Tried(trial.number, "old", None)}
+
+
+def test_in_the_shadow_both_answer_the_share_and_the_old_ones_answer_is_the_result(bench: Bench) -> None:
+    trial = bench.try_new("shadow")
+    told = bench.answer()
+    assert said(told) == [1] * 64
+    assert {each.by.reference for each in told} == {bench.old}
+    for key, each in zip(KEYS, told, strict=True):
+        other = each.tried.other.label if each.tried and each.tried.other else None
+        assert (each.tried is not None, other) == (is_tried(trial, key), "2" if is_tried(trial, key) else None)
+
+
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+@pytest.mark.parametrize("share", [1.0, 1e-9])
+def test_a_share_of_all_and_of_none_are_answered_in_single_calls(mode: Mode, share: float, bench: Bench) -> None:
+    bench.try_new(mode, share)
+    told = bench.answer()
+    assert len(told) == 64
+    both = [("1", 64), ("2", 64)] if mode == "shadow" else [("2", 64)]
+    assert bench.shared.calls == (both if share == 1.0 else [("1", 64)])
+
+
+def test_one_batch_of_sixteen_asks_both_for_as_many_and_the_others_cost_one_more_call(bench: Bench) -> None:
+    trial = bench.try_new(share=0.2)
+    tried = sum(is_tried(trial, key) for key in KEYS)
+    for _ in range(16):
+        bench.answer()
+    assert bench.shared.calls[:3] == [("2", tried), ("1", tried), ("1", 64 - 2 * tried)]
+    assert bench.shared.calls[3:] == [("2", tried), ("1", 64 - tried)] * 15
+    evidence = bench.evidence(trial)
+    assert (evidence.new.latencies.calls, evidence.old.latencies.calls) == (16, 17)
+
+
+def test_one_batch_of_sixteen_in_the_shadow_too(bench: Bench) -> None:
+    trial = bench.try_new("shadow", share=0.2)
+    tried = sum(is_tried(trial, key) for key in KEYS)
+    for _ in range(16):
+        bench.answer()
+    assert bench.shared.calls[:3] == [("1", tried), ("1", 64 - tried), ("2", tried)]
+    assert bench.shared.calls[3:] == [("1", 64), ("2", tried)] * 15
+
+
+def test_an_image_that_the_new_model_chokes_on_costs_no_other_and_is_its_dead_letter(bench: Bench) -> None:
+    trial = bench.try_new()
+    victim = next(place for place, key in enumerate(KEYS) if is_tried(trial, key))
+    bench.shared.chokes = {"2"}
+    told = bench.answer(values=[POISON if place == victim else 128 for place in range(64)])
+    expected: list[int | ImageFault] = [2 if is_tried(trial, key) else 1 for key in KEYS]
+    expected[victim] = ImageFault.MODEL_CRASHED
+    assert said(told) == expected
+    assert told[victim].by.reference == bench.new
+    assert told[victim].tried == Tried(trial.number, "new", None)
+    assert bench.evidence(trial).new.latencies.calls == 0  # halving took the time of many calls
+
+
+def test_in_the_shadow_what_the_new_model_chokes_on_is_no_dead_letter(bench: Bench) -> None:
+    trial = bench.try_new("shadow")
+    victim = next(place for place, key in enumerate(KEYS) if is_tried(trial, key))
+    bench.shared.chokes = {"2"}
+    told = bench.answer(values=[POISON if place == victim else 128 for place in range(64)])
+    assert said(told) == [1] * 64
+    assert told[victim].tried == Tried(trial.number, "old", None)
+    others = [each.tried.other for place, each in enumerate(told) if each.tried and place != victim]
+    assert all(other is not None and other.label == "2" for other in others)
+
+
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+@pytest.mark.parametrize("how", ["is_broken", "answers_too_few"])
+def test_the_old_model_answers_what_an_unfit_one_was_tried_on(mode: Mode, how: str, bench: Bench) -> None:
+    trial = bench.try_new(mode)
+    setattr(bench.shared, how, {"2"})
+    for _ in range(2):
+        told = bench.answer()
+        assert said(told) == [1] * 64
+        assert {each.by.reference for each in told} == {bench.old}
+        assert set(tags(told)) <= {"old", None}
+    assert bench.events.counts()["quarantined"] == 1
+    assert bench.evidence(trial).unfit_because.total == 1
+
+
+def test_where_the_old_model_is_unfit_and_there_is_no_other_images_wait_for_one(bench: Bench) -> None:
+    bench.try_new()
+    bench.shared.is_broken = {"1"}
+    with pytest.raises(NoModelAnswers):
+        bench.answer()
+
+
+def test_a_model_that_is_promoted_amid_a_batch_is_nowhere_tagged_as_the_old_one(bench: Bench) -> None:
+    bench.try_new()
+    live = bench.models
+
+    class Promoting(Gathering):
+        """The verdict falls between the calls of a batch."""
+
+        def is_matched(self) -> bool:
+            bench.state(bench.new, None)
+            eventually(lambda: (now := live.peek()) and now.reference == bench.new, "the new model to be live")
+            return False
+
+    gathering = Promoting(bench.kept)
+    told = answer_on_trial(live, gathering, KEYS, [Raster(np.full((8, 8, 3), 128, np.uint8))] * 64)
+    assert said(told) == [2] * 64
+    assert {each.by.reference for each in told} == {bench.new}
+    assert set(tags(told)) == {"new"}
+
+
+ACTIONS = st.one_of(
+    st.tuples(st.just("batch"), st.lists(st.sampled_from(KEYS), min_size=1, max_size=12)),
+    st.tuples(st.sampled_from(["canary", "shadow"]), st.sampled_from([0.01, 0.3, 0.9, 1.0])),
+    st.tuples(st.sampled_from(["promote", "roll back", "break", "choke"]), st.none()),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(actions=st.lists(ACTIONS, min_size=3, max_size=25))
+def test_whatever_happens_each_result_bears_the_id_of_the_model_that_made_it(
+    actions: list[tuple[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    bench = Bench(tmp_path_factory.mktemp("bench"))
+    shelf, shared, live, number = bench.shelf, bench.shared, bench.old, 2
+    bench.state(live, None)
+    new = bench.new
+    try:
+        for what, detail in actions:
+            if what == "batch":
+                values = [POISON if key.endswith("7") else 128 for key in detail]
+                told = bench.answer(detail, values)
+                assert len(told) == len(detail)
+                for each, value in zip(told, values, strict=True):
+                    if isinstance(each.outcome, ImageError):
+                        assert value == POISON
+                    else:
+                        assert said([each]) == [shelf.favours[each.by.reference.digest]]
+                    if each.tried is not None and each.tried.side == "new":
+                        assert each.by.reference == new
+            elif what in ("canary", "shadow"):
+                bench.state(live, StatedTrial(number, new, "canary" if what == "canary" else "shadow", detail))
+            elif what == "break":
+                shared.is_broken = {str(number)}
+            elif what == "choke":
+                shared.chokes = {str(number)}
+            else:
+                live = new if what == "promote" and str(number) not in shared.is_broken else live
+                bench.state(live, None)
+                number += 1
+                new = shelf.model(number)
+    finally:
+        bench.close()
