@@ -44,6 +44,7 @@ class ServingConfig:
         require_confinement: whether to serve nothing where a model could come through to the machine.
         trusted_keys: public keys and certificates of authorities, in PEM; only models signed by one of these are
             served. Any where there are none.
+        trials: on which terms new models are tried before they answer everything.
         alone: whether one process serves the whole run, which then tells of all models; else it is one of a fleet's.
     """
 
@@ -56,6 +57,7 @@ class ServingConfig:
     max_values: int = DEFAULT_MAX_VALUES
     require_confinement: bool = False
     trusted_keys: tuple[str, ...] = ()
+    trials: TrialTerms = NO_TRIALS
     alone: bool = True
 
 

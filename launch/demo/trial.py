@@ -21,7 +21,7 @@ from launch.command_line import CommandRefused, run
 from launch.demo.landing import land, train
 from launch.demo.programs import DemoFailed, Programs, run_verb
 from launch.demo.report import Recorded
-from launch.demo.trial_flow import LABELS, LABELS_TOPIC, Flow, TrialPlace
+from launch.demo.trial_flow import Flow, TrialPlace
 from launch.demo.trial_verdicts import judge_trials, print_verdicts
 from launch.printing import PlainConsole
 from launch.pubsub_emulator import PubSubEmulator
@@ -95,8 +95,6 @@ def _go_through(place: TrialPlace, policy: Policy, console: Console) -> tuple[di
         PubSubEmulator() as broker,
         Programs(console, lambda name, line: _shown(place, line)) as programs,
     ):
-        broker.create_topic(LABELS_TOPIC)
-        broker.create_subscription(LABELS, LABELS_TOPIC)
         _begin(place, policy, programs, broker)
         programs.until(lambda: bool(place.events("live")), "the first model to go live")
         console.print(f"== digits land, {IMAGES_PER_SECOND} a second; what each shows is told once it is answered")
@@ -120,7 +118,7 @@ def _begin(place: TrialPlace, policy: Policy, programs: Programs, broker: PubSub
         _RUN, "launch.local", "--models", place.models / "*.h5", "--images", place.images,
         "--output", place.output("results"), "--dead-letters", place.output("dead"),
         "--model-events", place.output("events"), "--image-prefix", place.images, "--registry", place.registry,
-        "--trial", policy, *limits, "--feedback-subscription", LABELS,
+        "--trial", policy, *limits,
         environment={EMULATOR_VARIABLE: broker.address},
     )  # fmt: skip
 
@@ -148,7 +146,7 @@ def _write_report(place: TrialPlace, report: Path, console: Console) -> None:
     except OSError as error:
         raise DemoFailed(f"{report.parent} cannot be made: {error.strerror}") from error
     pattern = place.models / "*.h5"
-    run_verb("trial", "report", pattern, "--registry", place.registry, "--out", report)
+    run_verb("trial", "report", pattern, "--registry", place.registry, "--output", report)
     console.print(f"== the report of the last trial: {report.resolve()}", soft_wrap=True)
 
 

@@ -13,12 +13,10 @@ from typing import Any
 from launch.demo.landing import write_png
 from launch.demo.programs import Programs
 from launch.demo.workplace import Workplace
+from launch.local.pubsub import FEEDBACK_TOPIC
 from launch.pubsub_emulator import PubSubEmulator
 from models.json_lines import whole_records
 from studio.retraining.digits import Digits
-
-LABELS_TOPIC = "projects/hotswap-demo/topics/labels"
-LABELS = "projects/hotswap-demo/subscriptions/labels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Flow:
     Args:
         place: where they land.
         digits: that land.
-        broker: has the topic of labels.
+        broker: has the topic of true labels.
         rate: digits a second.
 
     Attributes:
@@ -101,7 +99,7 @@ class Flow:
             self.answered[result["model_name"]] += 1
             label = self.landed[int(Path(result["image"]).stem)]
             truth = {"message_id": result["message_id"], "label": str(label)}
-            self._broker.publish(LABELS_TOPIC, json.dumps(truth).encode())
+            self._broker.publish(FEEDBACK_TOPIC, json.dumps(truth).encode())
 
     def _land_what_is_due(self) -> None:
         due = int((time.monotonic() - self._began) * self._rate)
