@@ -79,7 +79,7 @@ class Flow:
         self.landed: list[int] = []
         self.answered: Counter[str] = Counter()
 
-    def until(self, programs: Programs, condition: Callable[[], bool], what: str) -> None:
+    def until(self, programs: Programs, condition: Callable[[], object], what: str) -> None:
         """Goes on until something holds.
 
         Raises:
@@ -89,7 +89,7 @@ class Flow:
         def look() -> bool:
             self._land_what_is_due()
             self.tell_labels()
-            return condition()
+            return bool(condition())
 
         programs.until(look, what)
 

@@ -72,7 +72,7 @@ def print_verdicts(verdicts: Verdicts, console: Console) -> None:
     for column in ("model", "verdict", "why"):
         trials.add_column(column, overflow="fold")
     for name, event, why in verdicts.told:
-        trials.add_row(name, event.removeprefix("trial_").replace("_", " "), why)
+        trials.add_row(name, event.removeprefix("trial_").replace("_", " "), why.replace("; ", "\n"))
     console.print(trials)
     models = Table(title="what each model answered")
     for column in ("model_id", "images", "accuracy"):
