@@ -24,7 +24,14 @@ _OUTPUTS_SHOWN = 4
 _TAGS_SHOWN = 120
 """Characters, in a line of a survey."""
 _UNLABELLED = ("regression", "raw")
-_STYLES = {"live": "bold green", "valid": "green", "rejected": "red", "undecided": "yellow"}
+_STYLES = {
+    "live": "bold green",
+    "trial": "cyan",
+    "rolled_back": "red",
+    "valid": "green",
+    "rejected": "red",
+    "undecided": "yellow",
+}
 
 
 def print_json(value: Any) -> None:
@@ -140,7 +147,7 @@ def _print_rows(console: Console, rows: dict[str, str]) -> None:
 
 
 def _remark(each: Surveyed) -> str:
-    """Why a file is not served; of one that may be, its tags."""
+    """Why a file is not live; of one that may be, its tags."""
     tags = one_line(", ".join(each.tags), _TAGS_SHOWN) if each.tags else ""
     return each.reason or tags
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from beam_pipeline.option_table import OPTIONS
 from launch.any_storage import any_storage
 from launch.command_line import CommandRefused
 from launch.job_flags import with_job_flags
@@ -41,7 +40,7 @@ def registry_of_trials(pattern: str, job: Mapping[str, Any]) -> tuple[AnyStorage
         KeyUnusable: a trusted key is none.
     """
     if job["registry"] is None:
-        raise CommandRefused("--registry is missing: trials are known where the readers of the models keep what is live")
+        raise CommandRefused("--registry is missing: trials are known where the models' readers keep what is live")
     storage = any_storage()
     return storage, registry_of(storage, pattern, job)
 

@@ -39,14 +39,14 @@ SHOWN_ENDED = 5
 def print_trial(console: Console, view: TrialView) -> None:
     """The trial that is under way."""
     trial, images = view.trial, view.judgement.images
-    steps = len(trial.policy.steps)
+    steps, over = len(trial.policy.steps), minutes_in_words(round(view.seconds))
     rows = {
         "tried": f"{trial.new.file_name}  {trial.new.model_id}",
         "against": f"{trial.old.file_name}  {trial.old.model_id}",
         "since": f"{trial.begun[:19]}Z, begun by {trial.by}",
         "policy": f"{trial.policy}, trial {trial.number}",
-        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {minutes_in_words(round(view.seconds))} over",
-        "answered": f"{count_in_words(images.get('new', 0), 'image')} by the new model, {images.get('old', 0):,} by the old",
+        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {over} over",
+        "asked": f"{count_in_words(images.get('new', 0), 'image')} the new model, {images.get('old', 0):,} the old one",
         "so far": _SO_FAR[view.judgement.decision],
     }
     for name, value in rows.items():
@@ -67,9 +67,13 @@ def print_ended(console: Console, ended: Sequence[EndedTrial]) -> None:
     """The last trials that are over, newest first."""
     if not ended:
         return
-    table = Table("trial", "model", "against", "outcome", "ended", "by", "why", box=None, pad_edge=False, title_justify="left")
+    table = Table(
+        "trial", "model", "against", "outcome", "ended", "by", "why", box=None, pad_edge=False, title_justify="left"
+    )
     for each in ended[:SHOWN_ENDED]:
-        outcome = OUTCOMES[each.outcome] + (", may be tried again" if each.again and each.outcome == "rolled_back" else "")
+        outcome = OUTCOMES[each.outcome] + (
+            ", may be tried again" if each.again and each.outcome == "rolled_back" else ""
+        )
         row = (
             str(each.trial.number),
             each.trial.new.file_name,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
 from models.errors import one_line
 from models.reference import ModelReference
-from models.registry.records import Accepted, Change, Judgement
+from models.registry.records import Accepted, Change, Judgement, Pointer
 from models.registry.registry import Registry
 from models.signatures.beside import as_it_is_alone, list_models
 from models.storage import StoredFile, WritableStorage
@@ -57,6 +57,7 @@ def known_of(registry: Registry, files: Sequence[StoredFile]) -> Known:
     pointer = registry.live.pointer
     if pointer is None:
         return Known(surveyed, None, ())
+    surveyed = [_marked(each, pointer) for each in surveyed]
     stated = pointer.now.reference
     live = next((each for each in surveyed if _is(each, stated)), None)
     if live is None:
@@ -136,6 +137,21 @@ def _surveyed(registry: Registry, file: StoredFile) -> Surveyed:
     if judgement is None:
         return Surveyed(file, None, "not vetted yet")
     return Surveyed(file, judgement.verdict)
+
+
+def _marked(each: Surveyed, pointer: Pointer) -> Surveyed:
+    """With what trials make of a valid file."""
+    trial = pointer.trial
+    if not isinstance(each.verdict, Accepted):
+        return each
+    if trial is not None and _is(each, trial.new):
+        share = f"{100 * trial.now.share:.4g}% of the images"
+        return replace(each, trouble=f"on trial since {trial.begun[:19]}Z, {share}", in_trials="trial")
+    sha256 = each.verdict.reference.sha256
+    if sha256 not in pointer.refused:
+        return each
+    ended = next(told for told in reversed(pointer.ended) if told.trial.new.sha256 == sha256)
+    return replace(each, trouble=f"rolled back by trial {ended.trial.number}: {ended.why}", in_trials="rolled_back")
 
 
 def _is(each: Surveyed, reference: ModelReference) -> bool:

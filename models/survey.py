@@ -18,7 +18,9 @@ from models.storage import StoredFile, is_being_written
 from models.storage.errors import StorageUnavailable
 from models.vetting import Vetter
 
-Standing = Literal["live", "valid", "rejected", "undecided"]
+Standing = Literal["live", "trial", "rolled_back", "valid", "rejected", "undecided"]
+InTrials = Literal["", "trial", "rolled_back"]
+"""Of a valid file: whether it is tried now, or was rolled back and is not tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class Surveyed:
     Attributes:
         file: as it was listed.
         verdict: None where nothing could be found out.
-        trouble: why not.
+        trouble: why not; of a valid file, what else keeps it from being live.
+        in_trials: what trials make of it.
     """
 
     file: StoredFile
     verdict: Vetted | Accepted | ModelRejected | None
     trouble: str = ""
+    in_trials: InTrials = ""
 
     @property
     def model_id(self) -> str:
@@ -79,7 +83,7 @@ class Surveyed:
 
     @property
     def reason(self) -> str:
-        """Why it is rejected, or why nothing is known; "" of a valid file that is there."""
+        """Why it is rejected, why nothing is known, or what trials make of it; "" of another valid file."""
         return str(self.verdict) if isinstance(self.verdict, ModelRejected) else self.trouble
 
     def is_called(self, name: str) -> bool:
@@ -107,7 +111,7 @@ def standing_of(each: Surveyed, live: Surveyed | None) -> Standing:
         case ModelRejected():
             return "rejected"
         case _:
-            return "valid"
+            return each.in_trials or "valid"
 
 
 def survey_as_json(surveyed: Sequence[Surveyed], live: Surveyed | None) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ _SHADES = ((0.5, 3), (0.15, 2), (0.0, 1))
 class Cell(NamedTuple):
     """How often one pair came, and how it is shaded."""
 
-    count: int
+    times: int
     shade: str
 
 
@@ -104,7 +104,9 @@ def matrix_of(evidence: Evidence) -> Matrix | None:
         for place, (name, row) in enumerate(zip(names, counts, strict=True))
     ]
     both = paired.alike + paired.unlike
-    alike = f"{paired.alike:,} of {count_in_words(both, 'image')} ({percent(paired.alike / both)})" if both else "no image"
+    alike = (
+        f"{paired.alike:,} of {count_in_words(both, 'image')} ({percent(paired.alike / both)})" if both else "no image"
+    )
     one_alone = paired.old_alone + paired.new_alone
     alone = f" One alone answered {count_in_words(one_alone, 'image')}." if one_alone else ""
     rest = f" {OTHERS.capitalize()}: labels that are rarer than those shown." if has_others else ""
@@ -121,7 +123,8 @@ def labels_of(evidence: Evidence) -> list[LabelBar]:
     kept = sorted(ordered[:MOST_LABELS], key=lambda name: _in_order(name[0]))
     told = [(_shown(name[0]), _share(old, name), _share(new, name)) for name in kept]
     if len(names) > len(kept) or old.rest or new.rest:
-        told.append((OTHERS, *(max(0.0, bool(of.total) - sum(_share(of, name) for name in kept)) for of in (old, new))))
+        rest = [max(0.0, bool(of.total) - sum(_share(of, name) for name in kept)) for of in (old, new)]
+        told.append((OTHERS, rest[0], rest[1]))
     widest = max(max(old_share, new_share) for _, old_share, new_share in told)
     scale = HISTOGRAM_WIDTH / (widest or 1.0)
     return [
@@ -148,8 +151,8 @@ def accuracy_of(evidence: Evidence) -> Accuracy | None:
     paired = neither + new_alone + old_alone + both
     if paired:
         about = (
-            f"True labels were told of {count_in_words(paired, 'image')} that both answered: both were right on {both:,}, "
-            f"neither on {neither:,}; the old model alone on {old_alone:,}, the new one alone on {new_alone:,}."
+            f"True labels were told of {count_in_words(paired, 'image')} that both answered: both were right on "
+            f"{both:,}, neither on {neither:,}, the old model alone on {old_alone:,}, the new one on {new_alone:,}."
         )
         return Accuracy(about, [_right("old", both + old_alone, paired), _right("new", both + new_alone, paired)])
     sides = (("old", evidence.old), ("new", evidence.new))

@@ -60,7 +60,7 @@ def gallery_of(evidence: Evidence, is_shadow: bool, thumbnails: Thumbnails | Non
         return Gallery("Images on which they differ most", about, shown)
     unsure = list(evidence.least_sure)[:MOST]
     about = (
-        "In a canary each image is answered by one model alone, so that there are no pairs to compare; a shadow has them."
+        "In a canary each image is answered by one model alone: there are no pairs to compare, as a shadow has them."
     )
     if not unsure:
         about += " No image was kept."
@@ -79,4 +79,6 @@ def _answer(side: str, gist: Gist | None) -> ShownAnswer:
     if gist is None:
         return ShownAnswer(side, "no answer", "")
     label = NO_LABEL if gist.label == NOTHING else gist.label
-    return ShownAnswer(side, label if label is not None else "numbers", "" if gist.score is None else f"{gist.score:.3f}")
+    return ShownAnswer(
+        side, label if label is not None else "numbers", "" if gist.score is None else f"{gist.score:.3f}"
+    )

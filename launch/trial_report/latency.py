@@ -68,7 +68,7 @@ def latency_of(evidence: Evidence) -> Times | None:
         first, last = min(places), max(places)
         histograms = [shares([side.get(size, {}).get(at, 0) for at in range(first, last + 1)]) for side in bins]
         highest = max(max(each) for each in histograms)
-        sides = [
+        of_old, of_new = (
             SideTimes(
                 f"{sum(side.get(size, {}).values()):,}",
                 _time(of.quantile(0.5, size)),
@@ -76,9 +76,9 @@ def latency_of(evidence: Evidence) -> Times | None:
                 outline(histogram, highest) if size in drawn[:_MOST_DRAWN] else "",
             )
             for of, side, histogram in zip((old, new), bins, histograms, strict=True)
-        ]
-        edges = [_time(FASTEST * math.exp(WIDTH * at)) for at in (first, last + 1)]
-        rows.append(SizeTimes(_size(size), *sides, size in drawn[:_MOST_DRAWN], *edges))
+        )
+        begins, ends = (_time(FASTEST * math.exp(WIDTH * at)) for at in (first, last + 1))
+        rows.append(SizeTimes(_size(size), of_old, of_new, size in drawn[:_MOST_DRAWN], begins, ends))
     about = "Time for an image, in calls of as many images: sizes are never mixed, since large calls are cheaper."
     return Times(about, rows)
 

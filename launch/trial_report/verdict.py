@@ -80,8 +80,9 @@ def _under_way(view: TrialView, where: str) -> tuple[Tone, str, str, Sequence[st
     counted = [each for each in judgement.findings if each.counts]
     kept = sum(each.decision == "proved" for each in counted)
     still_open = [each for each in counted if each.decision == "open"]
-    of = f"{len(still_open)} of {count_in_words(kept + len(still_open), 'limit')} {'is' if len(still_open) == 1 else 'are'}"
-    headline = f"Too early to say whether {new} may replace {old}: {of} still open"
+    of = f"{len(still_open)} of {count_in_words(kept + len(still_open), 'limit')}"
+    are = "is" if len(still_open) == 1 else "are"
+    headline = f"Too early to say whether {new} may replace {old}: {of} {are} still open"
     return "open", headline, f"Wait: {wait}. Or decide now by hand:", by_hand
 
 
@@ -119,7 +120,8 @@ def _sure(view: TrialView) -> list[str]:
     points = [f"It rests on {count_in_words(new, 'answer')} of the new model and {old:,} of the old one."]
     if any(each.low is not None for each in judgement.findings):
         points.append(
-            f"Each end of an interval is wrong with a probability of {percent(ERROR)} at most, however often somebody looks."
+            f"Each end of an interval is wrong with a probability of {percent(ERROR)} at most, "
+            "however often somebody looks."
         )
     decided = {"worse": "broken", "proved": "kept", "open": "open", "unjudged": "not judged"}
     counted = [(sum(each.decision == key for each in judgement.findings), word) for key, word in decided.items()]
@@ -147,8 +149,8 @@ def _mind(judgement: Judgement) -> list[str]:
     if not any(each.what == "accuracy" and each.decision != "unjudged" for each in judgement.findings):
         points = points[: _MOST_POINTS - 1]
         points.append(
-            "True labels: nobody has told which answers were right. Fed back by message_id, they say more than anything "
-            "above."
+            "True labels: nobody has told which answers were right. Fed back by message_id, they say more than all "
+            "that is above."
         )
     return points[:_MOST_POINTS]
 
@@ -158,7 +160,9 @@ def _turning(finding: Finding, images: int) -> str:
     value, low, high, limit = finding.value, finding.low, finding.high, finding.limit
     name = name_of(finding).capitalize()
     if value is None or low is None or high is None or limit is None:
-        return f"{name}: nothing that is measured; it stands for all of the trial." if finding.decision == "worse" else ""
+        return (
+            f"{name}: nothing that is measured; it stands for all of the trial." if finding.decision == "worse" else ""
+        )
     is_below = finding.what in BROKEN_BELOW
     shown, at_limit = in_its_unit(finding, value), limit_of(finding)
     if finding.decision == "worse":

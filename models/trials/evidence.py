@@ -106,7 +106,7 @@ class PairedEvidence:
         self.unlike = 0
         self.old_alone = 0
         self.new_alone = 0
-        self.pairs = BoundedCounts(MOST_PAIRS, _LONGEST_LABEL, _PAIR_SPACE)
+        self.pairs = BoundedCounts(MOST_PAIRS, _LONGEST_LABEL, _PAIR_SPACE, strings=2)
         self.distances = Scores()
         self.labelled = [0, 0, 0, 0]
 

@@ -20,6 +20,7 @@ _LOGGER = logger(__name__)
 
 _MOST_FINDINGS = 20
 _LONGEST_TEXT = 1000
+_USUAL = Limits()
 State = Literal["running", "promoted", "rolled_back"]
 
 
@@ -68,7 +69,7 @@ class TrialView:
         }
 
 
-def trial_now(registry: Registry, limits: Limits = Limits(), needs_labels: bool = False) -> TrialView | None:
+def trial_now(registry: Registry, limits: Limits = _USUAL, needs_labels: bool = False) -> TrialView | None:
     """The trial that is under way.
 
     Args:
@@ -101,7 +102,7 @@ def ended_trials(registry: Registry) -> list[EndedTrial]:
 
 
 def view_of_ended(
-    registry: Registry, ended: EndedTrial, limits: Limits = Limits(), needs_labels: bool = False
+    registry: Registry, ended: EndedTrial, limits: Limits = _USUAL, needs_labels: bool = False
 ) -> TrialView:
     """A trial that ended, with what is still kept of its evidence.
 
@@ -143,9 +144,9 @@ def _finding(value: Any) -> Finding:
     what, decision, text = value["what"], value["decision"], value["text"]
     if decision not in (*get_args(Decision), "unjudged") or not isinstance(what, str) or not isinstance(text, str):
         raise ValueError("not a finding")
-    numbers = [_number(value[name]) for name in ("value", "low", "high", "limit")]
+    seen, low, high, limit = (_number(value[name]) for name in ("value", "low", "high", "limit"))
     counts = value.get("counts") is not False
-    return Finding(what[:_LONGEST_TEXT], decision, *numbers, text[:_LONGEST_TEXT], counts)
+    return Finding(what[:_LONGEST_TEXT], decision, seen, low, high, limit, text[:_LONGEST_TEXT], counts)
 
 
 def _number(value: object) -> float | None:
@@ -157,9 +158,7 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _view(
-    registry: Registry, trial: Trial, ended: EndedTrial | None, limits: Limits, needs_labels: bool
-) -> TrialView:
+def _view(registry: Registry, trial: Trial, ended: EndedTrial | None, limits: Limits, needs_labels: bool) -> TrialView:
     evidence = Evidence()
     for each in _gathered(registry, trial.number):
         evidence.merge(each)
