@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,11 @@ class Trying:
         found = eventually(look, what)
         assert found is not None
         return found
+
+    def lose_what_was_compiled(self) -> None:
+        """Takes the new model's compiled form away, without which its process cannot be begun anew."""
+        for path in self.running.cache.glob(f"{self.trial.new.sha256}-*"):
+            shutil.rmtree(path)
 
     def end(self, outcome: Outcome) -> None:
         """Ends the trial, as a person does."""
