@@ -104,6 +104,10 @@ class Process:
         if not self._lookout.failures:
             self._judging.begin(self.clock())
 
+    def next_change(self) -> float | None:
+        """When it looks again though nobody asks."""
+        return self._lookout.next_change(self.clock())
+
     def hear(self, statement: Statement) -> None:
         """A pane of the side input reaches it."""
         if self.following.hear(statement) and self.following.latest is not None:
