@@ -26,7 +26,7 @@ HEAD = (
     "of the stream",
 )
 _RIGHT = 0.99
-_WORDS = {"proved": "promoted", "worse": "rolled back", "open": "undecided"}
+_WORDS = {"proved": "promoted", "worse": "rolled back", "open": "undecided: goes back when time is up"}
 
 app = typer.Typer(add_completion=False)
 

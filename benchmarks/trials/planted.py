@@ -179,7 +179,7 @@ def _mistaken(truth: Ints, rng: np.random.Generator) -> Ints:
 
 
 def _up_to(images: int, looks: int) -> Floats:
-    return np.arange(1, looks + 1) * float(images // looks)
+    return np.arange(1, looks + 1, dtype=np.float64) * (images // looks)
 
 
 def _counts(kinds: Ints, at: Ints, looks: int, images: int, most: int) -> Floats:
