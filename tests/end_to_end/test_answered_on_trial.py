@@ -1,0 +1,111 @@
+"""While a model is tried, each image of the whole job is answered by the model whose turn it is, and told so truly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.artefacts import DEFAULT_MAX_VALUES
+from models.reference import StatedTrial
+from models.registry.registry import Registry, Terms
+from models.storage.local_objects import LocalObjects
+from models.trials.evidence import Evidence
+from models.trials.sides import is_tried
+from tests.end_to_end.local_run import Feed
+from tests.end_to_end.onnx_run import OnnxRun, onnx_run
+from tests.end_to_end.telling_models import drop, untrue
+
+pytestmark = pytest.mark.end_to_end
+
+NO_LIMITS = ("--trial-max-drift", "1000", "--trial-max-slowdown", "1000", "--trial-min-agreement", "0%")
+"""What these models answer is as different as can be, and no verdict may end the trial."""
+IMAGES = 300
+SHARE = 0.3
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(LocalObjects(tmp_path / "registry"), str(tmp_path / "models/*.onnx"), Terms("auto", DEFAULT_MAX_VALUES))
+
+
+def trial_of(registry: Registry) -> StatedTrial | None:
+    registry.live.look(mend=False)
+    statement = registry.live.statement
+    return statement.trial if statement else None
+
+
+def gathered(registry: Registry, trial: StatedTrial) -> Evidence:
+    whole = Evidence()
+    for data in registry.trials.read(trial.number):
+        whole.merge(Evidence.decode(data))
+    return whole
+
+
+def begun(run: OnnxRun, feed: Feed, registry: Registry) -> tuple[dict[str, str], StatedTrial]:
+    """Has one model go live and another be tried, until this process is known to try it."""
+    ids = {"old": drop(run.models, "old")}
+    feed.land(1)
+    run.until(lambda: run.result_lines() == 1, "an answer of the old model")
+    ids["new"] = drop(run.models, "new")
+    run.until(lambda: trial_of(registry) is not None, "the trial")
+    trial = trial_of(registry)
+    assert trial is not None
+
+    def is_under_way() -> bool:
+        feed.land(5)
+        seen = gathered(registry, trial)
+        return seen.new.images > 0
+
+    run.until(is_under_way, "an image that the new model answered")
+    return ids, trial
+
+
+def test_a_canarys_share_is_answered_by_the_new_model_and_all_else_by_the_old_one(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    options = ("--registry", str(tmp_path / "registry"), "--trial", "canary:30%/60", *NO_LIMITS)
+    with onnx_run(tmp_path, *options) as run:
+        feed = Feed(run.images)
+        ids, trial = begun(run, feed, registry)
+        before = set(feed.landed)
+        feed.land(IMAGES)
+        run.until(lambda: run.result_lines() == len(feed.landed), "every result")
+        assert run.finish() == 0
+
+    results = run.records("results")
+    assert sorted(result["image"] for result in results) == sorted(feed.landed)
+    assert untrue(results, ids) == []
+    for result in results:
+        if result["image"] not in before:
+            side = "new" if is_tried(trial, result["message_id"] or result["image"]) else "old"
+            assert result["label"] == side
+    answered_by_new = sum(result["label"] == "new" for result in results)
+    assert answered_by_new > 0.15 * IMAGES
+    assert gathered(registry, trial).new.answered == answered_by_new
+    assert gathered(registry, trial).old.answered <= len(results) - answered_by_new
+
+
+def test_in_the_shadow_every_result_is_the_old_models_and_the_new_one_answers_its_share_besides(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    options = ("--registry", str(tmp_path / "registry"), "--trial", "shadow:30%/60", *NO_LIMITS)
+    with onnx_run(tmp_path, *options) as run:
+        feed = Feed(run.images)
+        ids, trial = begun(run, feed, registry)
+        before = set(feed.landed)
+        feed.land(IMAGES)
+        run.until(lambda: run.result_lines() == len(feed.landed), "every result")
+        assert run.finish() == 0
+
+    results = run.records("results")
+    assert sorted(result["image"] for result in results) == sorted(feed.landed)
+    assert untrue(results, ids) == []
+    assert {result["label"] for result in results} == {"old"}
+    assert run.records("dead") == []
+    tried = {each["image"] for each in results if is_tried(trial, each["message_id"] or each["image"])}
+    seen = gathered(registry, trial)
+    assert len(tried - before) <= seen.paired.images <= len(tried)
+    assert seen.new.answered == seen.old.answered == seen.paired.unlike == seen.paired.images
