@@ -1,4 +1,4 @@
-"""True labels reach a local run by Pub/Sub while a model is tried, before and after the answers, and nothing stops it."""
+"""True labels reach a local run by Pub/Sub while a model is tried, before the answers and after; nothing stops it."""
 
 from __future__ import annotations
 

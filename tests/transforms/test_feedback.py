@@ -1,4 +1,4 @@
-"""Feedback of strangers: what tells a label meets its answer on either kind of runner, and the rest is a dead letter."""
+"""Feedback of strangers: what tells a label meets its answer on either kind of runner; the rest is a dead letter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import apache_beam as beam
 import pytest
 from apache_beam.io import PubsubMessage
 from apache_beam.ml.inference.base import PredictionResult
+from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.testing.test_pipeline import TestPipeline
+from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to, is_empty
 
 from models.errors import ImageError, ImageFault
@@ -20,7 +22,9 @@ from models.reference import Mode, ModelReference, StatedTrial
 from models.serving import Serving, ServingConfig
 from models.tasks.prediction import ClassScore, Ranked
 from models.trials.gist import Gist
+from models.trials.labelling import KEPT_SECONDS
 from models.trials.tried import Tried
+from tests.launch.dataflow.job_graph import FEEDBACK, graph_of_this_code
 from transforms import metrics
 from transforms.feedback import NoteLabels, ParseFeedback
 from transforms.process import JobRun
@@ -137,6 +141,35 @@ def test_labels_of_a_canary_are_noted_for_the_model_that_answered(
     with here.gathering.noting(trial) as evidence:
         assert [(side.labelled, side.right) for side in (evidence.old, evidence.new)] == [(1, 1), (1, 0)]
     assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 2
+
+
+def test_in_beams_state_a_label_waits_an_hour_for_its_answer_and_no_longer(
+    serving: tuple[JobRun, ServingConfig, Serving],
+) -> None:
+    run, config, here = serving
+    begin(here, "canary")
+    stream = TestStream().advance_watermark_to(0).add_elements([("early", "seven"), ("late", "seven")])
+    for moment, message_id in ((KEPT_SECONDS - 60, "early"), (KEPT_SECONDS + 60, "late")):
+        stream = stream.advance_watermark_to(moment)
+        stream = stream.add_elements([answered(message_id, "seven", Tried(NUMBER, "new", None))])
+    with TestPipeline(options=PipelineOptions(["--streaming"])) as pipeline:
+        both = pipeline | stream.advance_watermark_to_infinity()
+        answers = both | "answers" >> beam.Filter(lambda each: isinstance(each, PredictionResult))
+        labels = both | "labels" >> beam.Filter(lambda each: not isinstance(each, PredictionResult))
+        _ = (answers, labels) | NoteLabels(config, SideInputMode.TRIGGERED, run)
+
+    assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 1
+
+
+def test_labels_add_their_own_steps_and_state_to_the_job_and_change_none() -> None:
+    without, with_labels = graph_of_this_code(), graph_of_this_code(FEEDBACK)
+
+    [(step, state)] = [kept for kept in with_labels["state"].items() if kept not in without["state"].items()]
+    assert step.startswith("NoteLabels/Join")
+    assert state["inputs"] == ["TupleCoder[StrUtf8Coder, FastPrimitivesCoder]"]
+    added = set(with_labels["steps"]) - set(without["steps"])
+    assert set(without["steps"]) <= set(with_labels["steps"])
+    assert {each.partition("/")[0] for each in added} == {"ReadFeedback", "ParseFeedback", "NoteLabels"}
 
 
 @MODES
