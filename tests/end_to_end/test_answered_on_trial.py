@@ -26,7 +26,9 @@ SHARE = 0.3
 
 @pytest.fixture
 def registry(tmp_path: Path) -> Registry:
-    return Registry(LocalObjects(tmp_path / "registry"), str(tmp_path / "models/*.onnx"), Terms("auto", DEFAULT_MAX_VALUES))
+    return Registry(
+        LocalObjects(tmp_path / "registry"), str(tmp_path / "models/*.onnx"), Terms("auto", DEFAULT_MAX_VALUES)
+    )
 
 
 def trial_of(registry: Registry) -> StatedTrial | None:
