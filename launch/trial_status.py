@@ -20,6 +20,7 @@ from launch.trial_words import (
     name_of,
     step_in_words,
 )
+from models.errors import one_line
 from models.printable import printable
 from models.trials.judging import Finding
 from models.trials.trial import EndedTrial
@@ -32,6 +33,8 @@ _SO_FAR = {
     "worse": "a limit is broken",
     "open": "not decided yet",
 }
+_LONGEST_WHY = 120
+"""Characters of a reason, on a terminal."""
 SHOWN_ENDED = 5
 """Trials that are over, the last ones."""
 
@@ -45,15 +48,15 @@ def print_trial(console: Console, view: TrialView) -> None:
         "against": f"{trial.old.file_name}  {trial.old.model_id}",
         "since": f"{trial.begun[:19]}Z, begun by {trial.by}",
         "policy": f"{trial.policy}, trial {trial.number}",
-        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {over} over",
-        "asked": f"{count_in_words(images.get('new', 0), 'image')} the new model, {images.get('old', 0):,} the old one",
+        "step": f"{trial.step + 1} of {steps}: {step_in_words(trial.now)}, {over} of it are over",
+        "asked": f"the new model {count_in_words(images.get('new', 0), 'image')}, the old one {images.get('old', 0):,}",
         "so far": _SO_FAR[view.judgement.decision],
     }
     for name, value in rows.items():
         if console.is_terminal:
             console.print(f"[bold]{name:<9}[/] {escape(printable(value))}", highlight=False, soft_wrap=True)
         else:
-            say(f"{name}\t{value}")
+            _print_tabbed(name, value)
     _print_findings(console, view.judgement.findings)
     for reasons, what in (
         (view.evidence.not_loaded_because, "cannot load it, and answers by the old model"),
@@ -84,9 +87,12 @@ def print_ended(console: Console, ended: Sequence[EndedTrial]) -> None:
             each.why,
         )
         if console.is_terminal:
-            table.add_row(*map(escape, row), style=_OUTCOME_STYLES[each.outcome])
+            # What decided comes first in a reason; all of it is in the report.
+            table.add_row(
+                *map(escape, (*row[:-1], one_line(each.why, _LONGEST_WHY))), style=_OUTCOME_STYLES[each.outcome]
+            )
         else:
-            say("\t".join(("ended", *map(printable, row))).replace("\n", " "))
+            _print_tabbed("ended", *row)
     if console.is_terminal:
         console.print()
         console.print(table)
@@ -104,9 +110,15 @@ def _print_findings(console: Console, findings: Sequence[Finding]) -> None:
             each.text,
         )
         if console.is_terminal:
-            table.add_row(*map(escape, row), style=_STYLES[each.decision])
+            shown = row[:-1] if interval_of(each) else row
+            table.add_row(*map(escape, shown), style=_STYLES[each.decision])
         else:
-            print("\t".join(("limit", *map(printable, row))))
+            _print_tabbed("limit", *row)
     if console.is_terminal and findings:
         console.print()
         console.print(table)
+
+
+def _print_tabbed(*fields: str) -> None:
+    """A line for programs that read lines."""
+    print("\t".join(map(printable, fields)))

@@ -29,7 +29,7 @@ def percent(share: float) -> str:
     """A share as a percentage, with as many digits as tell something: 0.0004 is `0.04%`."""
     told = 100 * share
     digits = 2 if abs(told) < 1 else 1
-    return f"{told:.{digits}f}".rstrip("0").rstrip(".") + "%"
+    return f"{told:.{digits}f}".rstrip("0").rstrip(".").replace("-", "−") + "%"
 
 
 def _times(factor: float) -> str:
@@ -62,7 +62,7 @@ def in_its_unit(finding: Finding, number: float | None) -> str:
     if number is None or not math.isfinite(number):
         return "–" if number is None or math.isnan(number) else "∞"
     shown = _UNITS.get(finding.what, _plain)(number)
-    return "0" + shown[2:] if shown.startswith("-0") and not shown.strip("-0.%") else shown
+    return shown.removeprefix("−") if not shown.strip("−0.%") else shown
 
 
 def interval_of(finding: Finding) -> str:

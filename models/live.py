@@ -196,7 +196,7 @@ class LiveModels:
             reference, trial = wanted
             what = reference, trial.number if trial else None
             if what != begun:
-                self._events.add(ModelEvent("loading", reference.model_id, reference.file_name))
+                self._tell_loading(wanted)
             begun = what
             started = time.monotonic()
             try:
@@ -216,6 +216,11 @@ class LiveModels:
                 self._failed(wanted, error, is_news, time.monotonic() - started)
                 with self._changed:
                     self._changed.wait_for(partial(self._is_settled, wanted), seconds)
+
+    def _tell_loading(self, wanted: Wanted) -> None:
+        (reference, trial), live = wanted, self._live
+        beside = f"for a trial beside {live.reference.model_id}" if trial is not None and live is not None else ""
+        self._events.add(ModelEvent("loading", reference.model_id, reference.file_name, beside))
 
     def _failed(self, wanted: Wanted, error: Exception, is_news: bool, seconds: float) -> None:
         """Tells that a model could not be brought in, once while it is for the same reason."""

@@ -58,7 +58,7 @@ def _row(planted: Planted, mode: Mode, seeds: range, with_labels: bool) -> tuple
     share = SHADOW_SHARE if mode == "shadow" else CANARY_SHARE
     labels = f"{LABELLED_SHARE:.0%}" if with_labels else "none"
     told = (f"{median:,.0f}", f"{most:,.0f}", f"{median / share:,.0f}")
-    return right, (planted.name, f"{mode} {share:.0%}", labels, f"{100 * right:.0f} %", became, *told)
+    return right, (planted.name, f"{mode} {share:.0%}", labels, f"{np.floor(1000 * right) / 10:g} %", became, *told)
 
 
 if __name__ == "__main__":

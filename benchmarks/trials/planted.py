@@ -99,7 +99,7 @@ def try_out(planted: Planted, mode: Mode, seeds: Sequence[int], looks: int, *, w
         with_labels: whether true labels of `LABELLED_SHARE` are told.
     """
     streams = [stream(planted, mode, seed, looks, with_labels=with_labels) for seed in seeds]
-    return first_decision(decide(_side_by_side(streams), mode, Limits()))
+    return first_decision(decide(side_by_side(streams), mode, Limits()))
 
 
 def looks_of(planted: Planted) -> int:
@@ -209,7 +209,9 @@ def _times(noise: Floats, looks: int, slowness: float) -> Times:
     return Times(calls.cumsum(axis=0).astype(np.float64), sums.cumsum(axis=0))
 
 
-def _side_by_side(streams: Sequence[Tally]) -> Tally:
+def side_by_side(streams: Sequence[Tally]) -> Tally:
+    """Several streams of as many looks as arrays of (streams, looks, …)."""
+
     def stacked(name: str) -> Floats:
         return np.stack([getattr(each, name) for each in streams])
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from models.errors import ImageError, ImageFault, typed_line
+from models.errors import ImageError, ImageFault
 from models.images.decoding import DecodeLimits, decode_image
 from models.images.paths import open_local, resolve_image_path
 from models.storage.files import Storage
@@ -29,7 +29,7 @@ class Thumbnail(NamedTuple):
     Attributes:
         source: a `data:` address of a PNG; "" where there is none.
         width, height: in pixels.
-        trouble: why there is none.
+        trouble: why there is none, in a word or two.
     """
 
     source: str
@@ -58,9 +58,9 @@ def thumbnail(storage: Storage, image: str, prefixes: Sequence[str] = ()) -> Thu
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         small = Image.fromarray(raster.pixels).resize(size, Image.Resampling.BOX if scale < 1 else 0)
     except ImageError as error:
-        return Thumbnail("", trouble=f"{error.fault}: {error.detail}"[:160])
+        return Thumbnail("", trouble=str(error.fault).replace("_", " "))
     except Exception as error:  # whatever a storage raises
-        return Thumbnail("", trouble=typed_line(error)[:160])
+        return Thumbnail("", trouble=type(error).__name__)
     file = io.BytesIO()
     small.save(file, "PNG", optimize=True)
     source = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -160,9 +160,9 @@ def _turning(finding: Finding, images: int) -> str:
     value, low, high, limit = finding.value, finding.low, finding.high, finding.limit
     name = name_of(finding).capitalize()
     if value is None or low is None or high is None or limit is None:
-        return (
-            f"{name}: nothing that is measured; it stands for all of the trial." if finding.decision == "worse" else ""
-        )
+        if finding.decision == "worse":
+            return f"{name}: nothing that is measured; it stands for all of the trial."
+        return f"{name}: {_clause(finding.text)}; more would have to be seen." if finding.decision == "open" else ""
     is_below = finding.what in BROKEN_BELOW
     shown, at_limit = in_its_unit(finding, value), limit_of(finding)
     if finding.decision == "worse":

@@ -91,8 +91,9 @@ class _Batch:
             if outcomes is None:
                 self._by_old(places)
                 continue
+            by_it = Tried(self._trial.number, "new", None)
             for place, outcome in zip(places, outcomes, strict=True):
-                self._told[place] = Told(self._new, outcome, Tried(self._trial.number, "new", None))
+                self._told[place] = Told(self._new, outcome, by_it)
         for places in _parts(others, pair):
             self._by_old(places)
 
@@ -120,8 +121,9 @@ class _Batch:
         # The trial may end at any moment, by going live of the model that is tried.
         side: Side = "new" if by.reference == self._new.reference else "old"
         self._note(side, outcomes, time.monotonic() - began)
+        tried = Tried(self._trial.number, side, None)
         for place, outcome in zip(places, outcomes, strict=True):
-            self._told[place] = Told(by, outcome, Tried(self._trial.number, side, None))
+            self._told[place] = Told(by, outcome, tried)
 
     def _by_new(self, places: Sequence[int]) -> list[Outcome] | None:
         """Its answers; None where it turned out to be unfit, and is tried no more."""

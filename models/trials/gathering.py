@@ -78,7 +78,7 @@ class Gathering:
         return self._trial
 
     def follow(self, trial: StatedTrial | None) -> None:
-        """Takes in which trial is under way; returns at once. What was gathered of the one before is written once more."""
+        """Takes in which trial is under way; returns at once. What was seen of the one before is written once more."""
         with self._changed:
             if trial == self._trial or self._closed:
                 return
@@ -92,7 +92,7 @@ class Gathering:
 
     @contextlib.contextmanager
     def noting(self, trial: StatedTrial) -> Iterator[Evidence]:
-        """The evidence of a trial, for this thread alone meanwhile; of another than the one under way nobody keeps it."""
+        """The evidence of a trial, this thread's alone meanwhile; nobody keeps it where that is not under way."""
         with self._changed:
             is_under_way = self._trial is not None and self._trial.number == trial.number
             if not is_under_way or self._closed:

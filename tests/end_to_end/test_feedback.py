@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +14,20 @@ import pytest
 from google.cloud import pubsub_v1
 
 from launch.any_storage import any_storage
+from launch.pubsub_emulator import PubSubEmulator
+from models.json_lines import whole_records
 from models.registry.registry import Registry, Terms
 from models.trials.evidence import Evidence
-from tests.end_to_end.local_run import Feed
+from tests.end_to_end.local_run import PATIENCE_SECONDS, Feed
 from tests.end_to_end.onnx_run import OnnxRun, onnx_run
 from tests.end_to_end.telling_models import drop
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION
+from tests.waiting import eventually_alive
 
 pytestmark = pytest.mark.end_to_end
 
 TOPIC = "projects/hotswap-local/topics/feedback"
+LABELS = "projects/hotswap-local/subscriptions/labels"
 IMAGES = 30
 # Whatever the two models say, this trial has a quarter of an hour, and no verdict before.
 TRIAL = ["--trial", "canary:50%/15", "--trial-max-drift", "999999999", "--trial-max-slowdown", "999999999"]
@@ -118,3 +126,33 @@ def test_labels_meet_their_answers_once_whichever_comes_first_and_what_is_none_s
     assert run.finish() == 0
     books = run.books()
     assert (books["in"], books["dead"]) == (books["results"], 0)
+
+
+def test_the_job_reads_its_subscription_of_labels_while_there_is_no_image(
+    tmp_path: Path, emulator: PubSubEmulator
+) -> None:
+    (tmp_path / "models").mkdir()
+    drop(tmp_path / "models", "first")
+    emulator.create_topic(TOPIC)
+    emulator.create_subscription(LABELS, TOPIC)
+    command = [sys.executable, "-m", "beam_pipeline", f"--input_subscription={SUBSCRIPTION}", "--trial=canary:5%/10"]
+    command += [f"--model_pattern={tmp_path}/models/*.onnx", "--model_poll_seconds=0.2", f"--image_prefix={tmp_path}"]
+    command += [f"--output_path={tmp_path}/results.jsonl", f"--dead_letter_path={tmp_path}/dead.jsonl"]
+    command += [f"--model_cache={tmp_path}/cache", f"--feedback_subscription={LABELS}"]
+    log = tmp_path / "log.txt"
+    with log.open("wb") as file:
+        process = subprocess.Popen(command, stderr=file, cwd=Path(__file__).parents[2])
+    try:
+        emulator.publish(TOPIC, b"seven", {"by": "alice"})
+        eventually_alive(
+            process, log.read_text, lambda: whole_records(tmp_path / "dead.jsonl"), "a dead letter", PATIENCE_SECONDS
+        )
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE_SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+    [letter] = whole_records(tmp_path / "dead.jsonl")
+    assert (letter["error"], letter["attributes"]) == ("bad_feedback", {"by": "alice"})
+    assert "0 in = 0 results + 0 dead letters" in log.read_text()

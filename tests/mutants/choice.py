@@ -8,9 +8,11 @@ _TESTS = Path(__file__).parents[1]
 
 MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/answering.py": ("transforms/test_inference.py",),
+    "models/bringing_in.py": ("models/test_live.py", "models/test_live_trials.py"),
     "models/compute_threads.py": ("models/engines", "models/test_live.py"),
     "models/errors.py": ("models/vetting", "docs"),
     "models/events.py": ("models/test_live.py", "transforms/test_metrics.py", "transforms/test_sinks.py"),
+    "models/live_model.py": ("models/test_live.py", "models/test_quarantine.py"),
     "models/memory.py": ("models/test_swap_memory.py", "models/test_live.py"),
     "models/model_files.py": ("models/vetting", "models/releasing"),
     "models/releasing/quantized.py": ("launch/commands/test_publish_int8.py",),
@@ -38,6 +40,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "transforms/process.py": ("transforms/test_messages.py", "transforms/test_reading.py", "transforms/test_sinks.py"),
     "transforms/pubsub/attributes.py": ("transforms/test_sinks.py",),
     "transforms/results.py": ("transforms/test_sinks.py",),
+    "transforms/feedback_source.py": ("end_to_end/test_feedback.py",),
     "transforms/watching.py": ("beam_pipeline", "end_to_end/test_triggered_side_inputs.py"),
 }
 """Tests under `tests/` for a file, or a folder, that has none of its own name. Others get the tests of their folder."""

@@ -14,11 +14,14 @@ from models.card import Card, InputSpec
 from models.engines.engine import Outputs
 from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
-from models.live import LiveModel
+from models.live import LiveModel, OnTrial
 from models.records import DecodedImage, ImageRequest, Origin, result_record
-from models.reference import ModelReference
+from models.reference import ModelReference, StatedTrial
 from models.serving import ServingConfig
 from models.tasks import Numbers
+from models.trials.evidence import Side
+from models.trials.sides import is_tried
+from models.trials.tried import Tried
 from transforms.inference import HotSwapModelHandler
 
 REFERENCE = ModelReference("gs://b/m.h5", "0123456789ab" + "0" * 52)
@@ -47,17 +50,19 @@ class Picky:
 class Holder:
     """What RunInference is given: something with a current model. Another takes over while the first answers."""
 
-    def __init__(self, engine: Picky) -> None:
+    def __init__(self, engine: Picky, on_trial: OnTrial | None = None) -> None:
         self._live = named("first", REFERENCE, engine)
-        engine.meanwhile = self._swap
+        self._on_trial = on_trial
+        if on_trial is None:
+            engine.meanwhile = self._swap
 
     def current(self) -> LiveModel:
         return self._live
 
     peek = current
 
-    def on_trial(self) -> None:
-        return None
+    def on_trial(self) -> OnTrial | None:
+        return self._on_trial
 
     def _swap(self) -> None:
         self._live = named("second", LATER, Picky())
@@ -91,6 +96,26 @@ def test_a_model_that_takes_over_during_a_batch_signs_only_the_next_one() -> Non
 
     signed = [[(result.model_id, result.inference.model_name) for result in batch] for batch in batches]
     assert signed == [[(REFERENCE.model_id, "first")] * 2, [(LATER.model_id, "second")] * 2]
+
+
+@pytest.mark.parametrize("message_id", ["", "17"])
+def test_on_which_side_an_image_falls_is_told_by_its_message_or_else_by_its_path(message_id: str) -> None:
+    trial = StatedTrial(7, LATER, "canary", 0.5)
+    holder = Holder(Picky(), OnTrial(named("tried", LATER, Picky()), trial))
+    origin = Origin(message_id, "", {})
+    images = [
+        image(brightness)._replace(request=ImageRequest(f"{brightness}.png", origin)) for brightness in range(1, 12)
+    ]
+
+    handler = HotSwapModelHandler(ServingConfig("none"))
+    results = list(handler.run_inference(images, holder))  # type: ignore[arg-type]
+
+    assert [result.example for result in results] == [each.request for each in images]
+    for result in results:
+        side: Side = "new" if is_tried(trial, message_id or result.example.image) else "old"
+        assert result.inference.tried == Tried(7, side, None)
+        assert result.model_id == (LATER if side == "new" else REFERENCE).model_id
+        assert result.inference.model_name == ("tried" if side == "new" else "first")
 
 
 def test_every_result_bears_the_id_of_the_model_that_answered_and_no_pixels() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -86,3 +87,6 @@ def _write(output: Path, text: str) -> None:
         beside.replace(output)
     except OSError as error:
         raise CommandFailed(f"{output} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)

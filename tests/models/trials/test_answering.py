@@ -222,6 +222,7 @@ def test_the_old_model_answers_what_an_unfit_one_was_tried_on(mode: Mode, how: s
         assert {each.by.reference for each in told} == {bench.old}
         assert set(tags(told)) <= {"old", None}
     assert bench.events.counts()["quarantined"] == 1
+    eventually(lambda: bench.events.counts()["retired"] == 1, "the unfit one to retire")
     assert bench.evidence(trial).unfit_because.total == 1
 
 
@@ -251,6 +252,20 @@ def test_a_model_that_is_promoted_amid_a_batch_is_nowhere_tagged_as_the_old_one(
     assert set(tags(told)) == {"new"}
 
 
+def require_true_tags(bench: Bench, keys: Sequence[str], new: ModelReference) -> None:
+    """Has a batch answered; a function of its own, whose end lets go of the models."""
+    values = [POISON if key.endswith("7") else 128 for key in keys]
+    told = bench.answer(keys, values)
+    assert len(told) == len(keys)
+    for each, value in zip(told, values, strict=True):
+        if isinstance(each.outcome, ImageError):
+            assert value == POISON
+        else:
+            assert said([each]) == [bench.shelf.favours[each.by.reference.digest]]
+        if each.tried is not None and each.tried.side == "new":
+            assert each.by.reference == new
+
+
 ACTIONS = st.one_of(
     st.tuples(st.just("batch"), st.lists(st.sampled_from(KEYS), min_size=1, max_size=12)),
     st.tuples(st.sampled_from(["canary", "shadow"]), st.sampled_from([0.01, 0.3, 0.9, 1.0])),
@@ -264,24 +279,16 @@ def test_whatever_happens_each_result_bears_the_id_of_the_model_that_made_it(
     actions: list[tuple[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     bench = Bench(tmp_path_factory.mktemp("bench"))
-    shelf, shared, live, number = bench.shelf, bench.shared, bench.old, 2
+    shared, live, number = bench.shared, bench.old, 2
     bench.state(live, None)
     new = bench.new
     try:
         for what, detail in actions:
             if what == "batch":
-                values = [POISON if key.endswith("7") else 128 for key in detail]
-                told = bench.answer(detail, values)
-                assert len(told) == len(detail)
-                for each, value in zip(told, values, strict=True):
-                    if isinstance(each.outcome, ImageError):
-                        assert value == POISON
-                    else:
-                        assert said([each]) == [shelf.favours[each.by.reference.digest]]
-                    if each.tried is not None and each.tried.side == "new":
-                        assert each.by.reference == new
+                require_true_tags(bench, detail, new)
             elif what in ("canary", "shadow"):
                 bench.state(live, StatedTrial(number, new, "canary" if what == "canary" else "shadow", detail))
+                eventually(lambda: bench.models.on_trial() or bench.models.why_not_tried(), "the trial, or why not")
             elif what == "break":
                 shared.is_broken = {str(number)}
             elif what == "choke":
@@ -290,6 +297,6 @@ def test_whatever_happens_each_result_bears_the_id_of_the_model_that_made_it(
                 live = new if what == "promote" and str(number) not in shared.is_broken else live
                 bench.state(live, None)
                 number += 1
-                new = shelf.model(number)
+                new = bench.shelf.model(number)
     finally:
         bench.close()

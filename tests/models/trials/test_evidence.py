@@ -131,6 +131,13 @@ def test_a_thousand_labels_are_counted_to_the_last_one():
     assert evidence.new.labels.rest == 8000
 
 
+def test_images_that_differ_as_much_are_the_same_ones_whoever_adds_up():
+    told = [("compared", f"image {number % 40}", CAT, Gist("dog", number % 2 / 10)) for number in range(200)]
+    forth, back = evidence_of(told), evidence_of(reversed(told))
+    assert forth.encode() == back.encode()
+    assert [each.image for each in merged(back, forth).most_different] == [each.image for each in forth.most_different]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(notes, max_size=40), st.lists(notes, max_size=40), st.lists(notes, max_size=40))
 def test_evidence_adds_up_in_any_order_and_comes_back_as_it_was(first, second, third):

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.trials.planted import IMAGES_A_LOOK, PLANTED, Planted, looks_of, try_out
+from benchmarks.trials.planted import (
+    IMAGES_A_LOOK,
+    PLANTED,
+    Planted,
+    looks_of,
+    side_by_side,
+    stream,
+    try_out,
+)
+from models.trials.rules import decide
+from models.trials.terms import Limits
 
 SEEDS = range(100)
 BY_NAME = {each.name: each for each in PLANTED}
@@ -38,3 +48,15 @@ def test_only_true_labels_find_a_model_that_is_as_sure_of_more_mistakes():
     assert labelled.right(sly) == 1
     unlabelled = try_out(sly, "canary", range(20), 100, with_labels=False)
     assert set(unlabelled.decisions) == {"proved"}
+
+
+@pytest.mark.parametrize("mode", ["shadow", "canary"])
+def test_many_streams_are_judged_as_each_by_itself(mode):
+    streams = [stream(each, mode, 3, 30, with_labels=True) for each in PLANTED]
+    together = decide(side_by_side(streams), mode, Limits())
+    for number, each in enumerate(streams):
+        alone = decide(each, mode, Limits())
+        assert (alone.worse == together.worse[number]).all() and (alone.proved == together.proved[number]).all()
+        for name, ruled in alone.ruled.items():
+            np.testing.assert_array_equal(ruled.bounds.low, together.ruled[name].bounds.low[number])
+            np.testing.assert_array_equal(ruled.bounds.high, together.ruled[name].bounds.high[number])

@@ -34,6 +34,10 @@ def test_odd_shares_survive_the_registry(share: str) -> None:
     assert Policy.parse(str(policy)) == policy
 
 
+def test_semicolons_do_for_commas() -> None:
+    assert Policy.parse("canary:5%/10;25%/10") == Policy.parse("canary:5%/10,25%/10")
+
+
 def test_none_tries_nothing() -> None:
     assert Policy.parse("none") is None
 
