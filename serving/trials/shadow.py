@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from models.answering import rows_of
 from models.artefacts import Manifest
+from models.engines.engine import Outputs
 from models.errors import ImageError, ModelsClosed, ModelUnfit
 from models.images.decoding import Raster
 from models.live import LiveModels
 from models.printable import logger
 from models.reference import ModelReference, StatedTrial
 from models.trials.evidence import SIDES
-from models.trials.gist import Gist
 from serving.batching import Computed
 from serving.preparing import Prepares, takes_the_same
 from serving.trials.noting import Counted, Notes, gists, is_comparable, names
@@ -28,6 +28,7 @@ _LOGGER = logger(__name__)
 
 _REST = 9.0
 """Times as long as it worked, that it rests while others wait: a tenth of one thread's time is its."""
+_LONGEST_REST_SECONDS = 30.0
 _LOOK_SECONDS = 0.005
 _TIMED_EVERY = 4
 """One of so many times the old model is asked once more, so that both are timed under the same circumstances."""
@@ -42,14 +43,20 @@ class _Request(NamedTuple):
         images: encoded files; () where it came as the model's input.
         values: what the old model was given, shape (n, *input_shape).
         outlines: of the images.
-        gists: of its answers.
+        rows: that it gave.
     """
 
     names: list[str]
     images: Sequence[bytes]
     values: NDArray[Any]
     outlines: list[Raster | None]
-    gists: list[Gist | None]
+    rows: Sequence[Outputs | ImageError]
+
+    @property
+    def size(self) -> int:
+        """Bytes that it holds in memory."""
+        answers = sum(each.nbytes for row in self.rows if not isinstance(row, ImageError) for each in row)
+        return self.values.nbytes + sum(map(len, self.images)) + answers
 
 
 class _Beside(NamedTuple):
@@ -75,7 +82,7 @@ class _Beside(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes that it holds in memory."""
-        return sum(each.values.nbytes + sum(map(len, each.images)) for each in self.requests)
+        return sum(each.size for each in self.requests)
 
 
 class Shadow:
@@ -128,8 +135,7 @@ class Shadow:
             if job.part is None or not is_comparable(job.asked):
                 continue
             trial = job.part.trial
-            found = gists(rows, manifest, job.outlines)
-            request = _Request(names(job.part, len(rows)), job.asked.images, job.values, job.outlines, found)
+            request = _Request(names(job.part, len(rows)), job.asked.images, job.values, job.outlines, rows)
             of.setdefault(trial, _Beside(trial, batch.model.reference, manifest, [])).requests.append(request)
         for beside in of.values():
             if not self._has_put(beside):
@@ -169,7 +175,7 @@ class Shadow:
             except Exception:
                 _LOGGER.exception("the new model could not be asked beside the old one")
             ended = time.monotonic()
-            self._rests_until = ended + _REST * (ended - began)
+            self._rests_until = ended + min(_REST * (ended - began), _LONGEST_REST_SECONDS)
             with self._changed:
                 self._images -= beside.images
                 self._size -= beside.size
@@ -201,13 +207,14 @@ class Shadow:
         except ModelUnfit as why:
             self._models.quarantine(model, why)
             return
+        old = [each for one in beside.requests for each in gists(one.rows, beside.manifest, one.outlines)]
+        named = [each for one in beside.requests for each in one.names]
         with self._notes.noting(beside.trial) as evidence:
             if old_took is not None:
                 evidence.called("old", images, old_took)
             if not any(isinstance(row, ImageError) for row in rows):
                 evidence.called("new", images, took)
-            named = [each for request in beside.requests for each in zip(request.names, request.gists, strict=True)]
-            for (name, of_old), of_new in zip(named, new, strict=True):
+            for name, of_old, of_new in zip(named, old, new, strict=True):
                 evidence.answered("old", of_old, name)
                 evidence.answered("new", of_new, name)
                 evidence.compared(name, of_old, of_new)

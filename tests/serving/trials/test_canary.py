@@ -170,6 +170,18 @@ def test_what_does_not_fit_the_new_model_is_answered_by_the_old_one_and_is_no_fa
         assert (evidence.new.answered, evidence.new.failed, evidence.old.images) == (1, 0, 0)
 
 
+def test_numbers_that_are_none_tell_nothing_of_the_new_model(tmp_path: Path) -> None:
+    with trying(tmp_path, "canary:100%/600,100%/600") as tried:
+        core = tried.running.core
+        with pytest.raises(Refused) as refused:
+            tried.running.run(core.answer(Asked(tensor=Tensor("image", TENSOR * np.nan)), PROTOCOL))
+        assert refused.value.code is Code.INVALID_ARGUMENT
+        assert tried.running.ask(IMAGES[0]).reference.model_id == tried.new
+
+        evidence = tried.await_evidence(lambda found: found.new.images > 0, "an image")
+        assert (evidence.new.answered, evidence.new.failed) == (1, 0)
+
+
 def test_an_output_that_the_old_model_alone_has_is_its_to_give(tmp_path: Path) -> None:
     other = partial(tiny_classifier, favours=NEW, card={"task": "raw"})
     with trying(tmp_path, "canary:100%/600,100%/600", other) as tried:
