@@ -32,7 +32,6 @@ app = typer.Typer(add_completion=False)
 _NEEDED = {
     "kedro": "Kedro",
     "sklearn": "scikit-learn",
-    "scipy": "SciPy",
     "sse_starlette": "sse-starlette",
     "pyarrow": "PyArrow",
 }

@@ -51,10 +51,11 @@ class BoundedCounts:
         most: names.
         longest: bytes of each string of a name.
         space: bytes that all of them may take as JSON.
+        strings: of each name.
     """
 
-    def __init__(self, most: int, longest: int, space: int) -> None:
-        self._most, self._longest, self._space = most, longest, space
+    def __init__(self, most: int, longest: int, space: int, strings: int = 1) -> None:
+        self._most, self._longest, self._space, self._strings = most, longest, space, strings
         self._counts: dict[tuple[str, ...], int] = {}
         self._order: list[tuple[str, tuple[str, ...]]] = []
         self._taken = 0
@@ -132,8 +133,8 @@ class BoundedCounts:
         if not isinstance(rows, list) or len(rows) > self._most:
             raise ValueError(f"more than {self._most} counts, or none")
         for *name, times in rows:
-            if not name or not all(isinstance(each, str) for each in name):
-                raise ValueError("a count without a name")
+            if len(name) != self._strings or not all(isinstance(each, str) for each in name):
+                raise ValueError(f"a name that is not {self._strings} strings")
             self.add(name, read_count(times))
 
     def _close(self, bound: str) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from models.trials.intervals import Bounds, Floats, difference_of_shares, mean, share, stability_index
+from models.trials.intervals import ERROR, Bounds, Floats, difference_of_shares, mean, share, stability_index
 from models.trials.latencies import WIDTH
 
 Mask = NDArray[np.bool_]
@@ -69,8 +69,13 @@ class Times(NamedTuple):
 def failures(
     old_failed: ArrayLike, old_images: ArrayLike, new_failed: ArrayLike, new_images: ArrayLike, limit: float
 ) -> Ruled:
-    """Of the share of images with no answer, beyond that of the old model; of a pair, that the other one answered."""
-    bounds = difference_of_shares(old_failed, old_images, new_failed, new_images, max(limit, _SMALLEST_LIMIT))
+    """Of the share of images with no answer, beyond that of the old model; of a pair, that the other one answered.
+
+    An answer that was lost cannot be got back: a model that fails just as often as the limit is promoted in one of 400
+    trials at most.
+    """
+    near, error = max(limit, _SMALLEST_LIMIT), ERROR / 2
+    bounds = difference_of_shares(old_failed, old_images, new_failed, new_images, near, error)
     return Ruled(bounds, bounds.low > limit, bounds.high <= limit)
 
 

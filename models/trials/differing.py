@@ -68,13 +68,13 @@ class MostDifferent:
 
     @property
     def least(self) -> float:
-        """The distance that a further one must exceed to be kept."""
+        """The distance that a further one must have to be kept."""
         return self._kept[-1].distance if len(self._kept) == MOST_IMAGES else 0.0
 
     def add(self, *differences: Difference) -> None:
         """Keeps those that are among the most different; the same image once, by its greatest distance."""
         best: dict[str, Difference] = {}
-        for each in sorted([*self._kept, *differences], key=lambda each: (-each.distance, each.image)):
+        for each in sorted([*self._kept, *differences], key=_order_of):
             best.setdefault(each.image, each)
         self._kept = list(best.values())[:MOST_IMAGES]
 
@@ -91,6 +91,11 @@ class MostDifferent:
         if not isinstance(value, list) or len(value) > MOST_IMAGES:
             raise ValueError(f"more than {MOST_IMAGES} images, or none")
         self.add(*map(_read, value))
+
+
+def _order_of(each: Difference) -> tuple[float, str, str]:
+    # To the last of what they hold, so that it is the same ones whoever adds up.
+    return -each.distance, each.image, repr((each.old, each.new))
 
 
 def _read(value: Any) -> Difference:

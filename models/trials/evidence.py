@@ -106,7 +106,7 @@ class PairedEvidence:
         self.unlike = 0
         self.old_alone = 0
         self.new_alone = 0
-        self.pairs = BoundedCounts(MOST_PAIRS, _LONGEST_LABEL, _PAIR_SPACE)
+        self.pairs = BoundedCounts(MOST_PAIRS, _LONGEST_LABEL, _PAIR_SPACE, strings=2)
         self.distances = Scores()
         self.labelled = [0, 0, 0, 0]
 
@@ -193,7 +193,7 @@ class Evidence:
         if gist.label is not None:
             seen.labels.add((gist.label,))
         seen.scores.add(gist.score)
-        if side == "new" and image and gist.score is not None and 1 - gist.score > self.least_sure.least:
+        if side == "new" and image and gist.score is not None and round(1 - gist.score, 6) >= self.least_sure.least:
             self.least_sure.add(Difference.unsure(image, gist))
 
     def called(self, side: Side, images: int, seconds: float) -> None:
@@ -227,7 +227,7 @@ class Evidence:
             if is_alike and old.score is not None and new.score is not None:
                 paired.distances.add(abs(old.score - new.score))
         difference = Difference.of(image, old, new)
-        if difference.distance > self.most_different.least:
+        if difference.distance >= self.most_different.least:
             self.most_different.add(difference)
 
     def labelled(self, side: Side, right: bool) -> None:

@@ -47,8 +47,8 @@ class Bounds(NamedTuple):
 def share(hits: ArrayLike, images: ArrayLike, near: float | None = None, error: float = ERROR) -> Bounds:
     """Bounds of a share, exact for every number of images.
 
-    They are the shares that a mixture of binomials is not 1/`error` times as likely as (Robbins, 1970; Ville, 1939).
-    Half of an `error` would do for each side of a two-sided interval; here each side has one.
+    They are the shares that a mixture of binomials is not 1/`error` times as likely as (Robbins, 1970; Ville, 1939);
+    for one look alone it would be the interval of Clopper and Pearson, a little narrower.
 
     Args:
         hits: counts, any shape.
@@ -70,9 +70,14 @@ def share(hits: ArrayLike, images: ArrayLike, near: float | None = None, error: 
 
 
 def difference_of_shares(
-    old_hits: ArrayLike, old_images: ArrayLike, new_hits: ArrayLike, new_images: ArrayLike, near: float | None = None,
-) -> Bounds:  # fmt: skip
-    """Bounds of (new share - old share): exact, by those of both at half of the error (Bonferroni).
+    old_hits: ArrayLike,
+    old_images: ArrayLike,
+    new_hits: ArrayLike,
+    new_images: ArrayLike,
+    near: float | None = None,
+    error: float = ERROR,
+) -> Bounds:
+    """Bounds of (new share - old share): exact, by those of both at half of `error` (Bonferroni).
 
     Args:
         old_hits: counts, any shape, as the others.
@@ -80,9 +85,10 @@ def difference_of_shares(
         new_hits: counts; of the same images as the old ones, or of others.
         new_images: counts.
         near: see `share`.
+        error: for each side.
     """
-    old = share(old_hits, old_images, near, ERROR / 2)
-    new = share(new_hits, new_images, near, ERROR / 2)
+    old = share(old_hits, old_images, near, error / 2)
+    new = share(new_hits, new_images, near, error / 2)
     return Bounds(new.value - old.value, new.low - old.high, new.high - old.low)
 
 

@@ -36,7 +36,7 @@ class Tally:
         new_scores: see `Sureness`.
         old_times: see `Times`.
         new_times: see `Times`.
-        labelled: true labels that were told, (..., 4): of a shadow's pairs as `criteria.accuracy_of_pairs` takes them; of
+        labelled: true labels that were told, (..., 4): of a shadow as `criteria.accuracy_of_pairs` takes them; of
             a canary, right and wrong answers of the old model, then of the new one.
     """
 

@@ -1,0 +1,1 @@
+"""Trials of new models: what they cost, and how many images they need."""
