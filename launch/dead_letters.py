@@ -16,7 +16,7 @@ from rich.console import Console
 
 from launch.any_storage import any_storage
 from launch.command_line import CommandFailed, CommandRefused
-from models.errors import one_line
+from models.errors import ImageFault, one_line
 from models.storage import ReadableFile
 from models.storage.errors import StorageUnavailable
 from transforms.pubsub.publisher import Outgoing, Publishers
@@ -32,15 +32,14 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which dead letters are replayed; an empty set means any."""
+    """Which dead letters are replayed; an empty set means any that was to name an image, and feedback was not."""
 
     errors: frozenset[str]
     stages: frozenset[str]
 
     def __contains__(self, letter: dict[str, Any]) -> bool:
-        return (not self.errors or letter["error"] in self.errors) and (
-            not self.stages or letter["stage"] in self.stages
-        )
+        is_asked_for = letter["error"] in self.errors if self.errors else letter["error"] != ImageFault.BAD_FEEDBACK
+        return is_asked_for and (not self.stages or letter["stage"] in self.stages)
 
 
 @dataclass(slots=True)

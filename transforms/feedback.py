@@ -129,11 +129,10 @@ class NoteLabels(beam.PTransform):
     def expand(self, both: tuple[beam.PCollection, beam.PCollection]) -> beam.PCollection:
         """Takes `PredictionResult`s and `(message_id, label)`s; yields nothing."""
         predictions, labels = both
-        answers = predictions | "Answers" >> beam.FlatMap(_answer_of).with_output_types(tuple[str, Any])
         if self._mode is SideInputMode.WINDOWED:
-            join = _JoinHere(self._run, self._config)
-            _ = labels | "LabelsHere" >> beam.ParDo(join)
-            return answers | "AnswersHere" >> beam.ParDo(join)
+            _ = labels | "LabelsHere" >> beam.ParDo(_LabelsHere(self._run, self._config))
+            return predictions | "AnswersHere" >> beam.ParDo(_AnswersHere(self._run, self._config))
+        answers = predictions | "Answers" >> beam.FlatMap(_answer_of).with_output_types(tuple[str, Any])
         keyed = labels | "Labels" >> beam.Map(_itself).with_output_types(tuple[str, Any])
         return (answers, keyed) | "Together" >> beam.Flatten() | "Join" >> beam.ParDo(_Join(self._run, self._config))
 
@@ -165,11 +164,22 @@ class _Notes(beam.DoFn):
             here.meter.count(metrics.FEEDBACK_NOTED)
 
 
-class _JoinHere(_Notes):
-    def process(self, keyed: tuple[str, AnswerGiven | str]) -> None:
-        image = self._run.here.labels.join(*keyed)
+class _NotesHere(_Notes):
+    def join(self, message_id: str, came: AnswerGiven | str) -> None:
+        image = self._run.here.labels.join(message_id, came)
         if image is not None:
             self.note(image)
+
+
+class _LabelsHere(_NotesHere):
+    def process(self, labelled: tuple[str, str]) -> None:
+        self.join(*labelled)
+
+
+class _AnswersHere(_NotesHere):
+    def process(self, result: PredictionResult) -> None:
+        for answered in _answer_of(result):  # one at most
+            self.join(*answered)
 
 
 class _Join(_Notes):

@@ -95,15 +95,17 @@ class Meeting:
         """Takes in an answer or a label; what is known of the image if that made it whole just now, else None."""
         now = self._clock()
         with self._lock:
-            self._forget(now - self._seconds)
+            while self._waiting and self._oldest() < now - self._seconds:
+                self._waiting.popitem(last=False)
             since, before = self._waiting.get(message_id, (now, Waiting()))
             after = before.joined_by(came)
             self._waiting[message_id] = (since, after)
+            if len(self._waiting) > self._most:
+                self._waiting.popitem(last=False)
             return after if after.is_whole and after is not before else None
 
-    def _forget(self, until: float) -> None:
-        while self._waiting and (len(self._waiting) >= self._most or next(iter(self._waiting.values()))[0] < until):
-            self._waiting.popitem(last=False)
+    def _oldest(self) -> float:
+        return next(iter(self._waiting.values()))[0]
 
 
 def note_label(gathering: Gathering, image: Waiting) -> bool:

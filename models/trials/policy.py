@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -90,5 +89,4 @@ def _step(text: str, whole: str) -> Step:
 
 
 def _plain(number: float) -> str:
-    rounded = round(number, 9)
-    return str(int(rounded)) if math.isclose(rounded, int(rounded), abs_tol=1e-12) else repr(rounded)
+    return f"{number:.9f}".rstrip("0").rstrip(".")

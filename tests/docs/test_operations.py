@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from beam_pipeline.option_table import OPTIONS
 from models.errors import ImageFault, ModelFault
 from tests.docs.tables import first_words, table
 from transforms import metrics
@@ -30,7 +31,13 @@ def test_each_metric_is_explained_once() -> None:
     assert sorted(first_words(_PAGE, "metric")) == sorted(metric_names())
 
 
-@pytest.mark.parametrize("head", ["error", "reason", "metric"])
+def test_each_option_of_trials_is_explained_with_its_default() -> None:
+    told = {row[0].strip("`").removeprefix("--"): row[1].strip("`") for row in table(_PAGE, "option of trials")}
+    options = {name: option for name, option in OPTIONS.items() if name.startswith(("trial", "feedback"))}
+    assert told == {name: str(option.default or "none") for name, option in options.items()}
+
+
+@pytest.mark.parametrize("head", ["error", "reason", "metric", "option of trials"])
 def test_no_cell_is_empty(head: str) -> None:
     assert all(len(row) == 3 and all(row) for row in table(_PAGE, head))
 

@@ -23,6 +23,7 @@ from launch.pubsub_emulator import PubSubEmulator
 from tests.end_to_end.local_run import PATIENCE_SECONDS, Feed
 from tests.end_to_end.onnx_run import OnnxRun, alive, left_in, onnx_run
 from tests.end_to_end.telling_models import drop
+from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
@@ -242,6 +243,20 @@ def test_pubsub_out_of_reach_is_one_line_and_code_2(
 
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: PUBSUB_EMULATOR_HOST=127.0.0.1:1 ")
+
+
+def test_a_feedback_subscription_that_is_not_there_is_one_line_and_code_2_before_anything_is_read(
+    tmp_path: Path, emulator: PubSubEmulator
+) -> None:
+    options = [f"--input_subscription={SUBSCRIPTION}", "--model_pattern=x", f"--output_path={tmp_path}/o"]
+    options += ["--trial=canary:5%/1", f"--feedback_subscription={SUBSCRIPTION}-of-labels"]
+    command = [sys.executable, "-m", "beam_pipeline", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=_ROOT, timeout=60)
+
+    assert done.returncode == 2
+    told = done.stderr.splitlines()[-1]
+    assert told.startswith("error: ")
+    assert f"{SUBSCRIPTION}-of-labels" in told
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.reference import ModelReference, Statement, file_name_of
+from models.reference import Mode, ModelReference, StatedTrial, Statement, file_name_of
 
 DIGEST = "0123456789ab"
 SHA256 = DIGEST + "c" * 52
@@ -27,6 +27,24 @@ def test_a_model_is_named_after_its_file(uri: str, name: str) -> None:
 def test_every_statement_survives_its_journey(uri: str, digest: str, epoch: int) -> None:
     stated = Statement(ModelReference(uri, digest), epoch)
     assert Statement.decode(stated.encode()) == stated
+
+
+@given(
+    st.integers(1, 2**53),
+    st.text(min_size=1),
+    st.sampled_from(["shadow", "canary"]),
+    st.floats(1e-11, 1.0),
+)
+def test_every_trial_survives_its_journey(number: int, uri: str, mode: Mode, share: float) -> None:
+    trial = StatedTrial(number, ModelReference(uri, "d" * 64), mode, share)
+    stated = Statement(ModelReference("gs://b/m.h5", SHA256), 8, trial)
+    assert Statement.decode(stated.encode()) == stated
+
+
+@pytest.mark.parametrize("told", ["7/canary/0.5", "7/green/0.5/" + "d" * 64 + "/m", "7/canary/1e/" + "d" * 64 + "/m"])
+def test_what_is_no_trial_is_refused(told: str) -> None:
+    with pytest.raises(ValueError):
+        Statement.decode(f"m.h5@sha256:{SHA256};epoch=1;trial={told}")
 
 
 def test_a_name_that_looks_like_a_statement_does_not_fool() -> None:

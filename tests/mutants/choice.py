@@ -40,6 +40,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "transforms/process.py": ("transforms/test_messages.py", "transforms/test_reading.py", "transforms/test_sinks.py"),
     "transforms/pubsub/attributes.py": ("transforms/test_sinks.py",),
     "transforms/results.py": ("transforms/test_sinks.py",),
+    "transforms/feedback_source.py": ("end_to_end/test_feedback.py",),
     "transforms/watching.py": ("beam_pipeline", "end_to_end/test_triggered_side_inputs.py"),
 }
 """Tests under `tests/` for a file, or a folder, that has none of its own name. Others get the tests of their folder."""

@@ -51,6 +51,16 @@ def received(subscriber: pubsub_v1.SubscriberClient) -> list[tuple[bytes, dict[s
     return [(each.message.data, dict(each.message.attributes)) for each in pull(subscriber)]
 
 
+def test_feedback_is_no_image_and_comes_again_only_where_that_is_asked_for(
+    letters: Path, subscriber: pubsub_v1.SubscriberClient
+) -> None:
+    letters.write_bytes(letter(4, "message", ImageFault.BAD_FEEDBACK))
+    assert replayed(str(letters), "--topic", TOPIC, "--stage", "message") == 0
+    assert received(subscriber) == []
+    assert replayed(str(letters), "--topic", TOPIC, "--error", "bad_feedback") == 0
+    assert [data for data, _ in received(subscriber)] == [b"\xff\xfe"]
+
+
 def test_each_message_is_published_again_with_its_attributes_and_its_first_id(
     letters: Path, subscriber: pubsub_v1.SubscriberClient
 ) -> None:

@@ -39,6 +39,7 @@ JOB = [
     "--dead_letter_topic=projects/my-project/topics/dead-letters",
     "--model_events_topic=projects/my-project/topics/events",
 ]
+FEEDBACK = "--feedback_subscription=projects/my-project/subscriptions/labels"
 
 
 def graph_of_this_code(*more: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from models.registry.registry import Registry, Terms
 from models.storage import StoredFile
 from models.trials.conduct import Conduct
 from models.trials.terms import NO_TRIALS, TrialTerms
+from tests.models.fleet.answers import Answers, Gatherer, judge_by_count
 from tests.models.fleet.world import BAD, PATTERN, Bucket, World, digest_of
 
 POLL_SECONDS = 30.0
@@ -47,10 +48,17 @@ class Process:
         skew: seconds by which its clocks are wrong.
         kept_in: which registry it uses, where not all share one.
         trials: on which terms it has new models tried.
+        answers: of the fleet.
     """
 
     def __init__(
-        self, world: World, number: int, skew: float, kept_in: str = "", trials: TrialTerms = NO_TRIALS
+        self,
+        world: World,
+        number: int,
+        skew: float,
+        kept_in: str = "",
+        trials: TrialTerms = NO_TRIALS,
+        answers: Answers | None = None,
     ) -> None:
         self.number = number
         self.events = EventLog()
@@ -70,8 +78,9 @@ class Process:
         self._judging = Judging(
             catalogue, registry, vetter, self.events, POLL_SECONDS, False, self._submit, self._has_news
         )
-        conduct = Conduct(registry, catalogue, self.events, trials, self.clock)
+        conduct = Conduct(registry, catalogue, self.events, trials, self.clock, judge_by_count)
         self._lookout = Lookout(bucket, registry, catalogue, self._judging, conduct, adopts=True, stopwatch=self.clock)
+        self._gatherer = Gatherer(registry, f"worker-{number}", answers or Answers())
         self.following = Following(POLL_SECONDS, self.clock)
 
     def clock(self) -> float:
@@ -95,11 +104,19 @@ class Process:
         if not self._lookout.failures:
             self._judging.begin(self.clock())
 
+    def next_change(self) -> float | None:
+        """When it looks again though nobody asks."""
+        return self._lookout.next_change(self.clock())
+
     def hear(self, statement: Statement) -> None:
         """A pane of the side input reaches it."""
         if self.following.hear(statement) and self.following.latest is not None:
             self._registry.live.remember(self.following.latest)
             self.awake = True
+
+    def answer(self, keys: Sequence[str]) -> None:
+        """Answers messages by what it has heard of."""
+        self._gatherer.answer(self.following.latest, keys)
 
     def beat(self) -> None:
         self._claims.beat()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from models.events import ModelEvent
 from models.reference import Statement
+from models.trials.terms import NO_TRIALS, TrialTerms
+from tests.models.fleet.answers import SILENT, WORSE, Answers
+from tests.models.fleet.people import act
 from tests.models.fleet.process import POLL_SECONDS, Process, Vetting
-from tests.models.fleet.world import World
+from tests.models.fleet.world import World, digest_of
 
 _STEP_SECONDS = 5.0
 _BEAT_SECONDS = 15.0
 _LATE_PANES = 4
 _NAMES = ("a.h5", "b.h5", "c.h5", "d.h5")
+_TRIED = ("good four", "good five", WORSE, SILENT)
 _CONTENTS = ("good one", "good two", "good three", "bad one", "bad two")
 
 
@@ -23,12 +28,26 @@ class Simulation:
         seed: decides everything.
         processes: at the beginning.
         damaged: whether registry objects are deleted and overwritten meanwhile.
+        trials: the terms of its processes, of which each has one; new models go live at once where there are none.
+        people: whether some of them interfere with trials.
     """
 
-    def __init__(self, seed: int, processes: int, damaged: bool = False) -> None:
+    def __init__(
+        self,
+        seed: int,
+        processes: int,
+        damaged: bool = False,
+        trials: Sequence[TrialTerms] = (),
+        people: bool = False,
+    ) -> None:
         self._chance = random.Random(seed)
         self.world = World(random.Random(seed + 1), now=1e9)
         self._damaged = damaged
+        self._trials = trials
+        self._people = people
+        self.world.tried_first = bool(trials)
+        self.answers = Answers({digest_of(content): content for content in (*_CONTENTS, *_TRIED)})
+        self.told: list[ModelEvent] = []
         self._begun = 0
         self.processes: list[Process] = []
         self.panes: list[Statement] = []
@@ -42,12 +61,13 @@ class Simulation:
     @property
     def faults(self) -> list[str]:
         """Promises that were broken so far."""
-        return self.world.faults
+        return self.world.faults + self.answers.faults
 
     def add(self) -> None:
         """A process more, cold."""
         skew = self._chance.choice((0.0, 0.0, -3600.0, 600.0, 86400.0))
-        self.processes.append(Process(self.world, self._begun, skew))
+        terms = self._chance.choice(self._trials) if self._trials else NO_TRIALS
+        self.processes.append(Process(self.world, self._begun, skew, trials=terms, answers=self.answers))
         self._begun += 1
 
     def run(self, steps: int) -> None:
@@ -82,12 +102,21 @@ class Simulation:
             if process.is_busy:
                 process.look()
         self._note_vettings()
+        if self._trials:
+            self._answer()
 
     def deliver_latest(self) -> None:
         """The newest pane reaches every process."""
         for process in self.processes:
             if self.panes:
                 process.hear(self.panes[-1])
+
+    def _answer(self) -> None:
+        """Messages come to whichever process; some are answered twice, as bundles are retried."""
+        keys = [f"message {self._chance.randrange(2000)}" for _ in range(20)]
+        for process in self.processes:
+            process.answer([key for key in keys if self._chance.random() < 0.5])
+            self.told += process.events.drain()
 
     def _tick(self) -> None:
         if not self.processes or self._draining:
@@ -101,9 +130,9 @@ class Simulation:
                 process.hear(self._chance.choice(self.panes[-_LATE_PANES:]))
 
     def _put(self, stated: Statement) -> None:
-        clash = [pane for pane in self.panes if pane.epoch == stated.epoch and pane.reference != stated.reference]
+        clash = [pane for pane in self.panes if pane.epoch == stated.epoch and pane != stated]
         if clash and not self.world.lost:
-            self.faults.append(f"epoch {stated.epoch} means both {clash[0].reference} and {stated.reference}")
+            self.world.faults.append(f"epoch {stated.epoch} means both {clash[0].encode()} and {stated.encode()}")
         self.panes.append(stated)
 
     def _finish_vettings(self) -> None:
@@ -132,13 +161,18 @@ class Simulation:
             (0.03, self._the_bucket_is_flaky_or_not),
             (0.01, self._the_ticks_stop_or_go_on),
             (0.03 if self._damaged else 0.0, self._an_object_is_damaged),
+            (0.05 if self._people else 0.0, self._people_interfere),
         ]
         for probability, happens in happenings:
             if self._chance.random() < probability:
                 happens()
 
     def _a_file_comes(self) -> None:
-        self.world.upload(self._chance.choice(_NAMES), self._chance.choice(_CONTENTS))
+        contents = (*_CONTENTS, *_TRIED) if self._trials else _CONTENTS
+        self.world.upload(self._chance.choice(_NAMES), self._chance.choice(contents))
+
+    def _people_interfere(self) -> None:
+        act(self.world, self._chance, self._chance.choice((1, 1, 2)))
 
     def _a_file_goes(self) -> None:
         if self.world.files:

@@ -14,14 +14,23 @@ from models.registry.records import Pointer
 from models.storage import ReadableFile, StoredFile
 from models.storage.errors import StorageUnavailable
 from models.storage.objects import Found
+from models.trials.policy import Step
+from models.trials.trial import EndedTrial, Trial
 
 FOLDER = "gs://bucket/models"
 PATTERN = f"{FOLDER}/*.h5"
 BAD = "bad"
+BY_HAND = "by hand"
+"""Why a person says that the pointer moves."""
 
 
 def digest_of(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def before_step(trial: Trial) -> Step:
+    """The step before the one that a trial is in."""
+    return trial.policy.steps[trial.step - 1]
 
 
 @dataclass
@@ -48,6 +57,10 @@ class World:
         gone: the files that were deleted or overwritten, by their address and digest, and when.
         vetting_now: what processes that live are vetting.
         vettings: how many ever began.
+        contents: that any file ever had.
+        tried_first: whether no model goes live before it was tried.
+        steps_begun: when each step of each trial began.
+        ended: what came of each trial.
     """
 
     chance: random.Random
@@ -63,6 +76,10 @@ class World:
     gone: dict[str, float] = field(default_factory=dict)
     vetting_now: list[StoredFile] = field(default_factory=list)
     vettings: int = 0
+    contents: set[str] = field(default_factory=set)
+    tried_first: bool = False
+    steps_begun: dict[tuple[int, int], float] = field(default_factory=dict)
+    ended: dict[int, EndedTrial] = field(default_factory=dict)
 
     def next_generation(self) -> int:
         self.generations += 1
@@ -72,6 +89,7 @@ class World:
         """A file appears, or its bytes are others now."""
         uri = f"{FOLDER}/{name}"
         self._went(uri)
+        self.contents.add(content)
         self.files[uri] = File(content, self.now, self.next_generation())
 
     def touch(self, uri: str) -> None:
@@ -116,11 +134,40 @@ class World:
             return
         if pointer.epoch != before.epoch + 1:
             self.faults.append(f"epoch {before.epoch} is followed by {pointer.epoch}")
+        self._note_trial(before, pointer)
         old, new = before.now, pointer.now
-        if old.reference != new.reference and not self._had_cause(old.reference, new.reference):
+        if old.reference == new.reference or before.trial is not None or new.why == BY_HAND:
+            return
+        if not self._had_cause(old.reference, new.reference):
             self.faults.append(
                 f"at {self.now:.0f} the pointer went from {old.reference} to {new.reference} without cause"
             )
+        was_there = f"{old.reference.uri}@{old.reference.sha256}" not in self.gone
+        if self.tried_first and was_there and not before.was_live(new.reference.sha256):
+            self.faults.append(f"at {self.now:.0f} {new.reference} went live and was never tried")
+
+    def _note_trial(self, before: Pointer, pointer: Pointer) -> None:
+        """Holds a pointer against what is promised of trials."""
+        good = {digest_of(content) for content in self.contents if not content.startswith(BAD)}
+        named = [pointer.now.reference, *([pointer.trial.new] if pointer.trial else [])]
+        if any(each.sha256 not in good for each in named):
+            self.faults.append(f"at {self.now:.0f} the pointer names what was never accepted")
+        for each in pointer.ended:
+            known = self.ended.setdefault(each.trial.number, each)
+            if (known.outcome, known.time, known.by) != (each.outcome, each.time, each.by):
+                self.faults.append(f"trial {each.trial.number} has two verdicts")
+            if known.trial.old != before.now.reference and known is each:
+                self.faults.append(f"trial {each.trial.number} was between others")
+        now = pointer.trial
+        if now is None:
+            return
+        if before.trial is None and now.new.sha256 in before.refused:
+            self.faults.append(f"at {self.now:.0f} {now.new} is tried again")
+        if (now.number, now.step) in self.steps_begun:
+            return
+        if now.step and self.now - self.steps_begun[now.number, now.step - 1] < 60 * before_step(now).minutes:
+            self.faults.append(f"at {self.now:.0f} trial {now.number} goes on before its time")
+        self.steps_begun[now.number, now.step] = self.now
 
     def _went(self, uri: str) -> None:
         if uri in self.files:
@@ -188,7 +235,9 @@ class Bucket:
         return True
 
     def names(self, folder: str) -> Sequence[str]:
-        raise AssertionError("nobody lists the registry while it serves")
+        assert folder.startswith("trials/"), "nobody lists the rest of the registry while it serves"
+        self._may_fail()
+        return [name for name in self._world.objects if name.startswith(folder)]
 
     def upload(self, source: Path, name: str) -> None:
         raise AssertionError("compiled forms are not simulated")

@@ -15,12 +15,14 @@ from models.registry.holdings import Holdings
 from models.registry.records import Accepted, Form, Judgement
 from models.registry.registry import Registry, Terms
 from models.releasing import Telling
+from models.releasing.liveness import by_pointers
 from models.releasing.quantized import SILENT
 from models.releasing.removal import look_up, pattern_of, plan_removal
 from models.storage import LocalStorage, StoredFile
 from models.storage.errors import NotWritten, StorageUnavailable
 from models.storage.objects import ObjectStore
 from models.storage.schemes import AnyStorage
+from models.trials.policy import Policy
 
 
 class World:
@@ -191,6 +193,33 @@ def test_a_registry_knows_of_the_same_bytes_in_other_folders(world: World, there
     world.remove()
     assert ("cached" in world.left()) is there
     assert bool(world.objects.names("compiled/")) is there
+
+
+def try_it(world: World, uri: str) -> None:
+    """Another model is live, and the file's bytes at this address are tried."""
+    policy = Policy.parse("canary:5%/10")
+    assert policy is not None
+    live = world.registry.live
+    live.look()
+    live.move(ModelReference(str(world.model.parent / "live.h5"), "c" * 64), "the newest valid file")
+    assert live.begin(ModelReference(uri, world.digest), policy)
+
+
+def test_a_model_that_is_tried_is_in_use(world: World) -> None:
+    pointers = Holdings(world.objects).pointers
+    assert by_pointers(pointers(), str(world.model), None) is None
+    try_it(world, str(world.model))
+    liveness = by_pointers(pointers(), str(world.model), None)
+    assert liveness is not None
+    assert liveness.live
+    assert "it is tried for" in liveness.why
+
+
+def test_what_was_compiled_of_a_model_that_is_tried_stays(world: World) -> None:
+    try_it(world, str(world.model.parent / "twin.h5"))
+    world.remove()
+    assert "cached" in world.left()
+    assert world.objects.names("compiled/")
 
 
 def verdicts(world: World) -> Sequence[str]:

@@ -198,3 +198,18 @@ def test_holding_waits_for_the_pull_under_way(monkeypatch: pytest.MonkeyPatch) -
         holding.result(PATIENCE_SECONDS)
         assert gate.delivered == len(pulling.result(PATIENCE_SECONDS)) == 3
     server.stop(None)
+
+
+def test_a_subscription_that_is_read_beside_is_neither_held_nor_counted_nor_mixed_in(emulator: PubSubEmulator) -> None:
+    beside = "projects/demo-project/subscriptions/labels"
+    emulator.create_subscription(beside, TOPIC)
+    with PubSubGate(emulator.address, beside=(beside,)) as gate, pubsub_v1.SubscriberClient() as subscriber:
+        gate.hold()
+        emulator.publish(TOPIC, b"x" * (2 * LONGEST_DATA))
+
+        received = subscriber.pull(subscription=beside, max_messages=10).received_messages
+        assert [len(each.message.data) for each in received] == [2 * LONGEST_DATA]
+        assert gate.delivered == 0
+        gate.resume()
+        assert len(pull(subscriber)) == 1
+        assert gate.delivered == 1

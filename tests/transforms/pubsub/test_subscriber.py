@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from launch.pubsub_emulator import PubSubEmulator
+from launch.pubsub_emulator.errors import NotFoundError
 from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC
 from tests.waiting import eventually
 from transforms.pubsub.access import delete_subscription, make_subscription
@@ -44,7 +45,7 @@ def taken() -> Taken:
 
 
 @contextmanager
-def reading(subscription: str, topic: str, taken: Taken) -> Iterator[Subscriber]:
+def reading(subscription: str, topic: str | None, taken: Taken) -> Iterator[Subscriber]:
     subscriber = Subscriber(subscription, topic, taken)
     try:
         assert subscriber.await_reading(60)
@@ -139,3 +140,13 @@ def test_closing_ends_within_seconds_with_and_without_pubsub(emulator: PubSubEmu
 
     left = [each.name for each in threading.enumerate() if each.name.startswith("subscriber ")]
     assert (left, taken.messages) == ([], [])
+
+
+def test_one_that_somebody_else_makes_is_waited_for_and_never_made(emulator: PubSubEmulator, taken: Taken) -> None:
+    with reading(OWN, None, taken):
+        with pytest.raises(NotFoundError):
+            emulator.statistics(OWN)
+        emulator.create_subscription(OWN, TOPIC)
+        emulator.publish(TOPIC, b"label")
+
+        eventually(lambda: taken.texts() == [b"label"], "its message")

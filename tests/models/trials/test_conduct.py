@@ -1,0 +1,401 @@
+"""From a trial's beginning to its end, in a fleet on simulated time whose bucket works."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+
+from models.events import ModelEvent
+from models.reference import ModelReference
+from models.registry.pointer import LivePointer
+from models.registry.records import Pointer
+from models.registry.registry import Registry, Terms
+from models.trials.conduct import EVIDENCE_KEPT
+from models.trials.policy import Policy
+from models.trials.terms import NO_TRIALS, TrialTerms
+from models.trials.trial import Trial
+from tests.models.fleet.answers import SILENT, WORSE, Answers
+from tests.models.fleet.process import Process
+from tests.models.fleet.world import FOLDER, PATTERN, Bucket, World, digest_of
+
+CANARY = TrialTerms(Policy.parse("canary:10%/10,50%/10"))
+SHADOW = TrialTerms(Policy.parse("shadow:50%/10"))
+LOOK_SECONDS = 20.0
+CONTENTS = ("good old", "good new", "good other", "good third", WORSE, SILENT, *(f"good {n}" for n in range(10)))
+
+
+class Fleet:
+    """Processes that look in turn, all hear the same, and answer.
+
+    Args:
+        terms: of each process.
+    """
+
+    def __init__(self, *terms: TrialTerms) -> None:
+        self.world = World(random.Random(1), now=1e9)
+        self.answers = Answers({digest_of(content): content for content in CONTENTS})
+        self.processes: list[Process] = []
+        self.told: list[ModelEvent] = []
+        self.turn = self.messages = 0
+        for each in terms:
+            self.join(each)
+
+    def join(self, terms: TrialTerms, skew: float = 0.0) -> Process:
+        process = Process(self.world, len(self.processes), skew, trials=terms, answers=self.answers)
+        self.processes.append(process)
+        return process
+
+    @property
+    def pointer(self) -> Pointer:
+        pointer = self.world.pointer()
+        assert pointer is not None
+        return pointer
+
+    @property
+    def trial(self) -> Trial:
+        trial = self.pointer.trial
+        assert trial is not None
+        return trial
+
+    def look(self, messages: int = 0) -> None:
+        """One process looks, all hear what it states, and messages come."""
+        process = self.processes[self.turn % len(self.processes)]
+        self.turn += 1
+        process.look()
+        for vetting in list(process.vettings):
+            process.finish(vetting)
+        stated = process.tick()
+        if stated is not None:
+            for each in self.processes:
+                each.hear(stated)
+        for _ in range(messages):
+            self.messages += 1
+            random.Random(self.messages).choice(self.processes).answer([f"message {self.messages}"])
+        for each in self.processes:
+            self.told += each.events.drain()
+
+    def live_on(self, seconds: float, messages: int = 0) -> None:
+        """Time passes, with a look now and then."""
+        until = self.world.now + seconds
+        while self.world.now < until:
+            self.world.now = min(until, self.world.now + LOOK_SECONDS)
+            self.look(messages)
+
+    def upload(self, name: str, content: str) -> None:
+        """A file comes, and is vetted."""
+        self.world.now += 1
+        self.world.upload(name, content)
+        for _ in range(3):
+            self.look()
+
+    def begin(self, content: str = "good new") -> None:
+        """A first model is live, and a second one is tried."""
+        self.upload("old.h5", "good old")
+        self.upload("new.h5", content)
+        assert self.trial.new == model("new.h5", content)
+
+    def kinds(self) -> list[str]:
+        return [each.event for each in self.told if each.event.startswith("trial")]
+
+    def person(self) -> LivePointer:
+        live = Registry(Bucket(self.world), PATTERN, Terms("auto", 10)).live
+        live.look(mend=False)
+        return live
+
+
+def model(name: str, content: str) -> ModelReference:
+    return ModelReference(f"{FOLDER}/{name}", digest_of(content))
+
+
+OLD, NEW = model("old.h5", "good old"), model("new.h5", "good new")
+
+
+def test_the_first_model_of_all_goes_live_at_once() -> None:
+    fleet = Fleet(CANARY)
+    fleet.upload("old.h5", "good old")
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (OLD, None)
+
+
+def test_a_newer_model_is_tried_while_the_older_one_stays_live() -> None:
+    fleet = Fleet(CANARY, CANARY)
+    fleet.begin()
+    assert fleet.pointer.now.reference == OLD
+    trial = fleet.trial
+    assert (trial.old, trial.new, trial.step) == (OLD, NEW, 0)
+    began = fleet.told[-1]
+    assert (began.event, began.model_id, began.model_name) == ("trial_began", NEW.model_id, "m")
+    assert "canary:10%/10,50%/10" in began.reason
+
+
+def test_without_a_policy_a_newer_model_goes_live_at_once() -> None:
+    fleet = Fleet(NO_TRIALS)
+    fleet.upload("old.h5", "good old")
+    fleet.upload("new.h5", "good new")
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (NEW, None)
+
+
+def test_a_file_that_is_overwritten_is_tried_too() -> None:
+    fleet = Fleet(CANARY)
+    fleet.upload("old.h5", "good old")
+    fleet.upload("old.h5", "good new")
+    assert (fleet.trial.old, fleet.trial.new) == (OLD, model("old.h5", "good new"))
+
+
+def test_what_follows_a_file_that_is_gone_goes_live_at_once() -> None:
+    fleet = Fleet(CANARY)
+    fleet.upload("old.h5", "good old")
+    fleet.world.upload("other.h5", "good other")
+    fleet.world.delete(OLD.uri)
+    for _ in range(3):
+        fleet.look()
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (model("other.h5", "good other"), None)
+
+
+def test_what_was_live_before_goes_live_at_once() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    fleet.person().end("promoted", "by hand")
+    fleet.world.now += 1
+    fleet.world.touch(OLD.uri)
+    for _ in range(3):
+        fleet.look()
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (OLD, None)
+
+
+def test_a_canary_stays_its_time_in_each_step_and_is_promoted_in_the_last() -> None:
+    fleet = Fleet(CANARY, CANARY, CANARY)
+    fleet.begin()
+    fleet.live_on(590, messages=2)
+    assert fleet.trial.step == 0
+    fleet.live_on(60)
+    assert fleet.trial.step == 1
+    fleet.live_on(60, messages=50)
+    assert fleet.pointer.now.reference == NEW
+    assert fleet.kinds() == ["trial_began", "trial_share", "trial_promoted"]
+    share, promoted = (each for each in fleet.told if each.event in ("trial_share", "trial_promoted"))
+    assert "50% of the images" in share.reason
+    assert "images" in promoted.reason
+    assert fleet.pointer.ended[-1].figures["decision"] == "proved"
+    assert fleet.pointer.now.why == promoted.reason
+
+
+def test_a_shadow_is_promoted_as_soon_as_it_is_proved() -> None:
+    fleet = Fleet(SHADOW)
+    fleet.begin()
+    fleet.live_on(60, messages=50)
+    assert fleet.pointer.now.reference == NEW
+
+
+@pytest.mark.parametrize("terms", [CANARY, SHADOW])
+def test_a_worse_model_is_rolled_back_at_once_and_not_tried_again(terms: TrialTerms) -> None:
+    fleet = Fleet(terms, terms)
+    fleet.begin(WORSE)
+    fleet.live_on(60, messages=50)
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (OLD, None)
+    assert fleet.kinds() == ["trial_began", "trial_rolled_back"]
+    fleet.live_on(600)
+    fleet.world.touch(f"{FOLDER}/new.h5")
+    fleet.join(terms)
+    fleet.live_on(600)
+    assert fleet.kinds() == ["trial_began", "trial_rolled_back"]
+
+
+def test_a_rolled_back_model_is_tried_again_once_its_bytes_change() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin(WORSE)
+    fleet.live_on(60, messages=50)
+    fleet.upload("new.h5", "good new")
+    assert fleet.trial.new == NEW
+
+
+def test_a_rolled_back_model_is_tried_again_once_somebody_says_so() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin(WORSE)
+    fleet.live_on(60, messages=50)
+    assert fleet.person().try_again(digest_of(WORSE))
+    fleet.live_on(60)
+    assert fleet.trial.new == model("new.h5", WORSE)
+
+
+def test_an_overwritten_file_that_was_rolled_back_leaves_live_what_is() -> None:
+    fleet = Fleet(CANARY)
+    fleet.upload("older.h5", "good other")
+    fleet.upload("old.h5", "good old")
+    fleet.person().end("promoted", "by hand")
+    fleet.upload("old.h5", WORSE)
+    fleet.live_on(60, messages=50)
+    assert not fleet.pointer.trial
+    fleet.live_on(60)
+    assert fleet.pointer.now.reference == OLD
+
+
+@pytest.mark.parametrize(("undecided", "live"), [("roll_back", OLD), ("promote", model("new.h5", SILENT))])
+def test_time_that_is_up_without_evidence_is_decided_as_was_said(undecided: str, live: ModelReference) -> None:
+    terms = TrialTerms(SHADOW.policy, undecided="promote" if undecided == "promote" else "roll_back")
+    fleet = Fleet(terms)
+    fleet.begin(SILENT)
+    fleet.live_on(580, messages=5)
+    assert fleet.trial
+    fleet.live_on(60, messages=5)
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (live, None)
+    assert fleet.pointer.ended[-1].why.startswith("time is up without enough evidence: ")
+
+
+def test_a_reader_without_a_policy_brings_the_trial_of_another_to_its_end() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    fleet.processes = [Process(fleet.world, 9, 0.0, answers=fleet.answers)]
+    fleet.live_on(1300, messages=10)
+    assert (fleet.pointer.now.reference, fleet.pointer.ended[-1].outcome) == (NEW, "promoted")
+
+
+def test_a_third_candidate_waits_and_is_tried_once_the_trial_ends() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    fleet.upload("other.h5", "good other")
+    fleet.upload("third.h5", "good third")
+    assert fleet.trial.new == NEW
+    fleet.live_on(1300, messages=5)
+    assert fleet.pointer.now.reference == NEW
+    assert fleet.trial.new == model("third.h5", "good third")
+
+
+def test_a_newer_model_that_was_live_before_waits_too() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    fleet.world.now += 1
+    fleet.world.touch(OLD.uri)
+    fleet.live_on(60)
+    assert fleet.trial.new == NEW
+
+
+@pytest.mark.parametrize("becomes", ["gone", "overwritten", "invalid"])
+def test_a_trial_of_a_file_that_is_gone_is_over_and_the_model_may_come_back(becomes: str) -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    match becomes:
+        case "gone":
+            fleet.world.delete(NEW.uri)
+        case "overwritten":
+            fleet.upload("new.h5", "good other")
+        case _:
+            fleet.upload("new.h5", "bad")
+    fleet.live_on(60)
+    ended = fleet.pointer.ended[-1]
+    assert (fleet.pointer.now.reference, ended.outcome, ended.again) == (OLD, "rolled_back", True)
+    assert NEW.uri in ended.why
+    fleet.person().end("rolled_back", "the next one is of no interest here")
+    fleet.upload("new.h5", "good new")
+    assert fleet.trial.new == NEW
+
+
+def test_a_trial_goes_on_where_the_live_file_is_gone() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    fleet.world.delete(OLD.uri)
+    fleet.live_on(100)
+    assert fleet.trial.new == NEW
+    fleet.live_on(1200, messages=5)
+    assert fleet.pointer.now.reference == NEW
+
+
+def test_an_emptied_folder_ends_no_trial() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    for uri in list(fleet.world.files):
+        fleet.world.delete(uri)
+    fleet.live_on(100)
+    assert fleet.trial.new == NEW
+
+
+@pytest.mark.parametrize(
+    ("act", "kind", "live"),
+    [
+        (lambda live: live.end("promoted", "by hand"), "trial_promoted", NEW),
+        (lambda live: live.end("rolled_back", "by hand"), "trial_rolled_back", OLD),
+        (lambda live: live.move(NEW, "by hand"), "trial_promoted", NEW),
+    ],
+)
+def test_what_is_ended_by_hand_is_told_once(
+    act: Callable[[LivePointer], bool], kind: str, live: ModelReference
+) -> None:
+    fleet = Fleet(CANARY, CANARY, CANARY)
+    fleet.begin()
+    assert act(fleet.person())
+    fleet.live_on(200)
+    assert fleet.kinds() == ["trial_began", kind]
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (live, None)
+
+
+def test_the_time_of_a_step_goes_on_in_other_processes_whatever_their_clocks_say() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    begun = fleet.world.now
+    for skew in (-3600.0, 86400.0, 0.0, -86400.0 * 365):
+        fleet.live_on(140)
+        fleet.processes = []
+        fleet.join(CANARY, skew)
+    assert fleet.trial.step == 0
+    while fleet.trial.step == 0:
+        fleet.live_on(LOOK_SECONDS)
+    passed = fleet.world.now - begun
+    assert 600 <= passed <= 600 + 6 * LOOK_SECONDS
+
+
+def test_time_in_which_nobody_looks_is_no_time_of_a_step() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    fleet.live_on(100)
+    fleet.processes = []
+    fleet.world.now += 86400
+    fleet.join(CANARY)
+    fleet.live_on(400)
+    assert fleet.trial.step == 0
+
+
+def test_a_registry_that_gives_no_answer_changes_nothing() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin(WORSE)
+    fleet.look(messages=50)
+    fleet.world.down = True
+    before = dict(fleet.world.objects)
+    fleet.live_on(3600)
+    assert fleet.world.objects == before
+    fleet.world.down = False
+    fleet.look()
+    assert fleet.pointer.ended[-1].outcome == "rolled_back"
+
+
+def test_evidence_that_cannot_be_understood_is_passed_over() -> None:
+    fleet = Fleet(SHADOW)
+    fleet.begin()
+    registry = Registry(Bucket(fleet.world), PATTERN, Terms("auto", 10))
+    for number, nonsense in enumerate((b"", b"\xff" * 100, b"[" * 100_000, b"{}")):
+        registry.trials.write(fleet.trial.number, f"stranger-{number}", nonsense)
+    fleet.live_on(60, messages=50)
+    assert fleet.pointer.now.reference == NEW
+
+
+def test_the_evidence_of_the_last_trials_is_kept_and_no_more() -> None:
+    fleet = Fleet(SHADOW)
+    fleet.upload("old.h5", "good old")
+    numbers = []
+    for each in range(EVIDENCE_KEPT + 3):
+        fleet.upload(f"new{each}.h5", f"good {each}")
+        numbers.append(fleet.trial.number)
+        fleet.live_on(60, messages=50)
+        assert not fleet.pointer.trial
+    trials = Registry(Bucket(fleet.world), PATTERN, Terms("auto", 10)).trials
+    kept = [number for number in numbers if trials.read(number)]
+    assert kept == numbers[-EVIDENCE_KEPT:]
+
+
+def test_the_end_of_a_step_is_looked_for_in_time() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
+    fleet.live_on(100)
+    due = fleet.processes[0].next_change()
+    assert due is not None
+    assert 0 < due - fleet.world.now <= 600 - 100 + LOOK_SECONDS
