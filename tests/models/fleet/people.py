@@ -43,7 +43,7 @@ def _acts(world: World, live: LivePointer, chance: random.Random) -> bool:
         case "abort":
             return live.end("rolled_back", BY_HAND, by=f"somebody {chance.random()}")
         case "again" if pointer.refused:
-            return live.try_again(chance.choice(sorted(pointer.refused)))
+            live.try_again(chance.choice(sorted(pointer.refused)))  # two who say so say the same
         case "move":
             there = [
                 ModelReference(uri, digest_of(file.content))
