@@ -215,3 +215,18 @@ def test_nothing_seen_is_an_open_verdict_in_words(mode, needs_labels):
     judgement = judge(Evidence(), mode, LIMITS, needs_labels)
     assert judgement.decision == "open" and "\n" not in judgement.why
     json.dumps(judgement.to_json(), allow_nan=False)
+
+
+def test_a_surer_model_s_scores_are_not_held_against_it():
+    shift = finding(judge(seen("canary", 2000, score=0.99), "canary", LIMITS), "score_drift")
+    assert shift.decision == "proved" and shift.low is not None and shift.low > LIMITS.max_drift
+
+
+def test_labels_that_one_model_has_too_many_of_are_no_drift_of_the_others():
+    evidence = Evidence()
+    for number in range(40_000):
+        evidence.answered("old", Gist(f"label {number % 150}", 0.9))
+        rare = number % 100 == 0
+        evidence.answered("new", Gist(f"rare {number}" if rare else f"label {number % 150}", 0.9))
+    drift = finding(judge(evidence, "canary", LIMITS), "label_drift")
+    assert drift.decision == "proved"
