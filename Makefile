@@ -15,7 +15,7 @@ AZURITE := .venv.azurite
 AZURITE_READY := $(AZURITE)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-device studio test lint types format unit quick versions fuzz mutants bench picture zoo prism image-check messages lock wheels clean chosen-python
+.PHONY: help setup demo demo-device demo-trial studio test lint types format unit quick versions fuzz mutants bench picture zoo prism image-check messages lock wheels clean chosen-python
 
 help: ## list these commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ demo: $(DEMO_READY) ## stream real images while the model is replaced; ends by i
 
 demo-device: $(DEMO_READY) ## a fleet of two devices whose model is replaced, and one that is bad; ends by itself
 	@$(BIN)/python -m launch.demo.devices
+
+demo-trial: $(DEMO_READY) ## a worse model tried and rolled back, a better one promoted; writes a report; ends by itself
+	@$(BIN)/python -m launch.demo.trial $(if $(TRIAL),--trial $(TRIAL))
 
 $(STUDIO_READY): $(DEMO_READY)
 	@echo "== installing what the page needs besides"

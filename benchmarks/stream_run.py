@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -65,6 +65,7 @@ class StreamRun:
         folder: of this run alone; models land in `folder/models`.
         first_model: lies there from the beginning.
         batch: most images in one call of the model.
+        options: of the job, besides those that each stream has; of ours alone.
         results: as they have arrived so far.
         landed: moment in which each model landed, by its stem.
     """
@@ -75,6 +76,7 @@ class StreamRun:
     folder: Path
     first_model: Path
     batch: int = 32
+    options: Sequence[str] = ()
     results: list[Result] = field(default_factory=list)
     landed: dict[str, float] = field(default_factory=dict)
 
@@ -203,6 +205,7 @@ class StreamRun:
             f"--model_cache={self.folder / 'cache'}",
             f"--output_path={self.folder / 'results.jsonl'}",
             f"--max_batch_size={self.batch}",
+            *self.options,
         ]
         environment = os.environ | {EMULATOR_VARIABLE: self._emulator.address, "TF_CPP_MIN_LOG_LEVEL": "2"}
         with (self.folder / "log.txt").open("wb") as log:

@@ -95,6 +95,7 @@ class Asked:
         outputs: names of those that are wanted, or `EVERYTHING`; () for all that the task has. `model_id` is always
             given.
         deadline: by the monotonic clock, in seconds.
+        key: by which its client knows the request; "" where it does not say.
     """
 
     images: Sequence[bytes] = ()
@@ -103,6 +104,7 @@ class Asked:
     label: str = ""
     outputs: Sequence[str] = ()
     deadline: float = math.inf
+    key: str = ""
 
     @property
     def rows(self) -> int:

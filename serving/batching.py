@@ -17,13 +17,39 @@ from models.compute_threads import cores
 from models.engines.engine import Outputs
 from models.errors import ImageError, ImageFault, ModelsClosed, ModelUnfit, typed_line
 from models.images.decoding import Raster
-from models.live import LiveModels
+from models.live import LiveModel, LiveModels
 from models.printable import logger
 from serving.asking import Answer, Code, Refused, Spent, refusal_of
 from serving.outputs import Named, named_outputs, ragged
 from serving.preparing import Job, Outcome, settle
 
 _LOGGER = logger(__name__)
+
+
+class Computed(NamedTuple):
+    """A batch that a model has computed.
+
+    Attributes:
+        model: that did.
+        jobs: of the batch, some may be over.
+        rows: for each of them a row of each of the model's outputs for each of its images, or why there is none.
+        seconds: that the model took for the whole batch.
+    """
+
+    model: LiveModel
+    jobs: list[Job]
+    rows: list[Sequence[Outputs | ImageError]]
+    seconds: float
+
+    @property
+    def images(self) -> int:
+        """How many it had."""
+        return sum(map(len, self.rows))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the model answered all of it; else it was asked for parts of it again."""
+        return not any(isinstance(row, ImageError) for rows in self.rows for row in rows)
 
 
 class Batcher:
@@ -37,6 +63,7 @@ class Batcher:
         wait: seconds that a request waits for others while a thread is idle.
         again: is handed each job whose model turned out to be unfit, in a thread.
         done: is told of each batch that was answered: by which model, its images and whether others wait.
+        computed: is handed each batch one of whose jobs has a part in a trial, once their clients have their answers.
     """
 
     def __init__(
@@ -46,18 +73,26 @@ class Batcher:
         wait: float,
         again: Callable[[Job], None],
         done: Callable[[str, int, bool], None],
+        computed: Callable[[Computed], None],
     ) -> None:
         self._models = models
         self._largest = largest
         self._wait = wait
         self._again = again
         self._done = done
+        self._computed = computed
         self._waiting: deque[Job] = deque()
         self._changed = threading.Condition()
+        self._next_largest: int | None = None
         self._closed = False
         self._threads = [threading.Thread(target=self._run, name=f"batch {i}", daemon=True) for i in range(cores())]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether a job waits for a thread."""
+        return bool(self._waiting)
 
     def put(self, job: Job) -> None:
         """Has a job answered whose values are there; from any thread."""
@@ -68,6 +103,10 @@ class Batcher:
                 self._changed.notify()
                 return
         job.refuse(_ending())
+
+    def limit_next(self, images: int) -> None:
+        """Has the next batch have so many images at most, so that it can be compared with another one."""
+        self._next_largest = images
 
     def close(self) -> None:
         """Takes nothing more; what waits is refused."""
@@ -85,7 +124,7 @@ class Batcher:
             del batch  # which holds a model that may have to retire
 
     def _settled(self, batch: list[Job]) -> None:
-        outcomes = self._outcomes(batch)
+        outcomes, computed = self._outcomes(batch)
         settle(outcomes)
         with self._changed:
             others_wait = bool(self._waiting)
@@ -95,6 +134,11 @@ class Batcher:
                 self._done(answer.reference.model_id, answer.spent.batch, others_wait)
             except Exception:
                 _LOGGER.exception("a batch could not be counted")
+        if computed is not None and any(job.part for job in computed.jobs):
+            try:
+                self._computed(computed)
+            except Exception:
+                _LOGGER.exception("what a trial has to know of a batch could not be noted")
 
     def _next(self) -> list[Job] | None:
         """Waits for jobs and takes those that go together; none where all of them are over, None once closed."""
@@ -104,6 +148,8 @@ class Batcher:
                 return None
             # What the engine computes at once: of more the first would only wait for the last.
             largest = min(self._largest, self._waiting[0].model.engine.largest_run)
+            if self._next_largest is not None:
+                largest, self._next_largest = min(largest, self._next_largest), None
             self._await_others(self._waiting[0].ready + self._wait, largest)
             batch: list[Job] = []
             rows = 0
@@ -128,36 +174,39 @@ class Batcher:
         while not is_full() and (pause := until - time.monotonic()) > 0:
             self._changed.wait(pause)
 
-    def _outcomes(self, batch: list[Job]) -> list[tuple[Job, Outcome]]:
-        """What each job comes to; none of those that are handed on, as their model is unfit."""
+    def _outcomes(self, batch: list[Job]) -> tuple[list[tuple[Job, Outcome]], Computed | None]:
+        """What each job comes to, and how; nothing of those that are handed on, as their model is unfit."""
         model = batch[0].model
         began = time.monotonic()
         try:
             if self._models.is_quarantined(model):  # since they came
-                return self._handed_on(batch)
+                self._hand_on(batch)
+                return [], None
             rows = list(rows_of(model, model.engine.predict, _together([job.values for job in batch])))
             took = time.monotonic() - began
             given = iter(rows)
-            told = [_told(job, [next(given) for _ in range(job.asked.rows)]) for job in batch]
+            computed = Computed(model, batch, [[next(given) for _ in range(job.asked.rows)] for job in batch], took)
+            told = list(map(_told, batch, computed.rows))
             if any(isinstance(each, _Fault) for each in told):
                 model.require_fit()
         except ModelUnfit as why:
             self._models.quarantine(model, why)
-            return self._handed_on(batch)
+            self._hand_on(batch)
+            return [], None
         except ModelsClosed:
-            return [(job, _ending()) for job in batch]
+            return [(job, _ending()) for job in batch], None
         except Exception as error:
             _LOGGER.exception("a batch of %d requests failed unexpectedly", len(batch))
-            return [(job, Refused(Code.INTERNAL, typed_line(error))) for job in batch]
-        return [(job, _outcome(job, each, began, took, len(rows))) for job, each in zip(batch, told, strict=True)]
+            return [(job, Refused(Code.INTERNAL, typed_line(error))) for job in batch], None
+        outcomes = [(job, _outcome(job, each, began, took, len(rows))) for job, each in zip(batch, told, strict=True)]
+        return outcomes, computed
 
-    def _handed_on(self, batch: list[Job]) -> list[tuple[Job, Outcome]]:
+    def _hand_on(self, batch: list[Job]) -> None:
         for job in batch:
             try:
                 self._again(job)
             except Exception as error:  # no room for its images once more, say
                 job.refuse(Refused(Code.INTERNAL, typed_line(error)))
-        return []
 
 
 class _Fault(NamedTuple):

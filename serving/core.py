@@ -10,19 +10,26 @@ from dataclasses import dataclass, field
 from models.errors import ModelsClosed, NoModelAnswers, one_line
 from models.events import ModelEvent
 from models.images.decoding import DecodeLimits
-from models.live import LiveModel
+from models.live import LiveModel, OnTrial
 from models.serving import ServingConfig
 from models.storage.schemes import AnyStorage
 from serving.admission import Admission, Room
 from serving.asking import Answer, Asked, Code, Refused, version_of
 from serving.batching import Batcher
 from serving.metrics import Metrics, Standing
-from serving.preparing import Job, Preparer, require_fit
+from serving.preparing import Job, Outcome, Preparer, require_fit
 from serving.reader import Reader
 from serving.statuses import Statuses, Whereabouts
 from serving.telemetry.call import current_call
+from serving.trials.noting import Noting
+from serving.trials.shadow import Shadow
+from serving.trials.sides import choose
 
 _LOOK_SECONDS = 0.05
+_LEAST_SHARE = 0.5
+"""Of the room for images, that the tried model may hold however small its share of them is."""
+_SHADOW = 4
+"""What waits to be asked of a new model beside the old one takes so much less room than what is under way may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,8 @@ class CoreConfig:
 
 
 class Core:
-    """Answers requests with the live model: a request by the one that was live when it came.
+    """Answers requests with the live model: a request by the one that was live when it came. While another one is
+    tried, that answers its share of them, or is asked as well.
 
     Its coroutines belong to one event loop; threads of its own prepare, compute and watch the folder.
 
@@ -69,8 +77,25 @@ class Core:
         self.statuses = Statuses(self._whereabouts)
         self.metrics = Metrics(self._standing)
         largest = config.models.max_batch_size
-        self._batcher = Batcher(self._reader.models, largest, config.batch_wait, self._again, self._batched)
-        self._preparer = Preparer(config.limits, config.exact, self._batcher.put)
+        room = config.room
+        self._preparer = Preparer(config.limits, config.exact, self._put)
+        self._shadow = Shadow(
+            self._reader.models,
+            self._reader.gathering,
+            self.metrics.tried,
+            self.metrics.dropped,
+            lambda: self._admission.images > 0,
+            self._preparer.prepared,
+            max(largest, room.images // _SHADOW),
+            room.size // _SHADOW,
+        )
+        noting = Noting(self._reader.gathering, self.metrics.tried, self._shadow.put, self._match)
+        # Two, so that a tried model that hangs holds up nothing of the other one's.
+        self._batcher, self._apart = (
+            Batcher(self._reader.models, largest, config.batch_wait, self._again, self._batched, noting.computed)
+            for _ in range(2)
+        )
+        self._images_apart = 0
         self._draining = False
         self._reader.start()
 
@@ -83,6 +108,12 @@ class Core:
     def live(self) -> LiveModel | None:
         """The model that answers now."""
         return self._reader.live()
+
+    @property
+    def on_trial(self) -> OnTrial | None:
+        """A model that is tried beside the live one, and ready; None while there is none."""
+        on_trial, live = self._reader.models.on_trial(), self.live
+        return on_trial if on_trial is not None and on_trial.model is not live else None
 
     @property
     def under_way(self) -> int:
@@ -101,7 +132,9 @@ class Core:
     def close(self) -> None:
         """Ends batches, models and whatever they do; what waits is refused. Takes a moment: not on the event loop."""
         self._batcher.close()
+        self._apart.close()
         self._preparer.close()
+        self._shadow.close()
         self._reader.close()
 
     async def answer(self, asked: Asked, protocol: str) -> Answer:
@@ -147,7 +180,7 @@ class Core:
             call.was_refused(refused)
 
     def require_model(self, name: str, version: int | None = None, label: str = "") -> LiveModel:
-        """The live model, where it is what a client means.
+        """The live model, where it is what a client means; one that is tried, where its version is named.
 
         Args:
             name: of the server's models; "" for whichever there is.
@@ -163,34 +196,39 @@ class Core:
         if live is None:
             why = self._reader.models.why_none() or "no model is live yet; try again in a moment"
             raise Refused(Code.UNAVAILABLE, why)
+        on_trial = self.on_trial
+        for model in (live, on_trial.model) if on_trial is not None else (live,):
+            if version in (None, version_of(model.reference)) and label in ("", model.card.version):
+                return model
         reference, written = live.reference, live.card.version
         if version is not None and version != version_of(reference):
             raise Refused(
                 Code.NOT_FOUND,
                 f"version {version} is not live; {version_of(reference)} is, {reference.model_id}",
             )
-        if label and label != written:
-            raise Refused(Code.NOT_FOUND, f"the live model has no version {label[:100]!r} in its card, but {written!r}")
-        return live
+        raise Refused(Code.NOT_FOUND, f"the live model has no version {label[:100]!r} in its card, but {written!r}")
+
+    def versions(self) -> list[int]:
+        """That a request may name: of the live model, and of one that is tried."""
+        on_trial = self.on_trial
+        models = [self.live, on_trial.model if on_trial is not None else None]
+        return [version_of(model.reference) for model in models if model is not None]
 
     async def _answer(self, asked: Asked, began: float) -> Answer:
         deadline = min(asked.deadline, began + self.config.longest)
-        live = self.require_model("", asked.version, asked.label)
-        if not asked.rows:
-            raise Refused(Code.INVALID_ARGUMENT, "the request holds no image and no row")
-        require_fit(asked, live)
-        # What an image takes in memory, whatever its file is packed to, is known as soon as its model is.
-        size = asked.size + len(asked.images) * live.manifest.image_bytes
+        size = self._size_of(asked)
         with self._admission.admitted(asked.rows, size, deadline):
-            job = Job(asked, live, asyncio.get_running_loop().create_future(), deadline)
-            del live
+            job = await self._job(asked, deadline)
             self._begin(job)
+            apart = asked.rows * job.is_apart
+            self._images_apart += apart
             try:
                 async with asyncio.timeout_at(deadline):
                     outcome = await job.outcome
             except TimeoutError:
                 raise Refused(Code.DEADLINE_EXCEEDED, f"no answer after {time.monotonic() - began:.2f} s") from None
             finally:
+                self._images_apart -= apart
                 del job  # a traceback may hold on to this frame, and it to a model that is to retire
         if isinstance(outcome, Refused):
             try:
@@ -199,13 +237,41 @@ class Core:
                 del outcome
         return outcome
 
+    def _size_of(self, asked: Asked) -> int:
+        """Bytes that a request takes, whichever model answers it.
+
+        Raises:
+            Refused: the model that it means cannot answer it.
+        """
+        live, on_trial = self.require_model("", asked.version, asked.label), self.on_trial
+        if not asked.rows:
+            raise Refused(Code.INVALID_ARGUMENT, "the request holds no image and no row")
+        require_fit(asked, live)
+        # What an image takes in memory, whatever its file is packed to, is known as soon as its model is.
+        models = [live, on_trial.model] if on_trial is not None else [live]
+        return asked.size + len(asked.images) * max(model.manifest.image_bytes for model in models)
+
+    async def _job(self, asked: Asked, deadline: float) -> Job:
+        live, on_trial = self.require_model("", asked.version, asked.label), self.on_trial
+        room = self._admission.room.images * max(_LEAST_SHARE, on_trial.trial.share if on_trial is not None else 0.0)
+        model, part = await choose(asked, live, on_trial, self._images_apart + asked.rows <= room)
+        is_apart = on_trial is not None and model is on_trial.model
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        return Job(asked, model, future, deadline, part=part, is_apart=is_apart)
+
     def _begin(self, job: Job) -> None:
         if job.asked.tensor is None:
             self._preparer.begin(job)
         else:
             job.values = job.asked.tensor.values
             job.outlines = [None] * job.asked.rows
-            self._batcher.put(job)
+            self._put(job)
+
+    def _put(self, job: Job) -> None:
+        (self._apart if job.is_apart else self._batcher).put(job)
+
+    def _match(self, images: int) -> None:
+        self._batcher.limit_next(images)
 
     def _again(self, job: Job) -> None:
         """In a thread: has another model answer, unless the client asked for the one that is unfit."""
@@ -221,11 +287,11 @@ class Core:
         except (ModelsClosed, NoModelAnswers) as error:
             job.refuse(Refused(Code.UNAVAILABLE, one_line(error)))
         else:
-            job.model = live
+            job.model, job.part, job.is_apart = live, None, False
             self._begin(job)
 
     def _standing(self) -> Standing:
-        live, room = self.live, self._admission.room
+        live, on_trial, room = self.live, self.on_trial, self._admission.room
         return Standing(
             self.is_ready,
             live.reference.model_id if live is not None else None,
@@ -235,13 +301,22 @@ class Core:
             self._admission.size,
             room.size,
             self._reader.restarts,
+            on_trial.model.reference.model_id if on_trial is not None else None,
         )
 
     def _whereabouts(self) -> Whereabouts:
         live, coming = self._reader.models.now_and_next()
-        return Whereabouts(live.model_id if live else None, coming.model_id if coming else None)
+        on_trial, stated = self.on_trial, self._reader.gathering.trial
+        is_awaited = stated is not None and on_trial is None and stated.new != live
+        return Whereabouts(
+            live.model_id if live else None,
+            coming.model_id if coming else None,
+            on_trial.model.reference.model_id if on_trial else None,
+            stated.new.model_id if stated is not None and is_awaited else None,
+        )
 
     def _batched(self, model_id: str, images: int, others_wait: bool) -> None:
+        others_wait = others_wait or self._batcher.is_waited_for or self._apart.is_waited_for
         self._admission.paced(images, others_wait)
         self.metrics.batched(model_id, images)
 

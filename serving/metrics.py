@@ -6,6 +6,7 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 from typing import NamedTuple, get_args
 
 import psutil
@@ -24,6 +25,8 @@ from prometheus_client.registry import Collector
 
 from models.errors import ModelFault
 from models.events import EventKind, ModelEvent
+from models.reference import Mode
+from models.trials.evidence import SIDES, Side
 from models.version import VERSION
 from serving.asking import Answer, Refused
 
@@ -55,6 +58,7 @@ class Standing(NamedTuple):
         size: bytes under way, see `Room`.
         most_size: bytes that may be.
         restarts: of models' processes that crashed, hung or grew.
+        tried: a model that is tried beside the live one; None while there is none.
     """
 
     is_ready: bool = False
@@ -65,6 +69,7 @@ class Standing(NamedTuple):
     size: int = 0
     most_size: int = 0
     restarts: int = 0
+    tried: str | None = None
 
 
 class Metrics:
@@ -105,6 +110,14 @@ class Metrics:
             "hotswap_last_swap_timestamp_seconds", "When a model went live last.", registry=self._registry
         )
         self._had_live = False
+        self._tried = self._counter(
+            "hotswap_trial_images",
+            "Images that had their part in a trial, by whose answer was noted.",
+            ("mode", "side"),
+        )
+        self._dropped = self._counter(
+            "hotswap_shadow_dropped", "Images that the new model was not asked about, for want of room.", ()
+        )
         self._lost = self._counter(
             "hotswap_telemetry_lost", "Lines of the access log and spans that were not written.", ("what",)
         )
@@ -126,6 +139,14 @@ class Metrics:
     def batched(self, model_id: str, images: int) -> None:
         """Counts a batch."""
         self._of_model(model_id).batches.observe(images)
+
+    def tried(self, mode: Mode, side: Side, images: int) -> None:
+        """Counts images of which it was noted what a model made of them in a trial."""
+        self._tried.labels(mode, side).inc(images)
+
+    def dropped(self, images: int) -> None:
+        """Counts images that the new model should have been asked about beside the old one, and was not."""
+        self._dropped.inc(images)
 
     def refused(self, refused: Refused, protocol: str) -> None:
         """Counts a request that has none, once, whoever tells of it."""
@@ -172,6 +193,8 @@ class Metrics:
         ):
             for word in words:
                 counter.labels(word)
+        for mode, side in product(get_args(Mode), SIDES):
+            self._tried.labels(mode, side)
 
     def _counter(self, name: str, about: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, about, labels, registry=self._registry)
@@ -241,6 +264,10 @@ class _Standings(Collector):
         if now.live is not None:
             live.add_metric((now.live,), 1)
         yield live
+        tried = GaugeMetricFamily("hotswap_tried_model", "1 for a model that is tried.", labels=("model_id",))
+        if now.tried is not None:
+            tried.add_metric((now.tried,), 1)
+        yield tried
         yield CounterMetricFamily(
             "hotswap_host_restarts", "Processes of models that were begun anew.", value=now.restarts
         )

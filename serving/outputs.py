@@ -14,7 +14,7 @@ from models.card import Task
 from models.engines.engine import Outputs
 from models.images.decoding import Raster
 from models.live import LiveModel
-from models.tasks import Detections, Labelled, Mask, answer_of, interpret
+from models.tasks import Detections, Labelled, Mask, Prediction, answer_of, interpret
 from models.tasks.scores import finite, probabilities
 from serving.asking import CLASS_LABELS, EVERYTHING, MODEL_ID, MODEL_NAME, Code, Refused
 
@@ -42,6 +42,29 @@ def described(manifest: Manifest) -> list[OutputField]:
     return [*_TASKS[manifest.card.task].fields(manifest), OutputField(MODEL_ID, "text", ())]
 
 
+def output_names(manifest: Manifest) -> frozenset[str]:
+    """All that may be asked for by its name: of the task, of the model, and what is given to who asks for it."""
+    theirs, own = {each.name for each in described(manifest)}, {each.name for each in manifest.outputs}
+    labels = {CLASS_LABELS} if manifest.card.task in _SCORES_EACH_CLASS else set()
+    return frozenset(theirs | own | labels | {MODEL_NAME})
+
+
+def interpreted(row: Outputs, manifest: Manifest, image: Raster | None) -> Prediction:
+    """What a model's numbers say of one image.
+
+    Args:
+        row: a row of each of its outputs.
+        manifest: of the model.
+        image: what it was given; None where a client made the model's input itself, which stands for itself then.
+
+    Raises:
+        ImageError: the answer is none, see `interpret`.
+    """
+    spec = manifest.card.input
+    as_it_is = Raster(np.broadcast_to(np.uint8(0), (spec.height, spec.width, 3)))
+    return interpret(row, manifest, image or as_it_is)
+
+
 def ragged(manifest: Manifest) -> frozenset[str]:
     """The outputs of a model's task that are filled up, as answers to images differ in how many entries they have."""
     return _RAGGED.get(manifest.card.task, frozenset())
@@ -65,11 +88,12 @@ def named_outputs(
     """
     manifest = model.manifest
     theirs = [field.name for field in described(manifest)]
+    known = output_names(manifest)
     own = {spec.name: index for index, spec in enumerate(manifest.outputs)}
     more = _on_request(model, len(rows), wanted)
     named = {*wanted, *theirs, *more} - {EVERYTHING} if EVERYTHING in wanted else set(wanted)
     for name in wanted:
-        if name in named and name not in theirs and name not in own and name not in more:
+        if name in named and name not in known:
             raise Refused(Code.INVALID_ARGUMENT, f"there is no output {name!r}; there is {', '.join(theirs)}"[:300])
     outputs: Named = {}
     if not named or any(name in theirs and name != MODEL_ID for name in named):
@@ -160,9 +184,7 @@ def _plain(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster 
 def _interpreted(
     rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None], kind: type[Any]
 ) -> list[Any]:
-    spec = manifest.card.input
-    as_it_is = Raster(np.broadcast_to(np.uint8(0), (spec.height, spec.width, 3)))
-    answers = [interpret(row, manifest, image or as_it_is) for row, image in zip(rows, images, strict=True)]
+    answers = [interpreted(row, manifest, image) for row, image in zip(rows, images, strict=True)]
     assert all(isinstance(answer, kind) for answer in answers)
     return answers
 

@@ -13,14 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.artefacts import Manifest
 from models.compute_threads import cores
 from models.errors import ImageError, typed_line
 from models.images.decoding import DecodeLimits, Raster, decode_image
 from models.images.model_input import model_input
 from models.live import LiveModel
 from serving.asking import IMAGES, Answer, Asked, Code, Refused, refusal_of
+from serving.trials.part import Part
 
 Outcome = Answer | Refused
+Prepares = Callable[[bytes, Manifest], tuple[NDArray[Any], Raster]]
+"""Makes of an encoded image what a model takes, shape (1, *input_shape), and the outline of the image."""
 
 
 @dataclass(eq=False, slots=True)
@@ -34,6 +38,8 @@ class Job:
         deadline: by the monotonic clock, after which nobody waits.
         values: what the model takes, shape (n, *input_shape), once all of it is there.
         outlines: of the images; None where the client made the model's input itself.
+        part: that it has in a trial; None where it has none.
+        is_apart: whether its model is one that is tried.
     """
 
     asked: Asked
@@ -44,6 +50,8 @@ class Job:
     outlines: list[Raster | None] = field(default_factory=list)
     arrived: float = field(default_factory=time.monotonic)
     ready: float = 0.0
+    part: Part | None = None
+    is_apart: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -91,6 +99,12 @@ def require_fit(asked: Asked, model: LiveModel) -> None:
         )
 
 
+def takes_the_same(one: Manifest, other: Manifest) -> bool:
+    """Whether what one model takes of an image is what the other one does."""
+    is_fitted_alike = one.card.input == other.card.input
+    return is_fitted_alike and (one.input_shape, one.input_dtype) == (other.input_shape, other.input_dtype)
+
+
 class Preparer:
     """Threads that decode and fit, so that what waits for a batch is no larger than what the model takes.
 
@@ -117,6 +131,16 @@ class Preparer:
         for _ in range(min(images, cores())):
             self._submit(job, given, left)
 
+    def prepared(self, data: bytes, manifest: Manifest) -> tuple[NDArray[Any], Raster]:
+        """What a model takes of an encoded image, shape (1, *input_shape), and the image's outline.
+
+        Raises:
+            ImageError: it is no image, or costs more than it may.
+        """
+        spec = manifest.card.input
+        raster = decode_image(data, limits=self._limits, needed=(spec.height, spec.width), exact=self._exact)
+        return model_input([raster], manifest), raster.outline
+
     def close(self) -> None:
         """Begins nothing more."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -142,9 +166,4 @@ class Preparer:
                 self._submit(job, given, left)
 
     def _prepare(self, job: Job, index: int) -> None:
-        spec = job.model.card.input
-        data = job.asked.images[index]
-        needed = spec.height, spec.width
-        raster = decode_image(data, limits=self._limits, needed=needed, exact=self._exact)
-        job.outlines[index] = raster.outline
-        [job.values[index]] = model_input([raster], job.model.manifest)
+        [job.values[index]], job.outlines[index] = self.prepared(job.asked.images[index], job.model.manifest)

@@ -10,6 +10,7 @@ from models.live import LiveModel, LiveModels
 from models.printable import logger
 from models.serving import Serving, ServingConfig
 from models.storage.schemes import AnyStorage
+from models.trials.gathering import Gathering
 
 _LOGGER = logger(__name__)
 
@@ -41,6 +42,11 @@ class Reader:
     def models(self) -> LiveModels:
         """See `LiveModels`."""
         return self._serving.live
+
+    @property
+    def gathering(self) -> Gathering:
+        """What this process knows of the trial under way."""
+        return self._serving.gathering
 
     def start(self) -> None:
         """Begins to look."""

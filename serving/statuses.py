@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
@@ -48,10 +48,14 @@ class Whereabouts(NamedTuple):
     Attributes:
         live: that which answers; None where none does.
         coming: that which is on its way in; None where none is.
+        tried: that which is tried and answers as well; None where none does.
+        to_be_tried: that which is on its way in to be tried; None where none is.
     """
 
     live: str | None
     coming: str | None
+    tried: str | None = None
+    to_be_tried: str | None = None
 
 
 class Statuses:
@@ -80,13 +84,12 @@ class Statuses:
         """Of each model that is known, the newest last."""
         with self._lock:
             known = dict(self._of)
-        live, coming = self._whereabouts()
-        statuses = [_now(status, live, coming) for status in known.values() if status.model_id != live]
-        if coming is not None and coming not in known:
-            statuses.append(_status(coming, State.LOADING))
-        if live is not None:
-            statuses.append(_status(live, State.AVAILABLE))
-        return statuses
+        where = self._whereabouts()
+        answer = [each for each in (where.tried, where.live) if each is not None]
+        come = [each for each in (where.to_be_tried, where.coming) if each is not None]
+        statuses = [_now(status, come) for status in known.values() if status.model_id not in answer]
+        statuses += [_status(each, State.LOADING) for each in come if each not in known]
+        return statuses + [_status(each, State.AVAILABLE) for each in answer]
 
     def _take_in(self, event: ModelEvent) -> None:
         if _DIGEST.search(event.model_id or "") is None:  # its bytes could not be read
@@ -113,10 +116,10 @@ def _status(model_id: str, state: State, reason: str = "") -> Status:
     return Status(int(found[1], 16), model_id, state, reason)
 
 
-def _now(status: Status, live: str | None, coming: str | None) -> Status:
-    """What is said of a model that is not live."""
+def _now(status: Status, come: Sequence[str]) -> Status:
+    """What is said of a model that does not answer, where those models are on their way in."""
     if status.state is State.AVAILABLE:
-        return replace(status, state=State.LOADING if status.model_id == coming else State.UNLOADING)
-    if status.state is State.LOADING and status.model_id != coming:
+        return replace(status, state=State.LOADING if status.model_id in come else State.UNLOADING)
+    if status.state is State.LOADING and status.model_id not in come:
         return replace(status, state=State.END)
     return status

@@ -1,4 +1,4 @@
-"""Trains the demonstration's two classifiers, and says what each answers to every held-out digit.
+"""Trains the demonstrations' classifiers, and says what each answers to every held-out digit.
 
 A process of its own, so that the demonstration itself needs no TensorFlow.
 """
@@ -8,12 +8,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from studio.retraining.digits import SEED, SIDE, Digits, load_digits
 
 FEW = 40
 """Examples that the first model learns from."""
+SOME = 100
+"""Examples that a model learns from which is neither good nor bad."""
+USUAL = ("few", "all")
+"""The models that are trained where nobody asks for others."""
 
 
 def train(digits: Digits, path: Path, held_out: Digits) -> list[int]:
@@ -37,17 +42,19 @@ def train(digits: Digits, path: Path, held_out: Digits) -> list[int]:
     return [int(index) for index in scores.argmax(axis=1)]
 
 
-def main(folder: Path) -> None:
-    """Leaves `few.h5`, `all.h5` and `answers.json` in `folder`: what each model says to each held-out digit."""
+def main(folder: Path, names: Sequence[str] = USUAL) -> None:
+    """Leaves models and `answers.json` in `folder`: what each model says to each held-out digit.
+
+    Args:
+        folder: that is there.
+        names: `few`, `some` and `all`, by how many examples each learns from; a model's file is `NAME.h5`.
+    """
     training, held_out = load_digits()
-    few = Digits(training.pixels[:FEW], training.labels[:FEW])
-    answers = {
-        "few": train(few, folder / "few.h5", held_out),
-        "all": train(training, folder / "all.h5", held_out),
-    }
+    examples = {"few": FEW, "some": SOME, "all": len(training)}
+    answers = {name: train(training[: examples[name]], folder / f"{name}.h5", held_out) for name in names}
     (folder / "answers.json").write_text(json.dumps(answers))
 
 
 if __name__ == "__main__":
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or USUAL)

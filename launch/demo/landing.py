@@ -6,24 +6,30 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from launch.demo.digits import USUAL
 from launch.demo.programs import DemoFailed
 
 
-def train(folder: Path) -> None:
-    """Leaves the two models, and what each answers to every held-out digit, in a folder; takes some ten seconds.
+def train(folder: Path, names: Sequence[str] = USUAL) -> None:
+    """Leaves models, and what each answers to every held-out digit, in a folder; takes some ten seconds.
+
+    Args:
+        folder: that is there.
+        names: see `launch.demo.digits.main`.
 
     Raises:
         DemoFailed: they cannot be trained.
     """
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
     done = subprocess.run(
-        [sys.executable, "-m", "launch.demo.digits", str(folder)],
+        [sys.executable, "-m", "launch.demo.digits", str(folder), *names],
         env=environment,
         capture_output=True,
         text=True,

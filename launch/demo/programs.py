@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -50,16 +50,16 @@ class Programs:
         for relay in self._relays:
             relay.join(_END_SECONDS)
 
-    def start(self, name: str, module: str, *arguments: object) -> None:
-        """Begins a program."""
-        environment = {key: value for key, value in os.environ.items() if key not in _FORCE_A_TERMINAL}
+    def start(self, name: str, module: str, *arguments: object, environment: Mapping[str, str] | None = None) -> None:
+        """Begins a program, with some variables besides those of this one."""
+        inherited = {key: value for key, value in os.environ.items() if key not in _FORCE_A_TERMINAL}
         program = subprocess.Popen(
             [sys.executable, "-m", module, *map(str, arguments)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env=environment | {"PYTHONUNBUFFERED": "1"},
+            env=inherited | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}),
         )
         self._running[name], self._lines[name] = program, []
         relay = threading.Thread(target=self._relay, args=[name, program], name=name, daemon=True)

@@ -56,22 +56,28 @@ class ImageFolder:
     def _run(self) -> None:
         while not self._closed.is_set():
             started = time.monotonic()
+            looked_seconds = 0.0
             try:
-                self._look()
-                self._looked = True
+                still, unsettled = self._look()
+                looked_seconds = time.monotonic() - started
+                self._tell_of(still)
+                self._unsettled, self._looked = unsettled, True
             except OSError as error:
                 self._looked = False
                 self._warn_once(f"{self._folder} is not followed for now: {error}")
             else:
                 self._trouble = {line for line in self._trouble if "for now" not in line}
-            # A folder of a hundred thousand files is looked at less often: at most a tenth of the time.
-            self._closed.wait(max(LOOK_SECONDS, 9 * (time.monotonic() - started)))
+            # A folder of a hundred thousand files is looked at less often: at most a tenth of the time. Telling takes
+            # as long as there is to tell: to rest from it too would have ever more land meanwhile.
+            self._closed.wait(max(LOOK_SECONDS, 9 * looked_seconds))
 
-    def _look(self) -> None:
+    def _look(self) -> tuple[list[str], dict[str, tuple[int, int]]]:
+        """Files that hold still and are to be told of, and the sizes and times of those that may not."""
+        still: list[str] = []
         unsettled: dict[str, tuple[int, int]] = {}
         for entry in self._files():
             if self._closed.is_set():
-                return
+                break
             if entry.path in self._told:
                 continue
             try:
@@ -82,11 +88,17 @@ class ImageFolder:
                 continue
             seen = (status.st_size, status.st_mtime_ns)
             if self._unsettled.get(entry.path) == seen or time.time() - status.st_mtime > STILL_SECONDS:
-                self._tell(entry.path)
-                self._told.add(entry.path)
+                still.append(entry.path)
             else:
                 unsettled[entry.path] = seen
-        self._unsettled = unsettled
+        return still, unsettled
+
+    def _tell_of(self, paths: Sequence[str]) -> None:
+        for path in paths:
+            if self._closed.is_set():
+                return
+            self._tell(path)
+            self._told.add(path)
 
     def _files(self) -> Iterator[os.DirEntry[str]]:
         """The files below the folder, by name, whatever vanishes meanwhile."""

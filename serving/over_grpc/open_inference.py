@@ -80,7 +80,7 @@ class _Api:
         live = self._core.require_model(request.name, tensors.version_in(request.version))
         response = _RESPONSES["ModelMetadata"](
             name=self._core.name,
-            versions=[str(version_of(live.reference))],
+            versions=list(map(str, self._core.versions())),
             platform=tensors.platform_of(live.manifest),
         )
         for fields, described in (
@@ -97,7 +97,7 @@ class _Api:
         self._core.require_model(request.model_name, version)
         images, tensor = _input_of(request)
         wanted = tuple(dict.fromkeys(output.name for output in request.outputs))
-        answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline), _PROTOCOL)
+        answer = await self._core.answer(Asked(images, tensor, version, "", wanted, deadline, request.id), _PROTOCOL)
         response = _RESPONSES["ModelInfer"](
             model_name=self._core.name, model_version=str(version_of(answer.reference)), id=request.id
         )

@@ -116,7 +116,7 @@ class _Api:
         return json_response(
             {
                 "name": self._core.name,
-                "versions": [str(version_of(live.reference))],
+                "versions": list(map(str, self._core.versions())),
                 "platform": platform_of(live.manifest),
                 "inputs": list(map(_told, inputs_of(live.manifest))),
                 "outputs": list(map(_told, outputs_of(live.manifest))),
@@ -133,7 +133,8 @@ class _Api:
             given = _Given(None, [binary], None, {}, False, float("inf"))
         deadline = min(request.deadline, time.monotonic() + given.seconds)
         name_request(given.id or "")
-        asked = Asked(given.images, given.tensor, version, outputs=tuple(given.outputs), deadline=deadline)
+        wanted = tuple(given.outputs)
+        asked = Asked(given.images, given.tensor, version, outputs=wanted, deadline=deadline, key=given.id or "")
         answer = await self._core.answer(asked, _PROTOCOL)
         return await made_from(answer, lambda: self._response(given, answer), self._threads)
 

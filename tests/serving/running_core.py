@@ -16,6 +16,7 @@ import uvicorn
 
 from models.serving import ServingConfig
 from models.storage.schemes import AnyStorage
+from models.trials.terms import NO_TRIALS, TrialTerms
 from serving.access import Access
 from serving.asking import Answer, Asked
 from serving.core import Core, CoreConfig
@@ -108,16 +109,18 @@ class RunningCore:
 
 
 @contextmanager
-def running_core(models: Path, cache: Path, **settings: Any) -> Iterator[RunningCore]:
+def running_core(models: Path, cache: Path, trials: TrialTerms = NO_TRIALS, **settings: Any) -> Iterator[RunningCore]:
     """A core that serves the models of a folder, looks at it 20 times a second, and knows them as `default`.
 
     Args:
         models: folder of ONNX files; it may be empty, and is made where there is none.
         cache: where compiled forms are kept.
+        trials: on which terms new models are tried.
         settings: of `CoreConfig`, others than the usual ones.
     """
     models.mkdir(exist_ok=True)
-    serving = ServingConfig(str(models / "*.onnx"), 0.05, "onnx", max_batch_size=4, cache_folder=str(cache))
+    pattern = str(models / "*.onnx")
+    serving = ServingConfig(pattern, 0.05, "onnx", max_batch_size=4, cache_folder=str(cache), trials=trials)
     running = RunningCore(replace(CoreConfig(serving), **settings), models, cache)
     try:
         yield running

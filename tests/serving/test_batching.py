@@ -17,11 +17,15 @@ from numpy.typing import NDArray
 
 from models.compute_threads import cores
 from models.images.decoding import Raster
+from models.reference import ModelReference, StatedTrial
 from serving.asking import Answer, Asked, Code, Refused, Tensor
-from serving.batching import Batcher
+from serving.batching import Batcher, Computed
 from serving.preparing import Job, Outcome
+from serving.trials.part import Part
 from tests.serving.held_models import NUMBNESS, POISON, HeldModels
 from tests.waiting import eventually
+
+PART = Part(StatedTrial(1, ModelReference("m.onnx", "0" * 64), "canary", 0.5), "old", "request")
 
 
 @pytest.fixture
@@ -38,18 +42,20 @@ class Batching:
 
     Attributes:
         unfit: jobs whose model was.
+        noted: batches that a trial has to know of.
         counts: whether batches can be counted.
     """
 
     def __init__(self, models: HeldModels, largest: int, wait: float) -> None:
         self._models = models
-        self.batcher = Batcher(models.live, largest, wait, self._again, self._done)
         self.unfit: list[Job] = []
+        self.noted: list[Computed] = []
         self.counts = True
+        self.batcher = Batcher(models.live, largest, wait, self._again, self._done, self.noted.append)
 
-    def ask(self, rows: int = 1, seconds: float = 60.0) -> asyncio.Future[Outcome]:
+    def ask(self, rows: int = 1, seconds: float = 60.0, part: Part | None = None) -> asyncio.Future[Outcome]:
         """Puts a request of grey images to the live model, and answers its outcome to come."""
-        return self._put(Asked(images=[b"-"] * rows), np.full((rows, 8, 8, 3), 0.5, np.float32), seconds)
+        return self._put(Asked(images=[b"-"] * rows), np.full((rows, 8, 8, 3), 0.5, np.float32), seconds, part)
 
     def ask_poison(self, rows: int) -> asyncio.Future[Outcome]:
         """The same of rows, the first of which the model dies of."""
@@ -63,10 +69,13 @@ class Batching:
         values[-1, 0, 0, 0] = NUMBNESS
         return self._put(Asked(images=[b"-"] * rows), values, 60.0)
 
-    def _put(self, asked: Asked, values: NDArray[Any], seconds: float) -> asyncio.Future[Outcome]:
+    def _put(
+        self, asked: Asked, values: NDArray[Any], seconds: float, part: Part | None = None
+    ) -> asyncio.Future[Outcome]:
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         outlines: list[Raster | None] = [None] * len(values)
-        self.batcher.put(Job(asked, self._models.now(), future, time.monotonic() + seconds, values, outlines))
+        deadline = time.monotonic() + seconds
+        self.batcher.put(Job(asked, self._models.now(), future, deadline, values, outlines, part=part))
         return future
 
     def _again(self, job: Job) -> None:
@@ -279,6 +288,34 @@ def test_what_cannot_be_counted_is_answered_all_the_same(models: HeldModels) -> 
             batcher.counts = False
             for _ in range(2 * cores()):
                 assert classes(await batcher.ask()) == [1]
+
+    run(clients)
+
+
+def test_a_batch_of_which_a_trial_has_to_know_is_handed_on_with_what_the_model_gave(models: HeldModels) -> None:
+    async def clients() -> None:
+        with batching(models, largest=8) as batcher:
+            held = await occupied(models, batcher)
+            waiting = [batcher.ask(), batcher.ask(rows=2, part=PART)]
+            models.gate.set()
+            await asyncio.gather(*held, *waiting)
+        eventually(lambda: batcher.noted, "the batch to be handed on")
+        [computed] = batcher.noted
+        assert [job.part for job in computed.jobs if job.part] == [PART]
+        assert computed.is_whole and computed.images == sum(job.asked.rows for job in computed.jobs)
+
+    run(clients)
+
+
+def test_the_next_batch_is_no_larger_than_it_is_to_be_compared_with(models: HeldModels) -> None:
+    async def clients() -> None:
+        with batching(models, largest=8) as batcher:
+            held = await occupied(models, batcher)
+            waiting = [batcher.ask() for _ in range(6)]
+            batcher.batcher.limit_next(2)
+            models.gate.set()
+            await asyncio.gather(*held, *waiting)
+        assert sorted(models.batches[cores() :]) == [2, 4]
 
     run(clients)
 

@@ -92,13 +92,15 @@ class Told:
     """Statuses that are told what happens.
 
     Attributes:
-        live, coming: where models are.
+        live, coming, tried, to_be_tried: where models are.
     """
 
     def __init__(self) -> None:
         self.live: str | None = None
         self.coming: str | None = None
-        self.statuses = Statuses(lambda: Whereabouts(self.live, self.coming))
+        self.tried: str | None = None
+        self.to_be_tried: str | None = None
+        self.statuses = Statuses(lambda: Whereabouts(self.live, self.coming, self.tried, self.to_be_tried))
 
     def hear(self, event: EventKind, model_id: str, reason: str = "") -> None:
         self.statuses.take_in([ModelEvent(event, model_id, "m", reason)])
@@ -142,6 +144,20 @@ def test_what_was_live_is_unloading_until_its_last_batch_is_done() -> None:
     told.hear("live", B)
     told.hear("retired", A)
     assert told.states()[A] == (State.END, "")
+
+
+def test_a_model_that_is_tried_is_available_beside_the_live_one_until_its_trial_ends() -> None:
+    told = Told()
+    told.live, told.to_be_tried = A, B
+    assert told.states() == {B: (State.LOADING, ""), A: (State.AVAILABLE, "")}
+    told.hear("loading", B)
+    told.hear("failed", B, "OSError: the disk is full")
+    assert told.states()[B] == (State.LOADING, "OSError: the disk is full")
+    told.tried, told.to_be_tried = B, None
+    assert told.states() == {B: (State.AVAILABLE, ""), A: (State.AVAILABLE, "")}
+    told.tried = None
+    told.hear("retired", B)
+    assert told.states()[B][0] is State.END
 
 
 def test_a_quarantined_models_reason_outlives_its_last_batch() -> None:
