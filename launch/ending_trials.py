@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from launch.command_line import CommandFailed
 from launch.trial_words import ended_in_words
+from launch.waiting import asking
 from models.known import whoever
 from models.registry.registry import Registry
 from models.trials.terms import Limits
@@ -30,7 +31,8 @@ def end_by_hand(registry: Registry, outcome: Outcome, limits: Limits) -> Trial:
         CommandFailed: none is under way, or somebody else has ended it first.
         StorageUnavailable: the registry gave no answer.
     """
-    view = trial_now(registry, limits)
+    with asking(registry.address):
+        view = trial_now(registry, limits)
     if view is None:
         raise CommandFailed(f"no trial is under way for {registry.pattern} in {registry.address}")
     trial, figures = view.trial, view.judgement.to_json()

@@ -24,12 +24,26 @@ def list_newest_first(storage: Storage, patterns: Sequence[str], signed: bool = 
 
     Args:
         storage: where they are.
-        patterns: of which there should be one: a shell makes several of one without quotes.
+        patterns: see `one_pattern`.
         signed: see `list_models`.
 
     Raises:
-        CommandRefused: there is not one pattern.
+        CommandRefused: see `one_pattern`.
         StorageUnavailable: the storage gave no answer.
+    """
+    pattern = one_pattern(patterns)
+    with asking(pattern):
+        return newest_first(list_models(storage, pattern, signed))
+
+
+def one_pattern(patterns: Sequence[str]) -> str:
+    """The pattern that was typed.
+
+    Args:
+        patterns: of which there should be one: a shell makes several of one without quotes.
+
+    Raises:
+        CommandRefused: there is not one, or it is a folder.
     """
     if len(patterns) != 1:
         folder = patterns[0].rpartition("/")[0]
@@ -38,8 +52,7 @@ def list_newest_first(storage: Storage, patterns: Sequence[str], signed: bool = 
     (pattern,) = patterns
     if pattern.endswith("/") or ("://" not in pattern and Path(pattern).is_dir()):
         raise CommandRefused(f"{pattern} is a folder; give a pattern in quotes, e.g. '{pattern.rstrip('/')}/*.h5'")
-    with asking(pattern):
-        return newest_first(list_models(storage, pattern, signed))
+    return pattern
 
 
 def survey_with_progress(console: Console, files: Sequence[StoredFile], vetter: Vetter) -> list[Surveyed]:

@@ -93,7 +93,7 @@ def page_of(view: TrialView, pattern: str, registry: str, thumbnails: Thumbnails
         accuracy_of(evidence),
         latency_of(evidence),
         gallery_of(evidence, trial.policy.mode == "shadow", thumbnails),
-        f"Made by hotswap {VERSION} at {rfc3339()[:19]}Z from {registry}.",
+        _made(view, registry),
     )
 
 
@@ -131,6 +131,13 @@ def _facts(view: TrialView) -> list[tuple[str, str, str]]:
     if ended is not None:
         facts.append(("ended", _moment(ended.time), f"by {ended.by}"))
     return facts
+
+
+def _made(view: TrialView, registry: str) -> str:
+    made = f"Made by hotswap {VERSION} at {rfc3339()[:19]}Z from {registry}."
+    if view.ended is not None:
+        return made
+    return f"{made} Judged by the limits that this command was given; whoever watches the folder judges by its own."
 
 
 def _moment(time: str) -> str:

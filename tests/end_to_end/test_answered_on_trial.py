@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from models.artefacts import DEFAULT_MAX_VALUES
-from models.reference import StatedTrial
+from models.json_lines import whole_records
+from models.reference import StatedTrial, Statement
 from models.registry.registry import Registry, Terms
 from models.storage.local_objects import LocalObjects
 from models.trials.evidence import Evidence
 from models.trials.sides import is_tried
 from tests.end_to_end.local_run import Feed
 from tests.end_to_end.onnx_run import OnnxRun, onnx_run
-from tests.end_to_end.telling_models import drop, untrue
+from tests.end_to_end.sdk_worker_process import SdkWorkerProcess, job_for_workers
+from tests.end_to_end.telling_models import drop, stated, untrue
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.end_to_end
 
@@ -111,3 +116,29 @@ def test_in_the_shadow_every_result_is_the_old_models_and_the_new_one_answers_it
     seen = gathered(registry, trial)
     assert len(tried - before) <= seen.paired.images <= len(tried)
     assert seen.new.answered == seen.old.answered == seen.paired.unlike == seen.paired.images
+
+
+def test_every_worker_of_a_fleet_answers_the_same_messages_by_the_same_model(world: Path) -> None:
+    ids, (old, new) = stated(world, "old", "new")
+    trial = StatedTrial(2, new.reference, "canary", SHARE)
+    sees = Statement(old.reference, 2, trial)
+    messages = [f"message {number}" for number in range(60)]
+    expected = {message: "new" if is_tried(trial, message) else "old" for message in messages}
+    numbers = count()
+    for machine in ("one", "two"):
+        worker = SdkWorkerProcess(job_for_workers(world, world / machine))
+        with contextlib.closing(worker):
+
+            def tries(worker: SdkWorkerProcess = worker) -> bool:
+                first = [f"before {next(numbers)}" for _ in range(20)]
+                worker.give(str(world / "image.png"), first, sees)
+                results = whole_records(world / "results.jsonl")
+                return "new" in {each["label"] for each in results if each["message_id"] in first}
+
+            eventually(tries, "the new model to be tried")
+            for part in (messages[:7], messages[7:]):
+                worker.give(str(world / "image.png"), part, sees)
+    results = whole_records(world / "results.jsonl")
+    assert untrue(results, ids) == []
+    told = [(each["message_id"], each["label"]) for each in results if each["message_id"] in expected]
+    assert sorted(told) == sorted([*expected.items()] * 2)

@@ -23,7 +23,7 @@ def abort(pattern: Pattern, *, job: Mapping[str, Any]) -> int:
 
     The last line of standard output is the model_id that is live.
     """
-    _, registry = registry_of_trials(pattern[0], job)
+    _, registry = registry_of_trials(pattern, job)
     trial = end_by_hand(registry, "rolled_back", limits_of(job))
     say(trial.old.model_id)
     return OK

@@ -55,7 +55,7 @@ def report(
     The last line of standard output is the file's name.
     """
     limits = limits_of(job)
-    storage, registry = registry_of_trials(pattern[0], job)
+    storage, registry = registry_of_trials(pattern, job)
     view = _view(registry, number, limits)
     pictures = None if no_images else partial(thumbnail, storage, prefixes=tuple(image_prefix or ()))
     with working(PlainConsole(stderr=True), f"writing {output}"):

@@ -37,7 +37,7 @@ def retry(
 
     The last line of standard output is its model_id.
     """
-    _, registry = registry_of_trials(pattern[0], job)
+    _, registry = registry_of_trials(pattern, job)
     for _ in range(_TRIES):
         new = _meant(registry, model)
         if registry.live.try_again(new.sha256):

@@ -13,6 +13,7 @@ from launch.model_report import print_json
 from launch.printing import PlainConsole, say
 from launch.trial_arguments import limits_of, registry_of_trials, with_limit_flags
 from launch.trial_status import print_ended, print_trial
+from launch.waiting import asking
 from models.trials.view import ended_as_json, ended_trials, trial_now
 
 app = typer.Typer(add_completion=False)
@@ -26,8 +27,9 @@ def status(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any])
     The limits are those given here; whoever watches the folder judges by its own. Nothing is changed.
     """
     limits = limits_of(job)
-    _, registry = registry_of_trials(pattern[0], job)
-    view, ended = trial_now(registry, limits), ended_trials(registry)
+    _, registry = registry_of_trials(pattern, job)
+    with asking(registry.address):
+        view, ended = trial_now(registry, limits), ended_trials(registry)
     if as_json:
         print_json({"trial": view.to_json() if view else None, "ended": [ended_as_json(each) for each in ended]})
         return OK

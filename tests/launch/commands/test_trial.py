@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def overtaken(meanwhile: Callable[[], object]) -> Registry:
     return Registry(store, PATTERN, Terms("auto", DEFAULT_MAX_VALUES))
 
 
-def told(hotswap: Command) -> dict:
+def told(hotswap: Command) -> dict[str, Any]:
     return json.loads(hotswap("trial", "status", *FLAGS, "--json").out)
 
 
@@ -90,6 +91,13 @@ def test_trials_are_known_to_a_registry_alone(hotswap: Command, verb: str) -> No
     assert "--registry is missing" in error_line(outcome)
 
 
+@pytest.mark.parametrize("verb", ["status", "report", *_VERBS])
+def test_a_pattern_that_the_shell_has_taken_apart_is_refused(hotswap: Command, verb: str) -> None:
+    outcome = hotswap("trial", verb, "m/a.onnx", "m/b.onnx", "--registry", REGISTRY)
+    assert outcome.code == 2
+    assert "quote the pattern" in error_line(outcome)
+
+
 def test_status_tells_what_is_tried_and_how_it_fares(hotswap: Command) -> None:
     trial = begin("shadow:10%/30")
     for worker in ("w-1", "w-2"):
@@ -116,7 +124,7 @@ def test_the_limits_are_those_that_are_typed(hotswap: Command) -> None:
     trial = begin()
     registry().trials.write(trial.number, "w-1", planted.shadow(3000, right=0.6).encode())
 
-    def agreement(*flags: str) -> dict:
+    def agreement(*flags: str) -> dict[str, Any]:
         answer = json.loads(hotswap("trial", "status", *FLAGS, *flags, "--json").out)
         return next(each for each in answer["trial"]["judgement"]["findings"] if each["what"] == "agreement")
 
