@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from models.troubles import Troubles
 from serving.over_http.bodies import Bodies
@@ -14,6 +15,7 @@ from studio.relearning.retraining import Retraining
 from studio.rereading import Rereading
 from studio.settings import StudioConfig
 from studio.shelf.shelf import ModelShelf
+from studio.shelf.trials import Trials
 from studio.store.corrections import Corrections
 from studio.stream.config import StreamConfig
 from studio.stream.figures import Figures
@@ -26,7 +28,7 @@ from studio.web.drawings import MOST_BYTES, DrawingRoutes
 from studio.web.exports import ExportRoutes
 from studio.web.guard import Guard
 from studio.web.guesses import Guesses
-from studio.web.listeners import Listeners
+from studio.web.listeners import TRIAL, Listeners
 from studio.web.login import Login
 from studio.web.models import ModelRoutes
 from studio.web.receiving import Receiving
@@ -34,6 +36,8 @@ from studio.web.retraining import RetrainingRoutes
 from studio.web.sessions import Sessions, session_key
 from studio.web.standing import Standing
 from studio.web.stream import StreamRoutes
+from studio.web.trial_watch import TrialWatch
+from studio.web.trials import TrialRoutes
 from studio.web.turns import Turns
 from studio.web.uploads import UploadRoutes
 from studio.wiring import Wiring
@@ -55,6 +59,7 @@ class Studio:
         retraining: learns.
         shelf: knows the models.
         standing: what pages show.
+        trial: watches what is tried.
         listeners: pages that are open.
         figures: of the last hour.
         http: what is answered over HTTP.
@@ -67,6 +72,7 @@ class Studio:
     retraining: Retraining
     shelf: ModelShelf
     standing: Standing
+    trial: TrialWatch
     listeners: Listeners
     figures: Figures
     http: Guard
@@ -105,12 +111,14 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     places, listeners, figures = config.places, Listeners(), Figures(config.places)
     wiring = Wiring(figures, listeners)
     troubles = Troubles(say)
-    stream = Stream(StreamConfig(places, config.topics), wiring, troubles)
+    stream = Stream(StreamConfig(places, config.topics, config.trial_options), wiring, troubles)
     drawings = Drawings(places, stream.ask, waiting=lambda: stream.waiting)
     retraining = Retraining(places, corrections, config.retrain_after, wiring.relearning_changed)
     standing = Standing(stream, retraining, corrections.counts, config.retrain_after, troubles)
-    rereading = Rereading(corrections, stream, drawings)
-    wiring.add(drawings, rereading, standing)
+    trials = Trials(places, config.trial)
+    trial = TrialWatch(trials, partial(listeners.tell, TRIAL), Threads(1, "trial"))
+    rereading = Rereading(corrections, stream, drawings, lambda: trial.number)
+    wiring.add(drawings, rereading, standing, trial)
     shelf = ModelShelf(places)
     pictures, models, files = Turns(2, "pictures"), Threads(4, "models"), Threads(2, "files")
     looking, ending = Threads(1, "figures"), asyncio.Event()
@@ -132,11 +140,12 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         Login(access, sessions, guesses, assets, small),
         StreamRoutes(standing, sessions, listeners, figures, looking),
         DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, unpacking), ending),
-        CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, config.retrain_after),
+        CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, stream.label, config.retrain_after),
         ExportRoutes(corrections, places.root, exporting, Threads(2, "exports")),
         RetrainingRoutes(retraining, corrections, asking, small),
         ModelRoutes(shelf, corrections, models, asking, small),
+        TrialRoutes(trials, models, small, trial.wake),
         UploadRoutes(shelf, models, receiving, asyncio.Semaphore(_UPLOADS_AT_ONCE)),
     ]
     http = application(parts, access, sessions, guesses)
-    return Studio(stream, rereading, retraining, shelf, standing, listeners, figures, http, ending, unpacking)
+    return Studio(stream, rereading, retraining, shelf, standing, trial, listeners, figures, http, ending, unpacking)

@@ -88,6 +88,7 @@ async def _serve_on(
     tasks = [
         asyncio.create_task(studio.standing.keep_counting()),
         asyncio.create_task(studio.standing.keep_telling(announcer.tell)),
+        asyncio.create_task(studio.trial.keep_looking()),
         asyncio.create_task(_every_second(studio)),
     ]
     studio.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from studio.rereading import Rereading
 from studio.stream.figures import Figures
 from studio.web.listeners import DEAD_LETTER, MODEL_EVENT, Listeners
 from studio.web.standing import Standing
+from studio.web.trial_watch import TrialWatch
 
 _LOGGER = logger(__name__)
 _PURPOSE = "purpose"
@@ -40,16 +41,18 @@ class Wiring:
         self._drawings: Drawings | None = None
         self._rereading: Rereading | None = None
         self._standing: Standing | None = None
+        self._trial: TrialWatch | None = None
 
-    def add(self, drawings: Drawings, rereading: Rereading, standing: Standing) -> None:
+    def add(self, drawings: Drawings, rereading: Rereading, standing: Standing, trial: TrialWatch) -> None:
         """Whom it concerns what the stream tells.
 
         Args:
             drawings: that are answered.
             rereading: that asks for corrected drawings again, and is answered.
             standing: what pages show.
+            trial: watches what is tried.
         """
-        self._drawings, self._rereading, self._standing = drawings, rereading, standing
+        self._drawings, self._rereading, self._standing, self._trial = drawings, rereading, standing, trial
 
     def result(self, record: Mapping[str, Any]) -> None:
         """A whole result; it goes to whoever asked."""
@@ -77,6 +80,8 @@ class Wiring:
             self._tell(MODEL_EVENT, self._figures.take_event(record, swapped))
         if self._rereading is not None:
             self._rereading.wake()
+        if self._trial is not None:
+            self._soon(self._trial.wake)
 
     def changed(self) -> None:
         """The stream's state is otherwise."""
@@ -89,8 +94,11 @@ class Wiring:
             self._standing.recount()
 
     def _tell(self, name: str, record: Mapping[str, Any]) -> None:
+        self._soon(self._listeners.tell, name, record)
+
+    def _soon(self, call: Callable[..., None], *given: object) -> None:
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            self._loop.call_soon_threadsafe(self._listeners.tell, name, record)
+            self._loop.call_soon_threadsafe(call, *given)
 
 
 @contextmanager

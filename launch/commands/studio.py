@@ -7,16 +7,18 @@ import contextlib
 import hashlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from beam_pipeline.option_table import JobOptions, as_flags
 from databases.addresses import database_url
 from databases.errors import StoreUnusable
 from launch.command_line import OK, CommandFailed, CommandRefused
+from launch.job_flags import OF_TRIALS, with_job_flags
 from launch.named_path import named_path
 from launch.printing import say
 from launch.pubsub_emulator import EmulatorError, PubSubEmulator
@@ -35,11 +37,13 @@ _NEEDED = {
     "sse_starlette": "sse-starlette",
     "pyarrow": "PyArrow",
 }
+_OF_TRIALS = (*OF_TRIALS, "trial_max_accuracy_loss")
 _PROJECT = "projects/hotswap-studio"
 _File = Path | None
 
 
 @app.command(name="studio")
+@with_job_flags(_OF_TRIALS)
 def run_studio(
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8700,
@@ -81,6 +85,8 @@ def run_studio(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Let others in without TLS or tokens; for closed networks alone.")
     ] = False,
+    *,
+    job: Mapping[str, Any],
 ) -> int:
     """Draw a digit, see what the live model says, correct it, and watch the next model take over.
 
@@ -107,8 +113,12 @@ def run_studio(
         results=f"{_PROJECT}/topics/results-{of_folder}",
         dead_letters=f"{_PROJECT}/topics/dead-letters-{of_folder}",
         model_events=f"{_PROJECT}/topics/model-events-{of_folder}",
+        labels=f"{_PROJECT}/topics/labels-{of_folder}",
+        labels_subscription=f"{_PROJECT}/subscriptions/labels-{of_folder}",
     )
-    config = StudioConfig(places, topics, kept_in, access, port, retrain_after)
+    terms = JobOptions(model_pattern=places.pattern, feedback_subscription=topics.labels_subscription, **job).trials
+    options = tuple(as_flags(job)) if terms.policy else ()
+    config = StudioConfig(places, topics, kept_in, access, port, retrain_after, terms, options)
 
     def told(line: str) -> None:
         say(line, stderr=True)

@@ -45,6 +45,7 @@ class Drawing:
         scores: labels and their scores, best first: those that the stream tells, five at most.
         model_id: of the exact bytes that answered; of a failure, those that did not, or "".
         model_name: the card's name, or that of the file.
+        message_id: of the question that was answered; "" without an answer.
         milliseconds: from the drawing's arrival to its answer's.
         error: of a failure, its stable word (`models.errors.ImageFault`); `other_task`: the live model names no class;
             or `no_answer`: the stream never said anything.
@@ -59,6 +60,7 @@ class Drawing:
     scores: tuple[tuple[str, float], ...] = ()
     model_id: str = ""
     model_name: str = ""
+    message_id: str = ""
     milliseconds: float = 0.0
     error: str = ""
     detail: str = ""
@@ -182,7 +184,8 @@ class Drawings:
         if "label" in record:
             scores = tuple((_text(each.get("label")), _share(each.get("score"))) for each in record.get("top", ()))
             answer = {"label": _text(record["label"]), "score": _share(record.get("score")), "scores": scores}
-            self._settle(record, {"state": "answered"} | model | answer)
+            asked = {"message_id": _text(record.get("message_id"))}
+            self._settle(record, {"state": "answered"} | model | answer | asked)
             return
         detail = "the live model does not say which digit it is; publish one that does, or roll back"
         self._settle(record, {"state": "failed", "error": "other_task", "detail": detail} | model)

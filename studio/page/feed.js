@@ -2,7 +2,7 @@
 
 import { readState } from "./api.js";
 
-const KINDS = ["state", "second", "model_event", "dead_letter"];
+const KINDS = ["state", "second", "model_event", "dead_letter", "trial"];
 const SILENCE = 15_000; // a second's figures come each second
 const UNSEEN = 60_000;
 const PAUSES = [500, 1000, 2000, 4000, 8000];

@@ -14,6 +14,10 @@ const LOOKS = {
   quarantined: "bad",
   loading: "",
   retired: "",
+  trial_began: "",
+  trial_share: "",
+  trial_promoted: "good",
+  trial_rolled_back: "warn",
 };
 
 let letters = [];

@@ -8,6 +8,7 @@ import { beginHeader } from "./header.js";
 import { beginModels } from "./models.js";
 import { beginRetrain } from "./retrain.js";
 import { beginStream } from "./stream.js";
+import { beginTrial } from "./trial.js";
 
 const VIEWS = { draw: "Draw", models: "Models", stream: "Stream" };
 
@@ -31,6 +32,7 @@ async function begin() {
   beginHeader();
   beginDraw();
   beginRetrain();
+  beginTrial();
   beginModels();
   beginStream();
   byId("skip").addEventListener("click", (event) => {

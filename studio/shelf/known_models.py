@@ -79,10 +79,19 @@ class KnownModels:
 
     def _read(self) -> tuple[Registry, Known]:
         """A registry remembers what it has listed: each question has its own."""
-        # The very terms of the stream's job, which is started with this pattern, this registry and no other option.
-        pattern, terms = self._places.pattern, Terms(DEFAULT_ENGINE, DEFAULT_MAX_VALUES)
-        registry = Registry(self._storage.objects(str(self._places.registry)), pattern, terms)
-        return registry, known_of(registry, newest_first(list_models(self._storage, pattern)))
+        registry = stream_registry(self._places, self._storage)
+        return registry, known_of(registry, newest_first(list_models(self._storage, self._places.pattern)))
+
+
+def stream_registry(places: Places, storage: AnyStorage) -> Registry:
+    """What the stream's job knows of models, to be read by one thread.
+
+    Raises:
+        InvalidAddress: the folder can be none.
+    """
+    # The very terms of the stream's job, which is started with this pattern, this registry and no other of its options.
+    terms = Terms(DEFAULT_ENGINE, DEFAULT_MAX_VALUES)
+    return Registry(storage.objects(str(places.registry)), places.pattern, terms)
 
 
 def as_row(each: Surveyed, live: Surveyed | None) -> dict[str, Any]:

@@ -16,6 +16,8 @@ class Topics:
         images: `projects/P/topics/T`, where paths of images are published.
         subscription: `projects/P/subscriptions/S` to it, which the job reads.
         results, dead_letters, model_events: topics of what the job tells.
+        labels: where true labels of answers are published, while models are tried.
+        labels_subscription: to it, which the job reads then.
     """
 
     images: str
@@ -23,6 +25,8 @@ class Topics:
     results: str
     dead_letters: str
     model_events: str
+    labels: str
+    labels_subscription: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,14 @@ class StreamConfig:
     Attributes:
         places: where images and models lie, and where its log is kept.
         topics: where it reads and writes.
+        trial_options: of its own options those by which new models are tried; none where none are. What images show in
+            truth is told to a job that has some.
         longest_silence: seconds in which a job that runs answers nothing of what was asked, before it counts as hung.
     """
 
     places: Places
     topics: Topics
+    trial_options: tuple[str, ...] = ()
     longest_silence: float = 60.0
 
     def command(self) -> list[str]:
@@ -53,4 +60,6 @@ class StreamConfig:
             f"--registry={places.registry}",
             f"--image_prefix={places.drawings}",
             f"--image_prefix={places.images}",
+            *self.trial_options,
+            *([f"--feedback_subscription={topics.labels_subscription}"] if self.trial_options else []),
         ]

@@ -19,10 +19,13 @@ class Standing:
 
     Args:
         changed: called after each change, outside of any lock.
+        believes_answers: whether who answers is live, so that a job runs as soon as it answers; else the job's events
+            alone tell that: a model that is tried answers too, and is not live.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[], None], believes_answers: bool = True) -> None:
         self._changed = changed
+        self._believes_answers = believes_answers
         self._lock = threading.Lock()
         self._state = StreamState("starting", "", None, 0, 0, 0)
         self._worker: str | None = None
@@ -80,7 +83,8 @@ class Standing:
             self._state = replace(self._state, results=self._state.results + 1)
             answered = str(record.get("predict_time", ""))
             # Once a job runs, its events alone tell of models: an answer of the one before may come after a swap.
-            if self._state.word != "running" and self._began and answered > self._began:
+            is_first = self._believes_answers and self._state.word != "running" and bool(self._began)
+            if is_first and answered > self._began:
                 self._goes_live(record, answered)
         self._changed()
 

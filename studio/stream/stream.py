@@ -17,6 +17,7 @@ from studio.stream.asking import Asking
 from studio.stream.config import StreamConfig
 from studio.stream.job import Job
 from studio.stream.job_log import JobLog
+from studio.stream.labels import Labels
 from studio.stream.standing import Standing
 from studio.stream.state import LiveModel, StreamListener, StreamState
 from studio.stream.telling import Telling
@@ -52,10 +53,11 @@ class Stream:
     def __init__(self, config: StreamConfig, told: StreamListener, troubles: Troubles) -> None:
         self._config = config
         self._troubles = troubles
-        self._standing = Standing(told.changed)
+        self._standing = Standing(told.changed, believes_answers=not config.trial_options)
         self._asked = Asked()
         self._asking = Asking(config.topics, self._asked)
         self._telling = Telling(config.topics, self._asked, self._standing, told)
+        self._labels = Labels(config.topics) if config.trial_options else None
         self._log = JobLog(config.places.root / "stream.log", troubles)
         self._stopping = threading.Event()
         self._stop_by = math.inf
@@ -70,6 +72,8 @@ class Stream:
     def start(self) -> None:
         """Begins to listen, and to bring up the job; returns at once."""
         self._telling.begin()
+        if self._labels is not None:
+            self._labels.begin()
         self._thread.start()
 
     @property
@@ -90,6 +94,8 @@ class Stream:
             self._thread.join(max(0.0, until - time.monotonic()))
         self._telling.close(max(0.0, until - time.monotonic()))
         self._asking.close()
+        if self._labels is not None:
+            self._labels.close(max(0.0, until - time.monotonic()))
         self._log.close()
         self._troubles.end(TROUBLE)
         self._standing.set_word("stopped", "")
@@ -109,6 +115,16 @@ class Stream:
         if self._stopping.is_set():
             raise StudioRefused(Trouble.STREAM_UNAVAILABLE, "the studio is ending; draw again once it is back")
         self._asking.ask(image, attributes)
+
+    def label(self, message_id: str, label: str) -> None:
+        """Tells the job what an image shows in truth, as evidence in a trial; nothing where none are held.
+
+        Args:
+            message_id: that its result bears.
+            label: as models call it.
+        """
+        if self._labels is not None:
+            self._labels.tell(message_id, label)
 
     def _run(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -130,6 +146,8 @@ class Stream:
         try:
             self._asking.make()
             self._telling.make()
+            if self._labels is not None:
+                self._labels.make()
             job = Job(self._config.command(), self._log)
         except (PubSubRefused, OSError) as error:
             return one_line(error)

@@ -24,8 +24,8 @@ def browser_of(request: Request) -> str:
     return session.browser
 
 
-async def json_object(request: Request, bodies: Bodies) -> dict[str, object]:
-    """The body of a request.
+async def json_object(request: Request, bodies: Bodies, may_be_empty: bool = False) -> dict[str, object]:
+    """The body of a request; an object without fields for one without bytes, where that `may_be_empty`.
 
     Raises:
         StudioRefused: `BAD_REQUEST`: it is no object of JSON.
@@ -34,7 +34,7 @@ async def json_object(request: Request, bodies: Bodies) -> dict[str, object]:
     with bodies.reading() as reading:
         body = await reading.body(request.receive, dict(request.scope["headers"]))
         try:
-            found = orjson.loads(body)
+            found = orjson.loads(body or b"{}") if may_be_empty else orjson.loads(body)
         except orjson.JSONDecodeError:
             found = None
     if not isinstance(found, dict):
@@ -64,6 +64,18 @@ def model_id(given: dict[str, object]) -> str:
     if not isinstance(named, str) or not 0 < len(named) <= _LONGEST_MODEL_ID:
         raise StudioRefused(Trouble.BAD_REQUEST, "model_id must be that of a model of /api/models")
     return named
+
+
+def trial_number(given: dict[str, object]) -> int | None:
+    """The field `number`, which need not be there.
+
+    Raises:
+        StudioRefused: `BAD_REQUEST`.
+    """
+    named = given.get("number")
+    if named is None or (isinstance(named, int) and not isinstance(named, bool)):
+        return named
+    raise StudioRefused(Trouble.BAD_REQUEST, "number must be that of a trial, as /api/trial tells it")
 
 
 def drawing_id(request: Request) -> str:

@@ -32,6 +32,7 @@ class CorrectionRoutes:
         threads: that ask the database.
         bodies: reads what is asked with.
         corrected: is called after each; quick.
+        labelled: is told what an answered drawing shows in truth, by the `message_id` of its question; quick.
         retrain_after: as it is told to pages.
     """
 
@@ -41,6 +42,7 @@ class CorrectionRoutes:
     threads: DatabaseThreads
     bodies: Bodies
     corrected: Callable[[], None]
+    labelled: Callable[[str, str], None]
     retrain_after: int
 
     def routes(self) -> list[Route]:
@@ -71,7 +73,10 @@ class CorrectionRoutes:
             self.corrections.correct(new)
             return self.standing.count()
 
-        return self._counted(await self.threads.ask(keep))
+        counted = await self.threads.ask(keep)
+        if answered:
+            self.labelled(found.message_id, str(label))
+        return self._counted(counted)
 
     async def take_back(self, request: Request) -> Response:
         """Forgets a correction; one that is gone already, too."""

@@ -12,6 +12,7 @@ STATE = "state"
 SECOND = "second"
 MODEL_EVENT = "model_event"
 DEAD_LETTER = "dead_letter"
+TRIAL = "trial"
 _MOST_WAITING = 64
 """Events of one listener; the oldest are dropped, as the page asks for all of them where it begins."""
 _MOST_LISTENERS = 1000

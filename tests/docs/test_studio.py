@@ -62,7 +62,7 @@ def test_each_request_is_in_its_table(tmp_path: Path) -> None:
     async def requests() -> set[str]:
         places = Places(tmp_path, tmp_path / "models")
         places.make()
-        config = StudioConfig(places, Topics("i", "s", "r", "d", "e"), str(places.database))
+        config = StudioConfig(places, Topics("i", "s", "r", "d", "e", "l", "ls"), str(places.database))
         with Corrections.open(config.database) as corrections:
             studio = assembled(config, 8700, corrections, print)
             studio.shelf.close()

@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 
+from models.trials.terms import NO_TRIALS
 from studio.drawing.drawings import Drawings
 from studio.relearning.state import RetrainingState
 from studio.rereading import Rereading
+from studio.shelf.trials import Trials
 from studio.store.corrections import Corrections
 from studio.stream.figures import Figures
+from studio.web.blocking import Threads
 from studio.web.listeners import Listeners
 from studio.web.standing import Standing
+from studio.web.trial_watch import TrialWatch
 from studio.wiring import Wiring
 from tests.studio.drawing.canvases import png_of, seven
 from tests.studio.stream.one_studio import OneStudio
@@ -49,7 +53,8 @@ def test_figures_that_fail_cost_no_drawing_its_answer(tmp_path: Path, caplog: py
             drawings = Drawings(studio.places, lambda image, attributes: asked.append(attributes))
             wiring = Wiring(BrokenFigures(studio.places), Listeners())
             standing = Standing(studio.stream, Idle(), corrections.counts, 10, studio.wrong)
-            wiring.add(drawings, Rereading(corrections, studio.stream, drawings), standing)
+            trial = TrialWatch(Trials(studio.places, NO_TRIALS), lambda told: None, Threads(1, "trial"))
+            wiring.add(drawings, Rereading(corrections, studio.stream, drawings), standing, trial)
             answered, failed = drawings.begin("a", png_of(seven())), drawings.begin("a", png_of(seven()))
 
             wiring.result({"attributes": asked[0], "label": "7", "score": 0.9, "model_id": "m"})

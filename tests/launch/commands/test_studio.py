@@ -145,6 +145,9 @@ def test_models_lie_in_a_folder_of_their_own_with_a_plain_name(hotswap: Command,
     assert "name another" in line and "--models" in line
 
 
-@pytest.mark.parametrize("words", [("--retrain-after", "0"), ("--port", "-1"), ("--colour", "1")])
+@pytest.mark.parametrize(
+    "words",
+    [("--retrain-after", "0"), ("--port", "-1"), ("--colour", "1"), ("--trial", "now"), ("--trial-max-failures", "2")],
+)
 def test_an_option_that_makes_no_sense_is_one_line(hotswap: Command, words: tuple[str, str]) -> None:
     refused(hotswap, *words)

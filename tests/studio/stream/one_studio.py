@@ -25,6 +25,8 @@ TOPICS = Topics(
     f"{PROJECT}/topics/results",
     f"{PROJECT}/topics/dead-letters",
     f"{PROJECT}/topics/model-events",
+    f"{PROJECT}/topics/labels",
+    f"{PROJECT}/subscriptions/labels",
 )
 PATIENCE_SECONDS = 240.0
 STOP_SECONDS = 30.0

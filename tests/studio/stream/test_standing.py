@@ -125,3 +125,19 @@ def test_dead_letters_and_results_are_counted(standing: Standing) -> None:
     standing.take_result({})
 
     assert (standing.state.dead_letters, standing.state.results) == (1, 1)
+
+
+def test_while_models_are_tried_who_answers_is_not_taken_to_be_live(changes: Changes) -> None:
+    standing = Standing(changes, believes_answers=False)
+    standing.job_began(7)
+    standing.take_result(result("tried"))
+    assert (standing.state.word, standing.state.live) == ("starting", None)
+
+    standing.take_event(live("old"))
+    standing.take_result(result("tried"))
+
+    assert (standing.state.word, standing.state.live, standing.state.swaps) == (
+        "running",
+        LiveModel("old", "OLD", LONG_AGO),
+        0,
+    )

@@ -39,6 +39,17 @@ def test_a_correction_is_kept_with_its_answer(whole: WholePage) -> None:
     assert whole.corrected == ["one"]
 
 
+def test_the_stream_is_told_what_each_answered_drawing_shows(whole: WholePage) -> None:
+    browser = whole.web.browser()
+    wrong, right = corrected(browser, 3), corrected(browser, 7)
+    browser.put(f"/api/drawings/{wrong}/correction", json={"label": 4})
+    whole.answering.is_slow = True
+    browser.put(f"/api/drawings/{drawn(browser)}/correction", json={"label": 1})
+
+    of = {each: f"message-of-{each}" for each in (wrong, right)}
+    assert whole.labels == [(of[wrong], "3"), (of[right], "7"), (of[wrong], "4")]
+
+
 def test_all_see_it_and_only_one_has_made_it(whole: WholePage) -> None:
     corrected(whole.web.browser(), 3)
     [told] = listed(whole.web.browser())

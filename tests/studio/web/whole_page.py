@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from models.trials.terms import NO_TRIALS, TrialTerms
 from models.troubles import Troubles
 from serving.access import Access
 from serving.over_http.bodies import Bodies
@@ -23,6 +24,7 @@ from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.relearning.retraining import Retraining
 from studio.shelf.shelf import ModelShelf
+from studio.shelf.trials import Trials
 from studio.store.corrections import Corrections
 from studio.stream.figures import Figures
 from studio.stream.state import LiveModel, StreamState
@@ -39,6 +41,7 @@ from studio.web.retraining import RetrainingRoutes
 from studio.web.sessions import Sessions
 from studio.web.standing import Standing
 from studio.web.stream import StreamRoutes
+from studio.web.trials import TrialRoutes
 from studio.web.turns import Turns
 from studio.web.uploads import UploadRoutes
 from tests.studio.web.running_web import Web, running_web
@@ -77,6 +80,7 @@ class Answering:
             "top": [{"label": "7", "score": 0.9}, {"label": "1", "score": 0.1}],
             "model_id": MODEL_ID,
             "model_name": "digits",
+            "message_id": f"message-of-{attributes['drawing']}",
         }
         if not self.is_slow:
             threading.Thread(target=self.answered, args=(record,)).start()
@@ -93,6 +97,8 @@ class WholePage:
         listeners: pages that are open.
         corrected: a line for each time that retraining is told.
         said: what does not work, and works again.
+        labels: message ids and what they show in truth, as the stream is told.
+        ended: a line for each trial that was ended by hand.
     """
 
     web: Web
@@ -101,6 +107,8 @@ class WholePage:
     listeners: Listeners
     corrected: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    labels: list[tuple[str, str]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
     def tell(self, name: str, record: object) -> None:
         """Tells all pages that are open."""
@@ -117,11 +125,12 @@ def picture(side: int = 280) -> bytes:
 
 
 @contextmanager
-def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
+def whole_page(root: Path, terms: TrialTerms = NO_TRIALS, **export_limits: Any) -> Iterator[WholePage]:
     """Answers within it.
 
     Args:
         root: where its folders are.
+        terms: on which new models are tried.
         export_limits: as of `ExportRoutes`, where they are not the usual ones.
     """
     places = Places(root / "studio", root / "models")
@@ -129,6 +138,17 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
     answering, made = Answering(), list[tuple[Listeners, Retraining, ModelShelf]]()
     corrected: list[str] = []
     said: list[str] = []
+    labels: list[tuple[str, str]] = []
+    ended: list[str] = []
+
+    def hear_ended() -> None:
+        ended.append("one")
+
+    def hear_corrected() -> None:
+        corrected.append("one")
+
+    def label(message_id: str, digit: str) -> None:
+        labels.append((message_id, digit))
 
     with Corrections.open(str(places.database)) as corrections, ThreadPoolExecutor(1) as unpacking:
 
@@ -151,10 +171,11 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
             return [
                 StreamRoutes(standing, sessions, listeners, Figures(places), pictures),
                 DrawingRoutes(drawings, turns, Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking), asyncio.Event()),
-                CorrectionRoutes(corrections, drawings, standing, asking, small, lambda: corrected.append("one"), 10),
+                CorrectionRoutes(corrections, drawings, standing, asking, small, hear_corrected, label, 10),
                 exports,
                 RetrainingRoutes(retraining, corrections, asking, small),
                 ModelRoutes(shelf, corrections, pictures, asking, small),
+                TrialRoutes(Trials(places, terms), pictures, small, hear_ended),
                 UploadRoutes(shelf, pictures, Receiving(places.uploads, pictures, 1 << 20), asyncio.Semaphore(2)),
             ]
 
@@ -162,7 +183,7 @@ def whole_page(root: Path, **export_limits: Any) -> Iterator[WholePage]:
         with running_web(parts) as web:
             [(listeners, retraining, shelf)] = made
             try:
-                yield WholePage(web, places, answering, listeners, corrected, said)
+                yield WholePage(web, places, answering, listeners, corrected, said, labels, ended)
             finally:
                 web.loop.call_soon_threadsafe(listeners.close)
                 retraining.stop(15)
