@@ -12,7 +12,9 @@ from models.reference import ModelReference
 from models.registry.pointer import LivePointer
 from models.registry.records import Pointer
 from models.registry.registry import Registry, Terms
-from models.trials.conduct import EVIDENCE_KEPT
+from models.trials.conduct import EVIDENCE_KEPT, judged
+from models.trials.evidence import Evidence, Side
+from models.trials.gist import Gist
 from models.trials.policy import Policy
 from models.trials.terms import NO_TRIALS, TrialTerms
 from models.trials.trial import Trial
@@ -22,6 +24,7 @@ from tests.models.fleet.world import FOLDER, PATTERN, Bucket, World, digest_of
 
 CANARY = TrialTerms(Policy.parse("canary:10%/10,50%/10"))
 SHADOW = TrialTerms(Policy.parse("shadow:50%/10"))
+SIDES: tuple[Side, ...] = ("old", "new")
 LOOK_SECONDS = 20.0
 CONTENTS = ("good old", "good new", "good other", "good third", WORSE, SILENT, *(f"good {n}" for n in range(10)))
 
@@ -376,6 +379,17 @@ def test_evidence_that_cannot_be_understood_is_passed_over() -> None:
         registry.trials.write(fleet.trial.number, f"stranger-{number}", nonsense)
     fleet.live_on(60, messages=50)
     assert fleet.pointer.now.reference == NEW
+
+
+def test_what_all_processes_have_gathered_is_judged_together() -> None:
+    evidence = Evidence()
+    for side in SIDES:
+        for image in range(50):
+            evidence.answered(side, Gist("a", 0.9), f"image {image}")
+    found = judged([evidence.encode(), b"nonsense", evidence.encode()], "canary", CANARY)
+    assert (found.decision, dict(found.images)) == ("open", {"old": 100, "new": 100})
+    evidence.unfit("it crashed")
+    assert judged([evidence.encode()], "canary", CANARY).decision == "worse"
 
 
 def test_the_evidence_of_the_last_trials_is_kept_and_no_more() -> None:
