@@ -23,8 +23,10 @@ from tests.end_to_end.local_run import PATIENCE_SECONDS, Run, land
 from tests.waiting import eventually
 
 TOPIC = "projects/hotswap-local/topics/images"
-MOST_OPEN = 96
-"""Messages that are out at a time, so that no machine is too slow for the stream."""
+_A_FEW = 4
+_MANY = 96
+"""Messages that are out at a time, so that no machine is too slow for the stream: while something is waited for that
+takes its time whatever is asked, and while evidence is."""
 _SHADES = 32
 ENDS = ("trial_promoted", "trial_rolled_back")
 
@@ -60,12 +62,19 @@ class TrialStream:
         for number, path in enumerate(self._images):
             Image.new("RGB", (8, 8), ((2 * number + 1) * 128 // _SHADES,) * 3).save(path)
 
+    def begin(self, name: str) -> Run:
+        """A job that answers by one of the models."""
+        self.land(name)
+        job = self.start_job()
+        self.until(lambda: any(self.answered.values()), "the first answer")
+        return job
+
     def start_job(self) -> Run:
         """One more job; it reads what is published from now on."""
-        ready = self._log().count("ready: ")
+        ready = self.log().count("ready: ")
         job = Run(self.root, *self._options)
         self.jobs.append(job)
-        job.until(lambda: self._log().count("ready: ") > ready, "a job to be ready")
+        job.until(lambda: self.log().count("ready: ") > ready, "a job to be ready")
         return job
 
     def kill(self, job: Run) -> None:
@@ -80,13 +89,13 @@ class TrialStream:
         """Puts one of the models into the folder."""
         land(self._made / f"{name}.h5", self.root / "models" / f"{file_name or name}.h5")
 
-    def until(self, condition: Callable[[], object], what: str) -> None:
+    def until(self, condition: Callable[[], object], what: str, most_open: int = _A_FEW) -> None:
         """Goes on publishing until something holds."""
 
         def look() -> bool:
             self._take_in()
-            if len(self._open) < MOST_OPEN:
-                self._publish(8)
+            if len(self._open) < most_open:
+                self._publish(1 + most_open // 12)
             return bool(condition())
 
         self._alive(look, what)
@@ -105,14 +114,15 @@ class TrialStream:
     def until_tried(self, name: str, loads: int) -> StatedTrial:
         """Goes on until a model is tried, and was loaded for that so many times in all; the trial."""
         loaded = f"model on trial: {self.root}/models/{name}.h5@"
-        self.until(lambda: self._log().count(loaded) >= loads, f"{name} to be tried")
+        self.until(lambda: self.log().count(loaded) >= loads, f"{name} to be tried")
         trial = self.trial()
         assert trial is not None
         return trial
 
     def until_ended(self, name: str, times: int = 1) -> dict[str, Any]:
         """Goes on until a model's trial has ended for the so manieth time; the event."""
-        self.until(lambda: len(self.ends(name)) >= times, f"the verdict on {name}")
+        self.until(lambda: len(self.told("trial_began", name)) >= times, f"{name} to be tried")
+        self.until(lambda: len(self.ends(name)) >= times, f"the verdict on {name}", _MANY)
         return self.ends(name)[times - 1]
 
     def ends(self, name: str) -> list[dict[str, Any]]:
@@ -161,6 +171,10 @@ class TrialStream:
         """In which quarter of the range from black to white an image's shade is."""
         return int(Path(image).stem) // (len(self._images) // 4)
 
+    def finish(self) -> list[int]:
+        """Asks every job to end; their exit codes."""
+        return [job.finish() for job in self.jobs]
+
     def close(self) -> None:
         """Ends every job in any case."""
         for job in self.jobs:
@@ -191,11 +205,12 @@ class TrialStream:
 
     def _alive(self, look: Callable[[], bool], what: str) -> None:
         def look_alive() -> bool:
-            assert all(job.process.poll() is None for job in self.jobs), f"a job ended: {self._log()[-2000:]}"
+            assert all(job.process.poll() is None for job in self.jobs), f"a job ended: {self.log()[-2000:]}"
             return look()
 
         eventually(look_alive, what, PATIENCE_SECONDS)
 
-    def _log(self) -> str:
+    def log(self) -> str:
+        """What all jobs said on standard error."""
         path = self.root / "log.txt"
         return path.read_text() if path.exists() else ""
