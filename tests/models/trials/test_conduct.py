@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from models.reference import ModelReference
 from models.registry.pointer import LivePointer
 from models.registry.registry import Registry, Terms
-from models.trials.conduct import EVIDENCE_KEPT, judged
+from models.trials.conduct import judged
 from models.trials.evidence import Evidence, Side
 from models.trials.gist import Gist
 from models.trials.policy import Policy
-from models.trials.terms import NO_TRIALS, TrialTerms
+from models.trials.terms import NO_TRIALS, Limits, TrialTerms
 from tests.models.fleet.answers import SILENT, WORSE
 from tests.models.fleet.process import Process
 from tests.models.fleet.world import FOLDER, PATTERN, Bucket, digest_of
@@ -294,34 +295,32 @@ def test_evidence_that_cannot_be_understood_is_passed_over() -> None:
 
 
 def test_what_all_processes_have_gathered_is_judged_together() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
     evidence = Evidence()
     for side in SIDES:
         for image in range(50):
             evidence.answered(side, Gist("a", 0.9), f"image {image}")
-    found = judged([evidence.encode(), b"nonsense", evidence.encode()], "canary", CANARY)
+    found = judged([evidence.encode(), b"nonsense", evidence.encode()], fleet.trial)
     assert (found.decision, dict(found.images)) == ("open", {"old": 100, "new": 100})
     evidence.unfit("it crashed")
-    assert judged([evidence.encode()], "canary", CANARY).decision == "worse"
+    assert judged([evidence.encode()], fleet.trial).decision == "worse"
 
 
-def test_the_evidence_of_the_last_trials_is_kept_and_no_more() -> None:
-    fleet = Fleet(SHADOW)
-    fleet.upload("old.h5", "good old")
-    numbers = []
-    for each in range(EVIDENCE_KEPT + 3):
-        fleet.upload(f"new{each}.h5", f"good {each}")
-        numbers.append(fleet.trial.number)
-        fleet.live_on(60, messages=50)
-        assert not fleet.pointer.trial
-    trials = Registry(Bucket(fleet.world), PATTERN, Terms("auto", 10)).trials
-    kept = [number for number in numbers if trials.read(number)]
-    assert kept == numbers[-EVIDENCE_KEPT:]
-
-
-def test_the_end_of_a_step_is_looked_for_in_time() -> None:
-    fleet = Fleet(CANARY)
+def test_a_trial_is_judged_by_the_limits_that_it_began_with() -> None:
+    generous = TrialTerms(SHADOW.policy, Limits(min_agreement=0.25), "promote", needs_labels=True)
+    fleet = Fleet(generous)
     fleet.begin()
-    fleet.live_on(100)
-    due = fleet.processes[0].next_change()
-    assert due is not None
-    assert 0 < due - fleet.world.now <= 600 - 100 + LOOK_SECONDS
+    assert (fleet.trial.limits, fleet.trial.undecided, fleet.trial.needs_labels) == (
+        generous.limits, "promote", True,
+    )  # fmt: skip
+    agreed = Evidence()
+    for image in range(3000):
+        old, new = Gist("a", 0.9), Gist("a" if image % 2 else "b", 0.9)
+        agreed.compared(f"image {image}", old, new)
+        agreed.answered("old", old, "")
+        agreed.answered("new", new, "")
+    findings = {each.what: each.decision for each in judged([agreed.encode()], fleet.trial).findings}
+    assert findings["agreement"] == "proved"
+    strict = replace(fleet.trial, limits=Limits())
+    assert {each.what: each.decision for each in judged([agreed.encode()], strict).findings}["agreement"] == "worse"
