@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,6 +40,7 @@ class LivePointer:
         self._objects = objects
         self._name = name
         self._pattern = pattern
+        self._writer = f"{worker_name()}-{secrets.token_hex(4)}"
         self._known: Pointer | None = None
         self._version: str | None = None
         self._lock = threading.Lock()
@@ -198,7 +200,7 @@ class LivePointer:
         self._write(base.put_right(latest, why) if base else Pointer.first(self._pattern, change))
 
     def _write(self, pointer: Pointer) -> bool:
-        data = pointer.encode()
+        data = pointer.encode(self._writer)
         try:
             version = self._objects.swap(self._name, data, self._version)
         except StorageUnavailable:

@@ -260,14 +260,18 @@ class Pointer:
         last, kept_out = tuple(ended[-MOST_ENDED:]), tuple(refused[-MOST_REFUSED:])
         return Pointer(self.pattern, tuple(changes[-MOST_CHANGES:]), epoch, None, last, kept_out)
 
-    def encode(self) -> bytes:
-        """As JSON."""
+    def encode(self, writer: str = "") -> bytes:
+        """As JSON.
+
+        Args:
+            writer: who writes it, and nobody else: two who write the same are told apart, so that one tells of it.
+        """
         changes = [
             {"epoch": each.epoch, "uri": each.reference.uri, "sha256": each.reference.sha256}
             | {"why": each.why, "by": each.by, "time": each.time}
             for each in self.changes
         ]
-        told = {"pattern": self.pattern, "epoch": self.epoch, "live": changes[-1], "changes": changes}
+        told = {"pattern": self.pattern, "epoch": self.epoch, "writer": writer, "live": changes[-1], "changes": changes}
         trial = trial_to_json(self.trial) if self.trial else None
         ended = [ended_to_json(each) for each in self.ended]
         return encoded(told | {"trial": trial, "ended": ended, "refused": list(self.refused)})

@@ -178,6 +178,22 @@ def test_a_move_by_hand_ends_the_trial_and_finds_nothing_against_the_model(
     assert pointer.refused == ()
 
 
+def test_two_who_write_the_same_do_not_take_each_other_for_themselves(objects: LocalObjects) -> None:
+    live = trying(objects)
+    assert live.end("rolled_back", "by hand")
+    one, other = opened(objects), opened(objects)
+    written = objects.read(NAME)
+    assert written is not None
+    assert one.mark_told(2)
+    ones = objects.read(NAME)
+    assert ones is not None
+    assert objects.swap(NAME, written.data, ones.version)
+    assert other.mark_told(2)
+    others = objects.read(NAME)
+    assert others is not None
+    assert others.data != ones.data
+
+
 def test_what_is_told_is_told_once(objects: LocalObjects) -> None:
     trying(objects).end("rolled_back", "")
     one, other = opened(objects), opened(objects)
