@@ -11,6 +11,8 @@ from models.trials.counts import short_name
 from models.trials.gist import Gist
 
 MOST_IMAGES = 24
+REQUESTED = "request "
+"""What the name of an image begins with that came in a request: the rest is what a client called it, and no path."""
 _LONGEST_IMAGE = 300
 _LONGEST_LABEL = 60
 

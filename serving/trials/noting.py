@@ -14,6 +14,7 @@ from models.engines.engine import Outputs
 from models.errors import ImageError
 from models.images.decoding import Raster
 from models.reference import Mode, StatedTrial
+from models.trials.differing import REQUESTED
 from models.trials.evidence import Evidence, Side
 from models.trials.gist import Gist, gist_of
 from serving.asking import Asked
@@ -96,8 +97,8 @@ class Noting:
 
 
 def names(part: Part, rows: int) -> list[str]:
-    """What each image of a request is called where people read of it."""
-    key = part.key[:_LONGEST_NAME]
+    """What each image of a request is called where people read of it; nobody takes that for a path."""
+    key = REQUESTED + part.key[:_LONGEST_NAME]
     return [key] if rows == 1 else [f"{key} {row + 1}/{rows}" for row in range(rows)]
 
 
