@@ -120,10 +120,10 @@ def try_out(planted: Planted, mode: Mode, seeds: Sequence[int], looks: int, *, w
         mode: `shadow` of `SHADOW_SHARE`, or `canary` of `CANARY_SHARE`.
         seeds: of each stream.
         looks: at most, `IMAGES_A_LOOK` images of the new model each.
-        with_labels: whether true labels of `LABELLED_SHARE` are told.
+        with_labels: whether true labels of `LABELLED_SHARE` are told, so that a verdict waits for them.
     """
     streams = [stream(planted, mode, seed, looks, with_labels=with_labels) for seed in seeds]
-    return first_decision(decide(side_by_side(streams), mode, Limits()))
+    return first_decision(decide(side_by_side(streams), mode, Limits(), needs_labels=with_labels))
 
 
 def try_out_in_steps(
@@ -145,7 +145,7 @@ def try_out_in_steps(
             stream(planted, "canary", seed + 1_000_000 * step, looks, with_labels=with_labels, world=world)
             for seed in seeds
         ]
-        verdicts = decide(side_by_side(streams), "canary", Limits())
+        verdicts = decide(side_by_side(streams), "canary", Limits(), needs_labels=with_labels)
         ended = first_decision(verdicts if is_last else replace(verdicts, proved=np.zeros_like(verdicts.proved)))
         is_open = decisions == "open"
         decisions = np.where(is_open, ended.decisions, decisions)

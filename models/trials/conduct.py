@@ -66,7 +66,7 @@ class Conduct:
         self._events = events
         self._terms = terms
         self._stopwatch = stopwatch
-        self._judge = judge or judged
+        self._judge = judge or self._judged
         self._unsure: ModelEvent | None = None
         self._step: tuple[int, int] | None = None
         self._ran = self._seen = 0.0
@@ -134,7 +134,8 @@ class Conduct:
             return True
         if not trial.is_last_step:
             return self._advance(trial, found)
-        outcome: Outcome = "promoted" if trial.undecided == "promote" else "rolled_back"
+        lets_in = trial.undecided == "promote" and not found.breaks_a_limit
+        outcome: Outcome = "promoted" if lets_in else "rolled_back"
         return self._end(trial, outcome, f"time is up without enough evidence: {found.why}", found.to_json())
 
     def next_change(self) -> float | None:
@@ -150,6 +151,11 @@ class Conduct:
         from models.trials.gathered import gathered
 
         return gathered(self._registry, trial.stated)
+
+    def _judged(self, evidence: Evidence, trial: Trial) -> Judgement:
+        from models.trials.gathered import gathered_before
+
+        return judged(evidence, trial, gathered_before(self._registry, trial.stated))
 
     def _advance(self, trial: Trial, found: Judgement) -> bool:
         later = trial.advanced()
@@ -206,13 +212,15 @@ class Conduct:
                 self._registry.trials.forget_before(pointer.ended[-EVIDENCE_KEPT].trial.number)
 
 
-def judged(evidence: Evidence, trial: Trial) -> Judgement:
+def judged(evidence: Evidence, trial: Trial, earlier: Evidence | None = None) -> Judgement:
     """Judges by what was gathered in the step that a trial is in.
 
     Args:
         evidence: of all processes.
         trial: its limits count.
+        earlier: see `models.trials.gathered.gathered_before`.
     """
     from models.trials.judging import judge
 
-    return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels)
+    share = trial.now.share
+    return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels, share=share, earlier=earlier)
