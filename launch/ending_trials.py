@@ -7,7 +7,6 @@ from launch.trial_words import ended_in_words
 from launch.waiting import asking
 from models.known import whoever
 from models.registry.registry import Registry
-from models.trials.terms import Limits
 from models.trials.trial import Outcome, Trial
 from models.trials.view import ended_trials, trial_now
 
@@ -16,13 +15,12 @@ _TRIES = 5
 _DEEDS = {"promoted": "promoted", "rolled_back": "aborted"}
 
 
-def end_by_hand(registry: Registry, outcome: Outcome, limits: Limits) -> Trial:
+def end_by_hand(registry: Registry, outcome: Outcome) -> Trial:
     """Ends the trial that is under way, in the name of whoever runs this program.
 
     Args:
         registry: of the pattern.
         outcome: what becomes of the new model.
-        limits: by which the numbers that are kept with the verdict are judged.
 
     Returns:
         The trial that was ended.
@@ -32,7 +30,7 @@ def end_by_hand(registry: Registry, outcome: Outcome, limits: Limits) -> Trial:
         StorageUnavailable: the registry gave no answer.
     """
     with asking(registry.address):
-        view = trial_now(registry, limits)
+        view = trial_now(registry)
     if view is None:
         raise CommandFailed(f"no trial is under way for {registry.pattern} in {registry.address}")
     trial, figures = view.trial, view.judgement.to_json()

@@ -134,10 +134,7 @@ def _facts(view: TrialView) -> list[tuple[str, str, str]]:
 
 
 def _made(view: TrialView, registry: str) -> str:
-    made = f"Made by hotswap {VERSION} at {rfc3339()[:19]}Z from {registry}."
-    if view.ended is not None:
-        return made
-    return f"{made} Judged by the limits that this command was given; whoever watches the folder judges by its own."
+    return f"Made by hotswap {VERSION} at {rfc3339()[:19]}Z from {registry}."
 
 
 def _moment(time: str) -> str:

@@ -13,7 +13,8 @@ from models.reference import ModelReference, Statement
 from models.registry.records import Change, Pointer
 from models.storage.errors import StorageUnavailable
 from models.storage.objects import ObjectStore
-from models.trials.policy import Policy
+from models.trials.policy import Policy, Undecided
+from models.trials.terms import USUAL_LIMITS, Limits
 from models.trials.trial import EndedTrial, Outcome, Trial
 
 _LOGGER = logger(__name__)
@@ -89,8 +90,19 @@ class LivePointer:
         change = Change(self._epoch() + 1, reference, why)
         return self._write(self._known.moved(change) if self._known else Pointer.first(self._pattern, change))
 
-    def begin(self, new: ModelReference, policy: Policy) -> bool:
+    def begin(
+        self,
+        new: ModelReference,
+        policy: Policy,
+        limits: Limits = USUAL_LIMITS,
+        undecided: Undecided = "roll_back",
+        needs_labels: bool = False,
+    ) -> bool:
         """Has a model be tried from now on; false where others were faster, one is tried, or nothing is live.
+
+        Args:
+            new: the model.
+            policy, limits, undecided, needs_labels: as of a `Trial`.
 
         Raises:
             StorageUnavailable: the registry gave no answer.
@@ -98,7 +110,8 @@ class LivePointer:
         known = self._latest()
         if known is None or known.trial is not None:
             return False
-        return self._write(known.trying(Trial(known.epoch + 1, known.now.reference, new, policy)))
+        trial = Trial(known.epoch + 1, known.now.reference, new, policy, limits, undecided, needs_labels)
+        return self._write(known.trying(trial))
 
     def advance(self) -> bool:
         """Has the trial go on to its next step; false where others were faster, or there is none.

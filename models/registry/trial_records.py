@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from typing import Any
 
+from models.card_fields import number as real
 from models.card_fields import whole
 from models.printable import json_text
 from models.reference import ModelReference
 from models.registry.fields import GREATEST_WHOLE, address_from, reference_from, shown_text
-from models.trials.policy import MOST_STEPS, Policy
+from models.trials.policy import MOST_STEPS, Policy, Undecided
+from models.trials.terms import Limits
 from models.trials.trial import EndedTrial, Outcome, Trial
 
 _LONGEST_POLICY = 2000
@@ -24,6 +27,9 @@ def trial_to_json(trial: Trial) -> dict[str, Any]:
         "old": _model(trial.old),
         "new": _model(trial.new),
         "policy": str(trial.policy),
+        "limits": asdict(trial.limits),
+        "undecided": trial.undecided,
+        "needs_labels": trial.needs_labels,
         "step": trial.step,
         "begun": trial.begun,
         "by": trial.by,
@@ -42,7 +48,11 @@ def trial_from(value: dict[str, Any]) -> Trial:
     old, new = (reference_from(address_from(value[side]["uri"]), value[side]["sha256"]) for side in ("old", "new"))
     if policy is None or step >= len(policy.steps) or old == new:
         raise ValueError("tells of a trial that cannot be")
-    return Trial(number, old, new, policy, step, shown_text(value["begun"]), shown_text(value["by"]))
+    limits = Limits(**{each.name: real(value["limits"][each.name], each.name, 0.0) for each in fields(Limits)})
+    undecided: Undecided = "promote" if value["undecided"] == "promote" else "roll_back"
+    needs_labels = value["needs_labels"] is True
+    begun, by = shown_text(value["begun"]), shown_text(value["by"])
+    return Trial(number, old, new, policy, limits, undecided, needs_labels, step, begun, by)
 
 
 def ended_to_json(ended: EndedTrial) -> dict[str, Any]:

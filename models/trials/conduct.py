@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from models.catalogue import Catalogue
 from models.events import EventKind, EventLog, ModelEvent
 from models.printable import logger
-from models.reference import Mode, ModelReference
+from models.reference import ModelReference
 from models.registry.records import Accepted
 from models.registry.registry import Registry
 from models.storage.errors import StorageUnavailable
@@ -32,7 +32,7 @@ _LONGEST_UNWRITTEN_SECONDS = 10.0
 """Of the time of a step, that is lost with the processes that saw it pass."""
 
 
-Judge = Callable[[Sequence[bytes], Mode, TrialTerms], "Judgement"]
+Judge = Callable[[Sequence[bytes], Trial], "Judgement"]
 """Judges what the processes of a fleet have gathered; passes over what cannot be understood."""
 
 
@@ -46,7 +46,7 @@ class Conduct:
         registry: of the pattern: where the pointer and the evidence are.
         catalogue: what is known about the files.
         events: where it is told what became of trials.
-        terms: on which new models are tried, and judged.
+        terms: on which new models are tried. A trial that is under way is judged on those that it began with.
         stopwatch: seconds that only grow.
         judge: comes to judgements.
     """
@@ -102,12 +102,14 @@ class Conduct:
 
     def begin(self, successor: Accepted) -> bool:
         """Has a model be tried from now on."""
-        policy, new, pointer = self._terms.policy, successor.reference, self._registry.live.pointer
+        terms, new, pointer = self._terms, successor.reference, self._registry.live.pointer
+        policy = terms.policy
         assert policy is not None
         assert pointer is not None
         reason = f"{policy}; {pointer.now.reference.model_id} stays live"
         event = ModelEvent("trial_began", new.model_id, successor.name, reason)
-        return self._write(lambda: self._registry.live.begin(new, policy), event)
+        begin = partial(self._registry.live.begin, new, policy, terms.limits, terms.undecided, terms.needs_labels)
+        return self._write(begin, event)
 
     def go_on(self, sees_files: bool) -> bool:
         """Judges the trial that is under way, and does what follows.
@@ -122,7 +124,7 @@ class Conduct:
         if sees_files and self._catalogue.has_lost(trial.new):
             return self._end(trial, "rolled_back", f"{trial.new.uri} is gone, or has other bytes now", {}, again=True)
         seconds = self._reckon(trial)
-        found = self._judge(self._registry.trials.read(trial.number), trial.policy.mode, self._terms)
+        found = self._judge(self._registry.trials.read(trial.number), trial)
         if found.decision == "worse":
             return self._end(trial, "rolled_back", found.why, found.to_json())
         if trial.is_last_step and found.decision == "proved":
@@ -131,7 +133,7 @@ class Conduct:
             return True
         if not trial.is_last_step:
             return self._advance(trial, found)
-        outcome: Outcome = "promoted" if self._terms.undecided == "promote" else "rolled_back"
+        outcome: Outcome = "promoted" if trial.undecided == "promote" else "rolled_back"
         return self._end(trial, outcome, f"time is up without enough evidence: {found.why}", found.to_json())
 
     def next_change(self) -> float | None:
@@ -198,13 +200,12 @@ class Conduct:
                 self._registry.trials.forget_before(pointer.ended[-EVIDENCE_KEPT].trial.number)
 
 
-def judged(gathered: Sequence[bytes], mode: Mode, terms: TrialTerms) -> Judgement:
+def judged(gathered: Sequence[bytes], trial: Trial) -> Judgement:
     """Judges by all that can be understood of what was gathered.
 
     Args:
         gathered: see `models.trials.evidence.Evidence`.
-        mode: of the trial.
-        terms: its limits count.
+        trial: its limits count.
     """
     from models.trials.evidence import Evidence
     from models.trials.judging import judge
@@ -215,4 +216,4 @@ def judged(gathered: Sequence[bytes], mode: Mode, terms: TrialTerms) -> Judgemen
             evidence.merge(Evidence.decode(data))
         except ValueError as error:
             _LOGGER.warning("what a process has gathered of a trial cannot be understood: it %s", error)
-    return judge(evidence, mode, terms.limits, terms.needs_labels)
+    return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels)

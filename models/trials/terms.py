@@ -27,6 +27,9 @@ class Limits:
     max_accuracy_loss: float = 0.02
 
 
+USUAL_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class TrialTerms:
     """Small, hashable and picklable.
@@ -39,7 +42,7 @@ class TrialTerms:
     """
 
     policy: Policy | None = None
-    limits: Limits = Limits()
+    limits: Limits = USUAL_LIMITS
     undecided: Undecided = "roll_back"
     needs_labels: bool = False
 

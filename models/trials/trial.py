@@ -9,7 +9,8 @@ from typing import Any, Literal
 from models.events import worker_name
 from models.moments import rfc3339
 from models.reference import ModelReference, StatedTrial
-from models.trials.policy import Policy, Step
+from models.trials.policy import Policy, Step, Undecided
+from models.trials.terms import USUAL_LIMITS, Limits
 
 Outcome = Literal["promoted", "rolled_back"]
 
@@ -23,6 +24,9 @@ class Trial:
         old: the model that is live, and stays so until the verdict.
         new: the one that is tried.
         policy: how.
+        limits: that the new model must keep to; all who judge do so by these.
+        undecided: what becomes of it without enough evidence.
+        needs_labels: whether a verdict waits for true labels.
         step: which step of the policy it is in, from 0.
         begun: when, RFC 3339 in UTC by the writer's clock: for people, nothing follows from it.
         by: who began it.
@@ -32,6 +36,9 @@ class Trial:
     old: ModelReference
     new: ModelReference
     policy: Policy
+    limits: Limits = USUAL_LIMITS
+    undecided: Undecided = "roll_back"
+    needs_labels: bool = False
     step: int = 0
     begun: str = field(default_factory=rfc3339)
     by: str = field(default_factory=worker_name)

@@ -13,14 +13,12 @@ from models.registry.registry import Registry
 from models.trials.counts import read_count
 from models.trials.evidence import SIDES, Evidence
 from models.trials.judging import Decision, Finding, Judgement, judge
-from models.trials.terms import Limits
 from models.trials.trial import EndedTrial, Trial
 
 _LOGGER = logger(__name__)
 
 _MOST_FINDINGS = 20
 _LONGEST_TEXT = 1000
-_USUAL = Limits()
 State = Literal["running", "promoted", "rolled_back"]
 
 
@@ -33,8 +31,8 @@ class TrialView:
         ended: what came of it; None while it is under way.
         seconds: that it has been in its step, as far as anybody has written down.
         evidence: of all workers.
-        judgement: what follows from the evidence by the limits of whoever looks. Of a trial that ended: that which its
-            verdict rests on, where it was written down.
+        judgement: what follows from the evidence. Of a trial that ended: that which its verdict rests on, where it was
+            written down.
     """
 
     trial: Trial
@@ -69,13 +67,11 @@ class TrialView:
         }
 
 
-def trial_now(registry: Registry, limits: Limits = _USUAL, needs_labels: bool = False) -> TrialView | None:
+def trial_now(registry: Registry) -> TrialView | None:
     """The trial that is under way.
 
     Args:
         registry: of the pattern.
-        limits: that the evidence is judged by.
-        needs_labels: whether a verdict waits for true labels.
 
     Returns:
         None where nothing is tried.
@@ -87,7 +83,7 @@ def trial_now(registry: Registry, limits: Limits = _USUAL, needs_labels: bool = 
     pointer = registry.live.pointer
     if pointer is None or pointer.trial is None:
         return None
-    return _view(registry, pointer.trial, None, limits, needs_labels)
+    return _view(registry, pointer.trial, None)
 
 
 def ended_trials(registry: Registry) -> list[EndedTrial]:
@@ -101,15 +97,13 @@ def ended_trials(registry: Registry) -> list[EndedTrial]:
     return [] if pointer is None else list(reversed(pointer.ended))
 
 
-def view_of_ended(
-    registry: Registry, ended: EndedTrial, limits: Limits = _USUAL, needs_labels: bool = False
-) -> TrialView:
+def view_of_ended(registry: Registry, ended: EndedTrial) -> TrialView:
     """A trial that ended, with what is still kept of its evidence.
 
     Raises:
         StorageUnavailable: the registry gave no answer.
     """
-    return _view(registry, ended.trial, ended, limits, needs_labels)
+    return _view(registry, ended.trial, ended)
 
 
 def ended_as_json(ended: EndedTrial) -> dict[str, Any]:
@@ -158,13 +152,13 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _view(registry: Registry, trial: Trial, ended: EndedTrial | None, limits: Limits, needs_labels: bool) -> TrialView:
+def _view(registry: Registry, trial: Trial, ended: EndedTrial | None) -> TrialView:
     evidence = Evidence()
     for each in _gathered(registry, trial.number):
         evidence.merge(each)
     judgement = judgement_from(ended.figures) if ended else None
     if judgement is None:
-        judgement = judge(evidence, trial.policy.mode, limits, needs_labels)
+        judgement = judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels)
     seconds = registry.trials.seconds(trial.number, trial.step)
     return TrialView(trial, ended, seconds, evidence, judgement)
 

@@ -4,7 +4,8 @@ import { el, tail } from "./elements.js";
 import { bytes, clock, percent, refusal } from "./wording.js";
 
 const PARAMETER = "parameter."; // such tags are told in the card alone
-const LOOKS = { live: "good", valid: "", rejected: "bad", undecided: "warn" };
+const LOOKS = { live: "good", valid: "", rejected: "bad", undecided: "warn", trial: "warn", rolled_back: "bad" };
+const CAN_BE_LIVE = ["valid", "trial", "rolled_back"];
 
 function bar(name, title, kind, right, of) {
   const fill = el("span", { class: "fill" });
@@ -67,12 +68,12 @@ function tags(model) {
 }
 
 export function badgeOf(standing) {
-  return el("span", { class: `badge ${LOOKS[standing] ?? ""}`, "data-testid": "standing" }, standing);
+  return el("span", { class: `badge ${LOOKS[standing] ?? ""}`, "data-testid": "standing" }, standing.replace("_", " "));
 }
 
 // With a button to make it live, where one is given and the model can be: {verb, act(model, verb)}.
 export function modelCard(model, button = null) {
-  const canBeLive = button !== null && model.standing === "valid";
+  const canBeLive = button !== null && CAN_BE_LIVE.includes(model.standing);
   return el(
     "li",
     { class: `card model ${model.standing}`, "data-testid": "model", "data-model-id": model.model_id },

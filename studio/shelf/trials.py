@@ -10,7 +10,7 @@ from models.registry.registry import Registry
 from models.storage.schemes import AnyStorage
 from models.trials.terms import TrialTerms
 from models.trials.trial import EndedTrial, Outcome
-from models.trials.view import TrialView, ended_trials, trial_now, view_of_ended
+from models.trials.view import ended_trials, trial_now, view_of_ended
 from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.shelf.known_models import stream_registry
@@ -25,7 +25,7 @@ class Trials:
 
     Args:
         places: where models and registry are.
-        terms: on which the stream tries new models: what is judged here is judged by the same limits.
+        terms: on which the stream tries new models.
     """
 
     def __init__(self, places: Places, terms: TrialTerms) -> None:
@@ -47,7 +47,7 @@ class Trials:
         """
         with told_of_storage("the trial cannot be looked at"):
             registry = self._registry()
-            view = self._view(registry)
+            view = trial_now(registry)
             if view is not None:
                 return self._told(view.to_json())
             ended = ended_trials(registry)
@@ -70,7 +70,7 @@ class Trials:
         with told_of_storage(f"the trial is not {done}"):
             for _ in range(_TRIES):
                 registry = self._registry()
-                view = self._view(registry)
+                view = trial_now(registry)
                 if view is None or number not in (None, view.trial.number):
                     line = "this trial has ended meanwhile; look at what came of it"
                     raise StudioRefused(Trouble.NOT_POSSIBLE, line)
@@ -83,14 +83,11 @@ class Trials:
         """A pointer is one thread's: each question has its own."""
         return stream_registry(self._places, self._storage)
 
-    def _view(self, registry: Registry) -> TrialView | None:
-        return trial_now(registry, self._terms.limits, self._terms.needs_labels)
-
     def _ended(self, registry: Registry, ended: EndedTrial) -> dict[str, Any]:
         """Nothing of it changes any more but whether its model may be tried again."""
         with self._lock:
             if self._last is None or self._last[0] != ended:
-                told = view_of_ended(registry, ended, self._terms.limits, self._terms.needs_labels).to_json()
+                told = view_of_ended(registry, ended).to_json()
                 self._last = ended, told | ({"judgement": dict(ended.figures)} if ended.figures else {})
             return self._last[1]
 

@@ -11,19 +11,19 @@ from launch.command_line import OK
 from launch.ending_trials import end_by_hand
 from launch.model_arguments import Pattern
 from launch.printing import say
-from launch.trial_arguments import limits_of, registry_of_trials, with_limit_flags
+from launch.trial_arguments import registry_of_trials, with_trial_flags
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_limit_flags
+@with_trial_flags
 def abort(pattern: Pattern, *, job: Mapping[str, Any]) -> int:
     """Ends the trial that is under way: the old model stays. The new one is not tried again, see `hotswap trial retry`.
 
     The last line of standard output is the model_id that is live.
     """
     _, registry = registry_of_trials(pattern, job)
-    trial = end_by_hand(registry, "rolled_back", limits_of(job))
+    trial = end_by_hand(registry, "rolled_back")
     say(trial.old.model_id)
     return OK

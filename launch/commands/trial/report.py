@@ -14,19 +14,18 @@ from launch.command_line import OK, CommandFailed, CommandRefused
 from launch.model_arguments import Pattern
 from launch.named_path import named_path
 from launch.printing import PlainConsole, say
-from launch.trial_arguments import limits_of, registry_of_trials, with_limit_flags
+from launch.trial_arguments import registry_of_trials, with_trial_flags
 from launch.trial_report.page import page_of, render
 from launch.trial_report.thumbnails import thumbnail
 from launch.waiting import working
 from models.registry.registry import Registry
-from models.trials.terms import Limits
 from models.trials.view import TrialView, ended_trials, trial_now, view_of_ended
 
 app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_limit_flags
+@with_trial_flags
 def report(
     pattern: Pattern,
     output: Annotated[
@@ -54,9 +53,8 @@ def report(
 
     The last line of standard output is the file's name.
     """
-    limits = limits_of(job)
     storage, registry = registry_of_trials(pattern, job)
-    view = _view(registry, number, limits)
+    view = _view(registry, number)
     pictures = None if no_images else partial(thumbnail, storage, prefixes=tuple(image_prefix or ()))
     with working(PlainConsole(stderr=True), f"writing {output}"):
         text = render(page_of(view, pattern[0], str(job["registry"]), pictures))
@@ -65,8 +63,8 @@ def report(
     return OK
 
 
-def _view(registry: Registry, number: int | None, limits: Limits) -> TrialView:
-    now = trial_now(registry, limits)
+def _view(registry: Registry, number: int | None) -> TrialView:
+    now = trial_now(registry)
     if now is not None and number in (None, now.trial.number):
         return now
     ended = ended_trials(registry)
@@ -76,7 +74,7 @@ def _view(registry: Registry, number: int | None, limits: Limits) -> TrialView:
     if found is None:
         known = ", ".join(str(each.trial.number) for each in ended)
         raise CommandRefused(f"--number {number}: no such trial is remembered; {known} are")
-    return view_of_ended(registry, found, limits)
+    return view_of_ended(registry, found)
 
 
 def _write(output: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from launch.command_line import OK
 from launch.model_arguments import AsJson, Pattern
 from launch.model_report import print_json
 from launch.printing import PlainConsole, say
-from launch.trial_arguments import limits_of, registry_of_trials, with_limit_flags
+from launch.trial_arguments import registry_of_trials, with_trial_flags
 from launch.trial_status import print_ended, print_trial
 from launch.waiting import asking
 from models.trials.view import ended_as_json, ended_trials, trial_now
@@ -20,16 +20,15 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-@with_limit_flags
+@with_trial_flags
 def status(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any]) -> int:
     """Tells which model is tried against which, how far it is, and of each limit whether it is kept, broken or open.
 
-    The limits are those given here; whoever watches the folder judges by its own. Nothing is changed.
+    Nothing is changed.
     """
-    limits = limits_of(job)
     _, registry = registry_of_trials(pattern, job)
     with asking(registry.address):
-        view, ended = trial_now(registry, limits), ended_trials(registry)
+        view, ended = trial_now(registry), ended_trials(registry)
     if as_json:
         print_json({"trial": view.to_json() if view else None, "ended": [ended_as_json(each) for each in ended]})
         return OK

@@ -15,7 +15,6 @@ from models.artefacts import DEFAULT_MAX_VALUES
 from models.registry.registry import Registry, Terms
 from models.storage.objects import Found, ObjectStore
 from models.storage.schemes import AnyStorage
-from models.trials.terms import Limits
 from tests.launch.commands.hotswap_command import Command, drop, error_line, model_id
 from tests.launch.commands.trials_at_work import FLAGS, PATTERN, REGISTRY, begin, fleet, now_live, registry, under_way
 from tests.launch.trials import planted
@@ -120,21 +119,6 @@ def test_status_tells_what_is_tried_and_how_it_fares(hotswap: Command) -> None:
     assert now_live().uri == "m/old.onnx"
 
 
-def test_the_limits_are_those_that_are_typed(hotswap: Command) -> None:
-    trial = begin()
-    registry().trials.write(trial.number, "w-1", planted.shadow(3000, right=0.6).encode())
-
-    def agreement(*flags: str) -> dict[str, Any]:
-        answer = json.loads(hotswap("trial", "status", *FLAGS, *flags, "--json").out)
-        return next(each for each in answer["trial"]["judgement"]["findings"] if each["what"] == "agreement")
-
-    assert agreement()["decision"] == "worse"
-    assert agreement("--trial-min-agreement", "30%")["decision"] == "proved"
-    refused = hotswap("trial", "status", *FLAGS, "--trial-min-agreement", "most")
-    assert refused.code == 2
-    assert "most" in error_line(refused)
-
-
 def test_what_a_stranger_put_among_the_evidence_counts_as_nothing(hotswap: Command) -> None:
     trial = begin()
     registry().trials.write(trial.number, "w-1", planted.shadow(200, right=0.9).encode())
@@ -213,7 +197,7 @@ def test_of_two_people_at_once_the_slower_one_is_told_who_was_faster(hotswap: Co
     begin()
     slower = overtaken(lambda: hotswap("trial", first, *FLAGS))
     with pytest.raises(CommandFailed, match="somebody else was faster: new was "):
-        end_by_hand(slower, "rolled_back" if first == "promote" else "promoted", Limits())
+        end_by_hand(slower, "rolled_back" if first == "promote" else "promoted")
     [ended] = told(hotswap)["ended"]
     assert ended["outcome"] == ("promoted" if first == "promote" else "rolled_back")
 
@@ -222,6 +206,6 @@ def test_a_step_that_begins_meanwhile_is_no_reason_to_give_up(hotswap: Command) 
     begin("canary:5%/10,25%/10")
     other = registry()
     other.live.look()
-    trial = end_by_hand(overtaken(other.live.advance), "promoted", Limits())
+    trial = end_by_hand(overtaken(other.live.advance), "promoted")
     assert now_live() == trial.new
     assert told(hotswap)["ended"][0]["outcome"] == "promoted"

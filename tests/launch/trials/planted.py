@@ -19,7 +19,7 @@ def trial(policy: str, step: int = 0, new: ModelReference = NEW) -> Trial:
     """One that is under way."""
     parsed = Policy.parse(policy)
     assert parsed is not None
-    return Trial(14, OLD, new, parsed, step, "2026-11-28T09:12:44.000000Z", "worker-7-113")
+    return Trial(14, OLD, new, parsed, step=step, begun="2026-11-28T09:12:44.000000Z", by="worker-7-113")
 
 
 def shadow(images: int, *, right: float, paths: Sequence[str] = (), labels: bool = False, seed: int = 1) -> Evidence:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from models.reference import Mode, StatedTrial, Statement
+from models.reference import StatedTrial, Statement
 from models.registry.registry import Registry
 from models.storage.errors import StorageUnavailable
 from models.trials.evidence import Evidence, Side
 from models.trials.gist import Gist
 from models.trials.judging import Decision, Finding, Judgement
 from models.trials.sides import is_tried
-from models.trials.terms import TrialTerms
+from models.trials.trial import Trial
 
 WORSE, SILENT = "good but worse", "good but rare"
 ENOUGH = 30
@@ -83,7 +83,7 @@ class Gatherer:
             return
 
 
-def judge_by_count(gathered: Sequence[bytes], mode: Mode, terms: TrialTerms) -> Judgement:
+def judge_by_count(gathered: Sequence[bytes], trial: Trial) -> Judgement:
     """In place of statistics: a model is proved once it has answered enough, and is worse where a process says so."""
     evidence = Evidence()
     for data in gathered:

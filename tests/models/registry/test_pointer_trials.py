@@ -14,6 +14,7 @@ from models.registry.records import MOST_ENDED, Pointer
 from models.storage.errors import StorageUnavailable
 from models.storage.local_objects import LocalObjects
 from models.trials.policy import Policy
+from models.trials.terms import Limits
 from models.trials.trial import Trial
 
 NAME, PATTERN = "live/models.json", "gs://b/models/*.h5"
@@ -74,6 +75,15 @@ def test_what_one_begins_all_others_read(objects: LocalObjects) -> None:
     assert (stated.reference, stated.epoch) == (A, 2)
     assert stated.trial is not None
     assert (stated.trial.number, stated.trial.new, stated.trial.mode, stated.trial.share) == (2, B, "canary", 0.05)
+
+
+def test_all_read_the_terms_that_it_began_with(objects: LocalObjects) -> None:
+    live = opened(objects)
+    live.move(A, "the newest valid file")
+    limits = Limits(0.01, 3.0, 0.5, 1.0, 0.2)
+    assert live.begin(B, policy(), limits, "promote", needs_labels=True)
+    read = trial_of(opened(objects))
+    assert (read.limits, read.undecided, read.needs_labels) == (limits, "promote", True)
 
 
 def test_one_trial_is_under_way_at_a_time(objects: LocalObjects) -> None:
@@ -280,6 +290,8 @@ HOSTILE_TRIALS: list[dict[str, object]] = [
     {"new": {"uri": B.uri, "sha256": "b"}},
     {"new": []},
     {"begun": None},
+    {"limits": {}},
+    {"limits": None},
 ]
 
 

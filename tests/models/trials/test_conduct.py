@@ -2,114 +2,27 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
-from models.events import ModelEvent
 from models.reference import ModelReference
 from models.registry.pointer import LivePointer
-from models.registry.records import Pointer
 from models.registry.registry import Registry, Terms
-from models.trials.conduct import EVIDENCE_KEPT, judged
+from models.trials.conduct import judged
 from models.trials.evidence import Evidence, Side
 from models.trials.gist import Gist
 from models.trials.policy import Policy
-from models.trials.terms import NO_TRIALS, TrialTerms
-from models.trials.trial import Trial
-from tests.models.fleet.answers import SILENT, WORSE, Answers
+from models.trials.terms import NO_TRIALS, Limits, TrialTerms
+from tests.models.fleet.answers import SILENT, WORSE
 from tests.models.fleet.process import Process
-from tests.models.fleet.world import FOLDER, PATTERN, Bucket, World, digest_of
+from tests.models.fleet.world import FOLDER, PATTERN, Bucket, digest_of
+from tests.models.trials.small_fleet import LOOK_SECONDS, Fleet, model
 
 CANARY = TrialTerms(Policy.parse("canary:10%/10,50%/10"))
 SHADOW = TrialTerms(Policy.parse("shadow:50%/10"))
 SIDES: tuple[Side, ...] = ("old", "new")
-LOOK_SECONDS = 20.0
-CONTENTS = ("good old", "good new", "good other", "good third", WORSE, SILENT, *(f"good {n}" for n in range(10)))
-
-
-class Fleet:
-    """Processes that look in turn, all hear the same, and answer.
-
-    Args:
-        terms: of each process.
-    """
-
-    def __init__(self, *terms: TrialTerms) -> None:
-        self.world = World(random.Random(1), now=1e9)
-        self.answers = Answers({digest_of(content): content for content in CONTENTS})
-        self.processes: list[Process] = []
-        self.told: list[ModelEvent] = []
-        self.turn = self.messages = 0
-        for each in terms:
-            self.join(each)
-
-    def join(self, terms: TrialTerms, skew: float = 0.0) -> Process:
-        process = Process(self.world, len(self.processes), skew, trials=terms, answers=self.answers)
-        self.processes.append(process)
-        return process
-
-    @property
-    def pointer(self) -> Pointer:
-        pointer = self.world.pointer()
-        assert pointer is not None
-        return pointer
-
-    @property
-    def trial(self) -> Trial:
-        trial = self.pointer.trial
-        assert trial is not None
-        return trial
-
-    def look(self, messages: int = 0) -> None:
-        """One process looks, all hear what it states, and messages come."""
-        process = self.processes[self.turn % len(self.processes)]
-        self.turn += 1
-        process.look()
-        for vetting in list(process.vettings):
-            process.finish(vetting)
-        stated = process.tick()
-        if stated is not None:
-            for each in self.processes:
-                each.hear(stated)
-        for _ in range(messages):
-            self.messages += 1
-            random.Random(self.messages).choice(self.processes).answer([f"message {self.messages}"])
-        for each in self.processes:
-            self.told += each.events.drain()
-
-    def live_on(self, seconds: float, messages: int = 0) -> None:
-        """Time passes, with a look now and then."""
-        until = self.world.now + seconds
-        while self.world.now < until:
-            self.world.now = min(until, self.world.now + LOOK_SECONDS)
-            self.look(messages)
-
-    def upload(self, name: str, content: str) -> None:
-        """A file comes, and is vetted."""
-        self.world.now += 1
-        self.world.upload(name, content)
-        for _ in range(3):
-            self.look()
-
-    def begin(self, content: str = "good new") -> None:
-        """A first model is live, and a second one is tried."""
-        self.upload("old.h5", "good old")
-        self.upload("new.h5", content)
-        assert self.trial.new == model("new.h5", content)
-
-    def kinds(self) -> list[str]:
-        return [each.event for each in self.told if each.event.startswith("trial")]
-
-    def person(self) -> LivePointer:
-        live = Registry(Bucket(self.world), PATTERN, Terms("auto", 10)).live
-        live.look(mend=False)
-        return live
-
-
-def model(name: str, content: str) -> ModelReference:
-    return ModelReference(f"{FOLDER}/{name}", digest_of(content))
 
 
 OLD, NEW = model("old.h5", "good old"), model("new.h5", "good new")
@@ -382,34 +295,32 @@ def test_evidence_that_cannot_be_understood_is_passed_over() -> None:
 
 
 def test_what_all_processes_have_gathered_is_judged_together() -> None:
+    fleet = Fleet(CANARY)
+    fleet.begin()
     evidence = Evidence()
     for side in SIDES:
         for image in range(50):
             evidence.answered(side, Gist("a", 0.9), f"image {image}")
-    found = judged([evidence.encode(), b"nonsense", evidence.encode()], "canary", CANARY)
+    found = judged([evidence.encode(), b"nonsense", evidence.encode()], fleet.trial)
     assert (found.decision, dict(found.images)) == ("open", {"old": 100, "new": 100})
     evidence.unfit("it crashed")
-    assert judged([evidence.encode()], "canary", CANARY).decision == "worse"
+    assert judged([evidence.encode()], fleet.trial).decision == "worse"
 
 
-def test_the_evidence_of_the_last_trials_is_kept_and_no_more() -> None:
-    fleet = Fleet(SHADOW)
-    fleet.upload("old.h5", "good old")
-    numbers = []
-    for each in range(EVIDENCE_KEPT + 3):
-        fleet.upload(f"new{each}.h5", f"good {each}")
-        numbers.append(fleet.trial.number)
-        fleet.live_on(60, messages=50)
-        assert not fleet.pointer.trial
-    trials = Registry(Bucket(fleet.world), PATTERN, Terms("auto", 10)).trials
-    kept = [number for number in numbers if trials.read(number)]
-    assert kept == numbers[-EVIDENCE_KEPT:]
-
-
-def test_the_end_of_a_step_is_looked_for_in_time() -> None:
-    fleet = Fleet(CANARY)
+def test_a_trial_is_judged_by_the_limits_that_it_began_with() -> None:
+    generous = TrialTerms(SHADOW.policy, Limits(min_agreement=0.25), "promote", needs_labels=True)
+    fleet = Fleet(generous)
     fleet.begin()
-    fleet.live_on(100)
-    due = fleet.processes[0].next_change()
-    assert due is not None
-    assert 0 < due - fleet.world.now <= 600 - 100 + LOOK_SECONDS
+    assert (fleet.trial.limits, fleet.trial.undecided, fleet.trial.needs_labels) == (
+        generous.limits, "promote", True,
+    )  # fmt: skip
+    agreed = Evidence()
+    for image in range(3000):
+        old, new = Gist("a", 0.9), Gist("a" if image % 2 else "b", 0.9)
+        agreed.compared(f"image {image}", old, new)
+        agreed.answered("old", old, "")
+        agreed.answered("new", new, "")
+    findings = {each.what: each.decision for each in judged([agreed.encode()], fleet.trial).findings}
+    assert findings["agreement"] == "proved"
+    strict = replace(fleet.trial, limits=Limits())
+    assert {each.what: each.decision for each in judged([agreed.encode()], strict).findings}["agreement"] == "worse"
