@@ -170,7 +170,8 @@ def accuracy_of_sides(
 
 
 def _accuracy(bounds: Bounds, limit: float) -> Ruled:
-    return Ruled(bounds, bounds.high < -limit, bounds.low >= -limit)
+    possible = Bounds(bounds.value, np.maximum(bounds.low, -1), np.minimum(bounds.high, 1))
+    return Ruled(possible, possible.high < -limit, possible.low >= -limit)
 
 
 def _together(counts: Floats, is_rare: Mask) -> Floats:

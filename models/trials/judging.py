@@ -60,6 +60,8 @@ class Judgement:
     @property
     def why(self) -> str:
         """The numbers on one line; those that the decision comes of are first."""
+        if self.decision == "open" and not any(self.images.values()):
+            return "no image came by"
         told = [each for each in self.findings if each.decision != "unjudged"]
         told.sort(key=lambda each: (not each.counts, _RANKS.index(each.decision)))
         return "; ".join(each.text for each in told) or "nothing was seen yet"
@@ -134,6 +136,8 @@ def judge(
             sentence += ", told alone: true labels decide"
         elif name in PROXIES and needs_labels and decision == "worse":
             sentence += f", waits for true labels of {_percent(FAIR_SHARE)} of the answers"
+        elif name in ("agreement", "label_drift") and decision == "worse" and _has_other_labels(evidence):
+            sentence += ", the models have no label in common"
         elif name == "score_drift" and decision == "proved" and high is not None and high > limit:
             sentence += ", but it is no less sure"
         findings.append(Finding(name, decision, value, low, high, limit, sentence, is_counted))
@@ -164,6 +168,11 @@ def _why_unjudged(name: str, evidence: Evidence, is_alone: bool) -> str:
         one, other = ("old", "new") if seen_of_old else ("new", "old")
         return f"the {one} model tells {_THINGS[name]} and the {other} one none: they are not compared"
     return _UNJUDGED[name]
+
+
+def _has_other_labels(evidence: Evidence) -> bool:
+    old, new = ({name for name, _ in side.labels.items()} for side in (evidence.old, evidence.new))
+    return bool(old) and bool(new) and old.isdisjoint(new)
 
 
 def _fitness(evidence: Evidence) -> Finding:
@@ -233,7 +242,7 @@ def _percent(share: float | None) -> str:
 
 
 def _points(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:+.2g}"
+    return "?" if share is None else f"{100 * share:+.3g}"
 
 
 def _plain(number: float | None) -> str:

@@ -347,3 +347,19 @@ def test_labels_that_one_model_has_too_many_of_are_no_drift_of_the_others():
         evidence.answered("new", Gist(f"rare {number}" if rare else f"label {number % 150}", 0.9))
     drift = finding(judge(evidence, "canary", LIMITS), "label_drift")
     assert drift.decision == "proved"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_models_whose_labels_have_nothing_in_common_are_told_so(mode):
+    judgement = judge(seen(mode, 1000, label="a word"), mode, LIMITS)
+    assert judgement.decision == "worse" and "the models have no label in common" in judgement.why
+    assert "in common" not in judge(seen(mode, 1000, label="1"), mode, LIMITS).why
+
+
+def test_a_trial_in_which_no_image_came_by_says_that_and_nothing_else():
+    assert judge(Evidence(), "canary", LIMITS).why == "no image came by"
+
+
+def test_no_accuracy_is_lower_by_more_than_all_of_it():
+    accuracy = finding(judge(seen("canary", 150, right=0.0, old_right=1.0), "canary", LIMITS), "accuracy")
+    assert accuracy.low == -1 and "(-100 to " in accuracy.text
