@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from launch.trial_words import (
-    BROKEN_BELOW,
     count_in_words,
     in_its_unit,
     limit_of,
     minutes_in_words,
     name_of,
-    percent,
 )
 from models.trials.intervals import ERROR
 from models.trials.judging import Finding, Judgement
 from models.trials.view import TrialView
+from models.trials.words import BROKEN_BELOW, percent
 
 Tone = Literal["good", "bad", "open"]
 _MOST_POINTS = 6

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from models.reference import Mode
 from models.trials.evidence import Evidence, Side, SideEvidence
 from models.trials.terms import Limits
+from models.trials.words import in_unit, percent
 
 Decision = Literal["worse", "proved", "open"]
 """`worse`: it goes back. `proved`: it goes live. `open`: more must be seen."""
@@ -135,7 +136,7 @@ def judge(
         if not is_counted:
             sentence += ", told alone: true labels decide"
         elif name in PROXIES and needs_labels and decision == "worse":
-            sentence += f", waits for true labels of {_percent(FAIR_SHARE)} of the answers"
+            sentence += f", waits for true labels of {percent(FAIR_SHARE)} of the answers"
         elif name in ("agreement", "label_drift") and decision == "worse" and _has_other_labels(evidence):
             sentence += ", the models have no label in common"
         elif name == "score_drift" and decision == "proved" and high is not None and high > limit:
@@ -188,26 +189,29 @@ def _failures(
     old: SideEvidence, new: SideEvidence, limits: Limits, value: float | None, low: float | None, high: float | None
 ) -> str:
     before = f", before {old.failed:,} of {old.images:,}" if old.failed else ""
-    known = _edge(low, high, limits.max_failures, "{} more than before", _percent)
-    return f"failures {new.failed:,} of {new.images:,}{before} ({known}, limit {_percent(limits.max_failures)})"
+    known = f"{_edge('failures', low, high, limits.max_failures)} more than before"
+    return f"failures {new.failed:,} of {new.images:,}{before} ({known}, limit {percent(limits.max_failures)})"
 
 
 def _slowdown(limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "too few calls of one size to compare their times"
-    known = _edge(low, high, limits.max_slowdown, "{}", _plain)
-    return f"calls {_plain(value)} times as long ({known}, limit {_plain(limits.max_slowdown)})"
+    known = _edge("slowdown", low, high, limits.max_slowdown)
+    return f"calls {in_unit('slowdown', value)} as long ({known}, limit {in_unit('slowdown', limits.max_slowdown)})"
 
 
 def _agreement(evidence: Evidence, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
-    both = evidence.paired.alike + evidence.paired.unlike
-    known = f"at least {_percent(low)}" if (low or 0) >= limits.min_agreement else f"at most {_percent(high)}"
-    return f"same label for {_percent(value)} of {both:,} ({known}, limit {_percent(limits.min_agreement)})"
+    both, (seen, least, most, limit) = (
+        evidence.paired.alike + evidence.paired.unlike,
+        (in_unit("agreement", each) for each in (value, low, high, limits.min_agreement)),
+    )
+    known = f"at least {least}" if (low or 0) >= limits.min_agreement else f"at most {most}"
+    return f"same label for {seen} of {both:,} ({known}, limit {limit})"
 
 
 def _drift(what: str, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
-    known = _edge(low, high, limits.max_drift, "{}", _plain)
-    return f"{what} shifted by {_plain(value)} ({known}, limit {_plain(limits.max_drift)})"
+    known = _edge("drift", low, high, limits.max_drift)
+    return f"{what} shifted by {in_unit('drift', value)} ({known}, limit {in_unit('drift', limits.max_drift)})"
 
 
 def _accuracy(
@@ -218,32 +222,18 @@ def _accuracy(
         right, of, right_before, of_before = cells[1] + cells[3], sum(cells), cells[2] + cells[3], sum(cells)
     else:
         right, of, right_before, of_before = new.right, new.labelled, old.right, old.labelled
-    accuracy, before = _percent(right / max(of, 1)), _percent(right_before / max(of_before, 1))
-    known = f"{_points(low)} to {_points(high)} points"
-    return (
-        f"accuracy {accuracy} of {of:,} true labels, before {before} ({known}, "
-        f"limit {_points(-limits.max_accuracy_loss)})"
-    )  # fmt: skip
+    accuracy, before = percent(right / max(of, 1)), percent(right_before / max(of_before, 1))
+    least, most, limit = (in_unit("accuracy", each) for each in (low, high, -limits.max_accuracy_loss))
+    known = f"{least.removesuffix(' points')} to {most}"
+    return f"accuracy {accuracy} of {of:,} true labels, before {before} ({known}, limit {limit})"
 
 
-def _edge(low: float | None, high: float | None, limit: float, words: str, shown: Callable[[float | None], str]) -> str:
+def _edge(what: str, low: float | None, high: float | None, limit: float) -> str:
     """The bound that matters: the lower one where it is above the limit."""
     if low is not None and low > limit:
-        return f"at least {words.format(shown(low))}"
-    return f"at most {words.format(shown(high))}"
+        return f"at least {in_unit(what, low)}"
+    return f"at most {in_unit(what, high)}"
 
 
 def _number(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _percent(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:.3g} %" if abs(share) < 0.1 else f"{100 * share:.1f} %"
-
-
-def _points(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:+.3g}"
-
-
-def _plain(number: float | None) -> str:
-    return "?" if number is None else f"{number:.3g}"

@@ -56,7 +56,7 @@ def test_an_equal_model_goes_live_once_enough_was_seen(mode):
     judgement = judge(evidence, mode, LIMITS)
     assert judgement.decision == "proved"
     assert judgement.images == {"old": 8000, "new": 8000}
-    assert "failures 0 of 8,000 (at most 0.0" in judgement.why and "limit 0.1 %" in judgement.why
+    assert "failures 0 of 8,000 (at most 0.0" in judgement.why and "limit 0.1%" in judgement.why
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -176,7 +176,7 @@ def test_labels_of_a_third_of_the_answers_outrank_what_stands_for_them():
     evidence = seen("shadow", 8000, agreeing=0.3)
     labels = [(number % 10 > 3, number % 10 > 1) for number in range(2600)]
     waiting = judge(told(evidence, labels), "shadow", LIMITS, needs_labels=True)
-    assert waiting.decision == "open" and "waits for true labels of 33.3 % of the answers" in waiting.why
+    assert waiting.decision == "open" and "waits for true labels of 33.3% of the answers" in waiting.why
     assert judge(told(evidence, labels[:100]), "shadow", LIMITS, needs_labels=True).decision == "proved"
 
 
@@ -362,4 +362,4 @@ def test_a_trial_in_which_no_image_came_by_says_that_and_nothing_else():
 
 def test_no_accuracy_is_lower_by_more_than_all_of_it():
     accuracy = finding(judge(seen("canary", 150, right=0.0, old_right=1.0), "canary", LIMITS), "accuracy")
-    assert accuracy.low == -1 and "(-100 to " in accuracy.text
+    assert accuracy.low == -1 and "(−100 to " in accuracy.text
