@@ -124,6 +124,17 @@ class Catalogue:
                 return model_id != reference.model_id or fault in SIGNATURE_FAULTS
         return entry is None
 
+    def has_withdrawn(self, reference: ModelReference) -> bool:
+        """Whether somebody has taken these bytes back: their file is not listed any more, or lost its signature.
+
+        Of a file that is overwritten, the bytes before stay what they were, until it is decided upon the new ones.
+        """
+        entry = self._entries.get(reference.uri)
+        match entry and entry.verdict:
+            case ModelRejected(model_id=model_id, fault=fault):
+                return fault in SIGNATURE_FAULTS and model_id in (None, reference.model_id)
+        return entry is None
+
     def name_of(self, reference: ModelReference) -> str:
         """What a listed model is called; "" where it is not."""
         entry = self._entries.get(reference.uri)

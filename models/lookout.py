@@ -32,7 +32,7 @@ class Lookout:
         catalogue: what is known about the files.
         judging: comes to verdicts on them.
         conduct: brings trials forward.
-        adopts: whether what the pointer states counts before its file has been seen.
+        adopts: whether what the pointer states counts before its file has been seen; while a model is tried it does.
         stopwatch: seconds that only grow, for reminders.
 
     Attributes:
@@ -101,6 +101,8 @@ class Lookout:
         else:
             self._note_success()
         self._take_over()
+        if not overtaken:
+            self._conduct.tidy()
         return overtaken
 
     def next_change(self, now: float) -> float | None:
@@ -129,18 +131,18 @@ class Lookout:
         """Whether nobody else has moved the pointer meanwhile."""
         if not self._conduct.tell_ended():
             return False
-        if self.statement is not None and self.statement.trial is not None:
-            return self._conduct.go_on(sees_files)
+        if self._conduct.is_under_way:  # whether or not this process follows it yet
+            return self._conduct.go_on(sees_files) and self._conduct.is_under_way  # what follows its end is soon seen
         return not sees_files or self._move_pointer(now)  # of an emptied folder each remembers another
 
     def _move_pointer(self, now: float) -> bool:
         """Whether the pointer is where it should be; not where somebody else has moved it meanwhile."""
-        stated = self.statement.reference if self.statement else None
+        stated = self.statement.reference if self.statement else self._conduct.before()
         successor = self._catalogue.successor(stated, now)
         pointer = self._registry.live.statement
         if successor is None or (pointer is not None and pointer.reference == successor.reference):
             return True
-        if self._conduct.comes_first(stated, successor):
+        if self._conduct.comes_first(successor):
             return self._conduct.begin(successor)
         if not self._registry.live.move(successor.reference, self._why(stated, successor.reference)):
             return False
@@ -158,7 +160,8 @@ class Lookout:
         stated = self._registry.live.statement
         if stated is None or stated == self.statement:
             return
-        if self._adopts or self.statement or self._catalogue.holds(stated.reference):
+        is_tried_against = stated.trial is not None and stated.reference.uri in self._catalogue.listed()
+        if self._adopts or self.statement or is_tried_against or self._catalogue.holds(stated.reference):
             self.statement = stated
 
     def _remind_if_empty(self, files: list[StoredFile]) -> None:

@@ -6,13 +6,16 @@ import json
 import shutil
 import tarfile
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
+from typing import get_args
 
 from models.artefacts import MANIFEST, Artefact, EngineChoice, Manifest
+from models.card_fields import whole
 from models.printable import logger
 from models.reference import sha256_of
 from models.registry.cache import DIGESTS, digests_of
-from models.registry.records import Form
+from models.registry.fields import GREATEST_WHOLE, encoded, reading, sha256_from
 from models.storage.errors import StorageUnavailable
 from models.storage.objects import Found, ObjectStore
 
@@ -22,6 +25,41 @@ _CHUNK_BYTES = 1 << 20
 _MAX_BYTES = 8 << 30
 """Of an archive, and of what it unpacks to."""
 _MAX_MEMBERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Which archive holds a compiled form.
+
+    Attributes:
+        source: the SHA-256 of the model's file.
+        engine: the choice under which it was compiled.
+        archive: the SHA-256 of the archive.
+        size: its bytes.
+    """
+
+    source: str
+    engine: EngineChoice
+    archive: str
+    size: int
+
+    def encode(self) -> bytes:
+        """As JSON."""
+        return encoded(asdict(self))
+
+    @classmethod
+    def decode(cls, data: bytes, source: str) -> Form:
+        """Reads what `encode` wrote of this source.
+
+        Raises:
+            ValueError: it is something else, or of another source.
+        """
+        with reading(data) as value:
+            if value["source"] != source or value["engine"] not in get_args(EngineChoice):
+                raise ValueError("is about another model")
+            return cls(
+                source, value["engine"], sha256_from(value["archive"]), whole(value["size"], "size", 1, GREATEST_WHOLE)
+            )
 
 
 class CompiledForms:

@@ -161,9 +161,7 @@ class LivePointer:
         known = self._latest()
         if known is None or not any(each.trial.number == number and not each.told for each in known.ended):
             return False
-        return self._write(
-            known.noting(replace(each, told=each.told or each.trial.number == number) for each in known.ended)
-        )
+        return self._write(known.noting_told(number))
 
     def try_again(self, sha256: str) -> bool:
         """Notes that a model that was rolled back may be tried once more; false where others were faster.
@@ -174,9 +172,7 @@ class LivePointer:
         known = self._latest()
         if known is None or sha256 not in known.refused:
             return known is not None
-        return self._write(
-            known.noting(replace(each, again=each.again or each.trial.new.sha256 == sha256) for each in known.ended)
-        )
+        return self._write(known.trying_again(sha256))
 
     def _latest(self) -> Pointer | None:
         """What is known, under the latest epoch that is."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, get_args
+from typing import Any
 
-from models.artefacts import EngineChoice, Vetted
+from models.artefacts import Vetted
 from models.card import Card
 from models.card_fields import number, whole
 from models.errors import ModelFault, ModelRejected
@@ -35,6 +35,8 @@ MOST_CHANGES = 100
 """Of the pointer, that it remembers."""
 MOST_ENDED = 20
 """Trials that are over, that the pointer remembers."""
+MOST_REFUSED = 3000
+"""Models that were rolled back, that the pointer remembers: far more than their trials, lest they come round again."""
 MOST_TAGS = MOST_TEXTS
 """Of a model, that a verdict tells; the first of them."""
 _MOST_CARD_CHARACTERS = 1 << 15
@@ -172,6 +174,8 @@ class Pointer:
         epoch: of what was last written of any of this; greater means later.
         trial: that is under way.
         ended: trials that are over, oldest first.
+        refused: the SHA-256 of models that were rolled back, and that nobody has said since may be tried, or made live;
+            the oldest first.
     """
 
     pattern: str
@@ -179,6 +183,7 @@ class Pointer:
     epoch: int
     trial: Trial | None = None
     ended: tuple[EndedTrial, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @classmethod
     def first(cls, pattern: str, change: Change) -> Pointer:
@@ -195,19 +200,6 @@ class Pointer:
         """What every worker is told of it."""
         return Statement(self.now.reference, self.epoch, self.trial.stated if self.trial else None)
 
-    @property
-    def refused(self) -> frozenset[str]:
-        """The SHA-256 of models that were rolled back, and that nobody has said since may be tried, or made live."""
-        refused: dict[str, int] = {}
-        for each in self.ended:
-            refused.pop(each.trial.new.sha256, None)
-            if each.outcome == "rolled_back" and not each.again:
-                refused[each.trial.new.sha256] = each.trial.number
-        for change in self.changes:
-            if change.epoch > refused.get(change.reference.sha256, change.epoch):
-                del refused[change.reference.sha256]
-        return frozenset(refused)
-
     def was_live(self, sha256: str) -> bool:
         """Whether a model with these bytes is or was live, as far back as is remembered."""
         return any(each.reference.sha256 == sha256 for each in self.changes)
@@ -219,7 +211,7 @@ class Pointer:
             outcome: Outcome = "promoted" if change.reference == self.trial.new else "rolled_back"
             # Nobody has found anything against the new one: it waits.
             ended = (*ended, EndedTrial(self.trial, outcome, change.why, change.by, again=outcome == "rolled_back"))
-        return Pointer(self.pattern, (*self.changes, change)[-MOST_CHANGES:], change.epoch, None, ended[-MOST_ENDED:])
+        return self._since(change.epoch, (*self.changes, change), ended)
 
     def trying(self, trial: Trial) -> Pointer:
         """With a trial that begins, or in another step."""
@@ -229,8 +221,8 @@ class Pointer:
         """With the trial ended, and what follows from it."""
         epoch, changes = self.epoch + 1, self.changes
         if verdict.outcome == "promoted":
-            changes = (*changes, Change(epoch, verdict.trial.new, verdict.why, verdict.by))[-MOST_CHANGES:]
-        return Pointer(self.pattern, changes, epoch, None, (*self.ended, verdict)[-MOST_ENDED:])
+            changes = (*changes, Change(epoch, verdict.trial.new, verdict.why, verdict.by))
+        return self._since(epoch, changes, (*self.ended, verdict))
 
     def put_right(self, latest: Statement, why: str) -> Pointer:
         """With what was stated last, by a pointer that is lost, under a later epoch than any."""
@@ -244,11 +236,29 @@ class Pointer:
             trial = None
         while trial and latest.trial and not trial.is_last_step and trial.now.share < latest.trial.share:
             trial = trial.advanced()
-        return Pointer(self.pattern, (*self.changes, change)[-MOST_CHANGES:], epoch, trial, ended[-MOST_ENDED:])
+        return replace(self._since(epoch, (*self.changes, change), ended), trial=trial)
 
-    def noting(self, ended: Iterable[EndedTrial]) -> Pointer:
-        """With other notes about the trials that are over."""
-        return replace(self, epoch=self.epoch + 1, ended=tuple(ended))
+    def noting_told(self, number: int) -> Pointer:
+        """With the note that an event tells of the end of a trial."""
+        told = (replace(each, told=each.told or each.trial.number == number) for each in self.ended)
+        return replace(self, epoch=self.epoch + 1, ended=tuple(told))
+
+    def trying_again(self, sha256: str) -> Pointer:
+        """With the note that a model which was rolled back may be tried once more."""
+        again = (replace(each, again=each.again or each.trial.new.sha256 == sha256) for each in self.ended)
+        refused = tuple(each for each in self.refused if each != sha256)
+        return replace(self, epoch=self.epoch + 1, ended=tuple(again), refused=refused)
+
+    def _since(self, epoch: int, changes: Sequence[Change], ended: Sequence[EndedTrial]) -> Pointer:
+        """With one change or trial more, as much of it as is remembered; none is under way."""
+        refused = list(self.refused)
+        for each in ended[len(self.ended) :]:
+            new = each.trial.new.sha256
+            refused = [other for other in refused if other != new]
+            refused += [new] if each.outcome == "rolled_back" and not each.again else []
+        refused = [each for each in refused if each != changes[-1].reference.sha256]
+        last, kept_out = tuple(ended[-MOST_ENDED:]), tuple(refused[-MOST_REFUSED:])
+        return Pointer(self.pattern, tuple(changes[-MOST_CHANGES:]), epoch, None, last, kept_out)
 
     def encode(self) -> bytes:
         """As JSON."""
@@ -259,7 +269,8 @@ class Pointer:
         ]
         told = {"pattern": self.pattern, "epoch": self.epoch, "live": changes[-1], "changes": changes}
         trial = trial_to_json(self.trial) if self.trial else None
-        return encoded(told | {"trial": trial, "ended": [ended_to_json(each) for each in self.ended]})
+        ended = [ended_to_json(each) for each in self.ended]
+        return encoded(told | {"trial": trial, "ended": ended, "refused": list(self.refused)})
 
     @classmethod
     def decode(cls, data: bytes, pattern: str) -> Pointer:
@@ -292,7 +303,8 @@ class Pointer:
             ended = tuple(map(ended_from, value.get("ended", [])[-MOST_ENDED:]))
             if trial is not None and (trial.old != changes[-1].reference or trial.number > epoch):
                 raise ValueError("tells of a trial that cannot be")
-            return cls(pattern, changes, epoch, trial, ended)
+            refused = tuple(map(sha256_from, value.get("refused", [])[-MOST_REFUSED:]))
+            return cls(pattern, changes, epoch, trial, ended, refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,41 +344,6 @@ class Claim:
             texts = (shown_text(value[name]) for name in ("uri", "owner", "processes", "time"))
             uri, owner, processes, time = texts
             return cls(uri, owner, processes, process, beats, time)
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """Which archive holds a compiled form.
-
-    Attributes:
-        source: the SHA-256 of the model's file.
-        engine: the choice under which it was compiled.
-        archive: the SHA-256 of the archive.
-        size: its bytes.
-    """
-
-    source: str
-    engine: EngineChoice
-    archive: str
-    size: int
-
-    def encode(self) -> bytes:
-        """As JSON."""
-        return encoded(asdict(self))
-
-    @classmethod
-    def decode(cls, data: bytes, source: str) -> Form:
-        """Reads what `encode` wrote of this source.
-
-        Raises:
-            ValueError: it is something else, or of another source.
-        """
-        with reading(data) as value:
-            if value["source"] != source or value["engine"] not in get_args(EngineChoice):
-                raise ValueError("is about another model")
-            return cls(
-                source, value["engine"], sha256_from(value["archive"]), whole(value["size"], "size", 1, GREATEST_WHOLE)
-            )
 
 
 def _verdict(value: dict[str, Any], uri: str) -> Verdict:

@@ -79,13 +79,14 @@ class CloudObjects:
                 return found.version if found is not None and found.data == data else None
         return str(blob.generation)
 
-    def remove(self, name: str, expected: str) -> bool:
+    def remove(self, name: str, expected: str | None) -> bool:
         """See `ObjectStore.remove`."""
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
         with trouble_as(StorageUnavailable, f"{self.address}/{name} cannot be removed"):
             try:
-                self._blob(name).delete(if_generation_match=int(expected), retry=self._storage.retry, timeout=TIMEOUT)
+                generation = None if expected is None else int(expected)
+                self._blob(name).delete(if_generation_match=generation, retry=self._storage.retry, timeout=TIMEOUT)
             except (PreconditionFailed, NotFound):
                 return False
         return True

@@ -60,11 +60,12 @@ class LocalObjects:
             write_locally(data, str(path))
             return _digest(data)
 
-    def remove(self, name: str, expected: str) -> bool:
+    def remove(self, name: str, expected: str | None) -> bool:
         """See `ObjectStore.remove`."""
         path = self._folder / name
         with self._alone(path):
-            if _version_of(path) != expected:
+            version = _version_of(path)
+            if version is None or version != (expected or version):
                 return False
             path.unlink()
             return True

@@ -49,8 +49,8 @@ class ObjectStore(Protocol):
             Its new version; None where it was not written, since somebody else was first.
         """
 
-    def remove(self, name: str, expected: str) -> bool:
-        """Removes an object if it still is what was seen; whether it did."""
+    def remove(self, name: str, expected: str | None) -> bool:
+        """Removes an object if it still is what was seen, or whatever it is where None is expected; whether it did."""
 
     def names(self, folder: str) -> Sequence[str]:
         """The names of the objects that begin with `folder`, which ends with a slash; in no particular order."""

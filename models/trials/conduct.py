@@ -26,6 +26,8 @@ _LOGGER = logger(__name__)
 
 _LONGEST_WHY = 1000
 """Of a judgement in words, that the pointer remembers; all of it is in the figures."""
+LEAST_PROMOTED = 100
+"""Images that a model must have answered to be promoted undecided: else nobody knows that it answers at all."""
 EVIDENCE_KEPT = 5
 """Trials that are over, whose evidence is kept for reports."""
 _WRITES_PER_STEP = 10
@@ -68,6 +70,7 @@ class Conduct:
         self._stopwatch = stopwatch
         self._judge = judge or self._judged
         self._unsure: ModelEvent | None = None
+        self._is_untidy = False
         self._step: tuple[int, int] | None = None
         self._ran = self._seen = 0.0
 
@@ -77,7 +80,7 @@ class Conduct:
         if unsure is not None and self._registry.live.met_itself:
             self._tell(unsure)
         pointer = self._registry.live.pointer
-        self._catalogue.refuse(pointer.refused if pointer else ())
+        self._catalogue.refuse(frozenset(pointer.refused) if pointer else ())
 
     def tell_ended(self) -> bool:
         """Tells of trials that somebody has ended by hand."""
@@ -87,19 +90,32 @@ class Conduct:
                 event = self._event_of(ended)
                 if not self._write(partial(self._registry.live.mark_told, ended.trial.number), event):
                     return False
-                self._forget()
+                self._is_untidy = True
         return True
 
-    def comes_first(self, stated: ModelReference | None, successor: Accepted) -> bool:
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a model is tried, as far as is known."""
+        pointer = self._registry.live.pointer
+        return pointer is not None and pointer.trial is not None
+
+    def before(self) -> ModelReference | None:
+        """What a new model would be tried against: what is live by the pointer, whether or not this process has seen
+        its file yet. None where nothing is, its file is gone or lost its signature, or none is tried at all.
+        """
+        pointer = self._registry.live.pointer
+        if self._terms.policy is None or pointer is None or self._catalogue.has_withdrawn(pointer.now.reference):
+            return None
+        return pointer.now.reference
+
+    def comes_first(self, successor: Accepted) -> bool:
         """Whether a model has to be tried before it is live.
 
         What was live before has answered everything, and its return is somebody's will. Where nothing is live, or its
         file is gone, nothing is better than it.
         """
         pointer = self._registry.live.pointer
-        if self._terms.policy is None or stated is None or pointer is None or pointer.now.reference != stated:
-            return False
-        return stated.uri in self._catalogue.listed() and not pointer.was_live(successor.reference.sha256)
+        return pointer is not None and self.before() is not None and not pointer.was_live(successor.reference.sha256)
 
     def begin(self, successor: Accepted) -> bool:
         """Has a model be tried from now on."""
@@ -116,7 +132,8 @@ class Conduct:
         """Judges the trial that is under way, and does what follows.
 
         Args:
-            sees_files: whether the last listing showed any; of an emptied folder nothing is known.
+            sees_files: whether the last listing showed any; of an emptied folder nothing is known, and nothing of it is
+                promoted.
         """
         pointer = self._registry.live.pointer
         trial = pointer.trial if pointer else None
@@ -124,19 +141,35 @@ class Conduct:
             return True
         if sees_files and self._catalogue.has_lost(trial.new):
             return self._end(trial, "rolled_back", f"{trial.new.uri} is gone, or has other bytes now", {}, again=True)
+        if sees_files and self._catalogue.has_withdrawn(trial.old):
+            why = f"{trial.old.uri} is gone, or lost its signature, and does not stay live meanwhile"
+            return self._end(trial, "rolled_back", why, {}, again=True)
         seconds = self._reckon(trial)
-        found = self._judge(self._gathered(trial), trial)
+        evidence = self._gathered(trial)
+        found = self._judge(evidence, trial)
         if found.decision == "worse":
             return self._end(trial, "rolled_back", found.why, found.to_json())
+        if not sees_files:
+            return True
         if trial.is_last_step and found.decision == "proved":
             return self._end(trial, "promoted", found.why, found.to_json())
         if seconds < 60 * trial.now.minutes:
             return True
         if not trial.is_last_step:
             return self._advance(trial, found)
-        lets_in = trial.undecided == "promote" and not found.breaks_a_limit
-        outcome: Outcome = "promoted" if lets_in else "rolled_back"
+        is_fit = evidence.new.answered >= LEAST_PROMOTED and not found.breaks_a_limit
+        outcome: Outcome = "promoted" if trial.undecided == "promote" and is_fit else "rolled_back"
         return self._end(trial, outcome, f"time is up without enough evidence: {found.why}", found.to_json())
+
+    def tidy(self) -> None:
+        """Removes what was gathered of trials that ended long ago; once after each that ended here, when all that
+        matters is done. What is left over is removed after the next one.
+        """
+        pointer = self._registry.live.pointer
+        if self._is_untidy and pointer is not None and len(pointer.ended) > EVIDENCE_KEPT:
+            with contextlib.suppress(StorageUnavailable):
+                self._registry.trials.forget_before(pointer.ended[-EVIDENCE_KEPT].trial.number)
+        self._is_untidy = False
 
     def next_change(self) -> float | None:
         """Seconds until the time of a step is up; None where nothing follows from time."""
@@ -168,8 +201,7 @@ class Conduct:
         why = why[:_LONGEST_WHY]
         event = self._event_of(EndedTrial(trial, outcome, why))
         ended = self._write(lambda: self._registry.live.end(outcome, why, figures, told=True, again=again), event)
-        if ended:
-            self._forget()
+        self._is_untidy = self._is_untidy or ended
         return ended
 
     def _reckon(self, trial: Trial) -> float:
@@ -203,13 +235,6 @@ class Conduct:
 
     def _name(self, reference: ModelReference) -> str:
         return self._catalogue.name_of(reference) or reference.file_name
-
-    def _forget(self) -> None:
-        """What is left over now is forgotten after the next trial."""
-        pointer = self._registry.live.pointer
-        if pointer is not None and len(pointer.ended) > EVIDENCE_KEPT:
-            with contextlib.suppress(StorageUnavailable):
-                self._registry.trials.forget_before(pointer.ended[-EVIDENCE_KEPT].trial.number)
 
 
 def judged(evidence: Evidence, trial: Trial, earlier: Evidence | None = None) -> Judgement:

@@ -6,12 +6,15 @@ import json
 import math
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from models.printable import json_text, logger
 from models.reference import StatedTrial
-from models.storage.objects import Found, ObjectStore
+from models.storage.objects import ObjectStore
+
+_Said = TypeVar("_Said")
 
 _LOGGER = logger(__name__)
 
@@ -20,7 +23,7 @@ _GATHERED = ".evidence"
 _MOST_PROCESSES = 2000
 """Of a step, whose evidence is read: those of a fleet that was begun anew every hour for days."""
 _FEW = 32
-"""Objects, that are read one after the other."""
+"""Objects, that are read or removed one after the other."""
 _SIDE_BY_SIDE = 8
 """Requests; Google's client keeps ten connections."""
 _TRIES = 5
@@ -73,7 +76,7 @@ class KeptTrials:
                 "%s/%s holds what %d processes have gathered, and that of %d is read",
                 self._objects.address, step, len(names), _MOST_PROCESSES,
             )  # fmt: skip
-        return [found.data for found in self._read_all(names[:_MOST_PROCESSES]) if found is not None]
+        return [found.data for found in self._each(self._objects.read, names[:_MOST_PROCESSES]) if found is not None]
 
     def seconds(self, trial: StatedTrial) -> float:
         """For how long a step has run, as far as anybody has written it down."""
@@ -94,10 +97,9 @@ class KeptTrials:
 
     def forget_before(self, number: int) -> None:
         """Removes what was gathered of earlier trials."""
-        for name in self._objects.names(self._folder):
-            match = _NUMBERED.match(name[len(self._folder) :])
-            if match and int(match[1]) < number and (found := self._objects.read(name)) is not None:
-                self._objects.remove(name, found.version)
+        names = [(name, _NUMBERED.match(name[len(self._folder) :])) for name in self._objects.names(self._folder)]
+        earlier = [name for name, match in names if match and int(match[1]) < number]
+        self._each(lambda name: self._objects.remove(name, None), earlier)
 
     def _trial(self, trial: StatedTrial) -> str:
         """A folder of a trial's own: where a registry has lost its pointer, numbers come again."""
@@ -117,11 +119,12 @@ class KeptTrials:
         while len(self._versions) > _MOST_REMEMBERED:
             self._versions.popitem(last=False)
 
-    def _read_all(self, names: list[str]) -> Iterable[Found | None]:
+    @staticmethod
+    def _each(does: Callable[[str], _Said], names: list[str]) -> list[_Said]:
         if len(names) <= _FEW:
-            return [self._objects.read(name) for name in names]
+            return [does(name) for name in names]
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="registry") as pool:
-            return list(pool.map(self._objects.read, names))
+            return list(pool.map(does, names))
 
 
 def _clock_from(data: bytes) -> tuple[int, float]:

@@ -40,7 +40,7 @@ class Overtaken:
     def names(self, folder: str) -> Sequence[str]:
         return self._objects.names(folder)
 
-    def remove(self, name: str, expected: str) -> bool:
+    def remove(self, name: str, expected: str | None) -> bool:
         return self._objects.remove(name, expected)
 
     def upload(self, source: Path, name: str) -> None:

@@ -14,7 +14,7 @@ from models.trials.judging import Decision, Finding, Judgement
 from models.trials.sides import is_tried
 from models.trials.trial import Trial
 
-WORSE, SILENT = "good but worse", "good but rare"
+WORSE, SILENT, UNPROVED = "good but worse", "good but rare", "good but unlike"
 ENOUGH = 30
 """Images that a simulated model has to answer to prove itself."""
 
@@ -69,12 +69,13 @@ class Gatherer:
         if (trial.number, trial.step) != self._step:
             self._step, self._evidence = (trial.number, trial.step), Evidence()
         content = self._answers.contents[trial.new.sha256]
+        gist = Gist("b" if content == UNPROVED else "a", 0.5)
         for key in keys:
             tried = is_tried(trial, key)
             self._answers.note(trial, key, tried)
             side: Side = "new" if tried else "old"
             if side == "old" or content != SILENT:
-                self._evidence.answered(side, Gist("a", 0.5))
+                self._evidence.answered(side, gist if tried else Gist("a", 0.5))
             if tried and content == WORSE:
                 self._evidence.unfit("worse")
         try:
@@ -89,5 +90,6 @@ def judge_by_count(evidence: Evidence, trial: Trial) -> Judgement:
     text = f"{images['new']} images"
     if evidence.unfit_because.total:
         return Judgement("worse", (Finding("fitness", "worse", None, None, None, None, text),), images)
-    decision: Decision = "proved" if evidence.new.answered >= ENOUGH else "open"
+    is_alike = not any(label == ("b",) for label, _ in evidence.new.labels.items())
+    decision: Decision = "proved" if evidence.new.answered >= ENOUGH and is_alike else "open"
     return Judgement(decision, (Finding("failures", decision, None, None, None, None, text),), images)

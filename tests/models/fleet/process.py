@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import Artefact, Manifest, Vetted
+from models.artefacts import Artefact, EngineChoice, Manifest, Vetted
 from models.card import Card, InputSpec
 from models.catalogue import Catalogue
 from models.errors import ModelFault, ModelRejected, VettingStopped
@@ -49,6 +49,8 @@ class Process:
         kept_in: which registry it uses, where not all share one.
         trials: on which terms it has new models tried.
         answers: of the fleet.
+        adopts: whether it is told where the registry is, and takes over what that states as it is.
+        engine: that it asks for: verdicts of others with another one are not its own.
     """
 
     def __init__(
@@ -59,6 +61,8 @@ class Process:
         kept_in: str = "",
         trials: TrialTerms = NO_TRIALS,
         answers: Answers | None = None,
+        adopts: bool = True,
+        engine: EngineChoice = "auto",
     ) -> None:
         self.number = number
         self.events = EventLog()
@@ -71,7 +75,7 @@ class Process:
         self._reached = threading.Semaphore(0)
         bucket = Bucket(world, kept_in)
         self._claims = Claims(bucket, self.clock, beats=False)
-        registry = Registry(bucket, PATTERN, Terms("auto", 10), self._claims)
+        registry = Registry(bucket, PATTERN, Terms(engine, 10), self._claims)
         catalogue = Catalogue()
         vetter: Any = self
         self._registry = registry
@@ -79,7 +83,7 @@ class Process:
             catalogue, registry, vetter, self.events, POLL_SECONDS, False, self._submit, self._has_news
         )
         conduct = Conduct(registry, catalogue, self.events, trials, self.clock, judge_by_count)
-        self._lookout = Lookout(bucket, registry, catalogue, self._judging, conduct, adopts=True, stopwatch=self.clock)
+        self._lookout = Lookout(bucket, registry, catalogue, self._judging, conduct, adopts, stopwatch=self.clock)
         self._gatherer = Gatherer(registry, f"worker-{number}", answers or Answers())
         self.following = Following(POLL_SECONDS, self.clock)
 
@@ -151,6 +155,8 @@ class Process:
         if file is None:
             raise FileNotFoundError(uri)
         reference = ModelReference(uri, digest_of(file.content))
+        if uri in self._world.unsigned:
+            raise ModelRejected(ModelFault.UNSIGNED, "there is no signature", reference.model_id)
         if file.content.startswith(BAD):
             raise ModelRejected(ModelFault.NOT_A_MODEL, "bad", reference.model_id)
         manifest = Manifest(reference.sha256, "onnx", "", _CARD, (1, 1, 3), "float32", (), 0.0)

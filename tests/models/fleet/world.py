@@ -6,7 +6,7 @@ import hashlib
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from models.reference import ModelReference
@@ -55,6 +55,7 @@ class World:
         faults: promises that were broken.
         lost: whether somebody damaged the registry.
         gone: the files that were deleted or overwritten, by their address and digest, and when.
+        unsigned: files that lost their signature.
         vetting_now: what processes that live are vetting.
         vettings: how many ever began.
         contents: that any file ever had.
@@ -74,6 +75,7 @@ class World:
     faults: list[str] = field(default_factory=list)
     lost: bool = False
     gone: dict[str, float] = field(default_factory=dict)
+    unsigned: set[str] = field(default_factory=set)
     vetting_now: list[StoredFile] = field(default_factory=list)
     vettings: int = 0
     contents: set[str] = field(default_factory=set)
@@ -96,6 +98,11 @@ class World:
         """The same bytes, uploaded anew."""
         file = self.files[uri]
         self.files[uri] = File(file.content, self.now, self.next_generation())
+
+    def unsign(self, uri: str) -> None:
+        """A file loses its signature; its version tells."""
+        self.unsigned.add(uri)
+        self.files[uri] = replace(self.files[uri], generation=self.next_generation())
 
     def delete(self, uri: str) -> None:
         self._went(uri)
@@ -225,10 +232,10 @@ class Bucket:
         self._may_fail()
         return str(generation)
 
-    def remove(self, name: str, expected: str) -> bool:
+    def remove(self, name: str, expected: str | None) -> bool:
         self._may_fail()
         found = self._world.objects.get(self._registry + name)
-        if found is None or str(found[1]) != expected:
+        if found is None or expected not in (None, str(found[1])):
             return False
         del self._world.objects[self._registry + name]
         self._may_fail()

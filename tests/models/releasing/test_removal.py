@@ -11,8 +11,9 @@ import pytest
 
 from models.reference import ModelReference, sha256_of
 from models.registry.cache import ArtefactCache
+from models.registry.forms import Form
 from models.registry.holdings import Holdings
-from models.registry.records import Accepted, Form, Judgement
+from models.registry.records import Accepted, Judgement
 from models.registry.registry import Registry, Terms
 from models.releasing import Telling
 from models.releasing.liveness import by_pointers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from models.artefacts import EngineChoice
 from models.events import ModelEvent
 from models.reference import ModelReference
 from models.registry.pointer import LivePointer
@@ -11,12 +12,21 @@ from models.registry.records import Pointer
 from models.registry.registry import Registry, Terms
 from models.trials.terms import TrialTerms
 from models.trials.trial import Trial
-from tests.models.fleet.answers import SILENT, WORSE, Answers
+from tests.models.fleet.answers import SILENT, UNPROVED, WORSE, Answers
 from tests.models.fleet.process import Process
 from tests.models.fleet.world import FOLDER, PATTERN, Bucket, World, digest_of
 
 LOOK_SECONDS = 20.0
-CONTENTS = ("good old", "good new", "good other", "good third", WORSE, SILENT, *(f"good {n}" for n in range(10)))
+CONTENTS = (
+    "good old",
+    "good new",
+    "good other",
+    "good third",
+    WORSE,
+    SILENT,
+    UNPROVED,
+    *(f"good {n}" for n in range(10)),
+)
 
 
 class Fleet:
@@ -35,8 +45,10 @@ class Fleet:
         for each in terms:
             self.join(each)
 
-    def join(self, terms: TrialTerms, skew: float = 0.0) -> Process:
-        process = Process(self.world, len(self.processes), skew, trials=terms, answers=self.answers)
+    def join(self, terms: TrialTerms, skew: float = 0.0, adopts: bool = True, engine: EngineChoice = "auto") -> Process:
+        process = Process(
+            self.world, len(self.processes), skew, trials=terms, answers=self.answers, adopts=adopts, engine=engine
+        )
         self.processes.append(process)
         return process
 

@@ -14,9 +14,9 @@ from models.trials.conduct import judged
 from models.trials.evidence import Evidence, Side
 from models.trials.gathered import gathered
 from models.trials.gist import Gist
-from models.trials.policy import Policy
+from models.trials.policy import Policy, Undecided
 from models.trials.terms import NO_TRIALS, Limits, TrialTerms
-from tests.models.fleet.answers import SILENT, WORSE
+from tests.models.fleet.answers import SILENT, UNPROVED, WORSE
 from tests.models.fleet.process import Process
 from tests.models.fleet.world import FOLDER, PATTERN, Bucket, digest_of
 from tests.models.trials.small_fleet import LOOK_SECONDS, Fleet, model
@@ -148,16 +148,23 @@ def test_an_overwritten_file_that_was_rolled_back_leaves_live_what_is() -> None:
     assert fleet.pointer.now.reference == OLD
 
 
-@pytest.mark.parametrize(("undecided", "live"), [("roll_back", OLD), ("promote", model("new.h5", SILENT))])
-def test_time_that_is_up_without_evidence_is_decided_as_was_said(undecided: str, live: ModelReference) -> None:
-    terms = TrialTerms(SHADOW.policy, undecided="promote" if undecided == "promote" else "roll_back")
-    fleet = Fleet(terms)
-    fleet.begin(SILENT)
-    fleet.live_on(580, messages=5)
+@pytest.mark.parametrize("undecided", ["roll_back", "promote"])
+def test_time_that_is_up_without_evidence_is_decided_as_was_said(undecided: Undecided) -> None:
+    fleet = Fleet(TrialTerms(SHADOW.policy, undecided=undecided))
+    fleet.begin(UNPROVED)
+    fleet.live_on(580, messages=10)
     assert fleet.trial
-    fleet.live_on(60, messages=5)
+    fleet.live_on(60, messages=10)
+    live = OLD if undecided == "roll_back" else model("new.h5", UNPROVED)
     assert (fleet.pointer.now.reference, fleet.pointer.trial) == (live, None)
     assert fleet.pointer.ended[-1].why.startswith("time is up without enough evidence: ")
+
+
+def test_a_model_that_answered_next_to_nothing_is_promoted_undecided_by_nobody() -> None:
+    fleet = Fleet(TrialTerms(SHADOW.policy, undecided="promote"))
+    fleet.begin(SILENT)
+    fleet.live_on(640, messages=10)
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (OLD, None)
 
 
 def test_a_reader_without_a_policy_brings_the_trial_of_another_to_its_end() -> None:
@@ -185,45 +192,6 @@ def test_a_newer_model_that_was_live_before_waits_too() -> None:
     fleet.world.now += 1
     fleet.world.touch(OLD.uri)
     fleet.live_on(60)
-    assert fleet.trial.new == NEW
-
-
-@pytest.mark.parametrize("becomes", ["gone", "overwritten", "invalid"])
-def test_a_trial_of_a_file_that_is_gone_is_over_and_the_model_may_come_back(becomes: str) -> None:
-    fleet = Fleet(CANARY)
-    fleet.begin()
-    match becomes:
-        case "gone":
-            fleet.world.delete(NEW.uri)
-        case "overwritten":
-            fleet.upload("new.h5", "good other")
-        case _:
-            fleet.upload("new.h5", "bad")
-    fleet.live_on(60)
-    ended = fleet.pointer.ended[-1]
-    assert (fleet.pointer.now.reference, ended.outcome, ended.again) == (OLD, "rolled_back", True)
-    assert NEW.uri in ended.why
-    fleet.person().end("rolled_back", "the next one is of no interest here")
-    fleet.upload("new.h5", "good new")
-    assert fleet.trial.new == NEW
-
-
-def test_a_trial_goes_on_where_the_live_file_is_gone() -> None:
-    fleet = Fleet(CANARY)
-    fleet.begin()
-    fleet.world.delete(OLD.uri)
-    fleet.live_on(100)
-    assert fleet.trial.new == NEW
-    fleet.live_on(1200, messages=5)
-    assert fleet.pointer.now.reference == NEW
-
-
-def test_an_emptied_folder_ends_no_trial() -> None:
-    fleet = Fleet(CANARY)
-    fleet.begin()
-    for uri in list(fleet.world.files):
-        fleet.world.delete(uri)
-    fleet.live_on(100)
     assert fleet.trial.new == NEW
 
 
