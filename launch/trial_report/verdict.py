@@ -116,6 +116,8 @@ def _reason(why: str, judgement: Judgement) -> str:
 def _sure(view: TrialView) -> list[str]:
     evidence, judgement, trial = view.evidence, view.judgement, view.trial
     old, new = judgement.images.get("old", 0), judgement.images.get("new", 0)
+    if not old and not new:
+        return ["It rests on nothing: no image came by."]
     points = [f"It rests on {count_in_words(new, 'answer')} of the new model and {old:,} of the old one."]
     if any(each.low is not None for each in judgement.findings):
         points.append(
@@ -145,6 +147,8 @@ def _sure(view: TrialView) -> list[str]:
 
 
 def _mind(judgement: Judgement) -> list[str]:
+    if judgement.decision == "open" and not any(judgement.images.values()):
+        return ["Images: with more minutes, a greater share or a busier stream some would come by."]
     order = ("worse", "open", "proved")
     told = [each for each in judgement.findings if each.decision in order and each.counts]
     ordered = sorted(told, key=lambda each: order.index(each.decision))

@@ -212,3 +212,9 @@ def test_how_often_the_new_model_could_not_be_loaded_is_told_in_words(processes:
         evidence.not_loaded("memory")
     html = html_of(view(evidence, planted.trial("canary:50%/10")))
     assert f"{words} could not load the new model, and answered by the old one: memory" in html
+
+
+def test_a_trial_during_which_no_image_came_by_says_so_and_nothing_of_models() -> None:
+    html = html_of(view(Evidence(), planted.trial("shadow:50%/10"), "rolled_back"))
+    assert "no image came by" in html
+    assert "Both answered the same images" not in html and "no number of images decides" not in html
