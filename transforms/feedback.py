@@ -16,7 +16,7 @@ from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec
 from apache_beam.utils.timestamp import Duration
 
 from models.errors import ImageError, ImageFault
-from models.records import DeadLetter
+from models.records import REPLAY_OF, DeadLetter
 from models.serving import ServingConfig
 from models.trials.gist import gist_of
 from models.trials.labelling import KEPT_SECONDS, AnswerGiven, Waiting, answer_given, note_label
@@ -142,12 +142,14 @@ def _itself(labelled: tuple[str, str]) -> tuple[str, Any]:
 
 
 def _answer_of(result: PredictionResult) -> Iterator[tuple[str, AnswerGiven]]:
-    answer, message_id = result.inference, result.example.origin.message_id
-    if answer.tried is None or isinstance(answer.outcome, ImageError) or not message_id:
+    """What was answered, by each id under which a label may be told: of a replay also that of the message before."""
+    answer, origin = result.inference, result.example.origin
+    if answer.tried is None or isinstance(answer.outcome, ImageError):
         return
     given = answer_given(answer.tried, gist_of(answer.outcome))
     if given is not None:
-        yield message_id, given
+        for message_id in {origin.message_id, origin.attributes.get(REPLAY_OF, "")} - {""}:
+            yield message_id, given
 
 
 class _Notes(beam.DoFn):
@@ -178,7 +180,7 @@ class _LabelsHere(_NotesHere):
 
 class _AnswersHere(_NotesHere):
     def process(self, result: PredictionResult) -> None:
-        for answered in _answer_of(result):  # one at most
+        for answered in _answer_of(result):
             self.join(*answered)
 
 

@@ -44,7 +44,8 @@ def answer_given(tried: Tried, said: Gist) -> AnswerGiven | None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is known of one image. What comes again changes nothing: the first answer counts, and the first label.
+    """What is known of one image. What comes again changes nothing: the first label counts, and the first answer of the
+    latest trial that it was answered in.
 
     Attributes:
         answer: None until it is there.
@@ -58,7 +59,7 @@ class Waiting:
         """The same, once an answer or a label came."""
         if isinstance(came, str):
             return replace(self, label=came) if self.label is None else self
-        return replace(self, answer=came) if self.answer is None else self
+        return replace(self, answer=came) if self.answer is None or self.answer.number < came.number else self
 
     @property
     def is_whole(self) -> bool:
