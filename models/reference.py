@@ -18,7 +18,7 @@ _STATED = re.compile(
     re.DOTALL,
 )
 _TRIAL = re.compile(
-    r"(?P<number>\d+)/(?P<mode>shadow|canary)/(?P<share>[0-9.e-]+)/(?P<sha256>[0-9a-f]{64})/(?P<uri>[^@;]+)"
+    r"(?P<number>\d+)/(?P<step>\d+)/(?P<mode>shadow|canary)/(?P<share>[0-9.e-]+)/(?P<sha256>[0-9a-f]{64})/(?P<uri>[^@;]+)"
 )
 
 Mode = Literal["shadow", "canary"]
@@ -73,17 +73,19 @@ class StatedTrial:
         new: the model that is tried.
         mode: `shadow` or `canary`.
         share: of the images, above 0 and at most 1.
+        step: of the trial's policy, from 0; what is seen of each is judged for itself.
     """
 
     number: int
     new: ModelReference
     mode: Mode
     share: float
+    step: int = 0
 
     def encode(self) -> str:
         """Without `@` and `;`, whatever the file is called."""
         uri = quote(self.new.uri, errors="surrogatepass")
-        return f"{self.number}/{self.mode}/{self.share!r}/{self.new.sha256}/{uri}"
+        return f"{self.number}/{self.step}/{self.mode}/{self.share!r}/{self.new.sha256}/{uri}"
 
     @classmethod
     def decode(cls, text: str) -> StatedTrial:
@@ -94,10 +96,10 @@ class StatedTrial:
         """
         match = _TRIAL.fullmatch(text)
         if match is None:
-            raise ValueError(f"not a trial (NUMBER/MODE/SHARE/SHA256/URI): {text!r}")
+            raise ValueError(f"not a trial (NUMBER/STEP/MODE/SHARE/SHA256/URI): {text!r}")
         mode: Mode = "shadow" if match["mode"] == "shadow" else "canary"
         new = ModelReference(unquote(match["uri"], errors="surrogatepass"), match["sha256"])
-        return cls(int(match["number"]), new, mode, float(match["share"]))
+        return cls(int(match["number"]), new, mode, float(match["share"]), int(match["step"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from models.trials.terms import NO_TRIALS, TrialTerms
 from models.trials.trial import EndedTrial, Outcome, Trial
 
 if TYPE_CHECKING:
+    from models.trials.evidence import Evidence
     from models.trials.judging import Judgement
 
 _LOGGER = logger(__name__)
@@ -32,8 +33,8 @@ _LONGEST_UNWRITTEN_SECONDS = 10.0
 """Of the time of a step, that is lost with the processes that saw it pass."""
 
 
-Judge = Callable[[Sequence[bytes], Trial], "Judgement"]
-"""Judges what the processes of a fleet have gathered; passes over what cannot be understood."""
+Judge = Callable[["Evidence", Trial], "Judgement"]
+"""Judges what the processes of a fleet have gathered in the step that a trial is in."""
 
 
 class Conduct:
@@ -124,7 +125,7 @@ class Conduct:
         if sees_files and self._catalogue.has_lost(trial.new):
             return self._end(trial, "rolled_back", f"{trial.new.uri} is gone, or has other bytes now", {}, again=True)
         seconds = self._reckon(trial)
-        found = self._judge(self._registry.trials.read(trial.number), trial)
+        found = self._judge(self._gathered(trial), trial)
         if found.decision == "worse":
             return self._end(trial, "rolled_back", found.why, found.to_json())
         if trial.is_last_step and found.decision == "proved":
@@ -144,6 +145,11 @@ class Conduct:
             return None
         left = 60 * trial.now.minutes - self._ran - (self._stopwatch() - self._seen)
         return left if left > 0 else None
+
+    def _gathered(self, trial: Trial) -> Evidence:
+        from models.trials.gathered import gathered
+
+        return gathered(self._registry, trial.stated)
 
     def _advance(self, trial: Trial, found: Judgement) -> bool:
         later = trial.advanced()
@@ -165,10 +171,10 @@ class Conduct:
         now, step = self._stopwatch(), (trial.number, trial.step)
         self._ran = self._ran + now - self._seen if self._step == step else 0.0
         self._step, self._seen = step, now
-        written = self._registry.trials.seconds(*step)
+        written = self._registry.trials.seconds(trial.stated)
         self._ran = max(self._ran, written)
         if self._ran - written >= min(_LONGEST_UNWRITTEN_SECONDS, 60 * trial.now.minutes / _WRITES_PER_STEP):
-            self._registry.trials.keep_seconds(*step, self._ran)
+            self._registry.trials.keep_seconds(trial.stated, self._ran)
         return self._ran
 
     def _write(self, write: Callable[[], bool], event: ModelEvent) -> bool:
@@ -200,20 +206,13 @@ class Conduct:
                 self._registry.trials.forget_before(pointer.ended[-EVIDENCE_KEPT].trial.number)
 
 
-def judged(gathered: Sequence[bytes], trial: Trial) -> Judgement:
-    """Judges by all that can be understood of what was gathered.
+def judged(evidence: Evidence, trial: Trial) -> Judgement:
+    """Judges by what was gathered in the step that a trial is in.
 
     Args:
-        gathered: see `models.trials.evidence.Evidence`.
+        evidence: of all processes.
         trial: its limits count.
     """
-    from models.trials.evidence import Evidence
     from models.trials.judging import judge
 
-    evidence = Evidence()
-    for data in gathered:
-        try:
-            evidence.merge(Evidence.decode(data))
-        except ValueError as error:
-            _LOGGER.warning("what a process has gathered of a trial cannot be understood: it %s", error)
     return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels)

@@ -22,14 +22,15 @@ WRITE_SECONDS = 2.0
 """Between two writings, while there is something new."""
 _LONGEST_CLOSE_SECONDS = 10.0
 _LEFT_OVER = 4
-"""Trials whose evidence is kept while the registry cannot be written."""
+"""Steps of trials whose evidence is kept while the registry cannot be written."""
 _MATCHED_EVERY = 16
 
 
 class _Gathered:
-    """Of one trial."""
+    """Of one step of a trial."""
 
-    def __init__(self) -> None:
+    def __init__(self, trial: StatedTrial) -> None:
+        self.trial = trial
         self.evidence = Evidence()
         self.is_new = False
 
@@ -37,8 +38,8 @@ class _Gathered:
 class WritesTrials(Protocol):
     """Where evidence is kept, see `models.trials.kept.KeptTrials`."""
 
-    def write(self, number: int, worker: str, data: bytes) -> None:
-        """Keeps what a worker has gathered of a trial, in place of what it wrote before.
+    def write(self, trial: StatedTrial, worker: str, data: bytes) -> None:
+        """Keeps what a worker has gathered of a step of a trial, in place of what it wrote before.
 
         Raises:
             StorageUnavailable: it could not be kept.
@@ -47,7 +48,9 @@ class WritesTrials(Protocol):
 
 
 class Gathering:
-    """The evidence of one process, of one trial at a time. Threads may note side by side.
+    """The evidence of one process, of one step of a trial at a time. Threads may note side by side.
+
+    Steps have other shares, and a stream changes with time: both together would compare the models by unlike images.
 
     A registry that gives no answer is tried again; what was gathered stays here meanwhile. What was noted and not yet
     written is lost with a process that dies, two seconds' worth at most.
@@ -66,7 +69,7 @@ class Gathering:
         self.worker = f"{worker_name()}-{secrets.token_hex(4)}"
         self._changed = threading.Condition()
         self._trial: StatedTrial | None = None
-        self._gathered: dict[int, _Gathered] = {}
+        self._gathered: dict[tuple[int, int], _Gathered] = {}
         self._batches = itertools.count()
         self._troubles = Troubles(_LOGGER.warning)
         self._closed = False
@@ -82,9 +85,9 @@ class Gathering:
         with self._changed:
             if trial == self._trial or self._closed:
                 return
-            self._trial = trial
-            if trial is not None and trial.number not in self._gathered:
-                self._gathered[trial.number] = _Gathered()
+            before, self._trial = self._trial, trial
+            if trial is not None and _key(trial) not in self._gathered:
+                self._gathered[_key(trial)] = self._begun(trial, before)
             self._changed.notify_all()
             if self._thread is None and trial is not None:
                 self._thread = threading.Thread(target=self._run, name="evidence of trials", daemon=True)
@@ -94,24 +97,24 @@ class Gathering:
     def noting(self, trial: StatedTrial) -> Iterator[Evidence]:
         """The evidence of a trial, this thread's alone meanwhile; nobody keeps it where that is not under way."""
         with self._changed:
-            is_under_way = self._trial is not None and self._trial.number == trial.number
+            is_under_way = self._trial is not None and _key(self._trial) == _key(trial)
             if not is_under_way or self._closed:
                 yield Evidence()
                 return
-            gathered = self._gathered[trial.number]
+            gathered = self._gathered[_key(trial)]
             if not gathered.is_new:
                 gathered.is_new = True
                 self._changed.notify_all()
             yield gathered.evidence
 
     def unfit(self, trial: StatedTrial, why: str) -> None:
-        """Notes that the new model fails on its own probe image in this process."""
-        with self.noting(trial) as evidence:
+        """Notes that the new model fails on its own probe image in this process, whatever step the trial is in."""
+        with self.noting(self._as_it_is_now(trial)) as evidence:
             evidence.unfit(why)
 
     def not_loaded(self, trial: StatedTrial, why: str) -> None:
-        """Notes that this process cannot load the new model."""
-        with self.noting(trial) as evidence:
+        """Notes that this process cannot load the new model, whatever step the trial is in."""
+        with self.noting(self._as_it_is_now(trial)) as evidence:
             evidence.not_loaded(why)
 
     def is_matched(self) -> bool:
@@ -126,6 +129,20 @@ class Gathering:
         if self._thread is not None:
             self._thread.join(_LONGEST_CLOSE_SECONDS)
 
+    def _begun(self, trial: StatedTrial, before: StatedTrial | None) -> _Gathered:
+        """What is known of a step that begins: what keeps this process from trying the model at all goes on."""
+        begun = _Gathered(trial)
+        if before is not None and before.number == trial.number:
+            known, evidence = self._gathered[_key(before)].evidence, begun.evidence
+            evidence.unfit_because.merge(known.unfit_because)
+            evidence.not_loaded_because.merge(known.not_loaded_because)
+            begun.is_new = bool(evidence.unfit_because.total or evidence.not_loaded_because.total)
+        return begun
+
+    def _as_it_is_now(self, trial: StatedTrial) -> StatedTrial:
+        now = self._trial
+        return now if now is not None and now.number == trial.number else trial
+
     def _run(self) -> None:
         """Writes what is new, every few seconds and at the end."""
         is_last = False
@@ -138,32 +155,32 @@ class Gathering:
                 with self._changed:
                     self._changed.wait_for(lambda: self._closed, self._write_seconds)
 
-    def _new(self) -> list[int]:
-        """Trials of which something has yet to be written, the oldest first."""
-        return [number for number, gathered in sorted(self._gathered.items()) if gathered.is_new]
+    def _new(self) -> list[tuple[int, int]]:
+        """Steps of trials of which something has yet to be written, the oldest first."""
+        return sorted(key for key, gathered in self._gathered.items() if gathered.is_new)
 
     def _should_write_now(self) -> bool:
         """Whether nothing more will come of what is to be written."""
-        under_way = self._trial.number if self._trial is not None else None
-        return self._closed or any(number != under_way for number in self._new())
+        under_way = _key(self._trial) if self._trial is not None else None
+        return self._closed or any(key != under_way for key in self._new())
 
     def _write(self) -> bool:
         """Whether all is written."""
         with self._changed:
-            due = {number: self._gathered[number].evidence.encode() for number in self._new()}
-            for number in due:
-                self._gathered[number].is_new = False
+            due = [(gathered, gathered.evidence.encode()) for gathered in map(self._gathered.__getitem__, self._new())]
+            for gathered, _ in due:
+                gathered.is_new = False
         is_written = True
-        for number, data in due.items():
+        for gathered, data in due:
             try:
-                self._kept.write(number, self.worker, data)
+                self._kept.write(gathered.trial, self.worker, data)
             except Exception as error:  # whatever it is, it may pass; nothing that was gathered may be lost by it
                 is_written = False
                 self._troubles.begin(
                     "write", f"what was seen of a trial is not written yet, and kept: {one_line(error)}"
                 )
                 with self._changed:
-                    self._gathered[number].is_new = True
+                    gathered.is_new = True
         if is_written:
             self._troubles.end("write")
         with self._changed:
@@ -173,6 +190,10 @@ class Gathering:
     def _forget(self) -> None:
         """Lets go of trials that have ended and are written, and of the oldest where the registry is gone for long."""
         new = self._new()
-        under_way = {self._trial.number} if self._trial is not None else set()
+        under_way = {_key(self._trial)} if self._trial is not None else set()
         kept = {*new[-_LEFT_OVER:], *under_way}
-        self._gathered = {number: gathered for number, gathered in self._gathered.items() if number in kept}
+        self._gathered = {key: gathered for key, gathered in self._gathered.items() if key in kept}
+
+
+def _key(trial: StatedTrial) -> tuple[int, int]:
+    return trial.number, trial.step

@@ -56,7 +56,7 @@ class Trial:
     @property
     def stated(self) -> StatedTrial:
         """What every worker is told of it."""
-        return StatedTrial(self.number, self.new, self.policy.mode, self.now.share)
+        return StatedTrial(self.number, self.new, self.policy.mode, self.now.share, self.step)
 
     def advanced(self) -> Trial:
         """In its next step."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from models.printable import logger
 from models.reference import ModelReference
 from models.registry.registry import Registry
 from models.trials.counts import read_count
 from models.trials.evidence import SIDES, Evidence
+from models.trials.gathered import added_up, gathered_by_step
 from models.trials.judging import Decision, Finding, Judgement, judge
 from models.trials.trial import EndedTrial, Trial
-
-_LOGGER = logger(__name__)
 
 _MOST_FINDINGS = 20
 _LONGEST_TEXT = 1000
@@ -30,9 +28,9 @@ class TrialView:
         trial: as the pointer says; where it ended, as it was last.
         ended: what came of it; None while it is under way.
         seconds: that it has been in its step, as far as anybody has written down.
-        evidence: of all workers.
-        judgement: what follows from the evidence. Of a trial that ended: that which its verdict rests on, where it was
-            written down.
+        evidence: of all workers and steps.
+        judgement: what follows from the evidence of its step. Of a trial that ended: that which its verdict rests on,
+            where it was written down.
     """
 
     trial: Trial
@@ -153,23 +151,11 @@ def _number(value: object) -> float | None:
 
 
 def _view(registry: Registry, trial: Trial, ended: EndedTrial | None) -> TrialView:
-    evidence = Evidence()
-    for each in _gathered(registry, trial.number):
-        evidence.merge(each)
+    steps = gathered_by_step(registry, trial.stated)
     judgement = judgement_from(ended.figures) if ended else None
     if judgement is None:
-        judgement = judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels)
-    seconds = registry.trials.seconds(trial.number, trial.step)
-    return TrialView(trial, ended, seconds, evidence, judgement)
-
-
-def _gathered(registry: Registry, number: int) -> Iterator[Evidence]:
-    """Of each worker; what cannot be read counts as nothing."""
-    for data in registry.trials.read(number):
-        try:
-            yield Evidence.decode(data)
-        except ValueError as error:
-            _LOGGER.warning("evidence of trial %s in %s is not believed: it %s", number, registry.address, error)
+        judgement = judge(steps[-1], trial.policy.mode, trial.limits, trial.needs_labels)
+    return TrialView(trial, ended, registry.trials.seconds(trial.stated), added_up(steps), judgement)
 
 
 def _model(reference: ModelReference) -> dict[str, str]:

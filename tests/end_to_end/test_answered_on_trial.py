@@ -44,7 +44,7 @@ def trial_of(registry: Registry) -> StatedTrial | None:
 
 def gathered(registry: Registry, trial: StatedTrial) -> Evidence:
     whole = Evidence()
-    for data in registry.trials.read(trial.number):
+    for data in registry.trials.read(trial):
         whole.merge(Evidence.decode(data))
     return whole
 

@@ -63,7 +63,7 @@ class TriedRun:
         self._registry.live.look(mend=False)
         known = self._registry.live.pointer
         if known is not None and known.trial is not None:
-            for data in self._registry.trials.read(known.trial.number):
+            for data in self._registry.trials.read(known.trial.stated):
                 whole.merge(Evidence.decode(data))
         return whole
 

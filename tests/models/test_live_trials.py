@@ -247,7 +247,7 @@ def test_what_keeps_a_model_from_being_tried_is_told_and_leaves_the_live_one_alo
     failed = [event for event in events.drain() if event.event == "failed"]
     assert [(event.model_id, type(trouble).__name__ in event.reason) for event in failed] == [(new.model_id, True)]
     gathering.close()
-    [evidence] = map(Evidence.decode, kept.read(trial.number))
+    [evidence] = map(Evidence.decode, kept.read(trial))
     assert not evidence.unfit_because.total
     assert evidence.not_loaded_because.total
 
@@ -290,7 +290,7 @@ def test_a_model_on_trial_that_turns_out_to_be_unfit_is_given_up_until_the_next_
     assert shelf.loads[new.digest] == 1
     bring(models, old, 9, canary(new, number=9))
     gathering.close()
-    [evidence] = map(Evidence.decode, kept.read(trial.number))
+    [evidence] = map(Evidence.decode, kept.read(trial))
     assert evidence.unfit_because.total == 1
 
 

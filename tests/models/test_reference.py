@@ -34,14 +34,17 @@ def test_every_statement_survives_its_journey(uri: str, digest: str, epoch: int)
     st.text(min_size=1),
     st.sampled_from(["shadow", "canary"]),
     st.floats(1e-11, 1.0),
+    st.integers(0, 19),
 )
-def test_every_trial_survives_its_journey(number: int, uri: str, mode: Mode, share: float) -> None:
-    trial = StatedTrial(number, ModelReference(uri, "d" * 64), mode, share)
+def test_every_trial_survives_its_journey(number: int, uri: str, mode: Mode, share: float, step: int) -> None:
+    trial = StatedTrial(number, ModelReference(uri, "d" * 64), mode, share, step)
     stated = Statement(ModelReference("gs://b/m.h5", SHA256), 8, trial)
     assert Statement.decode(stated.encode()) == stated
 
 
-@pytest.mark.parametrize("told", ["7/canary/0.5", "7/green/0.5/" + "d" * 64 + "/m", "7/canary/1e/" + "d" * 64 + "/m"])
+@pytest.mark.parametrize(
+    "told", ["7/0/canary/0.5", "7/0/green/0.5/" + "d" * 64 + "/m", "7/0/canary/1e/" + "d" * 64 + "/m"]
+)
 def test_what_is_no_trial_is_refused(told: str) -> None:
     with pytest.raises(ValueError):
         Statement.decode(f"m.h5@sha256:{SHA256};epoch=1;trial={told}")

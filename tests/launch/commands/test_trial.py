@@ -100,7 +100,7 @@ def test_a_pattern_that_the_shell_has_taken_apart_is_refused(hotswap: Command, v
 def test_status_tells_what_is_tried_and_how_it_fares(hotswap: Command) -> None:
     trial = begin("shadow:10%/30")
     for worker in ("w-1", "w-2"):
-        registry().trials.write(trial.number, worker, planted.shadow(1500, right=0.6).encode())
+        registry().trials.write(trial.stated, worker, planted.shadow(1500, right=0.6).encode())
     lines = hotswap("trial", "status", *FLAGS).out.splitlines()
     rows = {line.split("\t")[0]: line for line in lines if not line.startswith("limit\t")}
     assert model_id("m/new.onnx") in rows["tried"]
@@ -121,8 +121,8 @@ def test_status_tells_what_is_tried_and_how_it_fares(hotswap: Command) -> None:
 
 def test_what_a_stranger_put_among_the_evidence_counts_as_nothing(hotswap: Command) -> None:
     trial = begin()
-    registry().trials.write(trial.number, "w-1", planted.shadow(200, right=0.9).encode())
-    registry().trials.write(trial.number, "w-2", b"\x00 no evidence")
+    registry().trials.write(trial.stated, "w-1", planted.shadow(200, right=0.9).encode())
+    registry().trials.write(trial.stated, "w-2", b"\x00 no evidence")
     assert told(hotswap)["trial"]["judgement"]["images"] == {"old": 200, "new": 200}
 
 

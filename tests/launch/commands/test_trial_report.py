@@ -13,7 +13,7 @@ from tests.launch.trials import planted
 
 def test_a_report_is_of_the_trial_that_is_under_way_or_the_last_that_ended(hotswap: Command) -> None:
     trial = begin()
-    registry().trials.write(trial.number, "w-1", planted.shadow(400, right=0.9).encode())
+    registry().trials.write(trial.stated, "w-1", planted.shadow(400, right=0.9).encode())
     outcome = hotswap("trial", "report", *FLAGS)
     assert (outcome.code, outcome.out) == (0, "trial.html\n")
     assert "Too early to say whether new may replace old" in Path("trial.html").read_text()

@@ -58,7 +58,7 @@ class Gatherer:
         self._registry = registry
         self._worker = worker
         self._answers = answers
-        self._number = 0
+        self._step = (0, 0)
         self._evidence = Evidence()
 
     def answer(self, stated: Statement | None, keys: Sequence[str]) -> None:
@@ -66,8 +66,8 @@ class Gatherer:
         trial = stated.trial if stated else None
         if trial is None:
             return
-        if trial.number != self._number:
-            self._number, self._evidence = trial.number, Evidence()
+        if (trial.number, trial.step) != self._step:
+            self._step, self._evidence = (trial.number, trial.step), Evidence()
         content = self._answers.contents[trial.new.sha256]
         for key in keys:
             tried = is_tried(trial, key)
@@ -78,19 +78,13 @@ class Gatherer:
             if tried and content == WORSE:
                 self._evidence.unfit("worse")
         try:
-            self._registry.trials.write(trial.number, self._worker, self._evidence.encode())
+            self._registry.trials.write(trial, self._worker, self._evidence.encode())
         except StorageUnavailable:
             return
 
 
-def judge_by_count(gathered: Sequence[bytes], trial: Trial) -> Judgement:
+def judge_by_count(evidence: Evidence, trial: Trial) -> Judgement:
     """In place of statistics: a model is proved once it has answered enough, and is worse where a process says so."""
-    evidence = Evidence()
-    for data in gathered:
-        try:
-            evidence.merge(Evidence.decode(data))
-        except ValueError:
-            continue
     images: dict[Side, int] = {"old": evidence.old.answered, "new": evidence.new.answered}
     text = f"{images['new']} images"
     if evidence.unfit_because.total:

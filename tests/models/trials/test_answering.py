@@ -108,7 +108,7 @@ class Bench:
         """All that was gathered, read from the registry."""
         self.gathering.close()
         whole = Evidence()
-        for data in self.kept.read(trial.number):
+        for data in self.kept.read(trial):
             whole.merge(Evidence.decode(data))
         return whole
 

@@ -12,6 +12,7 @@ from models.registry.pointer import LivePointer
 from models.registry.registry import Registry, Terms
 from models.trials.conduct import judged
 from models.trials.evidence import Evidence, Side
+from models.trials.gathered import gathered
 from models.trials.gist import Gist
 from models.trials.policy import Policy
 from models.trials.terms import NO_TRIALS, Limits, TrialTerms
@@ -289,7 +290,7 @@ def test_evidence_that_cannot_be_understood_is_passed_over() -> None:
     fleet.begin()
     registry = Registry(Bucket(fleet.world), PATTERN, Terms("auto", 10))
     for number, nonsense in enumerate((b"", b"\xff" * 100, b"[" * 100_000, b"{}")):
-        registry.trials.write(fleet.trial.number, f"stranger-{number}", nonsense)
+        registry.trials.write(fleet.trial.stated, f"stranger-{number}", nonsense)
     fleet.live_on(60, messages=50)
     assert fleet.pointer.now.reference == NEW
 
@@ -301,10 +302,13 @@ def test_what_all_processes_have_gathered_is_judged_together() -> None:
     for side in SIDES:
         for image in range(50):
             evidence.answered(side, Gist("a", 0.9), f"image {image}")
-    found = judged([evidence.encode(), b"nonsense", evidence.encode()], fleet.trial)
+    registry = Registry(Bucket(fleet.world), PATTERN, Terms("auto", 10))
+    for worker, data in (("one", evidence.encode()), ("two", b"nonsense"), ("three", evidence.encode())):
+        registry.trials.write(fleet.trial.stated, worker, data)
+    found = judged(gathered(registry, fleet.trial.stated), fleet.trial)
     assert (found.decision, dict(found.images)) == ("open", {"old": 100, "new": 100})
     evidence.unfit("it crashed")
-    assert judged([evidence.encode()], fleet.trial).decision == "worse"
+    assert judged(evidence, fleet.trial).decision == "worse"
 
 
 def test_a_trial_is_judged_by_the_limits_that_it_began_with() -> None:
@@ -320,7 +324,7 @@ def test_a_trial_is_judged_by_the_limits_that_it_began_with() -> None:
         agreed.compared(f"image {image}", old, new)
         agreed.answered("old", old, "")
         agreed.answered("new", new, "")
-    findings = {each.what: each.decision for each in judged([agreed.encode()], fleet.trial).findings}
+    findings = {each.what: each.decision for each in judged(agreed, fleet.trial).findings}
     assert findings["agreement"] == "proved"
     strict = replace(fleet.trial, limits=Limits())
-    assert {each.what: each.decision for each in judged([agreed.encode()], strict).findings}["agreement"] == "worse"
+    assert {each.what: each.decision for each in judged(agreed, strict).findings}["agreement"] == "worse"

@@ -19,6 +19,8 @@ from tests.waiting import eventually
 
 NEW = ModelReference("gs://b/new.h5", "0123456789ab" + "0" * 52)
 TRIAL = StatedTrial(7, NEW, "canary", 0.1)
+LATER = StatedTrial(8, NEW, "canary", 0.1)
+NEXT_STEP = StatedTrial(7, NEW, "canary", 0.5, step=1)
 ZERO = Gist("0", 0.9)
 
 
@@ -58,10 +60,10 @@ def answered(gathering: Gathering, trial: StatedTrial = TRIAL, times: int = 1) -
             evidence.answered("new", ZERO)
 
 
-def written(kept: KeptTrials, number: int = TRIAL.number) -> int:
+def written(kept: KeptTrials, trial: StatedTrial = TRIAL) -> int:
     """Images that the new model answered, as the registry knows of all processes."""
     whole = Evidence()
-    for data in kept.read(number):
+    for data in kept.read(trial):
         whole.merge(Evidence.decode(data))
     return whole.new.answered
 
@@ -74,7 +76,7 @@ def test_what_was_seen_gets_to_the_registry_and_so_does_what_is_seen_later(
     eventually(lambda: written(kept) == 1, "one image")
     answered(gathering, times=2)
     eventually(lambda: written(kept) == 3, "all three images")
-    assert len(kept.read(TRIAL.number)) == 1
+    assert len(kept.read(TRIAL)) == 1
 
 
 def test_processes_add_up_even_where_they_come_back_under_the_same_name(kept: KeptTrials) -> None:
@@ -93,7 +95,7 @@ def test_the_end_writes_what_is_not_written_yet(kept: KeptTrials) -> None:
     gathering.close()
     assert written(kept) == 1
     answered(gathering)
-    gathering.follow(StatedTrial(8, NEW, "canary", 0.1))
+    gathering.follow(LATER)
     gathering.close()
     assert written(kept) == 1
 
@@ -107,24 +109,34 @@ def test_the_end_of_a_trial_writes_at_once(kept: KeptTrials) -> None:
     gathering.close()
 
 
-def test_a_trial_in_its_next_step_goes_on_with_what_was_seen(gathering: Gathering, kept: KeptTrials) -> None:
+def test_what_is_seen_of_each_step_is_written_for_itself(gathering: Gathering, kept: KeptTrials) -> None:
     gathering.follow(TRIAL)
     answered(gathering)
-    gathering.follow(StatedTrial(7, NEW, "canary", 0.5))
-    answered(gathering)
-    eventually(lambda: written(kept) == 2, "both images")
+    gathering.follow(NEXT_STEP)
+    answered(gathering, NEXT_STEP, times=2)
+    answered(gathering, TRIAL)
+    eventually(lambda: written(kept) == 1 and written(kept, NEXT_STEP) == 2, "the images of both steps")
+
+
+def test_what_keeps_a_process_from_trying_the_model_counts_in_each_step(gathering: Gathering, kept: KeptTrials) -> None:
+    gathering.follow(TRIAL)
+    gathering.not_loaded(TRIAL, "MemoryError")
+    gathering.follow(NEXT_STEP)
+    gathering.unfit(TRIAL, "it was found out while the next step began")
+    gathering.close()
+    [evidence] = map(Evidence.decode, kept.read(NEXT_STEP))
+    assert (evidence.not_loaded_because.total, evidence.unfit_because.total) == (1, 1)
 
 
 def test_of_another_trial_than_the_one_under_way_nothing_is_kept(gathering: Gathering, kept: KeptTrials) -> None:
     answered(gathering)
-    later = StatedTrial(8, NEW, "canary", 0.1)
-    gathering.follow(later)
+    gathering.follow(LATER)
     answered(gathering)
-    answered(gathering, later)
-    eventually(lambda: written(kept, 8) == 1, "that of the trial under way")
+    answered(gathering, LATER)
+    eventually(lambda: written(kept, LATER) == 1, "that of the trial under way")
     gathering.close()
-    assert kept.read(TRIAL.number) == []
-    assert written(kept, 8) == 1
+    assert kept.read(TRIAL) == []
+    assert written(kept, LATER) == 1
 
 
 def test_without_anything_new_nothing_is_written(gathering: Gathering, kept: KeptTrials, objects: Troubled) -> None:
@@ -144,7 +156,7 @@ def test_a_registry_that_is_gone_loses_nothing_and_is_said_once(
     gathering.follow(StatedTrial(8, NEW, "shadow", 0.1))
     answered(gathering, StatedTrial(8, NEW, "shadow", 0.1))
     objects.is_gone = False
-    eventually(lambda: written(kept) == 3 and written(kept, 8) == 1, "everything of both trials")
+    eventually(lambda: written(kept) == 3 and written(kept, LATER) == 1, "everything of both trials")
     assert sum("is not written yet" in record.message for record in caplog.records) == 1
 
 
@@ -163,7 +175,7 @@ def test_why_the_new_model_is_not_tried_is_noted(gathering: Gathering, kept: Kep
     gathering.not_loaded(TRIAL, "MemoryError")
     gathering.unfit(TRIAL, "model_crashed: its process ended")
     gathering.close()
-    [evidence] = map(Evidence.decode, kept.read(TRIAL.number))
+    [evidence] = map(Evidence.decode, kept.read(TRIAL))
     assert (evidence.not_loaded_because.total, evidence.unfit_because.total) == (1, 1)
 
 

@@ -20,7 +20,7 @@ BOTH = AnswerGiven(NUMBER, "old", "seven", "one")
 class Kept:
     """Where evidence is written; this test reads it before it is."""
 
-    def write(self, number: int, worker: str, data: bytes) -> None:
+    def write(self, trial: StatedTrial, worker: str, data: bytes) -> None:
         Evidence.decode(data)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from models.artefacts import DEFAULT_MAX_VALUES
-from models.reference import ModelReference
+from models.reference import ModelReference, StatedTrial
 from models.registry.registry import Registry, Terms
 from models.storage.local_objects import LocalObjects
 from models.trials.evidence import Evidence
@@ -27,15 +28,15 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(LocalObjects(tmp_path / "registry"), "m/*.onnx", Terms("auto", DEFAULT_MAX_VALUES))
 
 
-def begin(registry: Registry) -> int:
-    policy = Policy.parse("shadow:10%/30")
-    assert policy is not None
+def begin(registry: Registry, policy: str = "shadow:10%/30") -> StatedTrial:
+    parsed = Policy.parse(policy)
+    assert parsed is not None
     registry.live.look()
     assert registry.live.move(OLD, "the first")
-    assert registry.live.begin(NEW, policy)
+    assert registry.live.begin(NEW, parsed)
     told = trial_now(registry)
     assert told is not None
-    return told.trial.number
+    return told.trial.stated
 
 
 def unlike(images: int) -> Evidence:
@@ -55,11 +56,11 @@ def test_where_nothing_is_tried_there_is_nothing_to_see(registry: Registry) -> N
 
 
 def test_the_evidence_of_all_workers_is_added_up(registry: Registry) -> None:
-    number = begin(registry)
+    trial = begin(registry)
     for worker in ("w-1", "w-2", "w-3"):
-        registry.trials.write(number, worker, unlike(100).encode())
-    registry.trials.write(number, "w-4", b"not evidence")
-    registry.trials.keep_seconds(number, 0, 12.5)
+        registry.trials.write(trial, worker, unlike(100).encode())
+    registry.trials.write(trial, "w-4", b"not evidence")
+    registry.trials.keep_seconds(trial, 12.5)
     told = trial_now(registry)
     assert told is not None
     assert told.evidence.paired.unlike == 300
@@ -69,9 +70,31 @@ def test_the_evidence_of_all_workers_is_added_up(registry: Registry) -> None:
     assert (shown["step"], shown["steps"], shown["ended"]) == (1, [{"share": 0.1, "minutes": 30.0}], None)
 
 
+def test_all_steps_are_shown_and_the_one_that_it_is_in_is_judged(registry: Registry) -> None:
+    trial = begin(registry, "canary:10%/30,50%/30")
+    first, second = Evidence(), Evidence()
+    for image in range(1000):
+        for each in (first, second):
+            each.answered("old", Gist("a", 0.9), f"image {image}")
+            each.answered("new", Gist("a", 0.9), f"image {image}")
+        first.labelled("old", True)
+        first.labelled("new", False)
+    first.not_loaded("no room")
+    second.not_loaded("no room")
+    registry.trials.write(trial, "w-1", first.encode())
+    before = trial_now(registry)
+    assert registry.live.advance()
+    registry.trials.write(replace(trial, step=1), "w-1", second.encode())
+    after = trial_now(registry)
+    assert before is not None and after is not None
+    assert (before.judgement.decision, after.judgement.decision) == ("worse", "open")
+    assert (after.evidence.new.answered, dict(after.judgement.images)) == (2000, {"old": 1000, "new": 1000})
+    assert after.evidence.not_loaded_because.total == 1
+
+
 def test_a_trial_that_ended_shows_what_its_verdict_rests_on(registry: Registry) -> None:
-    number = begin(registry)
-    registry.trials.write(number, "w-1", unlike(300).encode())
+    trial = begin(registry)
+    registry.trials.write(trial, "w-1", unlike(300).encode())
     lenient = Limits(min_agreement=0.0)
     verdict = judge(unlike(300), "shadow", lenient)
     assert registry.live.end("promoted", verdict.why, verdict.to_json())
@@ -83,8 +106,8 @@ def test_a_trial_that_ended_shows_what_its_verdict_rests_on(registry: Registry) 
 
 
 def test_where_no_numbers_were_written_down_the_evidence_is_judged_anew(registry: Registry) -> None:
-    number = begin(registry)
-    registry.trials.write(number, "w-1", unlike(300).encode())
+    trial = begin(registry)
+    registry.trials.write(trial, "w-1", unlike(300).encode())
     assert registry.live.end("rolled_back", "aborted by ada", {"decision": "because"}, by="ada")
     [ended] = ended_trials(registry)
     assert view_of_ended(registry, ended).judgement.decision == "worse"

@@ -48,7 +48,7 @@ class Trying:
     def evidence(self) -> Evidence:
         """What has been written down of the trial."""
         found = Evidence()
-        for each in self._registry.trials.read(self.trial.number):
+        for each in self._registry.trials.read(self.trial):
             found.merge(Evidence.decode(each))
         return found
 

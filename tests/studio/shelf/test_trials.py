@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.reference import ModelReference
+from models.reference import ModelReference, StatedTrial
 from models.registry.registry import Registry
 from models.storage.schemes import AnyStorage
 from models.trials.evidence import Evidence
@@ -28,14 +28,14 @@ def registry(places: Places) -> Registry:
     return stream_registry(places, AnyStorage())
 
 
-def begin(registry: Registry) -> int:
-    """A trial of the new model against the old one; its number."""
+def begin(registry: Registry) -> StatedTrial:
+    """A trial of the new model against the old one."""
     registry.live.look()
     assert registry.live.move(OLD, "the first")
     assert POLICY is not None and registry.live.begin(NEW, POLICY)
     pointer = registry.live.pointer
     assert pointer is not None and pointer.trial is not None
-    return pointer.trial.number
+    return pointer.trial.stated
 
 
 def live(registry: Registry) -> ModelReference:
@@ -50,16 +50,16 @@ def test_where_none_was_ever_held_nothing_is_told_but_the_terms(places: Places) 
 
 
 def test_the_trial_under_way_is_told_with_what_all_workers_have_seen(places: Places, registry: Registry) -> None:
-    number = begin(registry)
+    trial = begin(registry)
     for worker, images in (("one", 3), ("two", 4)):
         seen = Evidence()
         for _ in range(images):
             seen.answered("new", Gist("7", 0.9))
-        registry.trials.write(number, worker, seen.encode())
+        registry.trials.write(trial, worker, seen.encode())
 
     told = Trials(places, NO_TRIALS).now()
 
-    assert (told["state"], told["number"], told["mode"]) == ("running", number, "canary")
+    assert (told["state"], told["number"], told["mode"]) == ("running", trial.number, "canary")
     assert (told["share"], told["step"], len(told["steps"])) == (0.1, 1, 2)
     assert (told["new"]["model_id"], told["old"]["model_id"]) == (NEW.model_id, OLD.model_id)
     assert told["judgement"]["images"] == {"old": 0, "new": 7}
@@ -68,7 +68,7 @@ def test_the_trial_under_way_is_told_with_what_all_workers_have_seen(places: Pla
 
 @pytest.mark.parametrize(("outcome", "stays"), [("promoted", NEW), ("rolled_back", OLD)])
 def test_by_hand_a_trial_ends_at_once(places: Places, registry: Registry, outcome: str, stays: ModelReference) -> None:
-    number = begin(registry)
+    number = begin(registry).number
     trials = Trials(places, NO_TRIALS)
 
     told = trials.end("promoted" if outcome == "promoted" else "rolled_back", number)
@@ -82,7 +82,7 @@ def test_by_hand_a_trial_ends_at_once(places: Places, registry: Registry, outcom
 def test_a_trial_that_ended_meanwhile_is_not_ended_again_nor_the_next_one_in_its_place(
     places: Places, registry: Registry
 ) -> None:
-    number = begin(registry)
+    number = begin(registry).number
     trials = Trials(places, NO_TRIALS)
     trials.end("rolled_back", number)
 
