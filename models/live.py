@@ -350,9 +350,7 @@ class LiveModels:
                     return
                 self._loading = 0
                 self._residents.stays(incoming)
-                outgoing = self._put_in_place(incoming, wanted)
-                if outgoing is not None:
-                    self._residents.leaves(outgoing)
+                self._put_in_place(incoming, wanted)
                 self._let_go_of_what_is_not_tried()
                 self._changed.notify_all()
         finally:
@@ -364,17 +362,18 @@ class LiveModels:
         _LOGGER.info("model live: %s after %.2f s", incoming.reference.model_id, seconds)
         self._events.add(ModelEvent("live", incoming.reference.model_id, name, "", seconds))
 
-    def _put_in_place(self, incoming: LiveModel, wanted: Wanted) -> LiveModel | None:
-        """Makes a model the live one, or that on trial; returns which one was live, if it is replaced."""
+    def _put_in_place(self, incoming: LiveModel, wanted: Wanted) -> None:
+        """Makes a model the live one, or that on trial; under the lock."""
         if wanted.trial is not None:
             self._tried, self._obstacles.not_loaded = incoming, None
-            return None
-        outgoing, self._live = self._live, incoming
+            return
+        if self._live is not None:
+            self._residents.leaves(self._live)
+        self._live = incoming
         reference = incoming.reference
         self._were_live = [*(each for each in self._were_live if each != reference), reference][-_REMEMBERED:]
         if self._tried is incoming:
             self._tried = None
-        return outgoing
 
     def _already_resident(self, reference: ModelReference) -> LiveModel | None:
         known = self._residents.find(reference.sha256)

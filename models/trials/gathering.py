@@ -13,7 +13,7 @@ from models.errors import one_line
 from models.events import worker_name
 from models.printable import logger
 from models.reference import StatedTrial
-from models.trials.evidence import Evidence
+from models.trials.evidence import Evidence, encoded
 from models.troubles import Troubles
 
 _LOGGER = logger(__name__)
@@ -167,13 +167,13 @@ class Gathering:
     def _write(self) -> bool:
         """Whether all is written."""
         with self._changed:
-            due = [(gathered, gathered.evidence.encode()) for gathered in map(self._gathered.__getitem__, self._new())]
+            due = [(gathered, gathered.evidence.to_json()) for gathered in map(self._gathered.__getitem__, self._new())]
             for gathered, _ in due:
                 gathered.is_new = False
         is_written = True
-        for gathered, data in due:
+        for gathered, told in due:
             try:
-                self._kept.write(gathered.trial, self.worker, data)
+                self._kept.write(gathered.trial, self.worker, encoded(told))  # no batch waits for so much text
             except Exception as error:  # whatever it is, it may pass; nothing that was gathered may be lost by it
                 is_written = False
                 self._troubles.begin(
