@@ -23,7 +23,7 @@ WRITE_SECONDS = 2.0
 _LONGEST_CLOSE_SECONDS = 10.0
 _LEFT_OVER = 4
 """Steps of trials whose evidence is kept while the registry cannot be written."""
-_MATCHED_EVERY = 16
+_MATCHED_EVERY = 4
 
 
 class _Gathered:
@@ -71,6 +71,7 @@ class Gathering:
         self._trial: StatedTrial | None = None
         self._gathered: dict[tuple[int, int], _Gathered] = {}
         self._batches = itertools.count()
+        self._orders = itertools.count()
         self._troubles = Troubles(_LOGGER.warning)
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -118,8 +119,15 @@ class Gathering:
             evidence.not_loaded(why)
 
     def is_matched(self) -> bool:
-        """Whether this batch is one of those in which both models are timed on as many images: 1 of 16."""
+        """Whether this batch is one of those in which both models are timed on as many images: 1 of 4."""
         return next(self._batches) % _MATCHED_EVERY == 0
+
+    def is_new_first(self) -> bool:
+        """Whether the new model is asked first in this batch: in as many as not, and in as many of the matched ones.
+
+        Whoever is asked first wakes up the processors, and would seem the slower one.
+        """
+        return next(self._orders) // _MATCHED_EVERY % 2 == 1
 
     def close(self) -> None:
         """Writes once more, and gathers nothing after."""
