@@ -26,6 +26,7 @@ from models.trials.gist import Gist
 from models.trials.labelling import KEPT_SECONDS
 from models.trials.tried import Tried
 from tests.launch.dataflow.job_graph import FEEDBACK, graph_of_this_code
+from tests.model_files import tiny_classifier
 from transforms import metrics
 from transforms.feedback import NoteLabels, ParseFeedback
 from transforms.process import JobRun
@@ -203,6 +204,20 @@ def test_labels_that_met_before_the_process_knew_of_the_trial_are_noted_with_the
     begin(here, "canary")
     joined(run, config, mode, [answered("2", "seven", Tried(NUMBER, "new", None))], [("2", "seven")])
     assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 2
+
+
+def test_no_label_waits_where_a_model_answers_and_none_is_tried(tmp_path: Path) -> None:
+    tiny_classifier(tmp_path / "m.onnx", favours=1)
+    run = JobRun("nothing is tried")
+    config = ServingConfig(f"{tmp_path}/*.onnx", cache_folder=str(tmp_path / "cache"), poll_seconds=0.1, alone=False)
+    try:
+        joined(run, config, SideInputMode.WINDOWED, [], [("1", "seven")])
+        assert len(run.here.labels) == 1  # what is tried is not known yet
+        assert run.here.serving(config).await_model()
+        joined(run, config, SideInputMode.WINDOWED, [], [("2", "seven")])
+        assert len(run.here.labels) == 1
+    finally:
+        run.here.end()
 
 
 def test_labels_add_their_own_steps_and_state_to_the_job_and_change_none() -> None:
