@@ -19,7 +19,7 @@ from models.images.decoding import Raster
 from models.live import LiveModel
 from models.reference import ModelReference
 from serving.asking import Refused
-from serving.outputs import Named, described, named_outputs
+from serving.outputs import Answers, Named, described, named_outputs
 from tests.models.tasks.manifests import manifest_of
 
 REFERENCE = ModelReference("models/m.onnx", "ab" * 32)
@@ -32,7 +32,7 @@ def outputs(
     """What a client gets of these rows."""
     model = LiveModel(REFERENCE, manifest, cast(Engine, None))
     answered = [tuple(np.asarray(each, np.float32) for each in row) for row in rows]
-    return named_outputs(model, answered, images or [IMAGE] * len(rows), wanted)
+    return named_outputs(model, Answers(answered, model.manifest, images or [IMAGE] * len(rows)), wanted)
 
 
 def shapes_fit(manifest: Manifest, found: Named) -> bool:
