@@ -48,7 +48,7 @@ def judged(made: Path, environment: PubSubEmulator, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="module")
 def led(made: Path, environment: PubSubEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Led]:
     """Two jobs of one registry, one of them begun anew amid a trial, and people who have a say."""
-    stream = TrialStream(tmp_path_factory.mktemp("led"), environment, made, "canary:50%/30")
+    stream = TrialStream(tmp_path_factory.mktemp("led"), environment, made, "canary:25%/0.1,50%/30")
     try:
         yield Led(stream)
     finally:
@@ -83,6 +83,8 @@ class Led:
         first = stream.begin("good")
         stream.land("good_too")
         stream.until_tried("good_too", loads=1)
+        stream.until(lambda: stream.told("trial_share", "good_too"), "the second step")
+        self.shares = stream.told("trial_share")
         self.before_kill = stream.status()["trial"]
         stream.kill(first)
         stream.start_job()
@@ -131,6 +133,12 @@ def test_every_tag_is_true_through_all_of_it(judged: Judged) -> None:
     for result in results:
         right = judged.stream.quarter_of(result["image"])
         assert result["class_index"] == (0 if result["model_id"] == worse else right)
+
+
+def test_a_canary_goes_on_with_a_greater_share_once_its_minutes_are_over(led: Led) -> None:
+    [share] = led.shares
+    assert share["reason"].startswith("50% of the images for 30 minutes, step 2 of 2; ")
+    assert led.trial.share == 0.5
 
 
 def test_after_a_kill_the_same_trial_goes_on(led: Led) -> None:
