@@ -17,6 +17,7 @@ from studio.shelf.known_models import stream_registry
 from studio.shelf.refusals import told_of_storage
 
 _TRIES = 5
+_BY = "the studio's page"
 _DONE: Mapping[Outcome, str] = {"promoted": "promoted", "rolled_back": "aborted"}
 
 
@@ -74,7 +75,8 @@ class Trials:
                 if view is None or number not in (None, view.trial.number):
                     line = "this trial has ended meanwhile; look at what came of it"
                     raise StudioRefused(Trouble.NOT_POSSIBLE, line)
-                if registry.live.end(outcome, f"{done} by hand on the studio's page", view.judgement.to_json()):
+                why = f"{done} by hand on the studio's page"
+                if registry.live.end(outcome, why, view.judgement.to_json(), by=_BY):
                     return self.now()
         line = f"the trial is not {done}: it is changed by others again and again; look at it and repeat"
         raise StudioRefused(Trouble.NOT_POSSIBLE, line)
