@@ -8,6 +8,7 @@ from typing import Any
 
 from models.registry.registry import Registry
 from models.storage.schemes import AnyStorage
+from models.trials.ending import DEEDS, ChangedMeanwhileError, EndedMeanwhileError, NoTrialError, end_by_hand
 from models.trials.terms import TrialTerms
 from models.trials.trial import EndedTrial, Outcome
 from models.trials.view import ended_trials, trial_now, view_of_ended
@@ -16,9 +17,7 @@ from studio.places import Places
 from studio.shelf.known_models import stream_registry
 from studio.shelf.refusals import told_of_storage
 
-_TRIES = 5
 _BY = "the studio's page"
-_DONE: Mapping[Outcome, str] = {"promoted": "promoted", "rolled_back": "aborted"}
 
 
 class Trials:
@@ -67,19 +66,17 @@ class Trials:
         Raises:
             StudioRefused: NOT_POSSIBLE: there is no such trial any more, or the registry cannot be written; it goes on.
         """
-        done = _DONE[outcome]
-        with told_of_storage(f"the trial is not {done}"):
-            for _ in range(_TRIES):
-                registry = self._registry()
-                view = trial_now(registry)
-                if view is None or number not in (None, view.trial.number):
-                    line = "this trial has ended meanwhile; look at what came of it"
-                    raise StudioRefused(Trouble.NOT_POSSIBLE, line)
-                why = f"{done} by hand on the studio's page"
-                if registry.live.end(outcome, why, view.judgement.to_json(), by=_BY):
-                    return self.now()
-        line = f"the trial is not {done}: it is changed by others again and again; look at it and repeat"
-        raise StudioRefused(Trouble.NOT_POSSIBLE, line)
+        untold = f"the trial is not {DEEDS[outcome]}"
+        with told_of_storage(untold):
+            try:
+                end_by_hand(self._registry(), outcome, _BY, number)
+            except (NoTrialError, EndedMeanwhileError) as gone:
+                line = "this trial has ended meanwhile; look at what came of it"
+                raise StudioRefused(Trouble.NOT_POSSIBLE, line) from gone
+            except ChangedMeanwhileError as meanwhile:
+                line = f"{untold}: it is changed by others again and again; look at it and repeat"
+                raise StudioRefused(Trouble.NOT_POSSIBLE, line) from meanwhile
+            return self.now()
 
     def _registry(self) -> Registry:
         """A pointer is one thread's: each question has its own."""

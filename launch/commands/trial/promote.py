@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from launch.command_line import OK
-from launch.ending_trials import end_by_hand
+from launch.ending_trials import end_trial
 from launch.model_arguments import Pattern
 from launch.printing import say
 from launch.trial_arguments import registry_of_trials, with_trial_flags
@@ -24,6 +24,6 @@ def promote(pattern: Pattern, *, job: Mapping[str, Any]) -> int:
     The last line of standard output is the model_id that is live.
     """
     _, registry = registry_of_trials(pattern, job)
-    trial = end_by_hand(registry, "promoted")
+    trial = end_trial(registry, "promoted")
     say(trial.new.model_id)
     return OK

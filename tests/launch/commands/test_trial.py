@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from launch.command_line import CommandFailed
-from launch.ending_trials import end_by_hand
+from launch.ending_trials import end_trial
 from models.artefacts import DEFAULT_MAX_VALUES
 from models.registry.registry import Registry, Terms
 from models.storage.objects import Found, ObjectStore
@@ -197,7 +197,7 @@ def test_of_two_people_at_once_the_slower_one_is_told_who_was_faster(hotswap: Co
     begin()
     slower = overtaken(lambda: hotswap("trial", first, *FLAGS))
     with pytest.raises(CommandFailed, match="somebody else was faster: new was "):
-        end_by_hand(slower, "rolled_back" if first == "promote" else "promoted")
+        end_trial(slower, "rolled_back" if first == "promote" else "promoted")
     [ended] = told(hotswap)["ended"]
     assert ended["outcome"] == ("promoted" if first == "promote" else "rolled_back")
 
@@ -206,6 +206,6 @@ def test_a_step_that_begins_meanwhile_is_no_reason_to_give_up(hotswap: Command) 
     begin("canary:5%/10,25%/10")
     other = registry()
     other.live.look()
-    trial = end_by_hand(overtaken(other.live.advance), "promoted")
+    trial = end_trial(overtaken(other.live.advance), "promoted")
     assert now_live() == trial.new
     assert told(hotswap)["ended"][0]["outcome"] == "promoted"

@@ -67,7 +67,9 @@ class Simulation:
         """A process more, cold."""
         skew = self._chance.choice((0.0, 0.0, -3600.0, 600.0, 86400.0))
         terms = self._chance.choice(self._trials) if self._trials else NO_TRIALS
-        self.processes.append(Process(self.world, self._begun, skew, trials=terms, answers=self.answers))
+        adopts = not self._trials or self._chance.random() < 0.5
+        process = Process(self.world, self._begun, skew, trials=terms, answers=self.answers, adopts=adopts)
+        self.processes.append(process)
         self._begun += 1
 
     def run(self, steps: int) -> None:

@@ -143,7 +143,10 @@ class World:
             self.faults.append(f"epoch {before.epoch} is followed by {pointer.epoch}")
         self._note_trial(before, pointer)
         old, new = before.now, pointer.now
-        if old.reference == new.reference or before.trial is not None or new.why == BY_HAND:
+        if old.reference == new.reference or new.why == BY_HAND:
+            return
+        if before.trial is not None:
+            self._note_promotion(before.trial, pointer)
             return
         if not self._had_cause(old.reference, new.reference):
             self.faults.append(
@@ -152,6 +155,16 @@ class World:
         was_there = f"{old.reference.uri}@{old.reference.sha256}" not in self.gone
         if self.tried_first and was_there and not before.was_live(new.reference.sha256):
             self.faults.append(f"at {self.now:.0f} {new.reference} went live and was never tried")
+
+    def _note_promotion(self, trial: Trial, pointer: Pointer) -> None:
+        """While a model is tried, nothing goes live but it, for what was seen of it."""
+        ended = pointer.ended[-1] if pointer.ended else None
+        if ended is None or ended.trial.number != trial.number or ended.outcome != "promoted":
+            self.faults.append(f"at {self.now:.0f} the pointer was moved while {trial.new} was tried")
+        elif pointer.now.reference != trial.new or not ended.figures:
+            self.faults.append(f"at {self.now:.0f} {pointer.now.reference} went live for no verdict")
+        elif ended.figures["decision"] != "proved" and trial.undecided != "promote":
+            self.faults.append(f"at {self.now:.0f} {trial.new} went live, and was not proved")
 
     def _note_trial(self, before: Pointer, pointer: Pointer) -> None:
         """Holds a pointer against what is promised of trials."""

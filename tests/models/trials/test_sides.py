@@ -27,9 +27,10 @@ def trial(share: float, number: int = 7, digit: str = "b", mode: Mode = "canary"
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_a_share_is_exact_within_one_percent_of_all_images(share: float) -> None:
-    tried = sum(is_tried(trial(share), image) for image in IMAGES)
-    assert abs(tried / len(IMAGES) - share) <= 0.01
+def test_a_share_is_exact_within_one_percent_of_all_images_and_as_near_as_chance_allows(share: float) -> None:
+    found = sum(is_tried(trial(share), image) for image in IMAGES) / len(IMAGES)
+    assert abs(found - share) <= min(0.01, 4 * math.sqrt(share * (1 - share) / len(IMAGES)))
+    assert found > 0.6 * share
 
 
 @pytest.mark.parametrize("share", SHARES)

@@ -75,7 +75,7 @@ def test_by_hand_a_trial_ends_at_once(places: Places, registry: Registry, outcom
 
     assert told == trials.now()
     assert (told["state"], told["number"], told["ended"]["outcome"]) == (outcome, number, outcome)
-    assert "by hand" in told["ended"]["why"]
+    assert "by the studio's page" in told["ended"]["why"]
     assert told["ended"]["by"] == "the studio's page"
     assert live(registry) == stays
 

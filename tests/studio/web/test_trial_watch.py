@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from models.reference import ModelReference
+from models.reference import ModelReference, StatedTrial
 from models.registry.registry import Registry
 from models.storage.schemes import AnyStorage
 from models.trials.evidence import Evidence
@@ -98,13 +98,13 @@ def places(tmp_path: Path) -> Places:
     return places
 
 
-def begin(registry: Registry) -> int:
-    """A trial; its number."""
+def begin(registry: Registry) -> StatedTrial:
+    """A trial, as workers are told it."""
     assert registry.live.move(OLD, "the first")
     assert POLICY is not None and registry.live.begin(NEW, POLICY)
     pointer = registry.live.pointer
     assert pointer is not None and pointer.trial is not None
-    return pointer.trial.number
+    return pointer.trial.stated
 
 
 def test_each_change_is_told_once(places: Places) -> None:
@@ -113,10 +113,10 @@ def test_each_change_is_told_once(places: Places) -> None:
     async def steps(seen: Watched) -> None:
         assert (await seen.told.get())["state"] == "none"
         assert seen.watch.number == 0
-        number = begin(registry)
+        trial = begin(registry)
         seen.watch.wake()
         running = await seen.told.get()
-        assert (running["state"], running["number"], seen.watch.number) == ("running", number, number)
+        assert (running["state"], running["number"], seen.watch.number) == ("running", trial.number, trial.number)
         assert registry.live.end("rolled_back", "worse")
         seen.watch.wake()
         ended = await seen.told.get()
@@ -155,14 +155,14 @@ def test_figures_are_told_every_few_seconds_at_most_and_what_becomes_of_a_trial_
 
     async def steps(seen: Watched) -> None:
         await seen.told.get()
-        number = begin(registry)
+        trial = begin(registry)
         seen.watch.wake()
         await seen.told.get()
         for images in (1, 2, 3):
             evidence = Evidence()
             for _ in range(images):
                 evidence.answered("new", Gist("7", 0.9))
-            registry.trials.write(number, "one", evidence.encode())
+            registry.trials.write(trial, "one", evidence.encode())
             seen.watch.wake()
             await seen.until_looked(1)
         assert registry.live.end("promoted", "good")
