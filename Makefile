@@ -72,7 +72,7 @@ demo-device: $(DEMO_READY) ## a fleet of two devices whose model is replaced, an
 	@$(BIN)/python -m launch.demo.devices
 
 demo-trial: $(DEMO_READY) ## a worse model tried and rolled back, a better one promoted; writes a report; ends by itself
-	@$(BIN)/python -m launch.demo.trial $(if $(TRIAL),--trial $(TRIAL))
+	@$(BIN)/python -m launch.demo.trial $(if $(TRIAL),--trial "$(TRIAL)")
 
 $(STUDIO_READY): $(DEMO_READY)
 	@echo "== installing what the page needs besides"

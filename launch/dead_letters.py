@@ -17,12 +17,10 @@ from rich.console import Console
 from launch.any_storage import any_storage
 from launch.command_line import CommandFailed, CommandRefused
 from models.errors import ImageFault, one_line
+from models.records import REPLAY_OF
 from models.storage import ReadableFile
 from models.storage.errors import StorageUnavailable
 from transforms.pubsub.publisher import Outgoing, Publishers
-
-REPLAY_OF = "hotswap_replay_of"
-"""The attribute that a replayed message bears: the id of the message that became a dead letter first."""
 
 _MAX_ATTRIBUTES = 100
 _BATCH = 200

@@ -59,11 +59,11 @@ def print_trial(console: Console, view: TrialView) -> None:
             _print_tabbed(name, value)
     _print_findings(console, view.judgement.findings)
     for reasons, what in (
-        (view.evidence.not_loaded_because, "cannot load it, and answers by the old model"),
+        (view.evidence.not_loaded_because, "could not load it, and answered by the old model"),
         (view.evidence.unfit_because, "gave it up"),
     ):
         for (why,), count in reasons.items():
-            say(f"{count_in_words(count, 'process').replace('processs', 'processes')} {what}: {why}")
+            say(f"{'once' if count == 1 else f'{count:,} times'} a process {what}: {why}")
 
 
 def print_ended(console: Console, ended: Sequence[EndedTrial]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from models.trials.judging import Finding
 from models.trials.policy import Step
 from models.trials.trial import EndedTrial
+from models.trials.words import BROKEN_BELOW, in_unit, percent
 
 OUTCOMES = {"promoted": "promoted", "rolled_back": "rolled back"}
 STANDINGS = {"proved": "kept", "worse": "broken", "open": "still open", "unjudged": "not judged"}
@@ -21,35 +21,6 @@ NAMES = {
     "accuracy": "gain in accuracy",
     "fitness": "fitness to serve",
 }
-BROKEN_BELOW = ("agreement", "accuracy")
-"""Of what is judged: where smaller values break the limit."""
-
-
-def percent(share: float) -> str:
-    """A share as a percentage, with as many digits as tell something: 0.0004 is `0.04%`."""
-    told = 100 * share
-    digits = 2 if abs(told) < 1 else 1
-    return f"{told:.{digits}f}".rstrip("0").rstrip(".").replace("-", "−") + "%"
-
-
-def _times(factor: float) -> str:
-    return f"×{factor:.2f}"
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f}".replace("-", "−").removesuffix(".0") + " points"
-
-
-def _plain(number: float) -> str:
-    return f"{number:.3f}".rstrip("0").rstrip(".")
-
-
-_UNITS: dict[str, Callable[[float], str]] = {
-    "failures": percent,
-    "agreement": percent,
-    "accuracy": _points,
-    "slowdown": _times,
-}
 
 
 def name_of(finding: Finding) -> str:
@@ -59,10 +30,7 @@ def name_of(finding: Finding) -> str:
 
 def in_its_unit(finding: Finding, number: float | None) -> str:
     """A number of a finding for people; `–` where there is none."""
-    if number is None or not math.isfinite(number):
-        return "–" if number is None or math.isnan(number) else "∞"
-    shown = _UNITS.get(finding.what, _plain)(number)
-    return shown.removeprefix("−") if not shown.strip("−0.%") else shown
+    return in_unit(finding.what, number)
 
 
 def interval_of(finding: Finding) -> str:

@@ -47,8 +47,15 @@ def answer(models: LiveModels, images: Sequence[Raster]) -> Answered:
             models.quarantine(live, why)
 
 
-def answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | ImageError]:
+def answers(
+    model: LiveModel, images: Sequence[Raster], predict: Callable[[Sequence[Raster]], Outputs] | None = None
+) -> list[Prediction | ImageError]:
     """A `Prediction` or an `ImageError` for each image, in order.
+
+    Args:
+        model: whose answers they are.
+        images: at least one.
+        predict: has it answer; None for its own way.
 
     Raises:
         ModelUnfit: the model fails on its own probe image too.
@@ -56,7 +63,7 @@ def answers(model: LiveModel, images: Sequence[Raster]) -> list[Prediction | Ima
     """
     outcomes = [
         row if isinstance(row, ImageError) else meaning_of(partial(interpret, row, model.manifest, image))
-        for image, row in zip(images, rows_of(model, model.predict, images), strict=True)
+        for image, row in zip(images, rows_of(model, predict or model.predict, images), strict=True)
     ]
     if any(isinstance(outcome, ImageError) for outcome in outcomes):
         model.require_fit()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import threading
 import weakref
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +18,8 @@ from models.reference import ModelReference, StatedTrial
 _LOGGER = logger(__name__)
 
 _LONGEST_RETRY_SECONDS = 60.0
+MOST_TROUBLES = 3
+"""Calls of a model on trial that may fail for what is this process's doing, until this process tries it no more."""
 
 
 class HearsOfTrials(Protocol):
@@ -26,7 +30,7 @@ class HearsOfTrials(Protocol):
         ...
 
     def not_loaded(self, trial: StatedTrial, why: str) -> None:
-        """It cannot be loaded, and is tried again."""
+        """It cannot be loaded, or asked, for what may be this machine's doing."""
         ...
 
 
@@ -36,12 +40,47 @@ class Wanted(NamedTuple):
     reference: ModelReference
     trial: StatedTrial | None
 
+    @property
+    def what(self) -> tuple[ModelReference, int | None]:
+        """The same for all steps of a trial."""
+        return self.reference, self.trial.number if self.trial else None
+
 
 class Obstacle(NamedTuple):
     """Why the model of a trial is not tried here."""
 
     trial: StatedTrial
     why: str
+
+
+class Obstacles:
+    """What keeps the model of a trial from being tried in this process. Whoever uses `LiveModels` holds its lock.
+
+    Attributes:
+        given_up: why it is tried no more in this trial; None while it is.
+        not_loaded: why it is not in memory yet; None while nothing was in the way.
+    """
+
+    def __init__(self) -> None:
+        self.given_up: Obstacle | None = None
+        self.not_loaded: Obstacle | None = None
+        self._troubles = 0
+
+    def forget(self) -> None:
+        """Another trial begins, or none."""
+        self.given_up = self.not_loaded = None
+        self._troubles = 0
+
+    def is_one_too_many(self) -> bool:
+        """Counts a call that failed for what is this process's doing; whether there were too many."""
+        self._troubles += 1
+        return self._troubles >= MOST_TROUBLES
+
+    @property
+    def why(self) -> str:
+        """In one line; "" while there is none."""
+        obstacle = self.given_up or self.not_loaded
+        return obstacle.why if obstacle is not None else ""
 
 
 class Residents:
@@ -59,6 +98,7 @@ class Residents:
         self._retirements: weakref.WeakKeyDictionary[LiveModel, weakref.finalize[Any, LiveModel]]
         self._retirements = weakref.WeakKeyDictionary()
         self._retiring = 0
+        self._counting = threading.Lock()
         self._gone: SimpleQueue[tuple[str, str]] = SimpleQueue()
 
     def count(self) -> int:
@@ -73,7 +113,7 @@ class Residents:
         """Takes in that a model is in use, and where it was on its way out, that it is no longer."""
         self._models[model.reference.sha256] = model
         if (retirement := self._retirements.pop(model, None)) is not None and retirement.detach():
-            self._retiring -= 1
+            self._count(-1)
 
     def leaves(self, model: LiveModel) -> None:
         """Has a model that is no longer in use be told as retired once the last batch has dropped it."""
@@ -81,7 +121,7 @@ class Residents:
         gone = model.reference.model_id, model.card.name
         self._retirements[model] = weakref.finalize(model, self._gone.put, gone)
         self._retirements[model].atexit = False
-        self._retiring += 1
+        self._count(1)
 
     def is_any_leaving(self) -> bool:
         """Whether a model has yet to be told as retired."""
@@ -95,10 +135,14 @@ class Residents:
                 gone.append(self._gone.get_nowait())
         if not gone:
             return
-        self._retiring -= len(gone)
+        self._count(-len(gone))
         for model_id, name in gone:
             _LOGGER.info("model retired: %s", model_id)
             self._events.add(ModelEvent("retired", model_id, name))
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self._retiring += more
 
 
 class Failures:
@@ -123,3 +167,26 @@ class Failures:
         is_news = text != self._text
         self._text = text
         return self._seconds, is_news
+
+
+def tell_loading(events: EventLog, wanted: Wanted, live: LiveModel | None) -> None:
+    """Tells that a model is on its way in.
+
+    Args:
+        events: where.
+        wanted: the model.
+        live: which one answers meanwhile.
+    """
+    reference, trial = wanted
+    beside = f"for a trial beside {live.reference.model_id}" if trial is not None and live is not None else ""
+    events.add(ModelEvent("loading", reference.model_id, reference.file_name, beside))
+
+
+def tell_failed(events: EventLog, wanted: Wanted, why: str, is_news: bool, seconds: float) -> None:
+    """Tells that a model could not be brought in, and is tried again: as an event where it is news."""
+    reference, trial = wanted
+    so = "is not live yet, the model stays as it is" if trial is None else "is not tried yet, the live model answers"
+    level = logging.WARNING if is_news else logging.DEBUG
+    _LOGGER.log(level, "%s %s; trying again: %s", reference.model_id, so, why)
+    if is_news:
+        events.add(ModelEvent("failed", reference.model_id, reference.file_name, why, seconds))

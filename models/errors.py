@@ -190,6 +190,10 @@ class ModelUnfit(ModelFailed):
     """A model fails on its own probe image, on this machine at least."""
 
 
+class MachineFailed(ModelUnfit):
+    """A model does not answer here for what may be this machine's doing, such as memory or time that it lacks."""
+
+
 class NoModelAnswers(RuntimeError):  # noqa: N818 - named for the state it reports
     """Every model that could be live is quarantined; the text says why the last one is."""
 

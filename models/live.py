@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Vetted
-from models.bringing_in import Failures, HearsOfTrials, Obstacle, Residents, Wanted
+from models.bringing_in import (
+    Failures,
+    HearsOfTrials,
+    Obstacle,
+    Obstacles,
+    Residents,
+    Wanted,
+    tell_failed,
+    tell_loading,
+)
 from models.compute_threads import cores
 from models.engines.engine import Engine
-from models.errors import ModelsClosed, ModelUnfit, NoModelAnswers, VettingStopped, typed_line
+from models.errors import MachineFailed, ModelsClosed, ModelUnfit, NoModelAnswers, VettingStopped, typed_line
 from models.events import EventLog, ModelEvent
-from models.live_model import LiveModel
+from models.live_model import LiveModel, OnTrial
 from models.printable import logger
 from models.reference import ModelReference, StatedTrial, Statement
 
@@ -31,14 +38,6 @@ _LONGEST_CLOSE_SECONDS = 30.0
 _LOOK_SECONDS = 0.1
 _REMEMBERED = 16
 """Models that were live, of which one may have to take over."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnTrial:
-    """The model that is tried, ready to answer, and the trial that says which images it is tried on."""
-
-    model: LiveModel
-    trial: StatedTrial
 
 
 class LiveModels:
@@ -76,8 +75,7 @@ class LiveModels:
         self._quarantined: dict[ModelReference, str] = {}
         self._tried: LiveModel | None = None
         self._on_trial: OnTrial | None = None
-        self._given_up: Obstacle | None = None
-        self._not_loaded: Obstacle | None = None
+        self._obstacles = Obstacles()
         self._residents = Residents(events)
         self._loading = 0
         self._closed = False
@@ -99,7 +97,7 @@ class LiveModels:
             if trial is not None and (before is None or before.number != trial.number):
                 self._quarantined.pop(trial.new, None)
             if trial is None or (before is not None and before.number != trial.number):
-                self._given_up = self._not_loaded = None
+                self._obstacles.forget()
             self._wanted = statement
             self._let_go_of_what_is_not_tried()
             self._changed.notify_all()
@@ -129,8 +127,7 @@ class LiveModels:
 
     def why_not_tried(self) -> str:
         """Why the model on trial is not tried in this process; "" while it is, is on its way in, or there is none."""
-        obstacle = self._given_up or self._not_loaded
-        return obstacle.why if obstacle is not None else ""
+        return self._obstacles.why
 
     def await_any(self, seconds: float) -> bool:
         """Waits until `current` has an answer, be it an error; whether it has within so many seconds."""
@@ -141,7 +138,8 @@ class LiveModels:
         """Takes a model out for good that fails on its own probe image: the one before takes over.
 
         It gets another chance once it is stated anew, after another one was. One that is tried is given up for this
-        trial, and the live one answers what it was tried on.
+        trial, and the live one answers what it was tried on; that tells against it, but where it may be this machine's
+        doing.
         """
         with self._changed:
             if self._live is model:
@@ -151,11 +149,23 @@ class LiveModels:
             if trial is None:
                 self._take_out(model.reference, model.card.name, str(why))
         if trial is not None:
-            self._give_up(trial, model.card.name, str(why))
+            self._give_up(trial, model.card.name, why)
+
+    def trouble(self, model: LiveModel, why: MachineFailed) -> None:
+        """Takes in that the model on trial could not be asked here; after a few such it is given up in this process."""
+        with self._changed:
+            trial = self._trial_of(model.reference)
+            if trial is None or self._obstacles.given_up is not None:
+                return
+            is_over = self._obstacles.is_one_too_many()
+        if is_over:
+            self._give_up(trial, model.card.name, why)
+        elif self._hears is not None:
+            self._hears.not_loaded(trial, str(why))
 
     def is_quarantined(self, model: LiveModel) -> bool:
         """Whether a model was taken out, and has had no other chance since."""
-        given_up = self._given_up
+        given_up = self._obstacles.given_up
         return model.reference in self._quarantined or (given_up is not None and given_up.trial.new == model.reference)
 
     def why_none(self) -> str:
@@ -194,50 +204,43 @@ class LiveModels:
         begun: object = None
         while (wanted := self._next_wanted()) is not None:
             reference, trial = wanted
-            what = reference, trial.number if trial else None
-            if what != begun:
-                self._tell_loading(wanted)
-            begun = what
+            if wanted.what != begun:
+                tell_loading(self._events, wanted, self._live)
+            begun = wanted.what
             started = time.monotonic()
             try:
                 self._bring_in(wanted)
                 begun = None
             except (VettingStopped, ModelsClosed):
                 return
-            except ModelUnfit as why:
-                begun = None
-                if trial is not None:
-                    self._give_up(trial, reference.file_name, str(why))
+            except Exception as error:  # what tells nothing of the model may pass; the old one answers meanwhile
+                if isinstance(error, ModelUnfit) and not (trial and isinstance(error, MachineFailed)):
+                    begun = None
+                    self._turn_down(wanted, error)
                     continue
-                with self._changed:
-                    self._take_out(reference, reference.file_name, str(why))
-            except Exception as error:  # whatever it is, it may pass; the old model answers meanwhile
                 seconds, is_news = failures.add(reference, error)
                 self._failed(wanted, error, is_news, time.monotonic() - started)
                 with self._changed:
                     self._changed.wait_for(partial(self._is_settled, wanted), seconds)
 
-    def _tell_loading(self, wanted: Wanted) -> None:
-        (reference, trial), live = wanted, self._live
-        beside = f"for a trial beside {live.reference.model_id}" if trial is not None and live is not None else ""
-        self._events.add(ModelEvent("loading", reference.model_id, reference.file_name, beside))
+    def _turn_down(self, wanted: Wanted, why: ModelUnfit) -> None:
+        """Brings a model in no more that does not answer."""
+        reference, trial = wanted
+        if trial is not None:
+            self._give_up(trial, reference.file_name, why)
+            return
+        with self._changed:
+            self._take_out(reference, reference.file_name, str(why))
 
     def _failed(self, wanted: Wanted, error: Exception, is_news: bool, seconds: float) -> None:
         """Tells that a model could not be brought in, once while it is for the same reason."""
         (reference, trial), why = wanted, typed_line(error)
-        so = (
-            "is not live yet, the model stays as it is" if trial is None else "is not tried yet, the live model answers"
-        )
-        _LOGGER.log(
-            logging.WARNING if is_news else logging.DEBUG, "%s %s; trying again: %s", reference.model_id, so, why
-        )
-        if is_news:
-            self._events.add(ModelEvent("failed", reference.model_id, reference.file_name, why, seconds))
+        tell_failed(self._events, wanted, why, is_news, seconds)
         if trial is None:
             return
         with self._changed:
             if self._trial_of(reference) is not None:
-                self._not_loaded = Obstacle(trial, why)
+                self._obstacles.not_loaded = Obstacle(trial, why)
         if is_news and self._hears is not None:
             self._hears.not_loaded(trial, why)
 
@@ -265,10 +268,7 @@ class LiveModels:
     def _is_settled(self, wanted: Wanted) -> bool:
         """Whether a model need not be brought in any more."""
         missing = self._missing()
-        if self._closed or missing is None or missing.reference != wanted.reference:
-            return True
-        numbers = [each.trial.number if each.trial else None for each in (missing, wanted)]
-        return numbers[0] != numbers[1]
+        return self._closed or missing is None or missing.what != wanted.what
 
     def _should_be_live(self) -> ModelReference | None:
         """What is stated; while that is quarantined, what was live last and is not."""
@@ -278,7 +278,7 @@ class LiveModels:
 
     def _to_be_tried(self) -> StatedTrial | None:
         trial = self._wanted.trial if self._wanted is not None else None
-        return trial if trial is not None and self._given_up is None and self._trial_of(trial.new) else None
+        return trial if trial is not None and self._obstacles.given_up is None and self._trial_of(trial.new) else None
 
     def _trial_of(self, reference: ModelReference) -> StatedTrial | None:
         """The trial of that model, where it is tried and not live besides."""
@@ -308,16 +308,17 @@ class LiveModels:
             reference, name, why, f"{after.model_id} takes over" if after else "no other model is left"
         )
 
-    def _give_up(self, trial: StatedTrial, name: str, why: str) -> None:
+    def _give_up(self, trial: StatedTrial, name: str, why: ModelUnfit) -> None:
         """Has a model be tried no more in this trial, and tells it."""
         with self._changed:
-            if self._given_up is not None or self._trial_of(trial.new) is None:
+            if self._obstacles.given_up is not None or self._trial_of(trial.new) is None:
                 return
-            self._given_up = Obstacle(trial, why)
+            self._obstacles.given_up = Obstacle(trial, str(why))
             self._let_go_of_what_is_not_tried()
-            self._tell_quarantined(trial.new, name, why, "the live model answers what it was tried on")
+            self._tell_quarantined(trial.new, name, str(why), "the live model answers what it was tried on")
         if self._hears is not None:
-            self._hears.unfit(trial, why)
+            hear = self._hears.not_loaded if isinstance(why, MachineFailed) else self._hears.unfit
+            hear(trial, str(why))
 
     def _tell_quarantined(self, reference: ModelReference, name: str, why: str, what_then: str) -> None:
         _LOGGER.warning("model quarantined: %s (%s); %s", reference.model_id, why, what_then)
@@ -349,7 +350,7 @@ class LiveModels:
                     return
                 self._loading = 0
                 self._residents.stays(incoming)
-                outgoing = self._put_in_place(incoming, wanted)
+                self._put_in_place(incoming, wanted)
                 self._let_go_of_what_is_not_tried()
                 self._changed.notify_all()
         finally:
@@ -360,20 +361,19 @@ class LiveModels:
             return
         _LOGGER.info("model live: %s after %.2f s", incoming.reference.model_id, seconds)
         self._events.add(ModelEvent("live", incoming.reference.model_id, name, "", seconds))
-        if outgoing is not None:
-            self._residents.leaves(outgoing)
 
-    def _put_in_place(self, incoming: LiveModel, wanted: Wanted) -> LiveModel | None:
-        """Makes a model the live one, or that on trial; returns which one was live, if it is replaced."""
+    def _put_in_place(self, incoming: LiveModel, wanted: Wanted) -> None:
+        """Makes a model the live one, or that on trial; under the lock."""
         if wanted.trial is not None:
-            self._tried, self._not_loaded = incoming, None
-            return None
-        outgoing, self._live = self._live, incoming
+            self._tried, self._obstacles.not_loaded = incoming, None
+            return
+        if self._live is not None:
+            self._residents.leaves(self._live)
+        self._live = incoming
         reference = incoming.reference
         self._were_live = [*(each for each in self._were_live if each != reference), reference][-_REMEMBERED:]
         if self._tried is incoming:
             self._tried = None
-        return outgoing
 
     def _already_resident(self, reference: ModelReference) -> LiveModel | None:
         known = self._residents.find(reference.sha256)

@@ -13,6 +13,7 @@ from models.engines.engine import Engine, Outputs
 from models.errors import (
     ImageError,
     ImageFault,
+    MachineFailed,
     ModelFailed,
     ModelGivenUp,
     ModelsClosed,
@@ -21,10 +22,12 @@ from models.errors import (
 )
 from models.images.decoding import Raster
 from models.images.model_input import model_input
-from models.reference import ModelReference
+from models.reference import ModelReference, StatedTrial
 from models.tasks import interpret
 
 _AT_ONCE_BYTES = 256 << 20
+_OF_MACHINES = (ImageFault.MODEL_OUT_OF_MEMORY, ImageFault.MODEL_TIMED_OUT)
+"""What may be the machine's doing: vetting saw the model answer."""
 
 
 @dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
@@ -53,36 +56,60 @@ class LiveModel:
         """Answers to black images, batches of so many each, so far as it takes such; what it says is not looked at.
 
         Raises:
-            ModelUnfit: it does not answer.
+            ModelUnfit: it does not answer; `MachineFailed` where it was short of memory or time.
         """
         for size in sorted({min(size, self.engine.largest_run, self.images_at_once) for size in sizes}):
             try:
                 self.predict(_black_images(self.card, size))
+            except ModelUnfit:
+                raise
             except ModelFailed as failure:
-                raise ModelUnfit(failure.fault, failure.detail) from failure
+                unfit = MachineFailed if failure.fault in _OF_MACHINES else ModelUnfit
+                raise unfit(failure.fault, failure.detail) from failure
 
     def require_fit(self) -> None:
         """Does nothing where the model answers to its own probe image, a black one, with numbers that mean something.
 
         Raises:
-            ModelUnfit: it does not: what went wrong was no image's fault.
+            ModelUnfit: it does not: what went wrong was no image's fault; `MachineFailed` where it could not be asked.
             ModelsClosed: the program is ending.
         """
         [black] = _black_images(self.card, 1)
+        outputs = self._asked(black)
+        if outputs is None:
+            return
         try:
-            outputs = self.predict([black])
             if not all(np.isfinite(output).all() for output in outputs):
                 raise ModelUnfit(ImageFault.NON_FINITE_OUTPUT, "an answer to a black image is not finite")
             [row] = zip(*outputs, strict=True)
             interpret(row, self.manifest, black)
+        except ModelUnfit:
+            raise
+        except ImageError as failure:
+            raise ModelUnfit(failure.fault, failure.detail) from failure
+        except Exception as error:  # whatever it answers, it is no answer
+            raise ModelUnfit(ImageFault.PREDICTION_FAILED, typed_line(error)) from error
+
+    def _asked(self, image: Raster) -> Outputs | None:
+        """The answer to one image; None where the program ends before there is one."""
+        try:
+            return self.predict([image])
         except (ModelsClosed, ModelUnfit):
             raise
         except ModelGivenUp:
-            return
-        except (ModelFailed, ImageError) as failure:
+            return None
+        except ModelFailed as failure:
             raise ModelUnfit(failure.fault, failure.detail) from failure
-        except Exception as error:  # engines raise errors of their own kinds
-            raise ModelUnfit(ImageFault.PREDICTION_FAILED, typed_line(error)) from error
+        except Exception as error:  # it was this process that could not ask
+            raise MachineFailed(ImageFault.PREDICTION_FAILED, typed_line(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrial:
+    """The model that is tried, ready to answer, and the trial that says which images it is tried on."""
+
+    model: LiveModel
+    trial: StatedTrial
 
 
 def _black_images(card: Card, images: int) -> list[Raster]:

@@ -14,6 +14,9 @@ from models.trials.tried import Tried
 
 Stage = Literal["message", "read", "decode", "predict"]
 
+REPLAY_OF = "hotswap_replay_of"
+"""The attribute that a replayed message bears: the id of the message that became a dead letter first."""
+
 
 class Origin(NamedTuple):
     """The message that an image came with.

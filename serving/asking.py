@@ -112,6 +112,11 @@ class Asked:
         return len(self.images) if self.tensor is None else len(self.tensor.values)
 
     @property
+    def names_model(self) -> bool:
+        """Whether its client says which model is to answer, by version or label."""
+        return self.version is not None or bool(self.label)
+
+    @property
     def size(self) -> int:
         """What it holds in memory, in bytes."""
         return sum(map(len, self.images)) if self.tensor is None else int(self.tensor.values.nbytes)

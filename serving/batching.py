@@ -6,21 +6,18 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.answering import meaning_of, rows_of
+from models.answering import rows_of
 from models.compute_threads import cores
-from models.engines.engine import Outputs
 from models.errors import ImageError, ImageFault, ModelsClosed, ModelUnfit, typed_line
-from models.images.decoding import Raster
 from models.live import LiveModel, LiveModels
 from models.printable import logger
 from serving.asking import Answer, Code, Refused, Spent, refusal_of
-from serving.outputs import Named, named_outputs, ragged
+from serving.outputs import Answers, Fault, Named, ragged, told
 from serving.preparing import Job, Outcome, settle
 
 _LOGGER = logger(__name__)
@@ -32,24 +29,21 @@ class Computed(NamedTuple):
     Attributes:
         model: that did.
         jobs: of the batch, some may be over.
-        rows: for each of them a row of each of the model's outputs for each of its images, or why there is none.
+        answers: what it gave for each of them; None where it has none to an image of it.
         seconds: that the model took for the whole batch.
+        is_whole: whether the model gave numbers for all of it; else it was asked for parts of it again.
     """
 
     model: LiveModel
     jobs: list[Job]
-    rows: list[Sequence[Outputs | ImageError]]
+    answers: list[Answers | None]
     seconds: float
+    is_whole: bool
 
     @property
     def images(self) -> int:
         """How many it had."""
-        return sum(map(len, self.rows))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the model answered all of it; else it was asked for parts of it again."""
-        return not any(isinstance(row, ImageError) for rows in self.rows for row in rows)
+        return sum(job.asked.rows for job in self.jobs)
 
 
 class Batcher:
@@ -85,9 +79,7 @@ class Batcher:
         self._changed = threading.Condition()
         self._next_largest: int | None = None
         self._closed = False
-        self._threads = [threading.Thread(target=self._run, name=f"batch {i}", daemon=True) for i in range(cores())]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
 
     @property
     def is_waited_for(self) -> bool:
@@ -99,6 +91,8 @@ class Batcher:
         job.ready = time.monotonic()
         with self._changed:
             if not self._closed:
+                if not self._threads:
+                    self._begin()
                 self._waiting.append(job)
                 self._changed.notify()
                 return
@@ -116,6 +110,12 @@ class Batcher:
             self._waiting.clear()
             self._changed.notify_all()
         settle([(job, _ending()) for job in left])
+
+    def _begin(self) -> None:
+        """Begins the threads at the first job: a server that tries nothing has none for it."""
+        self._threads = [threading.Thread(target=self._run, name=f"batch {i}", daemon=True) for i in range(cores())]
+        for thread in self._threads:
+            thread.start()
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:
@@ -185,10 +185,14 @@ class Batcher:
             rows = list(rows_of(model, model.engine.predict, _together([job.values for job in batch])))
             took = time.monotonic() - began
             given = iter(rows)
-            computed = Computed(model, batch, [[next(given) for _ in range(job.asked.rows)] for job in batch], took)
-            told = list(map(_told, batch, computed.rows))
-            if any(isinstance(each, _Fault) for each in told):
+            found = [
+                told(model, [next(given) for _ in range(job.asked.rows)], job.outlines, job.asked.outputs)
+                for job in batch
+            ]
+            if any(isinstance(each, Fault) for each, _ in found):
                 model.require_fit()
+            is_whole = not any(isinstance(row, ImageError) for row in rows)
+            computed = Computed(model, batch, [answers for _, answers in found], took, is_whole)
         except ModelUnfit as why:
             self._models.quarantine(model, why)
             self._hand_on(batch)
@@ -198,7 +202,9 @@ class Batcher:
         except Exception as error:
             _LOGGER.exception("a batch of %d requests failed unexpectedly", len(batch))
             return [(job, Refused(Code.INTERNAL, typed_line(error))) for job in batch], None
-        outcomes = [(job, _outcome(job, each, began, took, len(rows))) for job, each in zip(batch, told, strict=True)]
+        outcomes = [
+            (job, _outcome(job, each, began, took, len(rows))) for job, (each, _) in zip(batch, found, strict=True)
+        ]
         return outcomes, computed
 
     def _hand_on(self, batch: list[Job]) -> None:
@@ -209,13 +215,6 @@ class Batcher:
                 job.refuse(Refused(Code.INTERNAL, typed_line(error)))
 
 
-class _Fault(NamedTuple):
-    """Why the model has no answer to one of a request's rows."""
-
-    error: ImageError
-    row: int
-
-
 def _ending() -> Refused:
     return Refused(Code.UNAVAILABLE, "the server is ending")
 
@@ -224,35 +223,12 @@ def _together(values: Sequence[NDArray[Any]]) -> NDArray[Any]:
     return values[0] if len(values) == 1 else np.concatenate(values)
 
 
-def _told(job: Job, rows: Sequence[Outputs | ImageError]) -> Named | Refused | _Fault:
-    """What a model's numbers come to for one request."""
-    good: list[Outputs] = []
-    for index, row in enumerate(rows):
-        if isinstance(row, ImageError):
-            return _Fault(row, index)
-        good.append(row)
-    found = meaning_of(partial(_named, job, good, job.outlines))
-    if not isinstance(found, ImageError):
+def _outcome(job: Job, found: Named | Refused | Fault, began: float, took: float, batch: int) -> Outcome:
+    if isinstance(found, Refused):
         return found
-    by_themselves = (
-        meaning_of(partial(_named, job, [row], [outline])) for row, outline in zip(good, job.outlines, strict=True)
-    )
-    return _Fault(found, next((row for row, each in enumerate(by_themselves) if isinstance(each, ImageError)), 0))
-
-
-def _named(job: Job, rows: Sequence[Outputs], outlines: Sequence[Raster | None]) -> Named | Refused:
-    try:
-        return named_outputs(job.model, rows, outlines, job.asked.outputs)
-    except Refused as refused:
-        return Refused(refused.code, refused.detail)  # without its traceback, which would hold on to the model
-
-
-def _outcome(job: Job, told: Named | Refused | _Fault, began: float, took: float, batch: int) -> Outcome:
-    if isinstance(told, Refused):
-        return told
-    if isinstance(told, _Fault):
-        if told.error.fault is ImageFault.NON_FINITE_OUTPUT and job.asked.tensor is not None:
-            return Refused(Code.INVALID_ARGUMENT, f"{told.error.fault}: of these numbers the model makes none")
-        return refusal_of(told.error, told.row, job.asked.rows)
+    if isinstance(found, Fault):
+        if found.error.fault is ImageFault.NON_FINITE_OUTPUT and job.asked.tensor is not None:
+            return Refused(Code.INVALID_ARGUMENT, f"{found.error.fault}: of these numbers the model makes none")
+        return refusal_of(found.error, found.row, job.asked.rows)
     spent = Spent(job.ready - job.arrived, began - job.ready, took, batch, job.arrived)
-    return Answer(job.model.reference, told, spent, ragged(job.model.manifest))
+    return Answer(job.model.reference, found, spent, ragged(job.model.manifest))

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
-from models.errors import ModelsClosed, NoModelAnswers, one_line
+from models.errors import ImageError, ModelsClosed, NoModelAnswers, one_line
 from models.events import ModelEvent
 from models.images.decoding import DecodeLimits
 from models.live import LiveModel, OnTrial
@@ -17,15 +19,17 @@ from serving.admission import Admission, Room
 from serving.asking import Answer, Asked, Code, Refused, version_of
 from serving.batching import Batcher
 from serving.metrics import Metrics, Standing
-from serving.preparing import Job, Outcome, Preparer, require_fit
+from serving.preparing import Job, Outcome, Preparer, require_fit, takes_the_same
 from serving.reader import Reader
 from serving.statuses import Statuses, Whereabouts
 from serving.telemetry.call import current_call
-from serving.trials.noting import Noting
+from serving.trials.noting import Noting, is_comparable
 from serving.trials.shadow import Shadow
-from serving.trials.sides import choose
+from serving.trials.sides import choose, key_of
 
 _LOOK_SECONDS = 0.05
+_SOONER_SECONDS = 0.05
+"""A protocol that ends calls at their deadlines itself may do so this much before the core does."""
 _LEAST_SHARE = 0.5
 """Of the room for images, that the tried model may hold however small its share of them is."""
 _SHADOW = 4
@@ -78,7 +82,7 @@ class Core:
         self.metrics = Metrics(self._standing)
         largest = config.models.max_batch_size
         room = config.room
-        self._preparer = Preparer(config.limits, config.exact, self._put)
+        self._preparer = Preparer(config.limits, config.exact, self._put, self._unprepared)
         self._shadow = Shadow(
             self._reader.models,
             self._reader.gathering,
@@ -89,10 +93,10 @@ class Core:
             max(largest, room.images // _SHADOW),
             room.size // _SHADOW,
         )
-        noting = Noting(self._reader.gathering, self.metrics.tried, self._shadow.put, self._match)
+        self._noting = Noting(self._reader.gathering, self.metrics.tried, self._shadow.put, self._match)
         # Two, so that a tried model that hangs holds up nothing of the other one's.
         self._batcher, self._apart = (
-            Batcher(self._reader.models, largest, config.batch_wait, self._again, self._batched, noting.computed)
+            Batcher(self._reader.models, largest, config.batch_wait, self._again, self._batched, self._noting.computed)
             for _ in range(2)
         )
         self._images_apart = 0
@@ -216,19 +220,29 @@ class Core:
 
     async def _answer(self, asked: Asked, began: float) -> Answer:
         deadline = min(asked.deadline, began + self.config.longest)
-        size = self._size_of(asked)
+        meant, on_trial = self.require_model("", asked.version, asked.label), self.on_trial
+        size = _size_of(asked, meant, on_trial)
         with self._admission.admitted(asked.rows, size, deadline):
-            job = await self._job(asked, deadline)
-            self._begin(job)
+            key = "" if on_trial is None or asked.names_model else await key_of(asked)
+            # No other coroutine comes between the look at the room and taking it.
+            job = self._job(asked, key, meant, on_trial, deadline)
+            del meant, on_trial
             apart = asked.rows * job.is_apart
             self._images_apart += apart
             try:
+                self._begin(job)
                 async with asyncio.timeout_at(deadline):
                     outcome = await job.outcome
             except TimeoutError:
+                self._lost(job)
                 raise Refused(Code.DEADLINE_EXCEEDED, f"no answer after {time.monotonic() - began:.2f} s") from None
+            except asyncio.CancelledError:
+                if time.monotonic() + _SOONER_SECONDS >= deadline:
+                    self._lost(job)
+                raise
             finally:
                 self._images_apart -= apart
+                job.part = None if not job.outcome.done() or job.outcome.cancelled() else job.part
                 del job  # a traceback may hold on to this frame, and it to a model that is to retire
         if isinstance(outcome, Refused):
             try:
@@ -237,25 +251,21 @@ class Core:
                 del outcome
         return outcome
 
-    def _size_of(self, asked: Asked) -> int:
-        """Bytes that a request takes, whichever model answers it.
+    def _job(self, asked: Asked, key: str, meant: LiveModel, on_trial: OnTrial | None, deadline: float) -> Job:
+        """The request on its way to the model that is to answer it.
 
         Raises:
-            Refused: the model that it means cannot answer it.
+            Refused: it names the tried model, which has no room.
         """
-        live, on_trial = self.require_model("", asked.version, asked.label), self.on_trial
-        if not asked.rows:
-            raise Refused(Code.INVALID_ARGUMENT, "the request holds no image and no row")
-        require_fit(asked, live)
-        # What an image takes in memory, whatever its file is packed to, is known as soon as its model is.
-        models = [live, on_trial.model] if on_trial is not None else [live]
-        return asked.size + len(asked.images) * max(model.manifest.image_bytes for model in models)
-
-    async def _job(self, asked: Asked, deadline: float) -> Job:
-        live, on_trial = self.require_model("", asked.version, asked.label), self.on_trial
         room = self._admission.room.images * max(_LEAST_SHARE, on_trial.trial.share if on_trial is not None else 0.0)
-        model, part = await choose(asked, live, on_trial, self._images_apart + asked.rows <= room)
+        has_room = self._images_apart + asked.rows <= room
+        model, part = choose(asked, key, meant, on_trial, has_room)
         is_apart = on_trial is not None and model is on_trial.model
+        if is_apart and not has_room:
+            raise Refused(
+                Code.RESOURCE_EXHAUSTED,
+                f"{self._images_apart} images are waiting for the model that is tried; try again in a moment",
+            )
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         return Job(asked, model, future, deadline, part=part, is_apart=is_apart)
 
@@ -270,13 +280,29 @@ class Core:
     def _put(self, job: Job) -> None:
         (self._apart if job.is_apart else self._batcher).put(job)
 
+    def _lost(self, job: Job) -> None:
+        """Its client is refused: a failure of the model that was to answer, whatever that makes of it later."""
+        if job.part is not None and is_comparable(job.asked):
+            lost = partial(self._noting.failed, job.part, job.asked.rows)
+            asyncio.get_running_loop().run_in_executor(None, lost)  # which may wait for whoever notes something
+
+    def _unprepared(self, job: Job, image: bytes) -> None:
+        """In a thread: an image that is none for either model is no failure of the tried one."""
+        live = self.live
+        if not job.is_apart or live is None or takes_the_same(job.model.manifest, live.manifest):
+            return
+        with suppress(ImageError):
+            self._preparer.prepared(image, live.manifest)
+            if job.part is not None:
+                self._noting.failed(job.part, job.asked.rows)
+
     def _match(self, images: int) -> None:
         self._batcher.limit_next(images)
 
     def _again(self, job: Job) -> None:
         """In a thread: has another model answer, unless the client asked for the one that is unfit."""
         asked, unfit = job.asked, f"{job.model.reference.model_id} failed on its own probe image"
-        if asked.version is not None or asked.label:
+        if asked.names_model:
             job.refuse(Refused(Code.UNAVAILABLE, unfit))
             return
         try:
@@ -323,3 +349,17 @@ class Core:
     def _heard(self, events: Sequence[ModelEvent]) -> None:
         self.statuses.take_in(events)
         self.metrics.take_in(events)
+
+
+def _size_of(asked: Asked, meant: LiveModel, on_trial: OnTrial | None) -> int:
+    """Bytes that a request takes, whichever model answers it.
+
+    Raises:
+        Refused: the model that it means cannot answer it.
+    """
+    if not asked.rows:
+        raise Refused(Code.INVALID_ARGUMENT, "the request holds no image and no row")
+    require_fit(asked, meant)
+    # What an image takes in memory, whatever its file is packed to, is known as soon as its model is.
+    models = [meant, on_trial.model] if on_trial is not None else [meant]
+    return asked.size + len(asked.images) * max(model.manifest.image_bytes for model in models)

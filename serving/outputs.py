@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.answering import meaning_of
 from models.artefacts import Manifest
 from models.card import Task
 from models.engines.engine import Outputs
+from models.errors import ImageError
 from models.images.decoding import Raster
 from models.live import LiveModel
 from models.tasks import Detections, Labelled, Mask, Prediction, answer_of, interpret
@@ -49,20 +52,36 @@ def output_names(manifest: Manifest) -> frozenset[str]:
     return frozenset(theirs | own | labels | {MODEL_NAME})
 
 
-def interpreted(row: Outputs, manifest: Manifest, image: Raster | None) -> Prediction:
-    """What a model's numbers say of one image.
+class Answers:
+    """What a model gave for the images of one request, each interpreted once at most; one thread's at a time.
 
     Args:
-        row: a row of each of its outputs.
+        rows: for each image a row of each of the model's outputs.
         manifest: of the model.
-        image: what it was given; None where a client made the model's input itself, which stands for itself then.
+        images: what it was given; None where a client made the model's input itself, which stands for itself then.
 
-    Raises:
-        ImageError: the answer is none, see `interpret`.
+    Attributes:
+        rows: those.
+        manifest: that.
     """
-    spec = manifest.card.input
-    as_it_is = Raster(np.broadcast_to(np.uint8(0), (spec.height, spec.width, 3)))
-    return interpret(row, manifest, image or as_it_is)
+
+    def __init__(self, rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> None:
+        self.rows = rows
+        self.manifest = manifest
+        self._images = images
+        self._predictions: dict[int, Prediction] = {}
+
+    def prediction(self, index: int) -> Prediction:
+        """What the numbers say of one image.
+
+        Raises:
+            ImageError: the answer is none, see `interpret`.
+        """
+        if index not in self._predictions:
+            spec = self.manifest.card.input
+            as_it_is = Raster(np.broadcast_to(np.uint8(0), (spec.height, spec.width, 3)))
+            self._predictions[index] = interpret(self.rows[index], self.manifest, self._images[index] or as_it_is)
+        return self._predictions[index]
 
 
 def ragged(manifest: Manifest) -> frozenset[str]:
@@ -70,15 +89,12 @@ def ragged(manifest: Manifest) -> frozenset[str]:
     return _RAGGED.get(manifest.card.task, frozenset())
 
 
-def named_outputs(
-    model: LiveModel, rows: Sequence[Outputs], images: Sequence[Raster | None], wanted: Collection[str]
-) -> Named:
+def named_outputs(model: LiveModel, answers: Answers, wanted: Collection[str]) -> Named:
     """The outputs of one request.
 
     Args:
         model: that answered.
-        rows: what it gave for each image: a row of each of its outputs.
-        images: what it was given; None where a client made the model's input itself.
+        answers: what it gave.
         wanted: names, of the task's outputs, of the model's own, `MODEL_NAME`, `CLASS_LABELS` or `EVERYTHING`; none
             for all that the task has.
 
@@ -86,7 +102,7 @@ def named_outputs(
         ImageError: an answer is none, see `interpret`.
         Refused: an output is wanted that there is not.
     """
-    manifest = model.manifest
+    manifest, rows = model.manifest, answers.rows
     theirs = [field.name for field in described(manifest)]
     known = output_names(manifest)
     own = {spec.name: index for index, spec in enumerate(manifest.outputs)}
@@ -97,7 +113,7 @@ def named_outputs(
             raise Refused(Code.INVALID_ARGUMENT, f"there is no output {name!r}; there is {', '.join(theirs)}"[:300])
     outputs: Named = {}
     if not named or any(name in theirs and name != MODEL_ID for name in named):
-        outputs = _TASKS[manifest.card.task].answers(rows, manifest, images)
+        outputs = _TASKS[manifest.card.task].answers(answers)
     for name in wanted:
         if name in own and name not in theirs and name not in more:
             outputs[name] = np.stack([finite(row[own[name]]).astype(np.float32) for row in rows])
@@ -106,6 +122,53 @@ def named_outputs(
     if named:
         return {name: values for name, values in outputs.items() if name in named or name == MODEL_ID}
     return outputs
+
+
+class Fault(NamedTuple):
+    """Why a model has no answer to a request.
+
+    Attributes:
+        error: of the first row that has none.
+        row: which that is.
+    """
+
+    error: ImageError
+    row: int
+
+
+def told(
+    model: LiveModel, rows: Sequence[Outputs | ImageError], images: Sequence[Raster | None], wanted: Collection[str]
+) -> tuple[Named | Refused | Fault, Answers | None]:
+    """What a model's numbers come to for one request, and the answers where there is one to each image.
+
+    Args:
+        model: that was asked.
+        rows: what it gave, or why there is none, for each image.
+        images: as of `Answers`.
+        wanted: as of `named_outputs`, whose refusal is returned and not raised.
+    """
+    good: list[Outputs] = []
+    for index, row in enumerate(rows):
+        if isinstance(row, ImageError):
+            return Fault(row, index), None
+        good.append(row)
+    answers = Answers(good, model.manifest, images)
+    found = meaning_of(partial(_named, model, answers, wanted))
+    if not isinstance(found, ImageError):
+        return found, answers
+    by_themselves = (
+        meaning_of(partial(_named, model, Answers([row], model.manifest, [image]), wanted))
+        for row, image in zip(good, images, strict=True)
+    )
+    at_fault = next((row for row, each in enumerate(by_themselves) if isinstance(each, ImageError)), 0)
+    return Fault(found, at_fault), None
+
+
+def _named(model: LiveModel, answers: Answers, wanted: Collection[str]) -> Named | Refused:
+    try:
+        return named_outputs(model, answers, wanted)
+    except Refused as refused:
+        return Refused(refused.code, refused.detail)  # without its traceback, which would hold on to the model
 
 
 def texts(values: Sequence[str | bytes]) -> NDArray[Any]:
@@ -118,22 +181,23 @@ class _Told:
     """How a task's answers are told."""
 
     fields: Callable[[Manifest], list[OutputField]]
-    answers: Callable[[Sequence[Outputs], Manifest, Sequence[Raster | None]], Named]
+    answers: Callable[[Answers], Named]
 
 
-def _class_scores(rows: Sequence[Outputs], manifest: Manifest) -> NDArray[np.float64]:
-    scores = np.stack([finite(answer_of(row, manifest)).reshape(-1) for row in rows])
-    return probabilities(scores, manifest.card.activation)
+def _class_scores(given: Answers) -> NDArray[np.float64]:
+    scores = np.stack([finite(answer_of(row, given.manifest)).reshape(-1) for row in given.rows])
+    return probabilities(scores, given.manifest.card.activation)
 
 
-def _classified(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
-    scores = _class_scores(rows, manifest)
-    return _chosen(scores, scores.argmax(axis=1), manifest)
+def _classified(given: Answers) -> Named:
+    scores = _class_scores(given)
+    return _chosen(scores, scores.argmax(axis=1), given.manifest)
 
 
-def _decided(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
-    second = _class_scores(rows, manifest)[:, :1]
-    return _chosen(np.hstack([1 - second, second]), (second[:, 0] >= manifest.card.threshold).astype(int), manifest)
+def _decided(given: Answers) -> Named:
+    second = _class_scores(given)[:, :1]
+    is_second = second[:, 0] >= given.manifest.card.threshold
+    return _chosen(np.hstack([1 - second, second]), is_second.astype(int), given.manifest)
 
 
 def _chosen(scores: NDArray[np.float64], classes: NDArray[Any], manifest: Manifest) -> Named:
@@ -144,16 +208,16 @@ def _chosen(scores: NDArray[np.float64], classes: NDArray[Any], manifest: Manife
     }
 
 
-def _labelled(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
-    answers = _interpreted(rows, manifest, images, Labelled)
+def _labelled(given: Answers) -> Named:
+    answers = _interpreted(given, Labelled)
     return {
-        "scores": _class_scores(rows, manifest).astype(np.float32),
+        "scores": _class_scores(given).astype(np.float32),
         **_ragged([[(each.class_index, each.label) for each in answer.labels] for answer in answers]),
     }
 
 
-def _masked(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
-    answers = _interpreted(rows, manifest, images, Mask)
+def _masked(given: Answers) -> Named:
+    answers = _interpreted(given, Mask)
     return {
         "mask_bytes": texts([answer.png for answer in answers]),
         "shares": _padded([[each.share for each in answer.shares] for answer in answers], np.float32),
@@ -161,8 +225,8 @@ def _masked(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster
     }
 
 
-def _detected(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
-    answers = [answer.detections for answer in _interpreted(rows, manifest, images, Detections)]
+def _detected(given: Answers) -> Named:
+    answers = [answer.detections for answer in _interpreted(given, Detections)]
     boxes = np.zeros((len(answers), max(map(len, answers)), 4), np.float32)
     for row, found in enumerate(answers):
         if found:
@@ -174,17 +238,15 @@ def _detected(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Rast
     }
 
 
-def _plain(rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None]) -> Named:
+def _plain(given: Answers) -> Named:
     return {
-        spec.name: np.stack([finite(row[index]).astype(np.float32) for row in rows]).reshape(len(rows), *spec.shape)
-        for index, spec in enumerate(manifest.outputs)
+        spec.name: np.stack([finite(row[index]).astype(np.float32) for row in given.rows]).reshape(-1, *spec.shape)
+        for index, spec in enumerate(given.manifest.outputs)
     }
 
 
-def _interpreted(
-    rows: Sequence[Outputs], manifest: Manifest, images: Sequence[Raster | None], kind: type[Any]
-) -> list[Any]:
-    answers = [interpreted(row, manifest, image) for row, image in zip(rows, images, strict=True)]
+def _interpreted(given: Answers, kind: type[Any]) -> list[Any]:
+    answers = [given.prediction(index) for index in range(len(given.rows))]
     assert all(isinstance(answer, kind) for answer in answers)
     return answers
 

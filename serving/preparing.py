@@ -38,7 +38,7 @@ class Job:
         deadline: by the monotonic clock, after which nobody waits.
         values: what the model takes, shape (n, *input_shape), once all of it is there.
         outlines: of the images; None where the client made the model's input itself.
-        part: that it has in a trial; None where it has none.
+        part: that it has in a trial; None where it has none, or once nobody waits.
         is_apart: whether its model is one that is tried.
     """
 
@@ -114,12 +114,20 @@ class Preparer:
         limits: what an image may cost.
         exact: never decode a large image at reduced size.
         done: is handed each job whose values are there, in a thread.
+        unprepared: is told, in a thread, of each job that is refused for an image, and of which.
     """
 
-    def __init__(self, limits: DecodeLimits, exact: bool, done: Callable[[Job], None]) -> None:
+    def __init__(
+        self,
+        limits: DecodeLimits,
+        exact: bool,
+        done: Callable[[Job], None],
+        unprepared: Callable[[Job, bytes], None] = lambda job, image: None,
+    ) -> None:
         self._limits = limits
         self._exact = exact
         self._done = done
+        self._unprepared = unprepared
         self._threads = ThreadPoolExecutor(cores(), thread_name_prefix="prepare")
 
     def begin(self, job: Job) -> None:
@@ -157,6 +165,7 @@ class Preparer:
             self._prepare(job, index)
         except ImageError as error:
             job.refuse(refusal_of(error, index, len(job.outlines)))
+            self._unprepared(job, job.asked.images[index])
         except Exception as error:  # a decoder that runs out of memory, say
             job.refuse(Refused(Code.INTERNAL, typed_line(error)))
         else:

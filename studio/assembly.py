@@ -11,6 +11,7 @@ from functools import partial
 from models.troubles import Troubles
 from serving.over_http.bodies import Bodies
 from studio.drawing.drawings import Drawings
+from studio.drawing.truths import Truths
 from studio.relearning.retraining import Retraining
 from studio.rereading import Rereading
 from studio.settings import StudioConfig
@@ -116,7 +117,8 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
     retraining = Retraining(places, corrections, config.retrain_after, wiring.relearning_changed)
     standing = Standing(stream, retraining, corrections.counts, config.retrain_after, troubles)
     trials = Trials(places, config.trial)
-    trial = TrialWatch(trials, partial(listeners.tell, TRIAL), Threads(1, "trial"))
+    trial = TrialWatch(trials, partial(listeners.tell, TRIAL), Threads(1, "trial"), lambda: len(listeners) > 0)
+    truths = Truths(drawings, stream.label, lambda: trial.number)
     rereading = Rereading(corrections, stream, drawings, lambda: trial.number)
     wiring.add(drawings, rereading, standing, trial)
     shelf = ModelShelf(places)
@@ -139,8 +141,10 @@ def assembled(config: StudioConfig, port: int, corrections: Corrections, say: Ca
         assets,
         Login(access, sessions, guesses, assets, small),
         StreamRoutes(standing, sessions, listeners, figures, looking),
-        DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, unpacking), ending),
-        CorrectionRoutes(corrections, drawings, standing, asking, small, corrected, stream.label, config.retrain_after),
+        DrawingRoutes(drawings, pictures, Bodies(MOST_BYTES, _ROOM, _BODY_SECONDS, unpacking), ending, truths.left),
+        CorrectionRoutes(
+            corrections, drawings, standing, asking, small, corrected, truths.corrected, config.retrain_after
+        ),
         ExportRoutes(corrections, places.root, exporting, Threads(2, "exports")),
         RetrainingRoutes(retraining, corrections, asking, small),
         ModelRoutes(shelf, corrections, models, asking, small),

@@ -1,7 +1,4 @@
-"""Corrected drawings, asked again of each model that goes live: so it is known how many of them each gets right.
-
-And those that no model learns from once more in each trial, as evidence: what they show is known.
-"""
+"""Corrected drawings, asked again of each model that goes live: so it is known how many of them each gets right."""
 
 from __future__ import annotations
 
@@ -32,13 +29,10 @@ _LOOK_SECONDS = 1.0
 _IDLE_SECONDS = 30.0
 _AWAY_SECONDS = 2.0
 _MOST_DIGITS = 19
-_MOST_EVIDENCE = 1_000
-_TRIAL = "trial"
-"""The attribute that says in which trial a drawing is asked for as evidence."""
 
 
 class Asks(Protocol):
-    """Of the stream, what is live, how it is asked, and how it is told the truth."""
+    """Of the stream, what is live and how it is asked."""
 
     @property
     def state(self) -> StreamState:
@@ -46,9 +40,6 @@ class Asks(Protocol):
 
     def ask(self, image: Path, attributes: Mapping[str, str]) -> None:
         """Raises `StudioRefused` where nothing can be asked."""
-
-    def label(self, message_id: str, label: str) -> None:
-        """What an image that was answered shows in truth."""
 
 
 def no_trial() -> int:
@@ -62,8 +53,8 @@ class Rereading:
     It asks for ten a second at most, and for none while somebody waits for a drawing of theirs. A database or a stream
     that is away is waited for.
 
-    While a model is tried, the stream chooses which of both answers. So each corrected drawing is asked for once then,
-    and each unseen one once for the trial: asked again and again, a few drawings would look like much evidence.
+    While a model is tried it asks for nothing: corrected drawings are those that some model misread, and as a part of
+    what both models are judged by they would speak against whichever misread them.
     """
 
     def __init__(
@@ -85,9 +76,6 @@ class Rereading:
         self._results: SimpleQueue[Mapping[str, Any]] = SimpleQueue()
         self._unkept: Mapping[str, Any] | None = None
         self._trial = trial
-        self._number = 0
-        self._evidence: dict[int, Correction] = {}
-        self._truths: dict[int, str] = {}
         self._model_id = ""
         self._names_none = ""
         self._tried: set[int] = set()
@@ -141,7 +129,7 @@ class Rereading:
         """Until something happened, another model is live, or the time is over."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self._woken.wait(min(left, _LOOK_SECONDS)):
-            if self._live() != self._model_id or self._trial() != self._number:
+            if self._live() != self._model_id:
                 return
 
     def _live(self) -> str:
@@ -165,23 +153,21 @@ class Rereading:
         number = _number(record)
         assert number is not None
         self._under_way.pop(number, None)
-        if record["attributes"].get(_TRIAL) == str(self._number) and number in self._truths:
-            self._stream.label(str(record.get("message_id", "")), self._truths.pop(number))
         model_id = str(record["model_id"])
         if "label" not in record:
             self._names_none = model_id
             return
         self._corrections.keep_reading(number, model_id, str(record["label"]), float(record["score"]))
         # It has its reading now; or it has that of a model that answered just before it was replaced.
-        if not self._number:
-            self._tried.discard(number)
+        self._tried.discard(number)
 
     def _ask_some(self) -> float:
         """Asks for some, as many as may be; for how long to wait then."""
-        live, trial = self._live(), self._trial()
-        if (live, trial) != (self._model_id, self._number):
-            self._begin_anew(live, trial)
-        if not live or live == self._names_none:
+        if (live := self._live()) != self._model_id:
+            self._model_id = live
+            self._tried.clear()
+            self._under_way.clear()
+        if not live or live == self._names_none or self._trial():
             return _LOOK_SECONDS
         overdue = time.monotonic() - _ANSWERED_SECONDS
         self._under_way = {number: asked for number, asked in self._under_way.items() if asked > overdue}
@@ -189,31 +175,18 @@ class Rereading:
         if room <= 0:
             return _LOOK_SECONDS
         missing = self._corrections.without_reading(live, len(self._tried) + room)
-        asked = [each for each in missing if each.number not in self._tried][:room]
-        others = [each for each in self._evidence.values() if each not in asked]
-        for correction in [*asked, *others[: room - len(asked)]]:
+        for correction in [each for each in missing if each.number not in self._tried][:room]:
             while self._drawings.somebody_waits and not self._stopping.wait(_SECONDS_BETWEEN):
                 pass
-            if self._stopping.is_set() or self._live() != live or self._trial() != trial:
+            if self._stopping.is_set() or self._live() != live or self._trial():
                 return 0.0
-            self._ask(correction, {_TRIAL: str(trial)} if correction.number in self._evidence else {})
-            self._evidence.pop(correction.number, None)
+            self._ask(correction)
             self._stopping.wait(_SECONDS_BETWEEN)
         return _LOOK_SECONDS if self._under_way else _IDLE_SECONDS
 
-    def _begin_anew(self, live: str, trial: int) -> None:
-        """Another model is live, or on trial; nothing is noted where the database does not answer."""
-        if trial != self._number:
-            evidence = self._corrections.unseen(_MOST_EVIDENCE) if trial else ()
-            self._evidence = {each.number: each for each in evidence}
-            self._truths = {each.number: str(each.label) for each in evidence}
-        self._model_id, self._number = live, trial
-        self._tried.clear()
-        self._under_way.clear()
-
-    def _ask(self, correction: Correction, attributes: Mapping[str, str]) -> None:
+    def _ask(self, correction: Correction) -> None:
         path = self._drawings.save_again(correction.png)
-        self._stream.ask(path, {"correction": str(correction.number), "purpose": PURPOSE, **attributes})
+        self._stream.ask(path, {"correction": str(correction.number), "purpose": PURPOSE})
         self._tried.add(correction.number)
         self._under_way[correction.number] = time.monotonic()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,10 +14,10 @@ from apache_beam.ml.inference.base import PredictionResult
 from apache_beam.pvalue import TaggedOutput
 from apache_beam.transforms.timeutil import TimeDomain
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec, TimerSpec, on_timer
-from apache_beam.utils.timestamp import Duration
+from apache_beam.utils.timestamp import Timestamp
 
 from models.errors import ImageError, ImageFault
-from models.records import DeadLetter
+from models.records import REPLAY_OF, DeadLetter
 from models.serving import ServingConfig
 from models.trials.gist import gist_of
 from models.trials.labelling import KEPT_SECONDS, AnswerGiven, Waiting, answer_given, note_label
@@ -110,9 +111,10 @@ def _text(told: Mapping[str, Any], name: str, longest: int) -> str:
 class NoteLabels(beam.PTransform):
     """Brings labels to the answers of the trial under way, whichever comes first, and notes who was right.
 
-    An answer waits for its label for an hour, and a label for its answer. Where images are read by one process, they
-    wait in its memory: the bundle-based DirectRunner keeps something of every key for good, and looks at all of them
-    with each bundle. Elsewhere any worker may read either, and they wait in Beam's state.
+    An answer waits for its label for an hour, and a label for its answer; while nothing is tried, no label waits. Where
+    images are read by one process, they wait in its memory: the bundle-based DirectRunner keeps something of every key
+    for good, and looks at all of them with each bundle. Elsewhere any worker may read either, and they wait in Beam's
+    state.
 
     Args:
         config: which models are served, and how.
@@ -133,21 +135,19 @@ class NoteLabels(beam.PTransform):
             _ = labels | "LabelsHere" >> beam.ParDo(_LabelsHere(self._run, self._config))
             return predictions | "AnswersHere" >> beam.ParDo(_AnswersHere(self._run, self._config))
         answers = predictions | "Answers" >> beam.FlatMap(_answer_of).with_output_types(tuple[str, Any])
-        keyed = labels | "Labels" >> beam.Map(_itself).with_output_types(tuple[str, Any])
+        keyed = labels | "Labels" >> beam.ParDo(_LabelsOf(self._run, self._config)).with_output_types(tuple[str, Any])
         return (answers, keyed) | "Together" >> beam.Flatten() | "Join" >> beam.ParDo(_Join(self._run, self._config))
 
 
-def _itself(labelled: tuple[str, str]) -> tuple[str, Any]:
-    return labelled
-
-
 def _answer_of(result: PredictionResult) -> Iterator[tuple[str, AnswerGiven]]:
-    answer, message_id = result.inference, result.example.origin.message_id
-    if answer.tried is None or isinstance(answer.outcome, ImageError) or not message_id:
+    """What was answered, by each id under which a label may be told: of a replay also that of the message before."""
+    answer, origin = result.inference, result.example.origin
+    if answer.tried is None or isinstance(answer.outcome, ImageError):
         return
     given = answer_given(answer.tried, gist_of(answer.outcome))
     if given is not None:
-        yield message_id, given
+        for message_id in {origin.message_id, origin.attributes.get(REPLAY_OF, "")} - {""}:
+            yield message_id, given
 
 
 class _Notes(beam.DoFn):
@@ -160,8 +160,22 @@ class _Notes(beam.DoFn):
 
     def note(self, image: Waiting) -> None:
         here = self._run.here
-        if note_label(here.serving(self._config).gathering, image):
-            here.meter.count(metrics.FEEDBACK_NOTED)
+        gathering = here.serving(self._config).gathering
+        trial = gathering.trial
+        for each in here.labels.due(image, trial.number if trial is not None else None):
+            if note_label(gathering, each):
+                here.meter.count(metrics.FEEDBACK_NOTED)
+
+    def is_of_use(self) -> bool:
+        """Whether labels are kept: not where this process knows that nothing is tried."""
+        serving = self._run.here.serving(self._config)
+        return serving.gathering.trial is not None or serving.live.peek() is None
+
+
+class _LabelsOf(_Notes):
+    def process(self, labelled: tuple[str, str]) -> Iterator[tuple[str, Any]]:
+        if self.is_of_use():
+            yield labelled
 
 
 class _NotesHere(_Notes):
@@ -173,29 +187,30 @@ class _NotesHere(_Notes):
 
 class _LabelsHere(_NotesHere):
     def process(self, labelled: tuple[str, str]) -> None:
-        self.join(*labelled)
+        if self.is_of_use():
+            self.join(*labelled)
 
 
 class _AnswersHere(_NotesHere):
     def process(self, result: PredictionResult) -> None:
-        for answered in _answer_of(result):  # one at most
+        for answered in _answer_of(result):
             self.join(*answered)
 
 
 class _Join(_Notes):
     WAITING = ReadModifyWriteStateSpec("waiting", PickleCoder())
-    OVER = TimerSpec("over", TimeDomain.WATERMARK)
+    # The watermark stays where the older of both backlogs is, and would keep all that comes meanwhile.
+    OVER = TimerSpec("over", TimeDomain.REAL_TIME)
 
     def process(
         self,
         keyed: tuple[str, AnswerGiven | str],
-        timestamp: Any = beam.DoFn.TimestampParam,
         waiting: Any = beam.DoFn.StateParam(WAITING),
         over: Any = beam.DoFn.TimerParam(OVER),
     ) -> None:
         before = waiting.read()
         if before is None:
-            over.set(timestamp + Duration(seconds=KEPT_SECONDS))
+            over.set(Timestamp.of(time.time() + KEPT_SECONDS))
         after = (before or Waiting()).joined_by(keyed[1])
         if after is not before:
             waiting.write(after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,30 @@ _CALLS_A_LOOK = 12
 _SECONDS, _SPREAD, _LOAD_SPREAD = 0.004, 0.3, 0.2
 _OLD_ACCURACY = 0.9
 _SAME_MISTAKE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What comes by in a stream.
+
+    Attributes:
+        share: of the images that a canary's new model answers.
+        old_accuracy: how often the old model is right.
+        labels: how often each label comes, adding up to 1; None: all equally often.
+    """
+
+    share: float = CANARY_SHARE
+    old_accuracy: float = _OLD_ACCURACY
+    labels: tuple[float, ...] | None = None
+
+    def draws(self, images: int, rng: np.random.Generator) -> Ints:
+        """True labels of so many images."""
+        if self.labels is None:
+            return rng.integers(_LABELS, size=images)
+        return rng.choice(_LABELS, size=images, p=self.labels).astype(np.int64)
+
+
+USUAL_WORLD = World()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +120,37 @@ def try_out(planted: Planted, mode: Mode, seeds: Sequence[int], looks: int, *, w
         mode: `shadow` of `SHADOW_SHARE`, or `canary` of `CANARY_SHARE`.
         seeds: of each stream.
         looks: at most, `IMAGES_A_LOOK` images of the new model each.
-        with_labels: whether true labels of `LABELLED_SHARE` are told.
+        with_labels: whether true labels of `LABELLED_SHARE` are told, so that a verdict waits for them.
     """
     streams = [stream(planted, mode, seed, looks, with_labels=with_labels) for seed in seeds]
-    return first_decision(decide(side_by_side(streams), mode, Limits()))
+    return first_decision(decide(side_by_side(streams), mode, Limits(), needs_labels=with_labels))
+
+
+def try_out_in_steps(
+    planted: Planted, worlds: Sequence[World], seeds: Sequence[int], looks: int, *, with_labels: bool
+) -> Ended:
+    """Tries one model as a canary of several steps, each of which finds another world and is judged by itself.
+
+    Args:
+        planted: the new model.
+        worlds: one for each step.
+        seeds: of each stream.
+        looks: of each step, at most; all of them but in the last one, as long as nothing is broken.
+        with_labels: whether true labels of `LABELLED_SHARE` are told.
+    """
+    decisions, images = np.full(len(seeds), "open", dtype="<U6"), np.zeros(len(seeds), np.int64)
+    for step, world in enumerate(worlds):
+        is_last = step == len(worlds) - 1
+        streams = [
+            stream(planted, "canary", seed + 1_000_000 * step, looks, with_labels=with_labels, world=world)
+            for seed in seeds
+        ]
+        verdicts = decide(side_by_side(streams), "canary", Limits(), needs_labels=with_labels)
+        ended = first_decision(verdicts if is_last else replace(verdicts, proved=np.zeros_like(verdicts.proved)))
+        is_open = decisions == "open"
+        decisions = np.where(is_open, ended.decisions, decisions)
+        images = np.where(is_open, images + ended.images, images)
+    return Ended(decisions, images)
 
 
 def looks_of(planted: Planted) -> int:
@@ -117,18 +168,20 @@ def first_decision(verdicts: Verdicts) -> Ended:
     return Ended(decisions, (look + 1) * IMAGES_A_LOOK)
 
 
-def stream(planted: Planted, mode: Mode, seed: int, looks: int, *, with_labels: bool) -> Tally:
+def stream(
+    planted: Planted, mode: Mode, seed: int, looks: int, *, with_labels: bool, world: World = USUAL_WORLD
+) -> Tally:
     """One stream as it is counted up to each look: arrays of (looks, …). See `try_out`."""
     rng = np.random.default_rng([seed, *planted.name.encode(), mode == "canary"])
     images = looks * IMAGES_A_LOOK
-    truth = rng.integers(_LABELS, size=images)
-    old, new = _answers(planted, truth, rng)
+    truth = world.draws(images, rng)
+    old, new = _answers(planted, truth, rng, world)
     died = rng.random(images) < planted.failures
     if mode == "canary":
         # The others of the stream: the old model alone answers them, and nobody knows what the new one had said.
-        others = round(images * (1 - CANARY_SHARE) / CANARY_SHARE)
-        truth_of_old = rng.integers(_LABELS, size=others)
-        old, _ = _answers(planted, truth_of_old, rng)
+        others = round(images * (1 - world.share) / world.share)
+        truth_of_old = world.draws(others, rng)
+        old, _ = _answers(planted, truth_of_old, rng, world)
     else:
         truth_of_old = truth
     answered = ~died
@@ -161,11 +214,12 @@ def stream(planted: Planted, mode: Mode, seed: int, looks: int, *, with_labels: 
         old_times=_times(rng.normal(load, _SPREAD), looks, 1.0),
         new_times=_times(rng.normal(load, _SPREAD), looks, planted.slowness),
         labelled=labelled,
+        covered=np.full(looks, LABELLED_SHARE if with_labels else 0.0),
     )
 
 
-def _answers(planted: Planted, truth: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    old_right = rng.random(truth.size) < _OLD_ACCURACY
+def _answers(planted: Planted, truth: Ints, rng: np.random.Generator, world: World) -> tuple[Ints, Ints]:
+    old_right = rng.random(truth.size) < world.old_accuracy
     old = np.where(old_right, truth, _mistaken(truth, rng))
     new_right = rng.random(truth.size) < np.where(old_right, planted.keeps, planted.mends)
     is_same = ~old_right & (rng.random(truth.size) < _SAME_MISTAKE)
@@ -224,7 +278,7 @@ def side_by_side(streams: Sequence[Tally]) -> Tally:
     return Tally(
         **{name: stacked(name) for name in (
             "old_images", "new_images", "old_failed", "new_failed", "alike", "compared", "old_labels", "new_labels",
-            "labelled",
+            "labelled", "covered",
         )},
         old_scores=scores("old_scores"), new_scores=scores("new_scores"),
         old_times=times("old_times"), new_times=times("new_times"),

@@ -68,11 +68,15 @@ def judge_trials(
 
 def print_verdicts(verdicts: Verdicts, console: Console) -> None:
     """The verdicts, what each model answered, and whether that is good."""
-    trials = Table(title="what became of the models", show_lines=True)
+    trials = Table(title="what became of the models")
     for column in ("model", "verdict", "why"):
         trials.add_column(column, overflow="fold")
     for name, event, why in verdicts.told:
-        trials.add_row(name, event.removeprefix("trial_").replace("_", " "), why.replace("; ", "\n"))
+        trials.add_section()
+        first, *more = why.split("; ")
+        trials.add_row(name, event.removeprefix("trial_").replace("_", " "), first)
+        for each in more:
+            trials.add_row("", "", each)
     console.print(trials)
     models = Table(title="what each model answered")
     for column in ("model_id", "images", "accuracy"):

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from launch.trial_report.drawing import HISTOGRAM_WIDTH, outline, shares
-from launch.trial_words import count_in_words, percent
+from launch.trial_words import count_in_words
 from models.trials.counts import BoundedCounts
 from models.trials.evidence import Evidence, SideEvidence
 from models.trials.gist import NOTHING
+from models.trials.words import percent
 
 MOST_LABELS = 12
 """Of the matrix on each side, and of the bars; the others are one."""

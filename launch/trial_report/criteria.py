@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from launch.trial_report.drawing import INTERVAL_WIDTH, IntervalPicture, interval_picture
-from launch.trial_words import BROKEN_BELOW, STANDINGS, in_its_unit, interval_of, limit_of, name_of
+from launch.trial_words import STANDINGS, in_its_unit, interval_of, limit_of, name_of
 from models.trials.judging import Finding
+from models.trials.words import BROKEN_BELOW
 
 _NOWHERE = float("-inf")
 _LEAST = {"agreement": 0.0, "slowdown": 0.0, "label_drift": 0.0, "score_drift": 0.0, "failures": -1.0, "accuracy": -1.0}

@@ -26,10 +26,10 @@ from launch.trial_report.images import Gallery, Thumbnails, gallery_of
 from launch.trial_report.latency import Times, latency_of
 from launch.trial_report.schedule import Schedule, schedule_of
 from launch.trial_report.verdict import Verdict, verdict_of
-from launch.trial_words import percent
 from models.moments import rfc3339
 from models.printable import printable
 from models.trials.view import TrialView
+from models.trials.words import percent
 from models.version import VERSION
 
 _PACKAGE = "launch.trial_report"

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from launch.trial_report.drawing import Part, schedule
-from launch.trial_words import minutes_in_words, percent
+from launch.trial_words import minutes_in_words
 from models.trials.view import TrialView
+from models.trials.words import percent
 
 _WIDTH, _HEIGHT = 900.0, 70.0
 

@@ -14,6 +14,7 @@ from models.images.decoding import DecodeLimits, decode_image
 from models.images.paths import open_local, resolve_image_path
 from models.storage.files import Storage
 from models.storage.reading import read_small
+from models.trials.differing import REQUESTED
 
 SIDE = 96
 """Pixels of the longer side, at most."""
@@ -48,9 +49,11 @@ def thumbnail(storage: Storage, image: str, prefixes: Sequence[str] = ()) -> Thu
 
     Args:
         storage: reads `gs://`; local files are opened as the job opens them.
-        image: its path, as a message named it.
+        image: its path, as a message named it. What a server's client called its image is none, and is not looked for.
         prefixes: below one of which it must lie; anywhere where empty.
     """
+    if image.startswith(REQUESTED):
+        return Thumbnail("", trouble="came in a request")
     try:
         raster = decode_image(_bytes_of(storage, image, prefixes), limits=LIMITS, needed=(SIDE, SIDE))
         height, width = raster.proportions

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from launch.trial_words import (
-    BROKEN_BELOW,
     count_in_words,
     in_its_unit,
     limit_of,
     minutes_in_words,
     name_of,
-    percent,
 )
 from models.trials.intervals import ERROR
 from models.trials.judging import Finding, Judgement
 from models.trials.view import TrialView
+from models.trials.words import BROKEN_BELOW, percent
 
 Tone = Literal["good", "bad", "open"]
 _MOST_POINTS = 6
@@ -115,8 +114,10 @@ def _reason(why: str, judgement: Judgement) -> str:
 
 
 def _sure(view: TrialView) -> list[str]:
-    evidence, judgement = view.evidence, view.judgement
+    evidence, judgement, trial = view.evidence, view.judgement, view.trial
     old, new = judgement.images.get("old", 0), judgement.images.get("new", 0)
+    if not old and not new:
+        return ["It rests on nothing: no image came by."]
     points = [f"It rests on {count_in_words(new, 'answer')} of the new model and {old:,} of the old one."]
     if any(each.low is not None for each in judgement.findings):
         points.append(
@@ -128,20 +129,26 @@ def _sure(view: TrialView) -> list[str]:
     told = [f"{count} {word}" for count, word in counted if count]
     if told:
         points.append(f"Of what can be judged: {_listed(told)}.")
-    if view.trial.policy.mode == "canary":
-        points.append("The models answered different images, drawn by chance: the intervals are as wide as that needs.")
+    if trial.policy.mode == "canary":
+        points.append(
+            "The models answered different images of one step, drawn by chance: the intervals are as wide as that "
+            "needs, and what changes in the stream between steps changes nothing."
+            if trial.now.share < 1
+            else "The new model answers all images of this step, and the old one none: failures alone are judged."
+        )
     else:
         points.append("Both answered the same images, so that what differs is the models' doing alone.")
     if evidence.not_loaded_because.total:
         (why,), _ = next(evidence.not_loaded_because.items(), (("it is not told why",), 0))
-        points.append(
-            f"{count_in_words(evidence.not_loaded_because.total, 'process')[:-1]}es could not load the new model, and "
-            f"answered by the old one: {why}"
-        )
+        times = evidence.not_loaded_because.total
+        often = "Once a process" if times == 1 else f"{times:,} times a process"
+        points.append(f"{often} could not load the new model, and answered by the old one: {why}")
     return points[:_MOST_POINTS]
 
 
 def _mind(judgement: Judgement) -> list[str]:
+    if judgement.decision == "open" and not any(judgement.images.values()):
+        return ["Images: with more minutes, a greater share or a busier stream some would come by."]
     order = ("worse", "open", "proved")
     told = [each for each in judgement.findings if each.decision in order and each.counts]
     ordered = sorted(told, key=lambda each: order.index(each.decision))

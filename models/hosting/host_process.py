@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import weakref
@@ -21,7 +22,15 @@ from models.compute_threads import cores
 from models.confinement.starting import end_group, start_confined, warn_of
 from models.engines.engine import Outputs
 from models.engines.gpus import FRUGAL
-from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit, one_line
+from models.errors import (
+    ImageFault,
+    MachineFailed,
+    ModelFailed,
+    ModelGivenUp,
+    ModelsClosed,
+    ModelUnfit,
+    one_line,
+)
 from models.hosting.host import FAILED, OUT_OF_MEMORY, WRONG_SHAPE, HostJob
 from models.hosting.lane import Lane, images_of_a_lane
 from models.hosting.patience import START_SECONDS, Patience
@@ -52,7 +61,8 @@ class HostProcess:
         patience: how long whatever is waited for.
 
     Raises:
-        ModelUnfit: the model does not load, or fails on a black image.
+        ModelUnfit: the model does not load, or fails on a black image; `MachineFailed` where it was short of memory or
+            time, or was ended from outside.
         ModelsClosed: the program is ending.
         OSError: this machine cannot start a process.
 
@@ -175,7 +185,12 @@ class HostProcess:
         ready = self._line(lines)
         if ready is None:
             failure = self._how_it_ended()
-            raise failure if isinstance(failure, ModelsClosed) else ModelUnfit(failure.fault, failure.detail)
+            if isinstance(failure, ModelsClosed):
+                raise failure
+            # Where memory is short the kernel says nothing, and kills.
+            is_killed = self._process.returncode == -signal.SIGKILL
+            is_of_machine = is_killed or failure.fault is ImageFault.MODEL_OUT_OF_MEMORY
+            raise (MachineFailed if is_of_machine else ModelUnfit)(failure.fault, failure.detail)
         try:
             self._dtypes = [np.dtype(str(each)) for each in ready["dtypes"]]
             self.largest_run = max(1, int(ready["largest_run"]))
@@ -190,10 +205,11 @@ class HostProcess:
         """The next line that the host tells of its beginning; None where it ended instead.
 
         Raises:
-            ModelUnfit: it took too long, or told nonsense.
+            MachineFailed: it took too long.
+            ModelUnfit: it told nonsense.
         """
         if not self._patience.wait(lines.more, self._process.pid, START_SECONDS):
-            raise ModelUnfit(ImageFault.MODEL_TIMED_OUT, "it took too long to load")
+            raise MachineFailed(ImageFault.MODEL_TIMED_OUT, "it took too long to load")
         try:
             return lines.next()
         except ValueError as error:

@@ -68,7 +68,7 @@ class Conduct:
         self._events = events
         self._terms = terms
         self._stopwatch = stopwatch
-        self._judge = judge or judged
+        self._judge = judge or self._judged
         self._unsure: ModelEvent | None = None
         self._is_untidy = False
         self._step: tuple[int, int] | None = None
@@ -157,8 +157,8 @@ class Conduct:
             return True
         if not trial.is_last_step:
             return self._advance(trial, found)
-        is_let_in = trial.undecided == "promote" and evidence.new.answered >= LEAST_PROMOTED
-        outcome: Outcome = "promoted" if is_let_in else "rolled_back"
+        is_fit = evidence.new.answered >= LEAST_PROMOTED and not found.breaks_a_limit
+        outcome: Outcome = "promoted" if trial.undecided == "promote" and is_fit else "rolled_back"
         return self._end(trial, outcome, f"time is up without enough evidence: {found.why}", found.to_json())
 
     def tidy(self) -> None:
@@ -184,6 +184,11 @@ class Conduct:
         from models.trials.gathered import gathered
 
         return gathered(self._registry, trial.stated)
+
+    def _judged(self, evidence: Evidence, trial: Trial) -> Judgement:
+        from models.trials.gathered import gathered_before
+
+        return judged(evidence, trial, gathered_before(self._registry, trial.stated))
 
     def _advance(self, trial: Trial, found: Judgement) -> bool:
         later = trial.advanced()
@@ -232,13 +237,15 @@ class Conduct:
         return self._catalogue.name_of(reference) or reference.file_name
 
 
-def judged(evidence: Evidence, trial: Trial) -> Judgement:
+def judged(evidence: Evidence, trial: Trial, earlier: Evidence | None = None) -> Judgement:
     """Judges by what was gathered in the step that a trial is in.
 
     Args:
         evidence: of all processes.
         trial: its limits count.
+        earlier: see `models.trials.gathered.gathered_before`.
     """
     from models.trials.judging import judge
 
-    return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels)
+    share = trial.now.share
+    return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels, share=share, earlier=earlier)

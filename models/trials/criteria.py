@@ -39,6 +39,12 @@ class Ruled(NamedTuple):
     worse: Mask
     proved: Mask
 
+    def where(self, mask: ArrayLike, other: Ruled) -> Ruled:
+        """This where the mask is true, else another one."""
+        bounds = (np.where(mask, mine, others) for mine, others in zip(self.bounds, other.bounds, strict=True))
+        worse, proved = np.where(mask, self.worse, other.worse), np.where(mask, self.proved, other.proved)
+        return Ruled(Bounds(*bounds), worse, proved)
+
 
 class Sureness(NamedTuple):
     """Scores of one model.
@@ -79,6 +85,12 @@ def failures(
     return Ruled(bounds, bounds.low > limit, bounds.high <= limit)
 
 
+def failures_alone(failed: ArrayLike, images: ArrayLike, limit: float) -> Ruled:
+    """Of the share of images with no answer, beside an old model that never failed."""
+    bounds = share(failed, images, max(limit, _SMALLEST_LIMIT), ERROR / 2)
+    return Ruled(bounds, bounds.low > limit, bounds.high <= limit)
+
+
 def agreement(alike: ArrayLike, compared: ArrayLike, limit: float) -> Ruled:
     """Of the share of images to which both models give one label."""
     bounds = share(alike, compared)
@@ -94,12 +106,15 @@ def label_drift(old: ArrayLike, new: ArrayLike, limit: float) -> Ruled:
 
 
 def score_drift(old: Sureness, new: Sureness, limit: float) -> Ruled:
-    """Of the population stability index of both models' scores, where the new one is certainly the less sure."""
+    """Of the population stability index of both models' scores, where the new one is certainly the less sure.
+
+    A mean score that is lower by less than 0.02 is no loss.
+    """
     index = stability_index(old.bins, new.bins, best_at=_BEST_IMAGES)
     n, m = old.bins.sum(-1), new.bins.sum(-1)
     error = np.sqrt(_variance(old.variance, n) + _variance(new.variance, m))
     surer = mean(new.mean - old.mean, error, np.minimum(n, m), _BEST_IMAGES)
-    return Ruled(index, (index.low > limit) & (surer.high < 0), (index.high <= limit) | (surer.low > -_AS_SURE))
+    return Ruled(index, (index.low > limit) & (surer.high < -_AS_SURE), (index.high <= limit) | (surer.low > -_AS_SURE))
 
 
 def slowdown(old: Times, new: Times, limit: float) -> Ruled:
@@ -155,7 +170,8 @@ def accuracy_of_sides(
 
 
 def _accuracy(bounds: Bounds, limit: float) -> Ruled:
-    return Ruled(bounds, bounds.high < -limit, bounds.low >= -limit)
+    possible = Bounds(bounds.value, np.maximum(bounds.low, -1), np.minimum(bounds.high, 1))
+    return Ruled(possible, possible.high < -limit, possible.low >= -limit)
 
 
 def _together(counts: Floats, is_rare: Mask) -> Floats:

@@ -11,6 +11,8 @@ from models.trials.counts import short_name
 from models.trials.gist import Gist
 
 MOST_IMAGES = 24
+REQUESTED = "request "
+"""What the name of an image begins with that came in a request: the rest is what a client called it, and no path."""
 _LONGEST_IMAGE = 300
 _LONGEST_LABEL = 60
 
@@ -73,6 +75,12 @@ class MostDifferent:
 
     def add(self, *differences: Difference) -> None:
         """Keeps those that are among the most different; the same image once, by its greatest distance."""
+        if len(self._kept) == MOST_IMAGES:
+            # Equal models differ by as much on all images: not each of these is worth a sorting.
+            last = _order_of(self._kept[-1])
+            differences = tuple(each for each in differences if each.distance >= self.least and _order_of(each) < last)
+            if not differences:
+                return
         best: dict[str, Difference] = {}
         for each in sorted([*self._kept, *differences], key=_order_of):
             best.setdefault(each.image, each)

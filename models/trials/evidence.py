@@ -126,7 +126,7 @@ class PairedEvidence:
         return {
             "images": self.images, "alike": self.alike, "unlike": self.unlike, "old_alone": self.old_alone,
             "new_alone": self.new_alone, "pairs": self.pairs.to_json(), "distances": self.distances.to_json(),
-            "labelled": self.labelled,
+            "labelled": list(self.labelled),
         }  # fmt: skip
 
     def read(self, value: Any) -> None:
@@ -265,12 +265,15 @@ class Evidence:
 
     def encode(self) -> bytes:
         """As `decode` reads it: JSON, at most `MOST_BYTES`."""
-        told = {
+        return encoded(self.to_json())
+
+    def to_json(self) -> dict[str, Any]:
+        """What `encoded` takes, which stays as it is whatever is noted after."""
+        return {
             "form": _FORM, "old": self.old.to_json(), "new": self.new.to_json(), "paired": self.paired.to_json(),
             "most_different": self.most_different.to_json(), "least_sure": self.least_sure.to_json(),
             "unfit": self.unfit_because.to_json(), "not_loaded": self.not_loaded_because.to_json(),
         }  # fmt: skip
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, data: bytes) -> Evidence:
@@ -298,6 +301,15 @@ class Evidence:
         self.least_sure.read(told["least_sure"])
         self.unfit_because.read(told["unfit"])
         self.not_loaded_because.read(told["not_loaded"])
+
+
+def encoded(told: dict[str, Any]) -> bytes:
+    """See `Evidence.encode`.
+
+    Args:
+        told: by `Evidence.to_json`.
+    """
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _reasons() -> BoundedCounts:

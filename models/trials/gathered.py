@@ -31,6 +31,17 @@ def gathered(registry: Registry, trial: StatedTrial) -> Evidence:
     return whole
 
 
+def gathered_before(registry: Registry, trial: StatedTrial) -> Evidence | None:
+    """What was seen in the steps before, where that is judged by: in a step in which the old model answers nothing.
+
+    Raises:
+        StorageUnavailable: the registry gave no answer.
+    """
+    if trial.share < 1 or trial.step == 0:
+        return None
+    return added_up(gathered_by_step(registry, replace(trial, step=trial.step - 1)))
+
+
 def gathered_by_step(registry: Registry, trial: StatedTrial) -> list[Evidence]:
     """The same of each step so far, the first one first.
 

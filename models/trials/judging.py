@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from models.reference import Mode
-from models.trials.evidence import Evidence, Side
+from models.trials.evidence import Evidence, Side, SideEvidence
 from models.trials.terms import Limits
+from models.trials.words import in_unit, percent
 
 Decision = Literal["worse", "proved", "open"]
 """`worse`: it goes back. `proved`: it goes live. `open`: more must be seen."""
@@ -60,9 +61,16 @@ class Judgement:
     @property
     def why(self) -> str:
         """The numbers on one line; those that the decision comes of are first."""
+        if self.decision == "open" and not any(self.images.values()):
+            return "no image came by"
         told = [each for each in self.findings if each.decision != "unjudged"]
         told.sort(key=lambda each: (not each.counts, _RANKS.index(each.decision)))
         return "; ".join(each.text for each in told) or "nothing was seen yet"
+
+    @property
+    def breaks_a_limit(self) -> bool:
+        """Whether something that counts is certainly too bad, be it that the verdict still waits for true labels."""
+        return any(each.counts and each.decision == "worse" for each in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """All of it, at most 4 KiB as JSON: `decision`, `images` by model, `findings` with the fields of `Finding`."""
@@ -73,25 +81,40 @@ class Judgement:
         }
 
 
-def judge(evidence: Evidence, mode: Mode, limits: Limits, needs_labels: bool = False) -> Judgement:
+def judge(
+    evidence: Evidence,
+    mode: Mode,
+    limits: Limits,
+    needs_labels: bool = False,
+    *,
+    share: float | None = None,
+    earlier: Evidence | None = None,
+) -> Judgement:
     """Decides by what was seen so far; may be asked at any time and as often as one likes.
 
     Each bound is wrong at any time with a probability of at most 0.5 % (`models.trials.intervals`), and nothing is
     decided before 100 images of each model, but that a model which a process gave up is worse at once.
 
     Args:
-        evidence: of all processes.
+        evidence: of all processes, in the step that the trial is in: streams change, and shares with steps, so that
+            what is of several steps is no fair comparison.
         mode: of the trial; a shadow is judged by pairs of answers.
         limits: to keep to.
-        needs_labels: whether a verdict waits for true labels; agreement and drift do not count then.
+        needs_labels: whether a verdict waits for true labels.
+        share: of the step, between 0 and 1; None: less than 1. In a canary's step of 1 the old model answers nothing:
+            only failures are judged, and what compares is `unjudged` and holds nothing up.
+        earlier: of the steps before, all together: in a step of 1, how often the old model fails follows from it.
     """
     # scipy and numpy are for those who judge; many read what was judged.
-    from models.trials.rules import decide
+    from models.trials.rules import FAIR_SHARE, PROXIES, decide
     from models.trials.tallying import tally_of
 
-    verdicts = decide(tally_of(evidence, mode), mode, limits, needs_labels)
+    is_alone = mode == "canary" and share is not None and share >= 1
+    tally = tally_of(evidence, mode, earlier, is_alone)
+    verdicts = decide(tally, mode, limits, needs_labels, is_alone)
+    before = earlier.old if is_alone and earlier is not None else SideEvidence() if is_alone else evidence.old
     told: dict[str, tuple[float, Callable[[float | None, float | None, float | None], str]]] = {
-        "failures": (limits.max_failures, lambda *seen: _failures(evidence, limits, *seen)),
+        "failures": (limits.max_failures, lambda *seen: _failures(before, evidence.new, limits, *seen)),
         "slowdown": (limits.max_slowdown, lambda *seen: _slowdown(limits, *seen)),
         "agreement": (limits.min_agreement, lambda *seen: _agreement(evidence, limits, *seen)),
         "label_drift": (limits.max_drift, lambda *seen: _drift("labels", limits, *seen)),
@@ -104,12 +127,20 @@ def judge(evidence: Evidence, mode: Mode, limits: Limits, needs_labels: bool = F
         is_counted = bool(verdicts.counted[name])
         if not is_judged:
             decision: Decision | Literal["unjudged"] = "open" if is_counted else "unjudged"
-            why = _UNJUDGED[name]
+            why = _why_unjudged(name, evidence, is_alone)
             findings.append(Finding(name, decision, None, None, None, limit, why, is_counted))
             continue
         decision = "worse" if ruled.worse else "proved" if ruled.proved else "open"
         value, low, high = (_number(float(each)) for each in ruled.bounds)
-        sentence = text(value, low, high) + ("" if is_counted else ", told alone: true labels decide")
+        sentence = text(value, low, high)
+        if not is_counted:
+            sentence += ", told alone: true labels decide"
+        elif name in PROXIES and needs_labels and decision == "worse":
+            sentence += f", waits for true labels of {percent(FAIR_SHARE)} of the answers"
+        elif name in ("agreement", "label_drift") and decision == "worse" and _has_other_labels(evidence):
+            sentence += ", the models have no label in common"
+        elif name == "score_drift" and decision == "proved" and high is not None and high > limit:
+            sentence += ", but it is no less sure"
         findings.append(Finding(name, decision, value, low, high, limit, sentence, is_counted))
     is_worse = findings[0].decision == "worse" or bool(verdicts.worse)
     whole: Decision = "worse" if is_worse else "proved" if verdicts.proved else "open"
@@ -125,6 +156,24 @@ _UNJUDGED = {
     "score_drift": "there are no scores",
     "accuracy": "too few true labels were told",
 }
+_THINGS = {"label_drift": "labels", "score_drift": "scores"}
+
+
+def _why_unjudged(name: str, evidence: Evidence, is_alone: bool) -> str:
+    old, new = evidence.old, evidence.new
+    if is_alone:
+        return "the old model answers nothing in this step"
+    sides = {"label_drift": (old.labels.total, new.labels.total), "score_drift": (old.scores.count, new.scores.count)}
+    seen_of_old, seen_of_new = sides.get(name, (0, 0))
+    if old.answered and new.answered and bool(seen_of_old) != bool(seen_of_new):
+        one, other = ("old", "new") if seen_of_old else ("new", "old")
+        return f"the {one} model tells {_THINGS[name]} and the {other} one none: they are not compared"
+    return _UNJUDGED[name]
+
+
+def _has_other_labels(evidence: Evidence) -> bool:
+    old, new = ({name for name, _ in side.labels.items()} for side in (evidence.old, evidence.new))
+    return bool(old) and bool(new) and old.isdisjoint(new)
 
 
 def _fitness(evidence: Evidence) -> Finding:
@@ -136,29 +185,33 @@ def _fitness(evidence: Evidence) -> Finding:
     return Finding("fitness", "worse", None, None, None, None, f"{processes} gave it up: {name[0][:_LONGEST_WHY]}")
 
 
-def _failures(evidence: Evidence, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
-    new, old = evidence.new, evidence.old
+def _failures(
+    old: SideEvidence, new: SideEvidence, limits: Limits, value: float | None, low: float | None, high: float | None
+) -> str:
     before = f", before {old.failed:,} of {old.images:,}" if old.failed else ""
-    known = _edge(low, high, limits.max_failures, "{} more than before", _percent)
-    return f"failures {new.failed:,} of {new.images:,}{before} ({known}, limit {_percent(limits.max_failures)})"
+    known = f"{_edge('failures', low, high, limits.max_failures)} more than before"
+    return f"failures {new.failed:,} of {new.images:,}{before} ({known}, limit {percent(limits.max_failures)})"
 
 
 def _slowdown(limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return "too few calls of one size to compare their times"
-    known = _edge(low, high, limits.max_slowdown, "{}", _plain)
-    return f"calls {_plain(value)} times as long ({known}, limit {_plain(limits.max_slowdown)})"
+    known = _edge("slowdown", low, high, limits.max_slowdown)
+    return f"calls {in_unit('slowdown', value)} as long ({known}, limit {in_unit('slowdown', limits.max_slowdown)})"
 
 
 def _agreement(evidence: Evidence, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
-    both = evidence.paired.alike + evidence.paired.unlike
-    known = f"at least {_percent(low)}" if (low or 0) >= limits.min_agreement else f"at most {_percent(high)}"
-    return f"same label for {_percent(value)} of {both:,} ({known}, limit {_percent(limits.min_agreement)})"
+    both, (seen, least, most, limit) = (
+        evidence.paired.alike + evidence.paired.unlike,
+        (in_unit("agreement", each) for each in (value, low, high, limits.min_agreement)),
+    )
+    known = f"at least {least}" if (low or 0) >= limits.min_agreement else f"at most {most}"
+    return f"same label for {seen} of {both:,} ({known}, limit {limit})"
 
 
 def _drift(what: str, limits: Limits, value: float | None, low: float | None, high: float | None) -> str:
-    known = _edge(low, high, limits.max_drift, "{}", _plain)
-    return f"{what} shifted by {_plain(value)} ({known}, limit {_plain(limits.max_drift)})"
+    known = _edge("drift", low, high, limits.max_drift)
+    return f"{what} shifted by {in_unit('drift', value)} ({known}, limit {in_unit('drift', limits.max_drift)})"
 
 
 def _accuracy(
@@ -169,32 +222,18 @@ def _accuracy(
         right, of, right_before, of_before = cells[1] + cells[3], sum(cells), cells[2] + cells[3], sum(cells)
     else:
         right, of, right_before, of_before = new.right, new.labelled, old.right, old.labelled
-    accuracy, before = _percent(right / max(of, 1)), _percent(right_before / max(of_before, 1))
-    known = f"{_points(low)} to {_points(high)} points"
-    return (
-        f"accuracy {accuracy} of {of:,} true labels, before {before} ({known}, "
-        f"limit {_points(-limits.max_accuracy_loss)})"
-    )  # fmt: skip
+    accuracy, before = percent(right / max(of, 1)), percent(right_before / max(of_before, 1))
+    least, most, limit = (in_unit("accuracy", each) for each in (low, high, -limits.max_accuracy_loss))
+    known = f"{least.removesuffix(' points')} to {most}"
+    return f"accuracy {accuracy} of {of:,} true labels, before {before} ({known}, limit {limit})"
 
 
-def _edge(low: float | None, high: float | None, limit: float, words: str, shown: Callable[[float | None], str]) -> str:
+def _edge(what: str, low: float | None, high: float | None, limit: float) -> str:
     """The bound that matters: the lower one where it is above the limit."""
     if low is not None and low > limit:
-        return f"at least {words.format(shown(low))}"
-    return f"at most {words.format(shown(high))}"
+        return f"at least {in_unit(what, low)}"
+    return f"at most {in_unit(what, high)}"
 
 
 def _number(value: float) -> float | None:
     return float(f"{value:.6g}") if math.isfinite(value) else None
-
-
-def _percent(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:.3g} %" if abs(share) < 0.1 else f"{100 * share:.1f} %"
-
-
-def _points(share: float | None) -> str:
-    return "?" if share is None else f"{100 * share:+.2g}"
-
-
-def _plain(number: float | None) -> str:
-    return "?" if number is None else f"{number:.3g}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from models.trials.tried import Tried
 KEPT_SECONDS = 3600.0
 """How long an answer waits for its label, and a label for its answer."""
 _MOST_KEPT = 100_000
+_MOST_EARLY = 1000
 
 
 class AnswerGiven(NamedTuple):
@@ -44,7 +45,8 @@ def answer_given(tried: Tried, said: Gist) -> AnswerGiven | None:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What is known of one image. What comes again changes nothing: the first answer counts, and the first label.
+    """What is known of one image. What comes again changes nothing: the first label counts, and the first answer of the
+    latest trial that it was answered in.
 
     Attributes:
         answer: None until it is there.
@@ -58,7 +60,7 @@ class Waiting:
         """The same, once an answer or a label came."""
         if isinstance(came, str):
             return replace(self, label=came) if self.label is None else self
-        return replace(self, answer=came) if self.answer is None else self
+        return replace(self, answer=came) if self.answer is None or self.answer.number < came.number else self
 
     @property
     def is_whole(self) -> bool:
@@ -85,6 +87,7 @@ class Meeting:
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: OrderedDict[str, tuple[float, Waiting]] = OrderedDict()
+        self._early: deque[Waiting] = deque(maxlen=_MOST_EARLY)
 
     def __len__(self) -> int:
         """How many images are remembered."""
@@ -103,6 +106,21 @@ class Meeting:
             if len(self._waiting) > self._most:
                 self._waiting.popitem(last=False)
             return after if after.is_whole and after is not before else None
+
+    def due(self, image: Waiting, number: int | None) -> list[Waiting]:
+        """What can be noted now: this image, and those before that came before this process knew of their trial.
+
+        Args:
+            image: whole.
+            number: of the trial under way in this process; None while it knows of none.
+        """
+        with self._lock:
+            self._early.append(image)
+            if number is None:
+                return []
+            due = [each for each in self._early if each.answer is not None and each.answer.number <= number]
+            self._early = deque((each for each in self._early if each not in due), maxlen=_MOST_EARLY)
+            return due
 
     def _oldest(self) -> float:
         return next(iter(self._waiting.values()))[0]

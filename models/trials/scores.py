@@ -52,7 +52,7 @@ class Scores:
 
     def to_json(self) -> dict[str, Any]:
         """As `read` reads it."""
-        return {"bins": self.bins, "total": self._total, "squares": self._squares}
+        return {"bins": list(self.bins), "total": self._total, "squares": self._squares}
 
     def read(self, value: Any) -> None:
         """Adds what `to_json` told.

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import hashlib
 
+from models.records import REPLAY_OF, ImageRequest
 from models.reference import StatedTrial
 
 _SPAN = float(1 << 64)
+
+
+def trial_key(request: ImageRequest) -> str:
+    """By what an image is told apart in a trial: the id of the message that named it first, else its path."""
+    origin = request.origin
+    return origin.attributes.get(REPLAY_OF, origin.message_id) or request.image
 
 
 def position(trial: StatedTrial, key: str) -> float:
@@ -14,7 +21,7 @@ def position(trial: StatedTrial, key: str) -> float:
 
     Args:
         trial: under way; another one spreads them otherwise.
-        key: the image's `message_id`; its path where there is none.
+        key: see `trial_key`.
     """
     salt = f"{trial.number}\n{trial.new.sha256}\n{key}"
     digest = hashlib.sha256(salt.encode("utf-8", "surrogatepass")).digest()

@@ -154,7 +154,9 @@ def _view(registry: Registry, trial: Trial, ended: EndedTrial | None) -> TrialVi
     steps = gathered_by_step(registry, trial.stated)
     judgement = judgement_from(ended.figures) if ended else None
     if judgement is None:
-        judgement = judge(steps[-1], trial.policy.mode, trial.limits, trial.needs_labels)
+        earlier = added_up(steps[:-1]) if len(steps) > 1 else None
+        share, mode = trial.now.share, trial.policy.mode
+        judgement = judge(steps[-1], mode, trial.limits, trial.needs_labels, share=share, earlier=earlier)
     return TrialView(trial, ended, registry.trials.seconds(trial.stated), added_up(steps), judgement)
 
 

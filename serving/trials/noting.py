@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from models.answering import meaning_of
-from models.artefacts import Manifest
-from models.engines.engine import Outputs
 from models.errors import ImageError
-from models.images.decoding import Raster
 from models.reference import Mode, StatedTrial
+from models.trials.differing import REQUESTED
 from models.trials.evidence import Evidence, Side
 from models.trials.gist import Gist, gist_of
 from serving.asking import Asked
 from serving.batching import Computed
-from serving.outputs import interpreted
+from serving.outputs import Answers
 from serving.preparing import Job
 from serving.trials.part import Part
 
-_LONGEST_NAME = 100
+_LONGEST_NAME = 101
+"""An id, a space and a digest, see `serving.trials.sides.key_of`."""
 
 Counted = Callable[[Mode, Side, int], None]
-"""Is told that so many images had their part in a trial."""
+"""Is told that the requests of so many images had their part in a trial."""
 
 
 class Notes(Protocol):
@@ -60,59 +60,70 @@ class Noting:
 
     def computed(self, batch: Computed) -> None:
         """Takes in what a batch came to."""
-        of: dict[tuple[StatedTrial, Side], list[tuple[Job, Part, Sequence[Outputs | ImageError]]]] = {}
-        asked_too = Computed(batch.model, [], [], batch.seconds)
-        for job, rows in zip(batch.jobs, batch.rows, strict=True):
-            if job.part is not None and job.part.is_shadowed:
+        of: dict[tuple[StatedTrial, Side], list[_Seen]] = {}
+        asked_too = Computed(batch.model, [], [], batch.seconds, batch.is_whole)
+        for job, answers in zip(batch.jobs, batch.answers, strict=True):
+            part = job.part  # the event loop takes it away where nobody waits any more
+            if part is not None and part.is_shadowed:
                 asked_too.jobs.append(job)
-                asked_too.rows.append(rows)
-            elif job.part is not None:
-                of.setdefault((job.part.trial, job.part.side), []).append((job, job.part, rows))
+                asked_too.answers.append(answers)
+            elif part is not None:
+                of.setdefault((part.trial, part.side), []).append(_Seen(job, part, answers))
         for (trial, side), group in of.items():
-            self._note(trial, side, batch, group)
+            self._note(trial, side, batch, [each for each in group if is_comparable(each.job.asked)])
         if asked_too.jobs:
             self._shadowed(asked_too)
 
-    def _note(
-        self,
-        trial: StatedTrial,
-        side: Side,
-        batch: Computed,
-        group: Sequence[tuple[Job, Part, Sequence[Outputs | ImageError]]],
-    ) -> None:
-        seen: list[tuple[str, Gist | None]] = []
-        for job, part, rows in group:
-            if is_comparable(job.asked):
-                manifest = batch.model.manifest
-                seen += zip(names(part, len(rows)), gists(rows, manifest, job.outlines), strict=True)
+    def failed(self, part: Part, images: int) -> None:
+        """Takes in that a request of so many images has no answer, and never will have: it came to no batch, or nobody
+        waits for that any more."""
+        if not part.is_shadowed:
+            with self._notes.noting(part.trial) as evidence:
+                evidence.answered(part.side, None)
+            self._counted(part.trial.mode, part.side, images)
+
+    def _note(self, trial: StatedTrial, side: Side, batch: Computed, group: Sequence[_Seen]) -> None:
+        found = [(each.part, gist_drawn(each.answers, drawn(each.part, each.job.asked.rows))) for each in group]
         with self._notes.noting(trial) as evidence:
             if batch.is_whole:
                 evidence.called(side, batch.images, batch.seconds)
-            for name, gist in seen:
-                evidence.answered(side, gist, name)
-        self._counted(trial.mode, side, len(seen))
+            for part, gist in found:
+                evidence.answered(side, gist, name_of(part))
+        self._counted(trial.mode, side, sum(each.job.asked.rows for each in group))
         if side == "new" and self._notes.is_matched():
             self._match(batch.images)
 
 
-def names(part: Part, rows: int) -> list[str]:
-    """What each image of a request is called where people read of it."""
-    key = part.key[:_LONGEST_NAME]
-    return [key] if rows == 1 else [f"{key} {row + 1}/{rows}" for row in range(rows)]
+class _Seen(NamedTuple):
+    """A request of a batch, its part in a trial, and what the model gave."""
+
+    job: Job
+    part: Part
+    answers: Answers | None
 
 
-def gists(
-    rows: Sequence[Outputs | ImageError], manifest: Manifest, outlines: Sequence[Raster | None]
-) -> list[Gist | None]:
-    """What a model's answers come down to; None for each image that it has no answer to."""
+def name_of(part: Part) -> str:
+    """What a request is called where people read of it; nobody takes that for a path."""
+    return REQUESTED + part.key[:_LONGEST_NAME]
 
-    def gist(row: Outputs | ImageError, outline: Raster | None) -> Gist | None:
-        if isinstance(row, ImageError):
-            return None
-        found = meaning_of(lambda: gist_of(interpreted(row, manifest, outline)))
-        return None if isinstance(found, ImageError) else found
 
-    return [gist(row, outline) for row, outline in zip(rows, outlines, strict=True)]
+def drawn(part: Part, rows: int) -> int:
+    """The row that stands for a request of so many, the same one for both models.
+
+    The images of a request are often alike: frames of one scene. What is drawn by chance in a trial is the request,
+    and all its rows would be taken for as many independent ones.
+    """
+    return (
+        int.from_bytes(hashlib.sha256(f"row\n{part.key}".encode("utf-8", "surrogatepass")).digest()[:8], "big") % rows
+    )
+
+
+def gist_drawn(answers: Answers | None, row: int) -> Gist | None:
+    """What a model's answer to one image of a request comes down to; None where it has no answer to the request."""
+    if answers is None:
+        return None
+    found = meaning_of(lambda: gist_of(answers.prediction(row)))
+    return None if isinstance(found, ImageError) else found
 
 
 def is_comparable(asked: Asked) -> bool:

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from models.answering import rows_of
 from models.artefacts import Manifest
-from models.engines.engine import Outputs
 from models.errors import ImageError, ModelsClosed, ModelUnfit
 from models.images.decoding import Raster
-from models.live import LiveModels
+from models.live import LiveModel, LiveModels
 from models.printable import logger
 from models.reference import ModelReference, StatedTrial
 from models.trials.evidence import SIDES
 from serving.batching import Computed
+from serving.outputs import Answers, Fault, told
 from serving.preparing import Prepares, takes_the_same
-from serving.trials.noting import Counted, Notes, gists, is_comparable, names
+from serving.trials.noting import Counted, Notes, drawn, gist_drawn, is_comparable, name_of
+from serving.trials.part import Part
 
 _LOGGER = logger(__name__)
 
@@ -39,24 +40,45 @@ class _Request(NamedTuple):
     """One request, and what the old model made of it.
 
     Attributes:
-        names: of its rows.
+        part: that it has in the trial.
         images: encoded files; () where it came as the model's input.
+        wanted: outputs.
         values: what the old model was given, shape (n, *input_shape).
         outlines: of the images.
-        rows: that it gave.
+        answers: that it gave; None where it has none to an image of it.
     """
 
-    names: list[str]
+    part: Part
     images: Sequence[bytes]
+    wanted: Sequence[str]
     values: NDArray[Any]
     outlines: list[Raster | None]
-    rows: Sequence[Outputs | ImageError]
+    answers: Answers | None
+
+    @property
+    def rows(self) -> int:
+        """How many it has."""
+        return len(self.values)
 
     @property
     def size(self) -> int:
         """Bytes that it holds in memory."""
-        answers = sum(each.nbytes for row in self.rows if not isinstance(row, ImageError) for each in row)
+        answers = sum(each.nbytes for row in self.answers.rows for each in row) if self.answers is not None else 0
         return self.values.nbytes + sum(map(len, self.images)) + answers
+
+
+class _Given(NamedTuple):
+    """What the new model is given of one request.
+
+    Attributes:
+        values: shape (n, *input_shape).
+        outlines: of the images.
+        wanted: outputs.
+    """
+
+    values: NDArray[Any]
+    outlines: list[Raster | None]
+    wanted: Sequence[str]
 
 
 class _Beside(NamedTuple):
@@ -65,7 +87,7 @@ class _Beside(NamedTuple):
     Attributes:
         trial: under way.
         old: the model that answered.
-        manifest: of it.
+        manifest: of that one.
         requests: of the batch.
     """
 
@@ -77,7 +99,7 @@ class _Beside(NamedTuple):
     @property
     def images(self) -> int:
         """How many rows it has."""
-        return sum(len(each.names) for each in self.requests)
+        return sum(each.rows for each in self.requests)
 
     @property
     def size(self) -> int:
@@ -131,12 +153,12 @@ class Shadow:
         """Has the new model be asked as well, if there is room; from any thread."""
         of: dict[StatedTrial, _Beside] = {}
         manifest = batch.model.manifest
-        for job, rows in zip(batch.jobs, batch.rows, strict=True):
-            if job.part is None or not is_comparable(job.asked):
+        for job, answers in zip(batch.jobs, batch.answers, strict=True):
+            part, asked = job.part, job.asked
+            if part is None or not is_comparable(asked):
                 continue
-            trial = job.part.trial
-            request = _Request(names(job.part, len(rows)), job.asked.images, job.values, job.outlines, rows)
-            of.setdefault(trial, _Beside(trial, batch.model.reference, manifest, [])).requests.append(request)
+            request = _Request(part, asked.images, asked.outputs, job.values, job.outlines, answers)
+            of.setdefault(part.trial, _Beside(part.trial, batch.model.reference, manifest, [])).requests.append(request)
         for beside in of.values():
             if not self._has_put(beside):
                 self._dropped(beside.images)
@@ -193,49 +215,42 @@ class Shadow:
         on_trial = self._models.on_trial()
         if on_trial is None or on_trial.trial.number != beside.trial.number:
             return
-        model, images = on_trial.model, beside.images
         self._asked += 1
         old_took = self._seconds_of_old(beside) if self._asked % _TIMED_EVERY == 0 else None
         try:
-            values, outlines = self._input(beside, model.manifest)
-            began = time.monotonic()
-            rows = list(rows_of(model, model.engine.predict, values))
-            took = time.monotonic() - began
-            new = gists(rows, model.manifest, outlines)
-            if None in new:
-                model.require_fit()
+            given = self._given(beside, on_trial.model.manifest)
+            new, took = _asked(on_trial.model, given)
         except ModelUnfit as why:
-            self._models.quarantine(model, why)
+            self._models.quarantine(on_trial.model, why)
             return
-        old = [each for one in beside.requests for each in gists(one.rows, beside.manifest, one.outlines)]
-        named = [each for one in beside.requests for each in one.names]
         with self._notes.noting(beside.trial) as evidence:
             if old_took is not None:
-                evidence.called("old", images, old_took)
-            if not any(isinstance(row, ImageError) for row in rows):
-                evidence.called("new", images, took)
-            for name, of_old, of_new in zip(named, old, new, strict=True):
+                evidence.called("old", beside.images, old_took)
+            if took is not None:
+                evidence.called("new", sum(len(each.values) for each in given if each is not None), took)
+            for request, answers in zip(beside.requests, new, strict=True):
+                name, row = name_of(request.part), drawn(request.part, request.rows)
+                of_old, of_new = gist_drawn(request.answers, row), gist_drawn(answers, row)
                 evidence.answered("old", of_old, name)
                 evidence.answered("new", of_new, name)
                 evidence.compared(name, of_old, of_new)
         for side in SIDES:
-            self._counted("shadow", side, images)
+            self._counted("shadow", side, beside.images)
 
-    def _input(self, beside: _Beside, manifest: Manifest) -> tuple[NDArray[Any], list[Raster | None]]:
-        """What the new model takes: what the old one took, where that is the same."""
+    def _given(self, beside: _Beside, manifest: Manifest) -> list[_Given | None]:
+        """What the new model is given of each request; None where it cannot be made of its images, as it could for the
+        old one."""
         is_same = takes_the_same(beside.manifest, manifest)
-        values: list[NDArray[Any]] = []
-        outlines: list[Raster | None] = []
-        for request in beside.requests:
-            if is_same or not request.images:
-                values.append(request.values)
-                outlines += request.outlines
-                continue
-            for image in request.images:
-                made, outline = self._prepares(image, manifest)
-                values.append(made)
-                outlines.append(outline)
-        return np.concatenate(values), outlines
+        return [self._given_of(request, manifest, is_same) for request in beside.requests]
+
+    def _given_of(self, request: _Request, manifest: Manifest, is_same: bool) -> _Given | None:
+        if is_same or not request.images:
+            return _Given(request.values, request.outlines, request.wanted)
+        try:
+            made = [self._prepares(image, manifest) for image in request.images]
+        except ImageError:
+            return None
+        return _Given(np.concatenate([values for values, _ in made]), [outline for _, outline in made], request.wanted)
 
     def _seconds_of_old(self, beside: _Beside) -> float | None:
         """That the old model takes for the same images now; None where it has no answer, or is another by now."""
@@ -250,3 +265,31 @@ class Shadow:
             return None
         took = time.monotonic() - began
         return None if any(isinstance(row, ImageError) for row in rows) else took
+
+
+def _asked(model: LiveModel, given: Sequence[_Given | None]) -> tuple[list[Answers | None], float | None]:
+    """The answers to each request, None where there is one to not all of it; and the seconds that all of it took, None
+    where it was asked for parts of it again, or for nothing.
+
+    Raises:
+        ModelUnfit, ModelsClosed: as from the model.
+    """
+    some = [each for each in given if each is not None]
+    if not some:
+        return [None] * len(given), None
+    began = time.monotonic()
+    rows = list(rows_of(model, model.engine.predict, np.concatenate([each.values for each in some])))
+    took = time.monotonic() - began
+    left = iter(rows)
+    answers: list[Answers | None] = []
+    has_failed = False
+    for each in given:
+        if each is None:
+            answers.append(None)
+            continue
+        found, answer = told(model, [next(left) for _ in range(len(each.values))], each.outlines, each.wanted)
+        has_failed = has_failed or isinstance(found, Fault)
+        answers.append(answer)
+    if has_failed:
+        model.require_fit()
+    return answers, None if any(isinstance(row, ImageError) for row in rows) else took

@@ -19,6 +19,9 @@ from serving.trials.part import Part
 _AT_ONCE_BYTES = 128 << 10
 """Of which a digest is made on the event loop: in less time than another thread takes to be woken."""
 
+_LONGEST_ID = 36
+"""Characters of a client's id that count: a UUID's."""
+
 
 class Choice(NamedTuple):
     """Who answers a request.
@@ -32,7 +35,16 @@ class Choice(NamedTuple):
     part: Part | None
 
 
-async def choose(asked: Asked, live: LiveModel, on_trial: OnTrial | None, has_room: bool) -> Choice:
+async def key_of(asked: Asked) -> str:
+    """By which a request is known in a trial: its content, and its client's own id of it where it has one.
+
+    By the id alone, a client that always says the same one would have one side answer all that it asks.
+    """
+    digest = await _digest(asked)
+    return f"{asked.key[:_LONGEST_ID]} {digest}" if asked.key else digest
+
+
+def choose(asked: Asked, key: str, live: LiveModel, on_trial: OnTrial | None, has_room: bool) -> Choice:
     """Who answers a request that fits the live model.
 
     One that names its model has no part in a trial, nor has one that does not fit the tried model: what either model
@@ -40,14 +52,14 @@ async def choose(asked: Asked, live: LiveModel, on_trial: OnTrial | None, has_ro
 
     Args:
         asked: by a client.
+        key: of the request, see `key_of`.
         live: the model that it means.
         on_trial: another one that is tried.
         has_room: whether the tried model may be given more. One that hangs must not take all the room there is.
     """
-    if on_trial is None or asked.version is not None or asked.label or not fits(asked, on_trial.model, live):
+    if on_trial is None or asked.names_model or not fits(asked, on_trial.model, live):
         return Choice(live, None)
     trial = on_trial.trial
-    key = asked.key or await _digest(asked)
     if not is_tried(trial, key):
         return Choice(live, Part(trial, "old", key) if trial.mode == "canary" else None)
     if trial.mode == "shadow":

@@ -86,6 +86,7 @@ class _Kept:
     drawing: Drawing
     begun: float
     waiters: tuple[_Waiter, ...] = ()
+    is_labelled: bool = False
 
 
 class Drawings:
@@ -207,6 +208,19 @@ class Drawings:
         """
         with self._lock:
             return self._find(browser, drawing).drawing
+
+    def take_unlabelled(self, browser: str, drawing: str) -> Drawing | None:
+        """A browser's own drawing, once: what it shows in truth is known from now on. None without an answer, or later.
+
+        Raises:
+            StudioRefused: `NOT_FOUND`, as of `find`.
+        """
+        with self._lock:
+            kept = self._find(browser, drawing)
+            if kept.is_labelled or kept.drawing.state != "answered":
+                return None
+            kept.is_labelled = True
+            return kept.drawing
 
     async def answer(self, browser: str, drawing: str, seconds: float) -> Drawing:
         """A browser's own drawing once it has its answer, or has failed; as it is then, where that takes too long.

@@ -8,6 +8,7 @@ import { openHelp } from "./dialogs.js";
 import { toPng } from "./ink.js";
 import { Pad } from "./pad.js";
 import { Reading } from "./reading.js";
+import { isUnderWay } from "./trial.js";
 
 const PLACES = ".pad-card, .answer-card, .retrain-card";
 
@@ -38,6 +39,7 @@ export function beginDraw() {
       correcting.show();
     },
     cleared: () => {
+      if (isUnderWay()) reading.leave();
       reading.forget();
       answer.cleared();
       correcting.show();

@@ -4,7 +4,7 @@ import { el, tail } from "./elements.js";
 import { bytes, clock, percent, refusal } from "./wording.js";
 
 const PARAMETER = "parameter."; // such tags are told in the card alone
-const LOOKS = { live: "good", valid: "", rejected: "bad", undecided: "warn", trial: "warn", rolled_back: "bad" };
+const LOOKS = { live: "good", valid: "", rejected: "bad", undecided: "warn", trial: "", rolled_back: "warn" };
 const CAN_BE_LIVE = ["valid", "trial", "rolled_back"];
 
 function bar(name, title, kind, right, of) {

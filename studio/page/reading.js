@@ -18,6 +18,14 @@ export class Reading {
     return this.latest;
   }
 
+  // Its author is done with it: an answer that was seen and not corrected is evidence in a trial.
+  leave() {
+    const drawing = this.latest;
+    if (!drawing?.isRead || drawing.isCorrected) return;
+    const sent = drawing.id.then((id) => ask("POST", `/api/drawings/${encodeURIComponent(id)}/left`));
+    sent.catch(() => {}); // evidence, and lost with it is nothing that is kept
+  }
+
   forget() {
     this.latest?.ending.abort();
     this.latest = null;
@@ -79,8 +87,10 @@ export class Reading {
 
   // Whether that was the end of it.
   tellOf(drawing, answer) {
-    if (answer.state === "answered") this.told.read(answer, drawing.endedAt);
-    else if (answer.state === "failed")
+    if (answer.state === "answered") {
+      drawing.isRead = true;
+      this.told.read(answer, drawing.endedAt);
+    } else if (answer.state === "failed")
       this.told.failed(`the stream could not read it: ${answer.detail || answer.error}`);
     else this.told.waiting("");
     return answer.state !== "pending";

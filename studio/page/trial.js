@@ -15,6 +15,10 @@ const PLACES = { draw: "trial-beside-drawing", models: "trial-among-models" };
 let shown = null; // the trial that stands on the page: the buttons are about this one
 let isAsking = false;
 
+export function isUnderWay() {
+  return shown?.state === "running";
+}
+
 function lineOf(trial) {
   if (trial.state === "none") return `The next new model is tried before it answers everything: ${trial.terms}.`;
   const name = nick(trial.new.name, trial.new.model_id);
@@ -73,7 +77,7 @@ function show(trial) {
 }
 
 async function end(how, title, text) {
-  if (isAsking || shown?.state !== "running") return;
+  if (isAsking || !isUnderWay()) return;
   const { number } = shown;
   if (!(await confirmed({ title: `${title}?`, text, yes: title }))) return;
   isAsking = true;

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from models.known import whoever
 from models.registry.registry import Registry
 from models.storage.schemes import AnyStorage
 from models.trials.ending import DEEDS, ChangedMeanwhileError, EndedMeanwhileError, NoTrialError, end_by_hand
@@ -17,6 +16,8 @@ from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.shelf.known_models import stream_registry
 from studio.shelf.refusals import told_of_storage
+
+_BY = "the studio's page"
 
 
 class Trials:
@@ -68,7 +69,7 @@ class Trials:
         untold = f"the trial is not {DEEDS[outcome]}"
         with told_of_storage(untold):
             try:
-                end_by_hand(self._registry(), outcome, f"{whoever()}, on the studio's page", number)
+                end_by_hand(self._registry(), outcome, _BY, number)
             except (NoTrialError, EndedMeanwhileError) as gone:
                 line = "this trial has ended meanwhile; look at what came of it"
                 raise StudioRefused(Trouble.NOT_POSSIBLE, line) from gone

@@ -249,17 +249,6 @@ class Corrections:
             found = connection.execute(chosen.order_by(corrections.c.number.desc())).all()
         return [_correction(row) for row in found]
 
-    def unseen(self, most: int) -> Sequence[Correction]:
-        """Those that models are judged by and never learn from, the newest first.
-
-        Raises:
-            StoreUnusable: the database does not answer.
-        """
-        chosen = select(corrections).where(_STANDS, corrections.c.unseen.is_(True))
-        with self._database.reading() as connection:
-            found = connection.execute(chosen.order_by(corrections.c.number.desc()).limit(_limit(most))).all()
-        return [_correction(row) for row in found]
-
     def accuracy(self) -> Sequence[Accuracy]:
         """Of each model that was asked for a correction, in the order in which they were asked first.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from serving.over_http.bodies import Bodies
 from studio.drawing.drawings import Drawings
+from studio.errors import StudioRefused
 from studio.store.corrections import Correction, Corrections, NewCorrection
 from studio.web.asked import browser_of, digit, drawing_id, json_object, number
 from studio.web.blocking import DatabaseThreads
@@ -32,7 +34,7 @@ class CorrectionRoutes:
         threads: that ask the database.
         bodies: reads what is asked with.
         corrected: is called after each; quick.
-        labelled: is told what an answered drawing shows in truth, by the `message_id` of its question; quick.
+        labelled: is told what a browser's drawing shows in truth; quick.
         retrain_after: as it is told to pages.
     """
 
@@ -42,7 +44,7 @@ class CorrectionRoutes:
     threads: DatabaseThreads
     bodies: Bodies
     corrected: Callable[[], None]
-    labelled: Callable[[str, str], None]
+    labelled: Callable[[str, str, int], object]
     retrain_after: int
 
     def routes(self) -> list[Route]:
@@ -74,8 +76,8 @@ class CorrectionRoutes:
             return self.standing.count()
 
         counted = await self.threads.ask(keep)
-        if answered:
-            self.labelled(found.message_id, str(label))
+        with suppress(StudioRefused):  # it was forgotten meanwhile
+            self.labelled(browser, drawing, label)
         return self._counted(counted)
 
     async def take_back(self, request: Request) -> Response:

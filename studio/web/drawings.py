@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -29,12 +30,14 @@ class DrawingRoutes:
         turns: threads that decode and save, a browser's drawing at a time.
         bodies: reads pictures, `MOST_BYTES` at most.
         ending: set once nobody is to wait for an answer any more.
+        left: is told which drawing a browser is done with, uncorrected; whether that counts as a true label. Quick.
     """
 
     drawings: Drawings
     turns: Turns
     bodies: Bodies
     ending: asyncio.Event
+    left: Callable[[str, str], bool]
 
     def routes(self) -> list[Route]:
         """What is answered."""
@@ -42,6 +45,7 @@ class DrawingRoutes:
             Route("/api/drawings", self.begin, methods=["POST"]),
             Route("/api/drawings/{drawing}.png", self.picture, methods=["GET"]),
             Route("/api/drawings/{drawing}/answer", self.answer, methods=["GET"]),
+            Route("/api/drawings/{drawing}/left", self.leave, methods=["POST"]),
         ]
 
     async def begin(self, request: Request) -> Response:
@@ -64,6 +68,10 @@ class DrawingRoutes:
         finally:
             answer.cancel()
             ending.cancel()
+
+    async def leave(self, request: Request) -> Response:
+        """Its author is done with a drawing, and did not correct it."""
+        return json({"confirmed": self.left(browser_of(request), drawing_id(request))})
 
     async def picture(self, request: Request) -> Response:
         """A drawing as the stream saw it."""

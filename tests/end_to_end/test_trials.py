@@ -48,7 +48,7 @@ def judged(made: Path, environment: PubSubEmulator, tmp_path_factory: pytest.Tem
 @pytest.fixture(scope="module")
 def led(made: Path, environment: PubSubEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Led]:
     """Two jobs of one registry, one of them begun anew amid a trial, and people who have a say."""
-    stream = TrialStream(tmp_path_factory.mktemp("led"), environment, made, "canary:50%/30")
+    stream = TrialStream(tmp_path_factory.mktemp("led"), environment, made, "canary:25%/0.1,50%/30")
     try:
         yield Led(stream)
     finally:
@@ -83,6 +83,8 @@ class Led:
         first = stream.begin("good")
         stream.land("good_too")
         stream.until_tried("good_too", loads=1)
+        stream.until(lambda: stream.told("trial_share", "good_too"), "the second step")
+        self.shares = stream.told("trial_share")
         self.before_kill = stream.status()["trial"]
         stream.kill(first)
         stream.start_job()
@@ -116,7 +118,7 @@ def test_what_was_rolled_back_is_tried_again_once_its_bytes_change_and_not_befor
 
 def test_a_slow_model_is_rolled_back_however_right_its_answers_are(judged: Judged) -> None:
     assert judged.of_slow["event"] == "trial_rolled_back"
-    assert re.match(r"calls [\d.e+]+ times as long \(at least [\d.e+]+, limit 30\)", judged.of_slow["reason"])
+    assert re.match(r"calls ×[\d.]+ as long \(at least ×[\d.]+, limit ×30.00\)", judged.of_slow["reason"])
 
 
 def test_a_third_model_waits_until_the_trial_has_ended(judged: Judged) -> None:
@@ -131,6 +133,12 @@ def test_every_tag_is_true_through_all_of_it(judged: Judged) -> None:
     for result in results:
         right = judged.stream.quarter_of(result["image"])
         assert result["class_index"] == (0 if result["model_id"] == worse else right)
+
+
+def test_a_canary_goes_on_with_a_greater_share_once_its_minutes_are_over(led: Led) -> None:
+    [share] = led.shares
+    assert share["reason"].startswith("50% of the images for 30 minutes, step 2 of 2; ")
+    assert led.trial.share == 0.5
 
 
 def test_after_a_kill_the_same_trial_goes_on(led: Led) -> None:
@@ -179,5 +187,5 @@ def test_in_a_shadow_no_result_is_of_a_model_that_is_tried(
         stream.close()
     assert {result["model_name"] for result in by_now} == {"good"}
     assert of_worse["event"] == "trial_rolled_back"
-    assert re.search(r"same label for [\d.]+ % of [\d,]+ \(at most [\d.]+ %, limit 80.0 %\)", of_worse["reason"])
+    assert re.search(r"same label for [\d.]+% of [\d,]+ \(at most [\d.]+%, limit 80%\)", of_worse["reason"])
     assert of_good["event"] == "trial_promoted"

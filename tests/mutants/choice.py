@@ -8,7 +8,7 @@ _TESTS = Path(__file__).parents[1]
 
 MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/answering.py": ("transforms/test_inference.py",),
-    "models/bringing_in.py": ("models/test_live.py", "models/test_live_trials.py"),
+    "models/bringing_in.py": ("models/test_live.py", "models/live_trials"),
     "models/compute_threads.py": ("models/engines", "models/test_live.py"),
     "models/errors.py": ("models/vetting", "docs"),
     "models/events.py": ("models/test_live.py", "transforms/test_metrics.py", "transforms/test_sinks.py"),

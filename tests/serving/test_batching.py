@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -303,6 +304,17 @@ def test_a_batch_of_which_a_trial_has_to_know_is_handed_on_with_what_the_model_g
         [computed] = batcher.noted
         assert [job.part for job in computed.jobs if job.part] == [PART]
         assert computed.is_whole and computed.images == sum(job.asked.rows for job in computed.jobs)
+
+    run(clients)
+
+
+def test_nobody_waits_for_jobs_before_the_first_one(models: HeldModels) -> None:
+    async def clients() -> None:
+        before = set(threading.enumerate())
+        with batching(models) as batcher:
+            assert set(threading.enumerate()) == before
+            assert classes(await batcher.ask()) == [1]
+            assert len(set(threading.enumerate()) - before) >= cores()
 
     run(clients)
 

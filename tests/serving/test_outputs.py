@@ -18,8 +18,9 @@ from models.errors import ImageError, ImageFault
 from models.images.decoding import Raster
 from models.live import LiveModel
 from models.reference import ModelReference
+from models.tasks import Mask
 from serving.asking import Refused
-from serving.outputs import Named, described, named_outputs
+from serving.outputs import Answers, Named, described, named_outputs
 from tests.models.tasks.manifests import manifest_of
 
 REFERENCE = ModelReference("models/m.onnx", "ab" * 32)
@@ -32,7 +33,7 @@ def outputs(
     """What a client gets of these rows."""
     model = LiveModel(REFERENCE, manifest, cast(Engine, None))
     answered = [tuple(np.asarray(each, np.float32) for each in row) for row in rows]
-    return named_outputs(model, answered, images or [IMAGE] * len(rows), wanted)
+    return named_outputs(model, Answers(answered, model.manifest, images or [IMAGE] * len(rows)), wanted)
 
 
 def shapes_fit(manifest: Manifest, found: Named) -> bool:
@@ -82,6 +83,15 @@ def test_a_segmentation_has_its_mask_as_a_file() -> None:
     assert np.asarray(Image.open(io.BytesIO(found["mask_bytes"][0]))).tolist() == scores.argmax(axis=2).tolist()
     assert found["shares"].tolist() == [[0.5, 0.5]]
     assert sorted(found["labels"].tolist()[0]) == ["sea", "sky"]
+
+
+def test_a_row_is_interpreted_once_whoever_asks() -> None:
+    manifest = manifest_of("segmentation", {"out": (8, 8)}, InputSpec(8, 8))
+    answers = Answers([(np.ones((8, 8), np.float32),)], manifest, [IMAGE])
+    mask = answers.prediction(0)
+    found = named_outputs(LiveModel(REFERENCE, manifest, cast(Engine, None)), answers, [])
+    assert isinstance(mask, Mask) and found["mask_bytes"][0] is mask.png
+    assert answers.prediction(0) is mask
 
 
 def test_a_detection_has_a_row_of_boxes_for_each_image() -> None:

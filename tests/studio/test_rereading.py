@@ -32,10 +32,8 @@ class OneModel:
 
     def __init__(self) -> None:
         self.live = ""
-        self.answers_as = ""
         self.says: str | None = "7"
         self.is_away = False
-        self.labels: list[tuple[str, str]] = []
         self.asked: list[tuple[Path, Mapping[str, str]]] = []
         self.told: Callable[[Mapping[str, Any]], None] = lambda record: None
 
@@ -51,13 +49,10 @@ class OneModel:
         if attributes["purpose"] == "reading" and self.says != "":
             threading.Thread(target=self.told, args=(self.record(image, attributes),)).start()
 
-    def label(self, message_id: str, label: str) -> None:
-        self.labels.append((message_id, label))
-
     def record(self, image: Path, attributes: Mapping[str, str]) -> dict[str, Any]:
         said = Numbers({"x": (1.0,)}) if self.says is None else Ranked((ClassScore(self.says, int(self.says), 0.9),))
         request = ImageRequest(str(image), Origin("1", "2030-01-01T00:00:00Z", attributes))
-        return result_record(request, Answer(said, "digits", "2030-01-01T00:00:01Z"), self.answers_as or self.live)
+        return result_record(request, Answer(said, "digits", "2030-01-01T00:00:01Z"), self.live)
 
     def numbers(self) -> list[int]:
         """The corrections that it was asked for."""
@@ -283,44 +278,26 @@ def test_an_answer_to_what_was_never_asked_changes_nothing(
     eventually(all_read(corrections, "new", 1), "what was corrected to be read")
 
 
-def test_a_trial_is_told_what_unseen_drawings_show_once_each(
-    places: Places, corrections: Corrections, model: OneModel, drawings: Drawings
+def test_while_a_model_is_tried_no_corrected_drawing_is_asked_for(
+    places: Places, corrections: Corrections, model: OneModel
 ) -> None:
-    made = correct(corrections, 5)
-    unseen = sorted(each.number for each in corrections.unseen(10))
-    assert 0 < len(unseen) < len(made)
-    under_way = [0]
-    rereading = Rereading(corrections, model, drawings, lambda: under_way[0])
+    correct(corrections, 3)
+    looked: list[int] = []
+    under_way = [7]
+
+    def trial() -> int:
+        looked.append(under_way[0])
+        return under_way[0]
+
+    rereading = Rereading(corrections, model, Drawings(places, model.ask), trial)
     model.told = rereading.result
     model.live = "live"
     rereading.start()
-    eventually(all_read(corrections, "live", 5), "all to be read")
-    assert model.labels == []
-
-    for trial in (7, 8):
-        under_way[0] = trial
-        rereading.wake()
-        eventually(lambda: len(model.labels) == len(unseen), "labels of all unseen ones")
-        asked = [(each["trial"], int(each["correction"])) for _, each in model.asked if "trial" in each]
-        assert sorted(asked) == [(str(trial), number) for number in unseen]
-        model.labels.clear()
-        model.asked.clear()
-    rereading.stop()
-
-
-def test_while_another_answers_for_the_live_model_nothing_is_asked_for_ever(
-    places: Places, corrections: Corrections, model: OneModel, drawings: Drawings
-) -> None:
-    rereading = Rereading(corrections, model, drawings, lambda: 7)
-    model.live, model.answers_as = "live", "new"
-    model.told = rereading.result
-    rereading.start()
-    [first] = correct(corrections, 1)
     rereading.wake()
-    eventually(all_read(corrections, "new", 1), "it to be read by the model on trial")
-    [second] = correct(corrections, 1, label=3)
-    rereading.wake()
+    eventually(lambda: len(looked) > 2, "it to look for a trial again")
+    assert model.asked == []
 
-    eventually(all_read(corrections, "new", 2), "the next to be read")
-    assert model.numbers() == [first, second]
+    under_way[0] = 0
+    rereading.wake()
+    eventually(all_read(corrections, "live", 3), "all to be read once the trial is over")
     rereading.stop()

@@ -53,7 +53,7 @@ def test_figures_that_fail_cost_no_drawing_its_answer(tmp_path: Path, caplog: py
             drawings = Drawings(studio.places, lambda image, attributes: asked.append(attributes))
             wiring = Wiring(BrokenFigures(studio.places), Listeners())
             standing = Standing(studio.stream, Idle(), corrections.counts, 10, studio.wrong)
-            trial = TrialWatch(Trials(studio.places, NO_TRIALS), lambda told: None, Threads(1, "trial"))
+            trial = TrialWatch(Trials(studio.places, NO_TRIALS), lambda told: None, Threads(1, "trial"), lambda: False)
             wiring.add(drawings, Rereading(corrections, studio.stream, drawings), standing, trial)
             answered, failed = drawings.begin("a", png_of(seven())), drawings.begin("a", png_of(seven()))
 

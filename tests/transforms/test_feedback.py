@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from apache_beam.testing.test_stream import TestStream
 from apache_beam.testing.util import assert_that, equal_to, is_empty
 
 from models.errors import ImageError, ImageFault
-from models.records import Answer, DeadLetter, ImageRequest, Origin
+from models.records import REPLAY_OF, Answer, DeadLetter, ImageRequest, Origin
 from models.reference import Mode, ModelReference, StatedTrial
 from models.serving import Serving, ServingConfig
 from models.tasks.prediction import ClassScore, Ranked
@@ -25,6 +26,7 @@ from models.trials.gist import Gist
 from models.trials.labelling import KEPT_SECONDS
 from models.trials.tried import Tried
 from tests.launch.dataflow.job_graph import FEEDBACK, graph_of_this_code
+from tests.model_files import tiny_classifier
 from transforms import metrics
 from transforms.feedback import NoteLabels, ParseFeedback
 from transforms.process import JobRun
@@ -148,9 +150,10 @@ def test_in_beams_state_a_label_waits_an_hour_for_its_answer_and_no_longer(
 ) -> None:
     run, config, here = serving
     begin(here, "canary")
-    stream = TestStream().advance_watermark_to(0).add_elements([("early", "seven"), ("late", "seven")])
-    for moment, message_id in ((KEPT_SECONDS - 60, "early"), (KEPT_SECONDS + 60, "late")):
-        stream = stream.advance_watermark_to(moment)
+    stream = TestStream().advance_watermark_to(0).advance_processing_time(int(time.time()))
+    stream = stream.add_elements([("early", "seven"), ("late", "seven")])
+    for seconds, message_id in ((KEPT_SECONDS / 2, "early"), (KEPT_SECONDS, "late")):
+        stream = stream.advance_processing_time(int(seconds))
         stream = stream.add_elements([answered(message_id, "seven", Tried(NUMBER, "new", None))])
     with TestPipeline(options=PipelineOptions(["--streaming"])) as pipeline:
         both = pipeline | stream.advance_watermark_to_infinity()
@@ -159,6 +162,62 @@ def test_in_beams_state_a_label_waits_an_hour_for_its_answer_and_no_longer(
         _ = (answers, labels) | NoteLabels(config, SideInputMode.TRIGGERED, run)
 
     assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 1
+
+
+@MODES
+def test_what_is_answered_to_a_replay_is_labelled_by_either_id(
+    serving: tuple[JobRun, ServingConfig, Serving], mode: SideInputMode
+) -> None:
+    run, config, here = serving
+    begin(here, "canary")
+    replays = []
+    for number in ("1", "2"):
+        request = ImageRequest("image.png", Origin(f"replay of {number}", "", {REPLAY_OF: number}))
+        replays.append(answered(number, "seven", Tried(NUMBER, "new", None)))
+        replays[-1] = PredictionResult(request, replays[-1].inference, "id")
+
+    joined(run, config, mode, replays, [("1", "seven"), ("replay of 2", "seven")])
+
+    assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 2
+
+
+@MODES
+def test_an_image_that_an_earlier_trial_answered_is_labelled_in_the_next_one_too(
+    serving: tuple[JobRun, ServingConfig, Serving], mode: SideInputMode
+) -> None:
+    run, config, here = serving
+    begin(here, "canary")
+    answers = [answered("1", "seven", Tried(number, "new", None)) for number in (NUMBER - 1, NUMBER)]
+
+    joined(run, config, mode, answers, [("1", "seven")])
+
+    assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 1
+
+
+@MODES
+def test_labels_that_met_before_the_process_knew_of_the_trial_are_noted_with_the_next_one(
+    serving: tuple[JobRun, ServingConfig, Serving], mode: SideInputMode
+) -> None:
+    run, config, here = serving
+    joined(run, config, mode, [answered("1", "seven", Tried(NUMBER, "new", None))], [("1", "seven")])
+    assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 0
+    begin(here, "canary")
+    joined(run, config, mode, [answered("2", "seven", Tried(NUMBER, "new", None))], [("2", "seven")])
+    assert run.here.meter.tally()[metrics.FEEDBACK_NOTED] == 2
+
+
+def test_no_label_waits_where_a_model_answers_and_none_is_tried(tmp_path: Path) -> None:
+    tiny_classifier(tmp_path / "m.onnx", favours=1)
+    run = JobRun("nothing is tried")
+    config = ServingConfig(f"{tmp_path}/*.onnx", cache_folder=str(tmp_path / "cache"), poll_seconds=0.1, alone=False)
+    try:
+        joined(run, config, SideInputMode.WINDOWED, [], [("1", "seven")])
+        assert len(run.here.labels) == 1  # what is tried is not known yet
+        assert run.here.serving(config).await_model()
+        joined(run, config, SideInputMode.WINDOWED, [], [("2", "seven")])
+        assert len(run.here.labels) == 1
+    finally:
+        run.here.end()
 
 
 def test_labels_add_their_own_steps_and_state_to_the_job_and_change_none() -> None:

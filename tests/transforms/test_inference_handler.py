@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,11 @@ from models.artefacts import Manifest
 from models.card import Card, InputSpec
 from models.images.decoding import Raster
 from models.live import LiveModel
-from models.records import DecodedImage, ImageRequest, Origin
+from models.records import REPLAY_OF, DecodedImage, ImageRequest, Origin
 from models.reference import ModelReference, Statement
 from models.serving import ServingConfig
 from tests.model_files import tiny_classifier
+from tests.models.trials.test_answering import Bench
 from tests.transforms.test_inference import image
 from transforms.inference import HotSwapModelHandler
 from transforms.process import JobRun
@@ -79,6 +80,28 @@ def test_where_no_model_ever_comes_images_become_dead_letters_and_the_next_wait_
         assert [result.inference.outcome.fault for result in results] == ["no_model"] * 2
         assert [result.example.image for result in results] == ["3.png", "4.png"]
         assert {result.model_id for result in results} == {None}
+
+
+def test_a_replay_is_answered_by_the_same_side_of_a_canary_as_the_message_before(
+    run: JobRun, config: ServingConfig, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path)
+    try:
+        bench.try_new(share=0.5)
+        handler = HotSwapModelHandler(config, run)
+        black = Raster(np.zeros((8, 8, 3), np.uint8))
+
+        def answered_by(origins: Sequence[Origin]) -> list[str | None]:
+            images = [DecodedImage(ImageRequest("image.png", origin), black) for origin in origins]
+            return [result.model_id for result in handler.run_inference(images, bench.models)]
+
+        first = answered_by([Origin(str(number), "", {}) for number in range(64)])
+        replays = [Origin(f"new {number}", "", {REPLAY_OF: str(number)}) for number in range(64)]
+        assert len(set(first)) == 2
+        assert answered_by(replays) == first
+        assert answered_by([origin._replace(attributes={}) for origin in replays]) != first
+    finally:
+        bench.close()
 
 
 def test_no_batch_waits_for_images_of_other_bundles(config: ServingConfig) -> None:

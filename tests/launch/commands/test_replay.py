@@ -17,10 +17,10 @@ from google.cloud import pubsub_v1
 
 from launch.cli import app
 from launch.command_line import run
-from launch.dead_letters import REPLAY_OF, message_of
+from launch.dead_letters import message_of
 from launch.pubsub_emulator import PubSubEmulator
 from models.errors import ImageFault
-from models.records import DeadLetter, Origin, encode
+from models.records import REPLAY_OF, DeadLetter, Origin, encode
 from tests.launch.pubsub_emulator.pubsub_clients import SUBSCRIPTION, TOPIC, pull
 from tests.launch.storage_server import BUCKET, StorageServer, storage_server
 from tests.waiting import eventually

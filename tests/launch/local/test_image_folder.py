@@ -52,6 +52,27 @@ def test_what_is_there_and_what_lands_later_is_told_once(tmp_path: Path) -> None
     assert sorted(told.names) == ["a.png", "b.png", "c.png"]
 
 
+def test_what_lands_while_telling_takes_long_is_told_right_after(tmp_path: Path) -> None:
+    slow = threading.Event()
+
+    class SlowlyTold(Told):
+        def __call__(self, path: str) -> None:
+            super().__call__(path)
+            slow.wait(1)  # a Pub/Sub far away
+
+    for name in "abcd":
+        (tmp_path / f"{name}.png").write_bytes(b"x")
+    told = SlowlyTold()
+    watched = ImageFolder(tmp_path, told, lambda path: False)
+    try:
+        told.wait_for("a.png")
+        (tmp_path / "later.png").write_bytes(b"x")
+        told.wait_for("later.png")
+    finally:
+        slow.set()
+        watched.close()
+
+
 def test_hidden_files_and_those_left_out_are_never_told(tmp_path: Path) -> None:
     (tmp_path / ".half").write_bytes(b"x")
     (tmp_path / "model.h5").write_bytes(b"x")

@@ -194,3 +194,27 @@ def test_images_elsewhere_than_below_the_prefixes_are_not_read(tmp_path: Path) -
     refused = thumbnail(any_storage(), str(tmp_path / "theirs/a.png"), prefixes)
     assert (refused.source, refused.trouble) == ("", "forbidden path")
     assert thumbnail(any_storage(), "https://example.com/a.png").trouble == "unsupported scheme"
+
+
+def test_what_a_client_called_its_image_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("request a.png", "a.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    assert thumbnail(any_storage(), "a.png").source
+    asked = thumbnail(any_storage(), "request a.png")
+    assert (asked.source, asked.trouble) == ("", "came in a request")
+
+
+@pytest.mark.parametrize(("processes", "words"), [(1, "Once a process"), (3, "3 times a process")])
+def test_how_often_the_new_model_could_not_be_loaded_is_told_in_words(processes: int, words: str) -> None:
+    evidence = planted.canary(400, right=0.95)
+    for _ in range(processes):
+        evidence.not_loaded("memory")
+    html = html_of(view(evidence, planted.trial("canary:50%/10")))
+    assert f"{words} could not load the new model, and answered by the old one: memory" in html
+
+
+def test_a_trial_during_which_no_image_came_by_says_so_and_nothing_of_models() -> None:
+    html = html_of(view(Evidence(), planted.trial("shadow:50%/10"), "rolled_back"))
+    assert "no image came by" in html
+    assert "Both answered the same images" not in html and "no number of images decides" not in html

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from models.confinement.starting import start_confined
-from models.errors import ModelUnfit
+from models.errors import MachineFailed, ModelUnfit
 from models.hosting import host_process, patience
 from models.hosting.host_process import HostProcess
 from models.hosting.patience import START_SECONDS, Patience
@@ -69,6 +69,18 @@ def test_one_that_says_what_cannot_be_is_unfit(begin: Begin, lie: dict[str, Any]
 def test_how_slow_it_says_that_it_is_counts_within_reason(begin: Begin, said: float, meant: float) -> None:
     host = begin({"seconds": said, "largest_run": -3})
     assert (host.largest_run, host.seconds) == (1, meant)
+
+
+@pytest.mark.parametrize(("how", "fault"), [("killed", "signal 9"), ("silent", "took too long to load")])
+def test_one_that_is_killed_or_waited_for_in_vain_while_it_loads_is_the_machines_doing(
+    how: str, fault: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(host_process, "start_confined", partial(_started, how))
+    if how == "silent":
+        monkeypatch.setattr(host_process, "START_SECONDS", 0.5)
+        monkeypatch.setattr(patience, "_is_starved", lambda *_: False)
+    with pytest.raises(MachineFailed, match=fault):
+        HostProcess(vetted_classifier(tmp_path).artefact, 1, Patience())
 
 
 def test_at_the_end_of_the_program_nobody_is_waited_for_long_however_slow_they_are(

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models.engines.loading import load_engine
-from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit
+from models.errors import ImageFault, MachineFailed, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit
 from models.hosting import hosted_engine, lane, patience
 from models.hosting.hosted_engine import HostedEngine, Hosts
 from tests.model_files import vetted_classifier
@@ -168,8 +168,11 @@ def test_a_model_that_hangs_when_the_program_is_to_end_is_given_up_once(
 def test_a_model_that_is_gone_from_the_disk_or_broken_is_unfit(tmp_path: Path, hosts: Hosts) -> None:
     vetted = vetted_classifier(tmp_path)
     (tmp_path / "model.onnx").write_bytes(b"no model")
-    with pytest.raises(ModelUnfit, match=r"model_crashed: its process ended with exit code 1: .*INVALID_PROTOBUF"):
+    with pytest.raises(
+        ModelUnfit, match=r"model_crashed: its process ended with exit code 1: .*INVALID_PROTOBUF"
+    ) as no:
         hosts.load(vetted.artefact, 1)
+    assert not isinstance(no.value, MachineFailed)
     assert children(HOST) == []
 
 

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from models.artefacts import Artefact
+from models.bringing_in import MOST_TROUBLES
 from models.engines.engine import Engine, Outputs
 from models.engines.loading import load_engine
-from models.errors import ImageError, ImageFault, ModelFailed, NoModelAnswers
+from models.errors import ImageError, ImageFault, MachineFailed, ModelFailed, NoModelAnswers
 from models.events import EventLog
 from models.images.decoding import Raster
 from models.live import LiveModels
@@ -42,6 +43,9 @@ class Shared:
         self.is_broken: set[str] = set()
         self.chokes: set[str] = set()
         self.answers_too_few: set[str] = set()
+        self.hangs_on_poison: set[str] = set()
+        self.hangs: set[str] = set()
+        self.has_no_room: set[str] = set()
         self.calls: list[tuple[str, int]] = []
 
     def load(self, artefact: Artefact, threads: int) -> Engine:
@@ -59,7 +63,12 @@ class _Executed:
     def predict(self, batch: NDArray[Any]) -> Outputs:
         shared = self._shared
         shared.calls.append((self._name, len(batch)))
-        is_poisoned = self._name in shared.chokes and (batch.reshape(len(batch), -1)[:, 0] == 1.0).any()  # of 255
+        is_poison = (batch.reshape(len(batch), -1)[:, 0] == 1.0).any()  # of 255
+        is_poisoned = self._name in shared.chokes and is_poison
+        if self._name in shared.hangs or (self._name in shared.hangs_on_poison and is_poison):
+            raise ModelFailed(ImageFault.MODEL_TIMED_OUT, "no answer within 3 s")
+        if self._name in shared.has_no_room:
+            raise OSError(28, "No space left on device")
         if self._name in shared.is_broken or is_poisoned:
             raise ModelFailed(ImageFault.MODEL_CRASHED, "its process ended")
         (scores,) = self._engine.predict(batch)
@@ -167,24 +176,28 @@ def test_a_share_of_all_and_of_none_are_answered_in_single_calls(mode: Mode, sha
     assert bench.shared.calls == (both if share == 1.0 else [("1", 64)])
 
 
-def test_one_batch_of_sixteen_asks_both_for_as_many_and_the_others_cost_one_more_call(bench: Bench) -> None:
+def test_one_batch_of_four_times_both_on_as_many_and_each_is_asked_first_in_half_of_them(bench: Bench) -> None:
     trial = bench.try_new(share=0.2)
     tried = sum(is_tried(trial, key) for key in KEYS)
     for _ in range(16):
         bench.answer()
-    assert bench.shared.calls[:3] == [("2", tried), ("1", tried), ("1", 64 - 2 * tried)]
-    assert bench.shared.calls[3:] == [("2", tried), ("1", 64 - tried)] * 15
+    matched = [("1", tried), ("1", 64 - 2 * tried)]
+    old_first = [*matched, ("2", tried), *[("1", 64 - tried), ("2", tried)] * 3]
+    new_first = [("2", tried), *matched, *[("2", tried), ("1", 64 - tried)] * 3]
+    assert bench.shared.calls == [*old_first, *new_first] * 2
     evidence = bench.evidence(trial)
-    assert (evidence.new.latencies.calls, evidence.old.latencies.calls) == (16, 17)
+    assert (evidence.new.latencies.calls, evidence.old.latencies.calls) == (16, 16)
 
 
-def test_one_batch_of_sixteen_in_the_shadow_too(bench: Bench) -> None:
+def test_one_batch_of_four_in_the_shadow_too(bench: Bench) -> None:
     trial = bench.try_new("shadow", share=0.2)
     tried = sum(is_tried(trial, key) for key in KEYS)
     for _ in range(16):
         bench.answer()
-    assert bench.shared.calls[:3] == [("1", tried), ("1", 64 - tried), ("2", tried)]
-    assert bench.shared.calls[3:] == [("1", 64), ("2", tried)] * 15
+    matched = [("1", tried), ("1", 64 - tried)]
+    old_first = [*matched, ("2", tried), *[("1", 64), ("2", tried)] * 3]
+    new_first = [("2", tried), *matched, *[("2", tried), ("1", 64)] * 3]
+    assert bench.shared.calls == [*old_first, *new_first] * 2
 
 
 def test_an_image_that_the_new_model_chokes_on_costs_no_other_and_is_its_dead_letter(bench: Bench) -> None:
@@ -224,6 +237,52 @@ def test_the_old_model_answers_what_an_unfit_one_was_tried_on(mode: Mode, how: s
     assert bench.events.counts()["quarantined"] == 1
     eventually(lambda: bench.events.counts()["retired"] == 1, "the unfit one to retire")
     assert bench.evidence(trial).unfit_because.total == 1
+
+
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+@pytest.mark.parametrize("how", ["hangs", "hangs_on_poison"])
+def test_a_model_that_once_takes_too_long_is_asked_no_more_and_is_unfit_only_where_it_hangs_on_its_probe_image(
+    mode: Mode, how: str, bench: Bench
+) -> None:
+    trial = bench.try_new(mode)
+    setattr(bench.shared, how, {"2"})
+    victim = next(place for place, key in enumerate(KEYS) if is_tried(trial, key))
+    for _ in range(2):
+        told = bench.answer(values=[POISON if place == victim else 128 for place in range(64)])
+        assert said(told) == [1] * 64
+    asked = [size for name, size in bench.shared.calls if name == "2"]
+    assert asked == [sum(is_tried(trial, key) for key in KEYS), 1]  # and its probe image
+    assert bench.models.on_trial() is None
+    evidence = bench.evidence(trial)
+    assert evidence.new.failed == 1
+    assert (evidence.unfit_because.total, evidence.not_loaded_because.total) == ((1, 0) if how == "hangs" else (0, 1))
+
+
+def test_what_this_process_lacks_tells_nothing_against_a_model_and_is_borne_a_few_times(bench: Bench) -> None:
+    trial = bench.try_new()
+    for number in range(1, MOST_TROUBLES + 1):
+        assert bench.models.on_trial() is not None
+        bench.shared.has_no_room = {"2"}
+        assert said(bench.answer()) == [1] * 64
+        bench.shared.has_no_room = set()
+        if number < MOST_TROUBLES:
+            assert 2 in said(bench.answer())
+    assert bench.models.on_trial() is None
+    assert "No space left" in bench.models.why_not_tried()
+    evidence = bench.evidence(trial)
+    assert (evidence.unfit_because.total, evidence.new.failed) == (0, 0)
+    assert evidence.not_loaded_because.total == MOST_TROUBLES
+
+
+def test_what_this_process_lacks_when_it_asks_the_probe_image_is_no_verdict_either(bench: Bench) -> None:
+    trial = bench.try_new()
+    on_trial = bench.models.on_trial()
+    assert on_trial is not None
+    bench.shared.has_no_room = {"2"}
+    with pytest.raises(MachineFailed, match="No space left"):
+        on_trial.model.require_fit()
+    del on_trial
+    assert bench.evidence(trial).unfit_because.total == 0
 
 
 def test_where_the_old_model_is_unfit_and_there_is_no_other_images_wait_for_one(bench: Bench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,10 +11,12 @@ from benchmarks.trials.planted import (
     IMAGES_A_LOOK,
     PLANTED,
     Planted,
+    World,
     looks_of,
     side_by_side,
     stream,
     try_out,
+    try_out_in_steps,
 )
 from models.trials.rules import decide
 from models.trials.terms import Limits
@@ -27,6 +31,40 @@ BY_NAME = {each.name: each for each in PLANTED}
 def test_the_verdict_on_a_planted_model_is_right(planted, mode, with_labels):
     ended = try_out(planted, mode, SEEDS, looks_of(planted), with_labels=with_labels)
     assert ended.right(planted) >= 0.99, dict(zip(*np.unique(ended.decisions, return_counts=True), strict=True))
+
+
+DAY = World(old_accuracy=0.97, labels=(0.4, 0.2, 0.1, 0.1, 0.05, 0.05, 0.05, 0.02, 0.02, 0.01))
+NIGHT = World(old_accuracy=0.8, labels=(0.01, 0.02, 0.02, 0.05, 0.05, 0.05, 0.1, 0.1, 0.2, 0.4))
+
+
+WORLDS = pytest.mark.parametrize("worlds", [(DAY, NIGHT), (NIGHT, DAY)], ids=["night falls", "day breaks"])
+
+
+def in_two_steps(planted, worlds, looks, *, with_labels):
+    steps = [replace(world, share=share) for world, share in zip(worlds, (0.05, 0.5), strict=True)]
+    return try_out_in_steps(planted, steps, SEEDS, looks, with_labels=with_labels)
+
+
+@WORLDS
+@pytest.mark.parametrize("with_labels", [False, True], ids=["unlabelled", "labelled"])
+@pytest.mark.parametrize("name", ["better", "worse", "slower"])
+def test_a_stream_that_changes_between_steps_changes_no_verdict(name, worlds, with_labels):
+    planted = BY_NAME[name]
+    ended = in_two_steps(planted, worlds, 150 if with_labels else 100, with_labels=with_labels)
+    assert ended.right(planted) >= 0.99, dict(zip(*np.unique(ended.decisions, return_counts=True), strict=True))
+
+
+@WORLDS
+def test_the_same_model_again_is_no_worse_for_a_stream_that_gets_harder_or_easier(worlds):
+    twin = Planted("twin", keeps=1.0, mends=0.0)
+    assert in_two_steps(twin, worlds, 100, with_labels=False).right(twin) >= 0.99
+    assert np.mean(in_two_steps(twin, worlds, 100, with_labels=True).decisions == "worse") <= 0.01
+
+
+@WORLDS
+def test_a_model_that_errs_more_does_not_hide_behind_images_that_get_easier(worlds):
+    sly = Planted("sly", keeps=0.93, mends=0.0, right=("worse",))
+    assert in_two_steps(sly, worlds, 150, with_labels=True).right(sly) >= 0.99
 
 
 @pytest.mark.parametrize("mode", ["shadow", "canary"])

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
 
 import pytest
+from apache_beam.io import PubsubMessage
 
+from launch.dead_letters import message_of
+from models.errors import ImageFault
+from models.records import DeadLetter, ImageRequest, Origin, encode
 from models.reference import Mode, ModelReference, StatedTrial
-from models.trials.sides import is_tried, position
+from models.trials.sides import is_tried, position, trial_key
+from transforms.messages import ParseMessage
+from transforms.process import JobRun
 
 IMAGES = [f"message-{number}" for number in range(10_000)]
 SHARES = (0.01, 0.05, 0.10, 0.25, 0.50)
@@ -74,6 +81,22 @@ def test_an_image_is_on_the_same_side_in_every_process() -> None:
 
 def test_sides_depend_on_nothing_but_the_trial_and_the_image() -> None:
     assert position(trial(0.01), "m") == position(trial(0.5, mode="shadow"), "m")
+
+
+@pytest.mark.parametrize("message_id", ["17", ""])
+def test_a_replay_is_told_apart_as_the_message_that_became_a_dead_letter_first(message_id: str) -> None:
+    request = ImageRequest("/images/ü.png", Origin(message_id, "", {"customer": "42"}))
+    key = trial_key(request)
+    for new_id in ("18", "19"):  # the replay becomes a dead letter too, and is replayed
+        letter = DeadLetter(request.image, None, "predict", ImageFault.MODEL_CRASHED, "", request.origin)
+        replay = message_of(json.loads(encode(letter)))
+        [request] = ParseMessage(JobRun("replays")).process(PubsubMessage(replay.data, dict(replay.attributes), new_id))
+        assert request.origin.message_id == new_id
+        assert trial_key(request) == key == (message_id or request.image)
+
+
+def test_an_image_whose_message_has_no_id_is_told_apart_by_its_path() -> None:
+    assert trial_key(ImageRequest("/images/1.png", Origin("", "", {}))) == "/images/1.png"
 
 
 @pytest.mark.parametrize("other", [trial(0.5, number=8), trial(0.5, digit="c")])

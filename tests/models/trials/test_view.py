@@ -13,7 +13,9 @@ from models.artefacts import DEFAULT_MAX_VALUES
 from models.reference import ModelReference, StatedTrial
 from models.registry.registry import Registry, Terms
 from models.storage.local_objects import LocalObjects
+from models.trials.conduct import judged
 from models.trials.evidence import Evidence
+from models.trials.gathered import gathered_before
 from models.trials.gist import Gist
 from models.trials.judging import judge
 from models.trials.policy import Policy
@@ -90,6 +92,27 @@ def test_all_steps_are_shown_and_the_one_that_it_is_in_is_judged(registry: Regis
     assert (before.judgement.decision, after.judgement.decision) == ("worse", "open")
     assert (after.evidence.new.answered, dict(after.judgement.images)) == (2000, {"old": 1000, "new": 1000})
     assert after.evidence.not_loaded_because.total == 1
+
+
+def test_in_a_step_of_everything_the_new_model_may_fail_as_often_as_the_old_one_did_before(registry: Registry) -> None:
+    trial = begin(registry, "canary:50%/30,100%/30")
+    first, second = Evidence(), Evidence()
+    for image in range(20_000):
+        answer = None if image % 5 == 0 else Gist("a", 0.9)
+        first.answered("old", answer)
+        second.answered("new", answer)
+    registry.trials.write(trial, "w-1", first.encode())
+    assert registry.live.advance()
+    registry.trials.write(replace(trial, step=1, share=1.0), "w-1", second.encode())
+    told = trial_now(registry)
+    assert told is not None
+    assert told.judgement.decision == "open"
+    assert "failures 4,000 of 20,000, before 4,000 of 20,000" in told.judgement.why
+    earlier = gathered_before(registry, told.trial.stated)
+    assert earlier is not None and earlier.old.failed == 4000
+    assert judged(second, told.trial, earlier) == told.judgement
+    assert judged(second, told.trial).decision == "worse"
+    assert gathered_before(registry, trial) is None
 
 
 def test_a_trial_that_ended_shows_what_its_verdict_rests_on(registry: Registry) -> None:

@@ -20,7 +20,8 @@ from tests.model_files import tiny_classifier
 from tests.sample_images import encoded, plain
 from tests.serving.over_http.asking import INFER, PREDICT, b64, good, images_input
 from tests.serving.running_core import PROTOCOL, http_server
-from tests.serving.trials.trying import NEW, OLD, Trying, trying
+from tests.serving.trials.trying import NEW, OLD, Trying, fails_to_prepare, trying
+from tests.treacherous_models import speechless
 
 IMAGES = [plain(grey) for grey in range(200)]
 TENSOR = np.full((1, 8, 8, 3), 0.5, np.float32)
@@ -78,6 +79,11 @@ def sha256(image: bytes) -> str:
     return hashlib.sha256(image).hexdigest()
 
 
+def named(request_id: str, image: bytes) -> str:
+    """The key of a request with an id of its own."""
+    return f"{request_id} {sha256(image)}"
+
+
 def test_a_share_of_the_images_is_answered_by_the_new_model_and_every_answer_says_by_which(served: Served) -> None:
     answers = [served.answered_by(image) for image in IMAGES]
     assert answers == [served.expected(sha256(image)) for image in IMAGES]
@@ -91,9 +97,16 @@ def test_the_same_bytes_fall_on_the_same_side_whatever_their_client_speaks(serve
         assert {served.answered_by(image), served.inferred_by(image), binary} == {served.expected(sha256(image))}
 
 
-def test_a_request_that_has_an_id_falls_on_the_side_of_that(served: Served) -> None:
-    answers = [served.inferred_by(IMAGES[0], id=f"request {number}") for number in range(60)]
-    assert answers == [served.expected(f"request {number}") for number in range(60)]
+def test_a_request_that_has_an_id_falls_on_the_side_of_that_and_its_content(served: Served) -> None:
+    for _ in range(2):  # a retry has both
+        answers = [served.inferred_by(IMAGES[0], id=f"request {number}") for number in range(60)]
+        assert answers == [served.expected(named(f"request {number}", IMAGES[0])) for number in range(60)]
+        assert len(set(answers)) == 2
+
+
+def test_a_client_that_always_says_the_same_id_has_no_side_of_its_own(served: Served) -> None:
+    answers = [served.inferred_by(image, id="1") for image in IMAGES[:60]]
+    assert answers == [served.expected(named("1", image)) for image in IMAGES[:60]]
     assert len(set(answers)) == 2
 
 
@@ -157,6 +170,20 @@ def test_what_the_new_model_is_told_of_is_counted_by_side_and_what_names_its_ver
         assert tried.running.metric(f'hotswap_tried_model{{model_id="{tried.new}"}}') == 1
 
 
+def test_a_request_of_many_images_is_one_of_evidence_and_one_failure(tmp_path: Path) -> None:
+    with trying(tmp_path, "canary:100%/600,100%/600", partial(speechless, grey=150)) as tried:
+        for grey in range(4):
+            tried.running.ask(*[plain(grey)] * 8)
+        with pytest.raises(Refused):
+            tried.running.ask(*IMAGES[148:152])  # one of which the new model has no number for
+
+        evidence = tried.await_evidence(lambda found: found.new.failed > 0, "the failure")
+        assert (evidence.new.answered, evidence.new.failed) == (4, 1)
+        assert evidence.new.labels.total == 4
+        metric = 'hotswap_trial_images_total{mode="canary",side="new"}'
+        assert tried.running.metric(metric) == 4 * 8 + 4
+
+
 def test_what_does_not_fit_the_new_model_is_answered_by_the_old_one_and_is_no_failure(tmp_path: Path) -> None:
     larger = partial(tiny_classifier, favours=NEW, side=16)
     with trying(tmp_path, "canary:100%/600,100%/600", larger) as tried:
@@ -168,6 +195,20 @@ def test_what_does_not_fit_the_new_model_is_answered_by_the_old_one_and_is_no_fa
 
         evidence = tried.await_evidence(lambda found: found.new.images > 0, "an image")
         assert (evidence.new.answered, evidence.new.failed, evidence.old.images) == (1, 0, 0)
+
+
+def test_an_image_that_the_old_model_alone_could_be_given_is_a_failure_of_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    larger = partial(tiny_classifier, favours=NEW, side=16)
+    fails_to_prepare(monkeypatch, IMAGES[0], 16)
+    with trying(tmp_path, "canary:100%/600,100%/600", larger) as tried:
+        for image in (b"no image", IMAGES[0]):
+            with pytest.raises(Refused) as refused:
+                tried.running.ask(image)
+            assert refused.value.fault is not None
+        evidence = tried.await_evidence(lambda found: found.new.failed > 0, "the failure")
+        assert (evidence.new.answered, evidence.new.failed) == (0, 1)
 
 
 def test_numbers_that_are_none_tell_nothing_of_the_new_model(tmp_path: Path) -> None:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+from models.hosting import hosted_engine
+from models.trials.evidence import Evidence
+from models.trials.sides import is_tried
 from serving.admission import Room
+from serving.asking import Asked
 from serving.statuses import State
 from tests.model_files import tiny_classifier
 from tests.sample_images import plain
-from tests.serving.trials.trying import NEW, OLD, Trying, trying
+from tests.serving.running_core import PROTOCOL
+from tests.serving.trials.trying import NEW, OLD, Trying, fails_to_prepare, trying
 from tests.treacherous_models import TRIGGER, crashes, endless, treacherous
 from tests.waiting import eventually
 
@@ -24,36 +32,62 @@ def ask_the_old(tried: Trying, *images: bytes) -> None:
     assert answer.outputs["classes"].tolist() == [OLD] * len(images)
 
 
+def names(evidence: Evidence) -> set[str]:
+    return {each.image for each in evidence.most_different}
+
+
 def test_the_old_model_answers_everything_and_both_are_compared(tmp_path: Path) -> None:
     with trying(tmp_path, POLICY) as tried:
         for image in IMAGES:
             ask_the_old(tried, image)
-        ask_the_old(tried, *IMAGES[:3])
+        ask_the_old(tried, *IMAGES[:3])  # one request, and one of evidence
 
-        evidence = tried.await_evidence(lambda found: found.paired.images >= len(IMAGES) + 3, "all images")
-        assert (evidence.old.answered, evidence.new.answered) == (len(IMAGES) + 3,) * 2
-        assert (evidence.paired.alike, evidence.paired.unlike) == (0, len(IMAGES) + 3)
+        evidence = tried.await_evidence(lambda found: found.paired.images > len(IMAGES), "all images")
+        assert (evidence.old.answered, evidence.new.answered) == (len(IMAGES) + 1,) * 2
+        assert (evidence.paired.alike, evidence.paired.unlike) == (0, len(IMAGES) + 1)
         assert tried.running.metric('hotswap_trial_images_total{mode="shadow",side="new"}') == len(IMAGES) + 3
         assert tried.running.metric(DROPPED) == 0
 
 
 def test_a_share_alone_is_asked_of_the_new_model(tmp_path: Path) -> None:
     with trying(tmp_path, "shadow:50%/600") as tried:
-        for image in IMAGES:
-            ask_the_old(tried, image)
-        evidence = tried.await_evidence(lambda found: found.paired.images > 0, "images")
-        assert evidence.paired.images < len(IMAGES)
+        of = {hashlib.sha256(image).hexdigest(): image for image in IMAGES[:24]}  # as many as evidence names
+        of_the_share = {key for key in of if is_tried(tried.trial, key)}
+        assert 0 < len(of_the_share) < len(of)
+        last = of_the_share.pop()
+        for key in [*(key for key in of if key != last), last]:  # the new model is asked in the same order
+            ask_the_old(tried, of[key])
+        evidence = tried.await_evidence(lambda found: last in names(found), "the last image to be asked about")
+        assert names(evidence) == {*of_the_share, last}
+        assert evidence.paired.images == len(of_the_share) + 1
 
 
 def test_a_model_that_takes_other_images_is_given_its_own(tmp_path: Path) -> None:
     larger = partial(tiny_classifier, favours=NEW, side=16)
     with trying(tmp_path, POLICY, larger) as tried:
-        ask_the_old(tried, *IMAGES[:2])
+        for image in IMAGES[:2]:
+            ask_the_old(tried, image)
         evidence = tried.await_evidence(lambda found: found.paired.images >= 2, "images")
         assert (evidence.new.answered, evidence.new.failed, evidence.paired.unlike) == (2, 0, 2)
 
 
-def test_a_model_that_hangs_holds_up_no_answer_and_what_finds_no_room_is_left_out(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_made_into_what_the_new_model_takes_is_its_failure_and_no_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    larger = partial(tiny_classifier, favours=NEW, side=16)
+    fails_to_prepare(monkeypatch, IMAGES[1], 16)
+    with trying(tmp_path, POLICY, larger) as tried:
+        asked = [tried.running.begin(tried.running.core.answer(Asked([each]), PROTOCOL)) for each in IMAGES[:4]]
+        assert {each.result(60).reference.model_id for each in asked} == {tried.old}
+        evidence = tried.await_evidence(lambda found: found.paired.images >= 4, "images")
+        assert (evidence.new.answered, evidence.new.failed, evidence.old.answered) == (3, 1, 4)
+
+
+def test_a_model_that_hangs_holds_up_no_answer_and_what_finds_no_room_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosted_engine, "LEAST_SECONDS", 2.0)
+    monkeypatch.setattr(hosted_engine, "FIRST_SECONDS", 2.0)
     hangs = partial(treacherous, treachery=endless())
     with trying(tmp_path, POLICY, hangs, room=Room(images=16)) as tried:
         ask_the_old(tried, plain(TRIGGER))

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from models.artefacts import DEFAULT_ENGINE, DEFAULT_MAX_VALUES
+import pytest
+from numpy.typing import NDArray
+
+from models.artefacts import DEFAULT_ENGINE, DEFAULT_MAX_VALUES, Manifest
+from models.errors import ImageError, ImageFault
+from models.images.decoding import Raster
 from models.reference import StatedTrial
 from models.registry.cache import REGISTRY_IN_CACHE
 from models.registry.registry import Registry, Terms
@@ -17,6 +22,7 @@ from models.trials.evidence import Evidence
 from models.trials.policy import Policy
 from models.trials.terms import Limits, TrialTerms
 from models.trials.trial import Outcome
+from serving.preparing import Preparer
 from tests.model_files import newer, tiny_classifier
 from tests.serving.running_core import RunningCore, running_core
 from tests.waiting import eventually
@@ -94,6 +100,18 @@ def old_model(path: Path) -> Path:
 
 def new_model(path: Path) -> Path:
     return tiny_classifier(path, favours=NEW, card={"version": "two"})
+
+
+def fails_to_prepare(monkeypatch: pytest.MonkeyPatch, image: bytes, *sides: int) -> None:
+    """Has an image be none for models that take images of these sides, as for want of memory."""
+    prepared = Preparer.prepared
+
+    def fails(preparer: Preparer, data: bytes, manifest: Manifest) -> tuple[NDArray[Any], Raster]:
+        if data == image and manifest.card.input.height in sides:
+            raise ImageError(ImageFault.TOO_LARGE, "it does not fit into memory")
+        return prepared(preparer, data, manifest)
+
+    monkeypatch.setattr(Preparer, "prepared", fails)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, expect
 
+from benchmarks.studio.hand import Handwriting
 from benchmarks.studio.running import RunningStudio
 from benchmarks.studio.studio_page import StudioPage
 from tests.model_files import tiny_classifier
@@ -28,18 +29,21 @@ SEVEN = png_of(seven())
 
 
 class Hand:
-    """Draws the same seven again and again, and says what it is, as fast as it is answered."""
+    """Draws the same seven again and again, corrects what is wrong, and leaves what is right."""
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
         http.get("/")
         http.headers["x-csrf-token"] = http.get("/api/state").json()["csrf"]
 
-    def draw_and_confirm(self) -> str:
+    def draw(self) -> str:
         """The model_id of whoever answered."""
         drawing = self._http.post("/api/drawings", content=SEVEN).raise_for_status().json()["drawing"]
         answer = self._http.get(f"/api/drawings/{drawing}/answer?wait=20").json()
-        self._http.put(f"/api/drawings/{drawing}/correction", json={"label": 7}).raise_for_status()
+        if answer["label"] == "7":
+            self._http.post(f"/api/drawings/{drawing}/left").raise_for_status()
+        else:
+            self._http.put(f"/api/drawings/{drawing}/correction", json={"label": 7}).raise_for_status()
         return str(answer["model_id"])
 
 
@@ -85,7 +89,7 @@ def until_ended(studio: RunningStudio, page: StudioPage) -> set[str]:
     with a_hand(studio) as hand:
 
         def draw() -> bool:
-            answered.update(hand.draw_and_confirm() for _ in range(20))
+            answered.update(hand.draw() for _ in range(20))
             return page.part("trial-state").inner_text() != "running"
 
         eventually(draw, "a verdict", 600)
@@ -119,7 +123,24 @@ def test_a_better_model_takes_over_once_it_has_proved_itself(better: tuple[Runni
     expect(page.part("live-model")).to_contain_text("new.onnx")
     expect(page.part("swaps")).to_have_text("1")
     with a_hand(studio) as hand:
-        assert "new.onnx" in hand.draw_and_confirm()
+        assert "new.onnx" in hand.draw()
+
+
+def test_a_drawing_that_is_cleared_after_its_answer_is_confirmed_and_a_corrected_one_is_not(
+    worse: tuple[RunningStudio, StudioPage],
+) -> None:
+    _, page = worse
+    left: list[str] = []
+    page.page.on("request", lambda request: left.append(request.url) if request.url.endswith("/left") else None)
+    page.draw(Handwriting(0).strokes(1))
+    page.correct(7)
+    page.part("clear").click()
+    answer = page.draw(Handwriting(0).strokes(1))
+    with page.page.expect_response(lambda response: response.url.endswith("/left")) as told:
+        page.part("clear").click()
+
+    assert told.value.json() == {"confirmed": True}
+    assert len(left) == 1 and answer.drawing in left[0]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +169,7 @@ def test_the_card_has_no_violations_and_stands_among_the_models_too(
     studio, page = worse
     with a_hand(studio) as hand:
         for _ in range(5):
-            hand.draw_and_confirm()
+            hand.draw()
     for scheme in ("light", "dark"):
         page.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         for view in ("draw", "models"):

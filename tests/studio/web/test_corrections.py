@@ -39,15 +39,47 @@ def test_a_correction_is_kept_with_its_answer(whole: WholePage) -> None:
     assert whole.corrected == ["one"]
 
 
-def test_the_stream_is_told_what_each_answered_drawing_shows(whole: WholePage) -> None:
+def test_while_a_model_is_tried_the_stream_is_told_once_what_each_answered_drawing_shows(whole: WholePage) -> None:
     browser = whole.web.browser()
+    before = corrected(browser, 3)
+    assert whole.labels == []
+    whole.answering.trial = 4
     wrong, right = corrected(browser, 3), corrected(browser, 7)
     browser.put(f"/api/drawings/{wrong}/correction", json={"label": 4})
     whole.answering.is_slow = True
     browser.put(f"/api/drawings/{drawn(browser)}/correction", json={"label": 1})
 
-    of = {each: f"message-of-{each}" for each in (wrong, right)}
-    assert whole.labels == [(of[wrong], "3"), (of[right], "7"), (of[wrong], "4")]
+    browser.put(f"/api/drawings/{before}/correction", json={"label": 3})
+
+    assert whole.labels == [(f"message-of-{each}", said) for each, said in ((wrong, "3"), (right, "7"), (before, "3"))]
+
+
+def test_a_drawing_that_is_left_uncorrected_counts_as_what_it_was_answered(whole: WholePage) -> None:
+    browser = whole.web.browser()
+    whole.answering.trial = 4
+    confirmed, wrong = drawn(browser), corrected(browser, 3)
+    browser.get(f"/api/drawings/{confirmed}/answer?wait=20")
+    browser.delete(f"/api/drawings/{wrong}/correction")
+
+    for drawing, expected in ((confirmed, True), (confirmed, False), (wrong, False)):
+        answer = browser.post(f"/api/drawings/{drawing}/left")
+        assert (answer.status_code, answer.json()) == (200, {"confirmed": expected})
+    browser.put(f"/api/drawings/{confirmed}/correction", json={"label": 1})
+
+    assert whole.labels == [(f"message-of-{wrong}", "3"), (f"message-of-{confirmed}", "7")]
+
+
+def test_what_is_left_without_an_answer_or_without_a_trial_counts_as_nothing(whole: WholePage) -> None:
+    browser = whole.web.browser()
+    untried = drawn(browser)
+    browser.get(f"/api/drawings/{untried}/answer?wait=20")
+    assert browser.post(f"/api/drawings/{untried}/left").json() == {"confirmed": False}
+    whole.answering.trial, whole.answering.is_slow = 4, True
+    assert browser.post(f"/api/drawings/{drawn(browser)}/left").json() == {"confirmed": False}
+    other = whole.web.browser()
+    assert other.post(f"/api/drawings/{untried}/left").status_code == 404
+
+    assert whole.labels == []
 
 
 def test_all_see_it_and_only_one_has_made_it(whole: WholePage) -> None:

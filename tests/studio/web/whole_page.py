@@ -20,6 +20,7 @@ from models.troubles import Troubles
 from serving.access import Access
 from serving.over_http.bodies import Bodies
 from studio.drawing.drawings import Drawings
+from studio.drawing.truths import Truths
 from studio.errors import StudioRefused, Trouble
 from studio.places import Places
 from studio.relearning.retraining import Retraining
@@ -62,6 +63,7 @@ class Answering:
     is_down: bool = False
     is_slow: bool = False
     answered: Callable[[Mapping[str, Any]], None] = lambda record: None
+    trial: int = 0
 
     @property
     def state(self) -> StreamState:
@@ -155,6 +157,7 @@ def whole_page(root: Path, terms: TrialTerms = NO_TRIALS, **export_limits: Any) 
         def parts(access: Access, sessions: Sessions, guesses: Guesses) -> Sequence[Routes]:
             pictures, listeners, asking = Threads(2, "pictures"), Listeners(), DatabaseThreads()
             drawings = Drawings(places, answering.ask)
+            truths = Truths(drawings, label, lambda: answering.trial)
             turns = Turns(2, "drawings")
             answering.answered = drawings.answered
             retraining = Retraining(places, corrections, 0, lambda: None)
@@ -167,11 +170,12 @@ def whole_page(root: Path, terms: TrialTerms = NO_TRIALS, **export_limits: Any) 
                 for each in (standing.keep_counting(), standing.keep_telling(listeners.tell_state))
             )
             exports = ExportRoutes(corrections, places.root, asking, Threads(1, "exports"), **export_limits)
+            pictures_of = Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking)
             small = Bodies(8 << 10, 1 << 20, 20.0, unpacking)
             return [
                 StreamRoutes(standing, sessions, listeners, Figures(places), pictures),
-                DrawingRoutes(drawings, turns, Bodies(MOST_BYTES, 32 << 20, 20.0, unpacking), asyncio.Event()),
-                CorrectionRoutes(corrections, drawings, standing, asking, small, hear_corrected, label, 10),
+                DrawingRoutes(drawings, turns, pictures_of, asyncio.Event(), truths.left),
+                CorrectionRoutes(corrections, drawings, standing, asking, small, hear_corrected, truths.corrected, 10),
                 exports,
                 RetrainingRoutes(retraining, corrections, asking, small),
                 ModelRoutes(shelf, corrections, pictures, asking, small),
