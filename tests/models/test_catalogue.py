@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,32 +9,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from models.catalogue import Catalogue
 from models.errors import ModelFault, ModelRejected
-from models.reference import ModelReference
-from models.registry.records import Accepted, Verdict
+from models.registry.records import Verdict
 from models.storage import StoredFile
+from tests.models.cataloguing import Stating, catalogue, good, reference, stated, stored, uris
 
 BAD = "bad"
-
-
-def reference(uri: str, content: str) -> ModelReference:
-    return ModelReference(uri, hashlib.sha256(content.encode()).hexdigest())
-
-
-def good(uri: str, content: str) -> Accepted:
-    return Accepted(reference(uri, content), "m")
-
-
-class Stating(Catalogue):
-    """A catalogue whose every successor is stated, as one watch alone does it."""
-
-    stated: ModelReference | None = None
-
-    def decide(self, now: float) -> ModelReference | None:
-        if successor := self.successor(self.stated, now):
-            self.stated = successor.reference
-        return self.stated
 
 
 def verdict_on(uri: str, content: str) -> Verdict:
@@ -156,25 +135,6 @@ test_the_newest_valid_file_wins_from_any_order_of_events = NewestValidFileWins.T
 NewestValidFileWins.TestCase.settings = settings(
     max_examples=150, stateful_step_count=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
-
-
-def stored(uri: str, modified: float, version: str = "1", finished: bool = True) -> StoredFile:
-    return StoredFile(uri, 1, modified, version, finished)
-
-
-def catalogue(*files: StoredFile, now: float = 100.0) -> Stating:
-    made = Stating()
-    made.observe(files, now)
-    return made
-
-
-def uris(files: list[StoredFile]) -> list[str]:
-    return [file.uri for file in files]
-
-
-def stated(made: Stating, now: float = 100.0) -> str | None:
-    reference = made.decide(now)
-    return reference.uri if reference else None
 
 
 def test_with_a_bad_newest_and_a_good_older_file_the_job_starts_on_the_good_one() -> None:
@@ -381,64 +341,3 @@ def test_whoever_knows_only_what_is_stated_never_goes_back() -> None:
     made.stated = reference("live", "live")
     made.record(older, good("older", "older"), 100)
     assert stated(made, 1e6) == "live"
-
-
-def both_valid(newest: str = "new", live: str = "live") -> Stating:
-    """Two valid files, of which the newer one was rolled back."""
-    new, old = stored(newest, 2), stored(live, 1)
-    made = catalogue(new, old)
-    made.record(new, good(newest, "y"), 101)
-    made.record(old, good(live, "x"), 101)
-    made.refuse({reference(newest, "y").sha256})
-    return made
-
-
-def test_what_was_rolled_back_is_passed_over() -> None:
-    made = both_valid()
-    assert made.successor(reference("live", "x"), 101) is None
-    assert stated(made, 101) == "live"
-    made.refuse(())
-    assert stated(made, 101) == "new"
-
-
-def test_what_was_rolled_back_and_then_made_live_stays() -> None:
-    assert both_valid().successor(reference("new", "y"), 101) is None
-
-
-def test_older_files_are_vetted_as_if_what_was_rolled_back_were_not_there() -> None:
-    files = [stored(name, modified) for name, modified in (("one", 4), ("two", 3), ("third", 2), ("fourth", 1))]
-    made = catalogue(*files)
-    for file in files[:2]:
-        made.record(file, good(file.uri, file.uri), 101)
-    assert uris(made.to_vet(101, ())) == []
-    made.refuse({reference(uri, uri).sha256 for uri in ("one", "two")})
-    assert uris(made.to_vet(101, ())) == ["third", "fourth"]
-
-
-def test_where_nothing_is_live_and_nothing_else_valid_what_was_rolled_back_answers() -> None:
-    new, slow = stored("new", 2), stored("slow", 1)
-    made = catalogue(new, slow)
-    made.record(new, good("new", "y"), 101)
-    made.refuse({reference("new", "y").sha256})
-    assert stated(made, 101) is None
-    assert stated(made, 130) == "new"
-
-
-def test_a_file_is_lost_once_it_is_gone_or_holds_other_bytes_and_not_while_nobody_knows() -> None:
-    tried, other = stored("tried", 2), stored("other", 1)
-    model = reference("tried", "x")
-    made = catalogue(tried, other)
-    assert not made.has_lost(model)
-    made.record(tried, good("tried", "x"), 101)
-    assert (made.has_lost(model), made.name_of(model)) == (False, "m")
-    touched = replace(tried, version="touched")
-    made.observe([touched, other], 102)
-    assert (made.has_lost(model), made.name_of(model)) == (False, "")
-    made.record(touched, ModelRejected(ModelFault.TIMED_OUT, "", model.model_id), 200)
-    assert not made.has_lost(model)
-    made.record(touched, ModelRejected(ModelFault.UNSIGNED, "", model.model_id), 200)
-    assert made.has_lost(model)
-    made.record(touched, good("tried", "z"), 200)
-    assert made.has_lost(model)
-    made.observe([other], 201)
-    assert made.has_lost(model)
