@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from models.hosting import hosted_engine
+from models.trials.differing import REQUESTED
 from models.trials.evidence import Evidence
 from models.trials.sides import is_tried
 from serving.admission import Room
@@ -33,7 +34,7 @@ def ask_the_old(tried: Trying, *images: bytes) -> None:
 
 
 def names(evidence: Evidence) -> set[str]:
-    return {each.image for each in evidence.most_different}
+    return {each.image.removeprefix(REQUESTED) for each in evidence.most_different}
 
 
 def test_the_old_model_answers_everything_and_both_are_compared(tmp_path: Path) -> None:
