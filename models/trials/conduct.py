@@ -31,6 +31,8 @@ LEAST_PROMOTED = 100
 EVIDENCE_KEPT = 5
 """Trials that are over, whose evidence is kept for reports."""
 _WRITES_PER_STEP = 10
+_RESTS = 20
+"""Times as long as reading and judging took, before that is done again: of a large fleet there is much to read."""
 _LONGEST_UNWRITTEN_SECONDS = 10.0
 """Of the time of a step, that is lost with the processes that saw it pass."""
 
@@ -70,6 +72,7 @@ class Conduct:
         self._stopwatch = stopwatch
         self._judge = judge or self._judged
         self._unsure: ModelEvent | None = None
+        self._rests_until = float("-inf")
         self._is_untidy = False
         self._step: tuple[int, int] | None = None
         self._ran = self._seen = 0.0
@@ -145,8 +148,11 @@ class Conduct:
             why = f"{trial.old.uri} is gone, or lost its signature, and does not stay live meanwhile"
             return self._end(trial, "rolled_back", why, {}, again=True)
         seconds = self._reckon(trial)
+        if (began := self._stopwatch()) < self._rests_until:
+            return True
         evidence = self._gathered(trial)
         found = self._judge(evidence, trial)
+        self._rests_until = self._stopwatch() + _RESTS * (self._stopwatch() - began)
         if found.decision == "worse":
             return self._end(trial, "rolled_back", found.why, found.to_json())
         if not sees_files:
