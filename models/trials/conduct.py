@@ -165,7 +165,10 @@ class Conduct:
             return self._advance(trial, found)
         is_fit = evidence.new.answered >= LEAST_PROMOTED and not found.breaks_a_limit
         outcome: Outcome = "promoted" if trial.undecided == "promote" and is_fit else "rolled_back"
-        return self._end(trial, outcome, f"time is up without enough evidence: {found.why}", found.to_json())
+        # Of a model that nobody had an image for, nothing is known.
+        is_idle = not evidence.old.images and not evidence.new.images
+        why = f"time is up without enough evidence: {found.why}"
+        return self._end(trial, outcome, why, found.to_json(), again=is_idle)
 
     def tidy(self) -> None:
         """Removes what was gathered of trials that ended long ago; once after each that ended here, when all that

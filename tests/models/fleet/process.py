@@ -19,7 +19,7 @@ from models.reference import ModelReference, Statement
 from models.registry.claims import Claims
 from models.registry.registry import Registry, Terms
 from models.storage import StoredFile
-from models.trials.conduct import Conduct
+from models.trials.conduct import Conduct, Judge
 from models.trials.terms import NO_TRIALS, TrialTerms
 from tests.models.fleet.answers import Answers, Gatherer, judge_by_count
 from tests.models.fleet.world import BAD, PATTERN, Bucket, World, digest_of
@@ -51,6 +51,7 @@ class Process:
         answers: of the fleet.
         adopts: whether it is told where the registry is, and takes over what that states as it is.
         engine: that it asks for: verdicts of others with another one are not its own.
+        judge: comes to judgements.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Process:
         answers: Answers | None = None,
         adopts: bool = True,
         engine: EngineChoice = "auto",
+        judge: Judge = judge_by_count,
     ) -> None:
         self.number = number
         self.events = EventLog()
@@ -82,7 +84,7 @@ class Process:
         self._judging = Judging(
             catalogue, registry, vetter, self.events, POLL_SECONDS, False, self._submit, self._has_news
         )
-        conduct = Conduct(registry, catalogue, self.events, trials, self.clock, judge_by_count)
+        conduct = Conduct(registry, catalogue, self.events, trials, self.clock, judge)
         self._lookout = Lookout(bucket, registry, catalogue, self._judging, conduct, adopts, stopwatch=self.clock)
         self._gatherer = Gatherer(registry, f"worker-{number}", answers or Answers())
         self.following = Following(POLL_SECONDS, self.clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -16,7 +17,8 @@ from models.trials.gathered import gathered
 from models.trials.gist import Gist
 from models.trials.policy import Policy, Undecided
 from models.trials.terms import NO_TRIALS, Limits, TrialTerms
-from tests.models.fleet.answers import SILENT, UNPROVED, WORSE
+from models.trials.trial import Trial
+from tests.models.fleet.answers import SILENT, UNPROVED, WORSE, judge_by_count
 from tests.models.fleet.process import Process
 from tests.models.fleet.world import FOLDER, PATTERN, Bucket, digest_of
 from tests.models.trials.small_fleet import LOOK_SECONDS, Fleet, model
@@ -165,6 +167,35 @@ def test_a_model_that_answered_next_to_nothing_is_promoted_undecided_by_nobody()
     fleet.begin(SILENT)
     fleet.live_on(640, messages=10)
     assert (fleet.pointer.now.reference, fleet.pointer.trial) == (OLD, None)
+
+
+def test_a_model_that_no_image_came_by_for_is_tried_again() -> None:
+    fleet = Fleet(SHADOW)
+    fleet.begin()
+    first = fleet.trial.number
+    fleet.live_on(640)
+    assert fleet.pointer.ended[-1].again
+    assert (fleet.trial.new, fleet.trial.number > first) == (NEW, True)
+    fleet.live_on(640, messages=10)
+    assert (fleet.pointer.now.reference, fleet.pointer.trial) == (NEW, None)
+
+
+def test_whoever_judges_rests_after_it_as_long_as_that_took_many_times() -> None:
+    fleet = Fleet()
+    took: list[float] = []
+
+    def slowly(evidence: Evidence, trial: Trial) -> Judgement:
+        began = fleet.world.now
+        fleet.world.now += 1
+        took.append(began)
+        return judge_by_count(evidence, trial)
+
+    process = Process(fleet.world, 0, 0.0, trials=SHADOW, answers=fleet.answers, judge=slowly)
+    fleet.processes.append(process)
+    fleet.begin()
+    fleet.live_on(300)
+    assert len(took) > 5
+    assert min(after - before for before, after in pairwise(took)) >= 20
 
 
 def test_a_reader_without_a_policy_brings_the_trial_of_another_to_its_end() -> None:

@@ -119,7 +119,9 @@ def test_large_requests_that_come_at_once_find_no_more_room_than_others(tmp_path
         tried.running.run(cancel())
 
 
-def test_a_new_model_that_turns_out_unfit_is_taken_out_and_the_old_one_answers_its_requests(tmp_path: Path) -> None:
+def test_a_new_model_that_cannot_be_asked_any_more_is_given_up_and_the_old_one_answers(
+    tmp_path: Path,
+) -> None:
     with trying(tmp_path, "canary:100%/600,100%/600", partial(treacherous, treachery=crashes())) as tried:
         assert tried.running.ask(plain()).reference.model_id == tried.new
         tried.lose_what_was_compiled()
@@ -128,6 +130,6 @@ def test_a_new_model_that_turns_out_unfit_is_taken_out_and_the_old_one_answers_i
         status = tried.running.await_state("new.onnx", State.END)
         assert status.reason
         assert tried.running.core.on_trial is None
-        assert tried.await_evidence(lambda found: found.unfit_because.total > 0, "the reason to be written down")
+        assert tried.await_evidence(lambda found: found.not_loaded_because.total > 0, "the reason to be written down")
         assert tried.running.ask(plain()).reference.model_id == tried.old
         assert tried.running.metric('hotswap_model_events_total{event="quarantined"}') == 1
