@@ -15,6 +15,7 @@ from models.trials.conduct import judged
 from models.trials.evidence import Evidence, Side
 from models.trials.gathered import gathered
 from models.trials.gist import Gist
+from models.trials.judging import Judgement
 from models.trials.policy import Policy, Undecided
 from models.trials.terms import NO_TRIALS, Limits, TrialTerms
 from models.trials.trial import Trial
