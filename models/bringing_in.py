@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+import time
 import weakref
+from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
@@ -18,6 +20,8 @@ from models.reference import ModelReference, StatedTrial
 _LOGGER = logger(__name__)
 
 _LONGEST_RETRY_SECONDS = 60.0
+TRIED_SECONDS = 10.0
+"""How long a process that begins amid a trial waits for the model on trial."""
 MOST_TROUBLES = 3
 """Calls of a model on trial that may fail for what is this process's doing, until this process tries it no more."""
 
@@ -81,6 +85,29 @@ class Obstacles:
         """In one line; "" while there is none."""
         obstacle = self.given_up or self.not_loaded
         return obstacle.why if obstacle is not None else ""
+
+
+class Beginning:
+    """A process that begins amid a trial answers nothing until the model on trial is there too, for a while.
+
+    The live one alone would answer images that the other one answers in every other process.
+    """
+
+    def __init__(self) -> None:
+        self._is_over = False
+        self._since: float | None = None
+
+    def is_over(self, awaits_tried: Callable[[], bool]) -> bool:
+        """Whether images are answered; asked once there is a live model, and true for good after it was once.
+
+        Args:
+            awaits_tried: whether the model on trial is on its way, and nothing has been in its way yet.
+        """
+        if not self._is_over:
+            now = time.monotonic()
+            self._since = now if self._since is None else self._since
+            self._is_over = not awaits_tried() or now - self._since > TRIED_SECONDS
+        return self._is_over
 
 
 class Residents:
@@ -190,3 +217,17 @@ def tell_failed(events: EventLog, wanted: Wanted, why: str, is_news: bool, secon
     _LOGGER.log(level, "%s %s; trying again: %s", reference.model_id, so, why)
     if is_news:
         events.add(ModelEvent("failed", reference.model_id, reference.file_name, why, seconds))
+
+
+def why_none_is_left(quarantined: Mapping[ModelReference, str], after: ModelReference | None) -> str:
+    """Why no model answers.
+
+    Args:
+        quarantined: at least one, and why each is; the last one was live last.
+        after: which is about to be live; None where there is none.
+    """
+    reference, why = list(quarantined.items())[-1]
+    failed = f"{reference.model_id}, failed on its own probe image: {why}"
+    if after is not None:
+        return f"{after.model_id} is about to take over; the model before, {failed}"
+    return f"no model can answer; the last one, {failed}"

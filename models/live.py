@@ -9,6 +9,7 @@ from functools import partial
 
 from models.artefacts import DEFAULT_LARGEST_BATCH, Artefact, Vetted
 from models.bringing_in import (
+    Beginning,
     Failures,
     HearsOfTrials,
     Obstacle,
@@ -17,6 +18,7 @@ from models.bringing_in import (
     Wanted,
     tell_failed,
     tell_loading,
+    why_none_is_left,
 )
 from models.compute_threads import cores
 from models.engines.engine import Engine
@@ -76,6 +78,7 @@ class LiveModels:
         self._tried: LiveModel | None = None
         self._on_trial: OnTrial | None = None
         self._obstacles = Obstacles()
+        self._beginning = Beginning()
         self._residents = Residents(events)
         self._loading = 0
         self._closed = False
@@ -112,14 +115,15 @@ class LiveModels:
             ModelsClosed: `close` was called.
             NoModelAnswers: whatever could be live is quarantined.
         """
-        live = self._live
-        if live is not None:
-            return live
-        with self._changed:
-            self._changed.wait_for(lambda: self._live or self._closed or self._has_none_left())
-            if self._live is None:
-                raise ModelsClosed if self._closed else NoModelAnswers(self._why_none_is_left())
-            return self._live
+        while (live := self.peek()) is None:
+            with self._changed:
+                if not self._changed.wait_for(
+                    lambda: self.peek() or self._closed or self._has_none_left(), _LOOK_SECONDS
+                ):
+                    continue
+                if self._closed or self._has_none_left():
+                    raise ModelsClosed if self._closed else NoModelAnswers(self._why_none_is_left())
+        return live
 
     def on_trial(self) -> OnTrial | None:
         """The model that is tried beside the live one; None while there is none, or it is not loaded or unfit."""
@@ -132,7 +136,7 @@ class LiveModels:
     def await_any(self, seconds: float) -> bool:
         """Waits until `current` has an answer, be it an error; whether it has within so many seconds."""
         with self._changed:
-            return bool(self._changed.wait_for(lambda: self._live or self._closed or self._has_none_left(), seconds))
+            return bool(self._changed.wait_for(lambda: self.peek() or self._closed or self._has_none_left(), seconds))
 
     def quarantine(self, model: LiveModel, why: ModelUnfit) -> None:
         """Takes a model out for good that fails on its own probe image: the one before takes over.
@@ -174,8 +178,9 @@ class LiveModels:
             return self._why_none_is_left() if self._quarantined else ""
 
     def peek(self) -> LiveModel | None:
-        """The live model, or None while there is none."""
-        return self._live
+        """The live model, or None while there is none, or this process begins amid a trial: see `Beginning`."""
+        live = self._live
+        return live if live is None or self._beginning.is_over(self._awaits_tried) else None
 
     def now_and_next(self) -> tuple[ModelReference | None, ModelReference | None]:
         """The live model, and that which is to replace it; None where there is none."""
@@ -280,6 +285,9 @@ class LiveModels:
         trial = self._wanted.trial if self._wanted is not None else None
         return trial if trial is not None and self._obstacles.given_up is None and self._trial_of(trial.new) else None
 
+    def _awaits_tried(self) -> bool:
+        return self._to_be_tried() is not None and self._tried is None and not self._obstacles.why
+
     def _trial_of(self, reference: ModelReference) -> StatedTrial | None:
         """The trial of that model, where it is tried and not live besides."""
         wanted = self._wanted
@@ -291,12 +299,7 @@ class LiveModels:
         return bool(self._quarantined) and self._should_be_live() is None
 
     def _why_none_is_left(self) -> str:
-        reference, why = list(self._quarantined.items())[-1]
-        failed = f"{reference.model_id}, failed on its own probe image: {why}"
-        after = self._should_be_live()
-        if after is not None:
-            return f"{after.model_id} is about to take over; the model before, {failed}"
-        return f"no model can answer; the last one, {failed}"
+        return why_none_is_left(self._quarantined, self._should_be_live())
 
     def _take_out(self, reference: ModelReference, name: str, why: str) -> None:
         """Quarantines a model, and tells it; under the lock."""
@@ -304,9 +307,8 @@ class LiveModels:
             return
         self._quarantined[reference] = why
         after = self._should_be_live()
-        self._tell_quarantined(
-            reference, name, why, f"{after.model_id} takes over" if after else "no other model is left"
-        )
+        what_then = f"{after.model_id} takes over" if after else "no other model is left"
+        self._tell_quarantined(reference, name, why, what_then)
 
     def _give_up(self, trial: StatedTrial, name: str, why: ModelUnfit) -> None:
         """Has a model be tried no more in this trial, and tells it."""

@@ -7,6 +7,8 @@ import threading
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from models.events import EventLog
 from models.live import LiveModels
 from models.reference import ModelReference, Statement
@@ -31,17 +33,42 @@ def test_a_model_on_trial_is_loaded_beside_and_the_live_one_stays_live(
     assert told(events) == [("loading", "m1"), ("live", "m1"), ("loading", "m2")]
 
 
-def test_the_live_model_comes_first_where_a_process_begins_amid_a_trial(gated: Gated, shelf: Shelf) -> None:
+def test_a_process_that_begins_amid_a_trial_answers_once_both_models_are_there(gated: Gated, shelf: Shelf) -> None:
     old, new = shelf.model(1), shelf.model(2)
     gated.models.follow(Statement(old, 5, canary(new)))
     gated.await_loading(old)
-    assert shelf.asked[new.digest] == 0
+    assert shelf.asked[new.digest] == 0  # the live one comes first
+    gated.let_load(old)
+    gated.await_loading(new)
+    assert gated.models.peek() is None  # its images would get the old one's answer
+    gated.let_load(new)
+    assert gated.models.current().reference == old
+    assert tried_now(gated.models) == new
+
+
+def test_it_waits_for_a_model_on_trial_only_so_long(
+    gated: Gated, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.bringing_in.TRIED_SECONDS", 0.0)
+    old, new = shelf.model(1), shelf.model(2)
+    gated.models.follow(Statement(old, 5, canary(new)))
     gated.let_load(old)
     gated.await_loading(new)
     assert gated.models.current().reference == old
     assert gated.models.on_trial() is None
     gated.let_load(new)
     eventually(lambda: tried_now(gated.models) == new, "the new one to be tried")
+
+
+def test_a_process_that_answers_already_goes_on_while_a_model_on_trial_is_loaded(gated: Gated, shelf: Shelf) -> None:
+    old, new = shelf.model(1), shelf.model(2)
+    gated.models.follow(Statement(old, 5))
+    gated.let_load(old)
+    assert gated.models.current().reference == old
+    gated.models.follow(Statement(old, 6, canary(new)))
+    gated.await_loading(new)
+    assert gated.models.current().reference == old
+    gated.let_load(new)
 
 
 def test_the_next_step_of_a_trial_holds_at_once_loads_nothing_and_tells_nothing(
