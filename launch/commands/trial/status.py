@@ -33,6 +33,8 @@ def status(pattern: Pattern, as_json: AsJson = False, *, job: Mapping[str, Any])
         print_json({"trial": view.to_json() if view else None, "ended": [ended_as_json(each) for each in ended]})
         return OK
     console = PlainConsole()
+    if registry.live.pointer is None:
+        say(f"note: {registry.address} knows of no model that was ever live for {pattern[0]}", stderr=True)
     if view is None:
         say("no trial is under way")
     else:

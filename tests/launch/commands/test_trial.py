@@ -126,6 +126,12 @@ def test_what_a_stranger_put_among_the_evidence_counts_as_nothing(hotswap: Comma
     assert told(hotswap)["trial"]["judgement"]["images"] == {"old": 200, "new": 200}
 
 
+def test_status_says_where_the_registry_does_not_know_the_pattern(hotswap: Command) -> None:
+    outcome = hotswap("trial", "status", "m/*.h5", *FLAGS[1:])
+    assert (outcome.code, outcome.out) == (0, "no trial is under way\n")
+    assert "knows of no model that was ever live for m/*.h5" in outcome.err
+
+
 def test_promote_has_the_new_model_answer_everything_and_says_who_did_it(hotswap: Command) -> None:
     trial = begin()
     outcome = hotswap("trial", "promote", *FLAGS)
