@@ -70,6 +70,13 @@ def test_what_was_removed_can_be_made_again(opened: Callable[[], ObjectStore]) -
     assert opened().swap(NAME, b"again", None)
 
 
+def test_what_nobody_needs_is_removed_whatever_it_is(opened: Callable[[], ObjectStore]) -> None:
+    opened().swap(NAME, b"first", None)
+    assert opened().remove(NAME, None)
+    assert opened().read(NAME) is None
+    assert not opened().remove(NAME, None)
+
+
 def test_of_many_who_swap_at_once_one_wins_each_time(opened: Callable[[], ObjectStore]) -> None:
     opened().swap(NAME, b"0 nobody", None)
     won: list[int] = []
