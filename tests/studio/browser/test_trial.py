@@ -158,7 +158,7 @@ def test_a_button_ends_a_trial_once_that_is_confirmed(
     page.part("confirm").click()
 
     expect(page.part("trial-state")).to_have_text(state)
-    expect(page.part("trial-why")).to_contain_text("by hand")
+    expect(page.part("trial-why")).to_contain_text("by the studio's page")
     expect(page.part(f"trial-{button}")).to_be_hidden()
     expect(page.part("live-model")).to_contain_text(live)
 
