@@ -30,7 +30,7 @@ _MODEL = ModelReference("/m/m.onnx", "ab" * 32)
 @pytest.fixture(scope="module")
 def families() -> list[Metric]:
     """Of a server to which everything has happened."""
-    metrics = Metrics(lambda: Standing(True, _MODEL.model_id, 1, 0, 1, 0, 1, 0))
+    metrics = Metrics(lambda: Standing(True, _MODEL.model_id, 1, 0, 1, 0, 1, 0, tried=_MODEL.model_id))
     metrics.answered(Answer(_MODEL, {}, Spent(0, 0, 0, 1, 0)), 1, "tensorflow", 0.1)
     metrics.batched(_MODEL.model_id, 1)
     metrics.refused(Refused(Code.INVALID_ARGUMENT, "", ImageFault.TRUNCATED), "tensorflow")

@@ -15,6 +15,7 @@ from models.artefacts import DEFAULT_MAX_VALUES
 from models.registry.registry import Registry, Terms
 from models.storage.objects import Found, ObjectStore
 from models.storage.schemes import AnyStorage
+from models.trials.view import trial_now
 from tests.launch.commands.hotswap_command import Command, drop, error_line, model_id
 from tests.launch.commands.trials_at_work import FLAGS, PATTERN, REGISTRY, begin, fleet, now_live, registry, under_way
 from tests.launch.trials import planted
@@ -123,7 +124,10 @@ def test_what_a_stranger_put_among_the_evidence_counts_as_nothing(hotswap: Comma
     trial = begin()
     registry().trials.write(trial.stated, "w-1", planted.shadow(200, right=0.9).encode())
     registry().trials.write(trial.stated, "w-2", b"\x00 no evidence")
-    assert told(hotswap)["trial"]["judgement"]["images"] == {"old": 200, "new": 200}
+    assert hotswap("trial", "status", *FLAGS).code == 0
+    view = trial_now(registry())
+    assert view is not None
+    assert view.judgement.images == {"old": 200, "new": 200}
 
 
 def test_status_says_where_the_registry_does_not_know_the_pattern(hotswap: Command) -> None:
