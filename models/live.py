@@ -351,18 +351,18 @@ class LiveModels:
                 if self._is_settled(wanted):
                     return
                 self._loading = 0
+                seconds = time.monotonic() - started
+                if wanted.trial is None:  # first, so that whoever sees an answer of it is told that it is live
+                    name = incoming.card.name
+                    self._events.add(ModelEvent("live", incoming.reference.model_id, name, "", seconds))
                 self._residents.stays(incoming)
                 self._put_in_place(incoming, wanted)
                 self._let_go_of_what_is_not_tried()
                 self._changed.notify_all()
         finally:
             self._loading = 0
-        seconds, name = time.monotonic() - started, incoming.card.name
-        if wanted.trial is not None:
-            _LOGGER.info("model on trial: %s after %.2f s", incoming.reference.model_id, seconds)
-            return
-        _LOGGER.info("model live: %s after %.2f s", incoming.reference.model_id, seconds)
-        self._events.add(ModelEvent("live", incoming.reference.model_id, name, "", seconds))
+        what = "live" if wanted.trial is None else "on trial"
+        _LOGGER.info("model %s: %s after %.2f s", what, incoming.reference.model_id, seconds)
 
     def _put_in_place(self, incoming: LiveModel, wanted: Wanted) -> None:
         """Makes a model the live one, or that on trial; under the lock."""
