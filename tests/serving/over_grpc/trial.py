@@ -87,6 +87,7 @@ class Trial:
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
         self._lock = threading.Lock()
+        self._numbers = itertools.count()
         self.wrong: list[str] = []
         self.answers: Counter[str] = Counter()
         self.refused = 0
@@ -128,6 +129,7 @@ class Trial:
         request: Any
         if infers:
             request = infer_images_request([IMAGE] * rows)
+            request.id = f"request {next(self._numbers)}"  # without, all of them would fall on one side of a trial
             request.model_version = str(version or "")
             response = speaker.ask(INFER, request, LONGEST_ANSWER)
             answered = int(response.model_version)
