@@ -8,7 +8,6 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -16,9 +15,8 @@ from rich.console import Console
 from launch.demo.landing import land, train, write_png
 from launch.demo.programs import DemoFailed, Programs
 from launch.demo.report import Recorded, judge, print_report
-from launch.demo.workplace import Workplace
+from launch.demo.workplace import StreamPlace
 from launch.printing import PlainConsole
-from models.json_lines import whole_records
 from studio.retraining.digits import Digits, load_digits
 
 IMAGES_PER_SECOND = 20
@@ -31,28 +29,11 @@ _LEFT_OUT = ("ready: ", "finishing what was read")
 _RUN = "the local run"
 
 
-@dataclass(frozen=True, slots=True)
-class Stream(Workplace):
-    """The folders and files of this one."""
-
-    def __post_init__(self) -> None:
-        for folder in (self.images, self.models, self.trained):
-            folder.mkdir()
-
-    @property
-    def images(self) -> Path:
-        return self.root / "images"
-
-    def records(self, name: str) -> list[dict[str, object]]:
-        """The JSON Lines of one of the run's outputs, as far as they are written."""
-        return whole_records(self.root / f"{name}.jsonl")
-
-
 def main() -> int:
     """Runs the demonstration; 0 when nothing was lost, mis-tagged or wrongly accepted."""
     console = PlainConsole(highlight=False)
     with tempfile.TemporaryDirectory(prefix="hotswap-demo-") as folder:
-        place = Stream(Path(folder))
+        place = StreamPlace(Path(folder))
         try:
             console.print("== training two classifiers on handwritten digits: some ten seconds")
             train(place.trained)
@@ -73,7 +54,7 @@ def main() -> int:
     return 0 if judgement.good else 1
 
 
-def _begin(place: Stream, programs: Programs) -> None:
+def _begin(place: StreamPlace, programs: Programs) -> None:
     """Begins the local run on this workplace, its first model in place.
 
     Without a terminal of its own it shows no panel, which our headings would tear.
@@ -86,7 +67,7 @@ def _begin(place: Stream, programs: Programs) -> None:
     )  # fmt: skip
 
 
-def _shown(place: Stream, line: str) -> str:
+def _shown(place: StreamPlace, line: str) -> str:
     """A line of the run, its files by their names in the workplace; it comes under our headings."""
     text = line.replace(f"{place.root}/", "")
     if text.startswith(_LEFT_OUT):
@@ -94,7 +75,7 @@ def _shown(place: Stream, line: str) -> str:
     return re.sub(r"@sha256:\w+", "", text) if re.match(r" *\d", text) else text
 
 
-def _stream(place: Stream, held_out: Digits, programs: Programs, console: Console) -> dict[str, float]:
+def _stream(place: StreamPlace, held_out: Digits, programs: Programs, console: Console) -> dict[str, float]:
     """Lets the digits land at a steady rate, and the models at their moments; when each model landed."""
     landed = {"few": time.time()}
     programs.until(lambda: _events(place, "live") >= 1, "the first model to go live")
@@ -124,11 +105,11 @@ def _finish(programs: Programs) -> None:
         raise DemoFailed(f"{_RUN} ended with exit code {code}")
 
 
-def _events(place: Stream, kind: str) -> int:
+def _events(place: StreamPlace, kind: str) -> int:
     return sum(event["event"] == kind for event in place.records("events"))
 
 
-def _outcomes(place: Stream) -> int:
+def _outcomes(place: StreamPlace) -> int:
     return len(place.records("results")) + len(place.records("dead"))
 
 

@@ -12,38 +12,20 @@ from typing import Any
 
 from launch.demo.landing import write_png
 from launch.demo.programs import Programs
-from launch.demo.workplace import Workplace
+from launch.demo.workplace import StreamPlace
 from launch.local.pubsub import FEEDBACK_TOPIC
 from launch.pubsub_emulator import PubSubEmulator
-from models.json_lines import whole_records
 from studio.retraining.digits import Digits
 
 
 @dataclass(frozen=True, slots=True)
-class TrialPlace(Workplace):
+class TrialPlace(StreamPlace):
     """The folders and files of this one."""
-
-    def __post_init__(self) -> None:
-        for folder in (self.images, self.models, self.trained):
-            folder.mkdir()
-
-    @property
-    def images(self) -> Path:
-        """Where digits land."""
-        return self.root / "images"
 
     @property
     def registry(self) -> Path:
         """Where what is known of the models is kept."""
         return self.root / "registry"
-
-    def output(self, name: str) -> Path:
-        """The file of `results`, `dead` or `events`."""
-        return self.root / f"{name}.jsonl"
-
-    def records(self, name: str) -> list[dict[str, Any]]:
-        """What stands in one of these, as far as it is written."""
-        return whole_records(self.output(name))
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         """The model events of these kinds, in the order in which they were told."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from launch.demo.__main__ import CORRUPT_MODEL_AT, SECOND_MODEL_AT, Stream
+from launch.demo.__main__ import CORRUPT_MODEL_AT, SECOND_MODEL_AT
 from launch.demo.digits import FEW
+from launch.demo.workplace import StreamPlace
 from studio.retraining.digits import HELD_OUT, SIDE, load_digits
 
 
@@ -28,7 +29,7 @@ def test_every_model_lands_while_digits_do() -> None:
 
 
 def test_records_are_read_as_far_as_they_are_written(tmp_path: Path) -> None:
-    place = Stream(tmp_path)
+    place = StreamPlace(tmp_path)
     assert place.records("results") == []
     (tmp_path / "results.jsonl").write_bytes(b'{"a": 1}\n{"a": 2}\n{"a"')
     assert place.records("results") == [{"a": 1}, {"a": 2}]
