@@ -152,7 +152,8 @@ def _remark(each: Surveyed) -> str:
     return each.reason or tags
 
 
-def _count(number: int, thing: str) -> str:
+def count_in_words(number: int, thing: str) -> str:
+    """`1 image`, `2,000 images`."""
     return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
@@ -175,7 +176,7 @@ def _task_in_words(card: Card) -> str:
 def _outputs_in_words(manifest: Manifest) -> str:
     shown = [f"{one_line(each.name, 60)} {each.shape}" for each in manifest.outputs[:_OUTPUTS_SHOWN]]
     more = len(manifest.outputs) - len(shown)
-    return f"{_count(manifest.numbers, 'number')}: {', '.join(shown)}" + (f" and {more} more" if more else "")
+    return f"{count_in_words(manifest.numbers, 'number')}: {', '.join(shown)}" + (f" and {more} more" if more else "")
 
 
 def _input_in_words(spec: InputSpec, manifest: Manifest) -> str:

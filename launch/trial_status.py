@@ -8,11 +8,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from launch.model_report import count_in_words
 from launch.printing import say
 from launch.trial_words import (
     OUTCOMES,
     STANDINGS,
-    count_in_words,
     in_its_unit,
     interval_of,
     limit_of,

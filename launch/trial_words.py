@@ -62,11 +62,6 @@ def minutes_in_words(seconds: float) -> str:
     raise AssertionError(f"{seconds} is no time")
 
 
-def count_in_words(number: int, thing: str) -> str:
-    """`1 image`, `2,000 images`."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
 def ended_in_words(ended: EndedTrial) -> str:
     """What came of a trial, by whom and why, in a line."""
     return f"{ended.trial.new.file_name} was {OUTCOMES[ended.outcome]} by {ended.by}: {ended.why}"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from launch.model_report import count_in_words
 from launch.trial_report.drawing import HISTOGRAM_WIDTH, outline, shares
-from launch.trial_words import count_in_words
 from models.trials.counts import BoundedCounts
 from models.trials.evidence import Evidence, SideEvidence
 from models.trials.gist import NOTHING

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from launch.model_report import count_in_words
 from launch.trial_words import (
-    count_in_words,
     in_its_unit,
     limit_of,
     minutes_in_words,
