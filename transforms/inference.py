@@ -69,7 +69,7 @@ class HotSwapModelHandler(ModelHandler[DecodedImage, PredictionResult, LiveModel
         if model.peek() is None and not serving.await_model():
             return [PredictionResult(image.request, _unanswered(self._config.model_pattern)) for image in batch]
         started = time.monotonic()
-        keys = [trial_key(image.request) for image in batch]
+        keys = (trial_key(image.request) for image in batch)
         told = answer_on_trial(model, serving.gathering, keys, [image.raster for image in batch])
         meter = here.meter
         meter.observe(metrics.BATCH_SIZE, len(batch))

@@ -59,12 +59,12 @@ class ParseMessage(beam.DoFn):
     def process(self, message: PubsubMessage) -> Iterator[ImageRequest | TaggedOutput]:
         meter = self._run.here.meter
         meter.count(metrics.MESSAGES_IN)
-        attributes = dict(message.attributes or {})
+        origin = origin_of(message)
+        attributes = origin.attributes
         if _is_notification(attributes) and attributes["eventType"] != _FINALIZED:
             meter.count(metrics.NOTIFICATIONS_SKIPPED)
             return
         payload = message.data or b""
-        origin = origin_of(message)
         try:
             yield ImageRequest(_path(payload, attributes), origin)
         except ImageError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from models.answering import answer, answers
@@ -45,7 +45,7 @@ class Told(NamedTuple):
 
 
 def answer_on_trial(
-    models: LiveModels, gathering: Gathering, keys: Sequence[str], images: Sequence[Raster]
+    models: LiveModels, gathering: Gathering, keys: Iterable[str], images: Sequence[Raster]
 ) -> list[Told]:
     """Has each image be answered by the model whose turn it is; without a trial by the live one, all of them at once.
 
@@ -57,7 +57,7 @@ def answer_on_trial(
     Args:
         models: the live one, and that on trial.
         gathering: takes the evidence.
-        keys: of the images, see `models.trials.sides`.
+        keys: of the images, see `models.trials.sides`; made only where one is tried, if they are lazy.
         images: at least one.
 
     Returns:
