@@ -196,6 +196,7 @@ class Conduct:
 
     def _judged(self, evidence: Evidence, trial: Trial) -> Judgement:
         from models.trials.gathered import gathered_before
+        from models.trials.judging import judged
 
         return judged(evidence, trial, gathered_before(self._registry, trial.stated))
 
@@ -244,17 +245,3 @@ class Conduct:
 
     def _name(self, reference: ModelReference) -> str:
         return self._catalogue.name_of(reference) or reference.file_name
-
-
-def judged(evidence: Evidence, trial: Trial, earlier: Evidence | None = None) -> Judgement:
-    """Judges by what was gathered in the step that a trial is in.
-
-    Args:
-        evidence: of all processes.
-        trial: its limits count.
-        earlier: see `models.trials.gathered.gathered_before`.
-    """
-    from models.trials.judging import judge
-
-    share = trial.now.share
-    return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels, share=share, earlier=earlier)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from models.reference import Mode
 from models.trials.evidence import Evidence, Side, SideEvidence
 from models.trials.terms import Limits
+from models.trials.trial import Trial
 from models.trials.words import in_unit, percent
 
 Decision = Literal["worse", "proved", "open"]
@@ -79,6 +80,18 @@ class Judgement:
             "images": dict(self.images),
             "findings": [asdict(each) for each in self.findings],
         }
+
+
+def judged(evidence: Evidence, trial: Trial, earlier: Evidence | None = None) -> Judgement:
+    """Judges by what was gathered in the step that a trial is in, on the terms that it began with.
+
+    Args:
+        evidence: of all processes.
+        trial: its limits count.
+        earlier: see `models.trials.gathered.gathered_before`.
+    """
+    share = trial.now.share
+    return judge(evidence, trial.policy.mode, trial.limits, trial.needs_labels, share=share, earlier=earlier)
 
 
 def judge(

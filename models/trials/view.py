@@ -12,7 +12,7 @@ from models.registry.registry import Registry
 from models.trials.counts import read_count
 from models.trials.evidence import SIDES, Evidence
 from models.trials.gathered import added_up, gathered_by_step
-from models.trials.judging import Decision, Finding, Judgement, judge
+from models.trials.judging import Decision, Finding, Judgement, judged
 from models.trials.trial import EndedTrial, Trial
 
 _MOST_FINDINGS = 20
@@ -155,8 +155,7 @@ def _view(registry: Registry, trial: Trial, ended: EndedTrial | None) -> TrialVi
     judgement = judgement_from(ended.figures) if ended else None
     if judgement is None:
         earlier = added_up(steps[:-1]) if len(steps) > 1 else None
-        share, mode = trial.now.share, trial.policy.mode
-        judgement = judge(steps[-1], mode, trial.limits, trial.needs_labels, share=share, earlier=earlier)
+        judgement = judged(steps[-1], trial, earlier)
     return TrialView(trial, ended, registry.trials.seconds(trial.stated), added_up(steps), judgement)
 
 

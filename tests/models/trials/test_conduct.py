@@ -11,11 +11,10 @@ import pytest
 from models.reference import ModelReference
 from models.registry.pointer import LivePointer
 from models.registry.registry import Registry, Terms
-from models.trials.conduct import judged
 from models.trials.evidence import Evidence, Side
 from models.trials.gathered import gathered
 from models.trials.gist import Gist
-from models.trials.judging import Judgement
+from models.trials.judging import Judgement, judged
 from models.trials.policy import Policy, Undecided
 from models.trials.terms import NO_TRIALS, Limits, TrialTerms
 from models.trials.trial import Trial

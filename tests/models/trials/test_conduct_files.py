@@ -7,10 +7,10 @@ import pytest
 from models.artefacts import EngineChoice
 from models.registry.records import MOST_ENDED
 from models.registry.registry import Registry, Terms
-from models.trials.conduct import judged
 from models.trials.evidence import Evidence
 from models.trials.gathered import gathered
 from models.trials.gist import Gist
+from models.trials.judging import judged
 from models.trials.policy import Policy
 from models.trials.terms import NO_TRIALS, TrialTerms
 from tests.models.fleet.answers import WORSE

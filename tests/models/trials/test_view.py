@@ -13,11 +13,10 @@ from models.artefacts import DEFAULT_MAX_VALUES
 from models.reference import ModelReference, StatedTrial
 from models.registry.registry import Registry, Terms
 from models.storage.local_objects import LocalObjects
-from models.trials.conduct import judged
 from models.trials.evidence import Evidence
 from models.trials.gathered import gathered_before
 from models.trials.gist import Gist
-from models.trials.judging import judge
+from models.trials.judging import judge, judged
 from models.trials.policy import Policy
 from models.trials.terms import Limits
 from models.trials.view import ended_trials, judgement_from, trial_now, view_of_ended
