@@ -92,9 +92,7 @@ def shown_text(value: Any) -> str:
     Raises:
         ValueError: it is no text.
     """
-    if not isinstance(value, str):
-        raise ValueError("has something else in place of a text")
-    return printable(value)[:_LONGEST_TEXT]
+    return printable(exact_text(value))[:_LONGEST_TEXT]
 
 
 def shown_texts(value: Any) -> tuple[str, ...]:
