@@ -68,12 +68,13 @@ def begun(run: OnnxRun, feed: Feed, registry: Registry) -> tuple[dict[str, str],
     return ids, trial
 
 
-def test_a_canarys_share_is_answered_by_the_new_model_and_all_else_by_the_old_one(
-    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    options = ("--registry", str(tmp_path / "registry"), "--trial", "canary:30%/60", *NO_LIMITS)
-    with onnx_run(tmp_path, *options) as run:
+def answered(tmp_path: Path, registry: Registry, policy: str) -> tuple[OnnxRun, StatedTrial, set[str]]:
+    """A run that has ended, each image of which has one answer with a true tag.
+
+    Returns:
+        It, its trial, and the images that landed before the new model was known to answer.
+    """
+    with onnx_run(tmp_path, "--registry", str(tmp_path / "registry"), "--trial", policy, *NO_LIMITS) as run:
         feed = Feed(run.images)
         ids, trial = begun(run, feed, registry)
         before = set(feed.landed)
@@ -84,6 +85,15 @@ def test_a_canarys_share_is_answered_by_the_new_model_and_all_else_by_the_old_on
     results = run.records("results")
     assert sorted(result["image"] for result in results) == sorted(feed.landed)
     assert untrue(results, ids) == []
+    return run, trial, before
+
+
+def test_a_canarys_share_is_answered_by_the_new_model_and_all_else_by_the_old_one(
+    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
+    run, trial, before = answered(tmp_path, registry, "canary:30%/60")
+    results = run.records("results")
     for result in results:
         if result["image"] not in before:
             side = "new" if is_tried(trial, result["message_id"] or result["image"]) else "old"
@@ -98,18 +108,8 @@ def test_in_the_shadow_every_result_is_the_old_models_and_the_new_one_answers_it
     tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
-    options = ("--registry", str(tmp_path / "registry"), "--trial", "shadow:30%/60", *NO_LIMITS)
-    with onnx_run(tmp_path, *options) as run:
-        feed = Feed(run.images)
-        ids, trial = begun(run, feed, registry)
-        before = set(feed.landed)
-        feed.land(IMAGES)
-        run.until(lambda: run.result_lines() == len(feed.landed), "every result")
-        assert run.finish() == 0
-
+    run, trial, before = answered(tmp_path, registry, "shadow:30%/60")
     results = run.records("results")
-    assert sorted(result["image"] for result in results) == sorted(feed.landed)
-    assert untrue(results, ids) == []
     assert {result["label"] for result in results} == {"old"}
     assert run.records("dead") == []
     tried = {each["image"] for each in results if is_tried(trial, each["message_id"] or each["image"])}
