@@ -27,15 +27,16 @@ class OnnxEngine:
     def __init__(self, artefact: Artefact, threads: int) -> None:
         session = open_session(str(artefact.folder / ONNX_FILE))
         self._answer = answering(session)
+        self._fixed = _fixed_batch(session)
         self._run = WHOLE_BATCH
         self._threads = threads
         if session.get_providers()[0] == "CPUExecutionProvider":
-            self._run = images_of_a_run(RUN_BYTES, artefact.manifest, _fixed_batch(session))
+            self._run = images_of_a_run(RUN_BYTES, artefact.manifest, self._fixed)
         self.largest_run = self._run * threads
 
     def predict(self, batch: NDArray[Any]) -> Outputs:
         """See `Engine.predict`."""
-        return in_runs(self._answer, batch, self._run, self._threads)
+        return in_runs(self._answer, batch, self._run, self._threads, self._fixed or 1)
 
 
 def answering(session: onnxruntime.InferenceSession) -> Predict:

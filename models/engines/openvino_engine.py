@@ -27,12 +27,13 @@ class OpenVinoEngine:
         model = compiled(artefact.folder / OPENVINO_FILE, threads)
         self._answer = answering(model)
         self._threads = threads
-        self._run = images_of_a_run(RUN_BYTES, artefact.manifest, _fixed_batch(model))
+        self._fixed = _fixed_batch(model)
+        self._run = images_of_a_run(RUN_BYTES, artefact.manifest, self._fixed)
         self.largest_run = self._run * threads
 
     def predict(self, batch: NDArray[Any]) -> Outputs:
         """See `Engine.predict`."""
-        return in_runs(self._answer, batch, self._run, self._threads)
+        return in_runs(self._answer, batch, self._run, self._threads, self._fixed or 1)
 
 
 def compiled(path: Path, threads: int) -> Any:
