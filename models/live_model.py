@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from models.artefacts import Manifest
 from models.card import Card
-from models.engines.engine import Engine, Outputs
+from models.engines.engine import AnswersElsewhere, Engine, Outputs
 from models.errors import (
     ImageError,
     ImageFault,
@@ -51,6 +52,20 @@ class LiveModel:
     def predict(self, images: Sequence[Raster]) -> Outputs:
         """A row of each output for each image, of whatever size it is."""
         return self.engine.predict(model_input(images, self.manifest))
+
+    def ask(self, images: Sequence[Raster]) -> Callable[[], Outputs]:
+        """Begins to answer, where it computes in another process, and raises nothing.
+
+        Returns:
+            What waits for the answer of `predict`, and raises what that does. It is to be called once, whatever happens
+            meanwhile, and before the same thread asks the same engine anything else.
+        """
+        if not isinstance(self.engine, AnswersElsewhere):
+            return partial(self.predict, images)
+        try:
+            return self.engine.ask(model_input(images, self.manifest))
+        except Exception:  # such as too little memory, which is told to whoever waits, if it has not passed
+            return partial(self.predict, images)
 
     def warm(self, sizes: Sequence[int]) -> None:
         """Answers to black images, batches of so many each, so far as it takes such; what it says is not looked at.

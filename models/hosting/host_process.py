@@ -10,7 +10,9 @@ import signal
 import subprocess
 import tempfile
 import weakref
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from queue import LifoQueue
 from typing import IO, Any
 
@@ -46,6 +48,11 @@ _REFUSALS = {
 }
 _KEEPS_RUNNING = (ImageFault.PREDICTION_FAILED, ImageFault.WRONG_ANSWER_SHAPE)
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"} | FRUGAL
+
+
+Answer = Callable[[float], Outputs]
+"""Waits for what a host was asked, for so many seconds at most. Raises `ModelFailed` where it did not answer, and
+`ModelsClosed` where the program is ending."""
 
 
 class HostGone(Exception):  # noqa: N818 - nothing failed
@@ -104,23 +111,25 @@ class HostProcess:
             self.close()
             raise
 
-    def ask(self, batch: NDArray[Any], seconds: float) -> Outputs:
-        """What the model answers.
+    def ask(self, batch: NDArray[Any]) -> Answer:
+        """Has the model begin to answer.
 
         Args:
             batch: as the model takes it, at most `images` of them.
-            seconds: that it may take.
+
+        Returns:
+            What waits for the answer; to be called once, whatever happens meanwhile: others wait for the lane.
 
         Raises:
             HostGone: nobody heard it.
-            ModelFailed: it did not answer.
-            ModelsClosed: the program is ending.
         """
         lane = self._idle.get()
         try:
-            return self._asked(lane, batch, seconds)
-        finally:
+            self._tell(lane, batch)
+        except BaseException:
             self._idle.put(lane)
+            raise
+        return partial(self._answer, lane, len(batch))
 
     def close(self) -> None:
         """Ends it now, from any thread. What others may still look at goes with this object."""
@@ -132,7 +141,7 @@ class HostProcess:
         """Whether it still runs."""
         return not self._ended and self._process.poll() is None
 
-    def _asked(self, lane: Lane, batch: NDArray[Any], seconds: float) -> Outputs:
+    def _tell(self, lane: Lane, batch: NDArray[Any]) -> None:
         if self._ended:
             raise HostGone
         try:
@@ -140,17 +149,26 @@ class HostProcess:
         except OSError as error:
             self.close()
             raise HostGone from error
+
+    def _answer(self, lane: Lane, images: int, seconds: float) -> Outputs:
+        """See `Answer`."""
+        try:
+            return self._answered(lane, images, seconds)
+        finally:
+            self._idle.put(lane)
+
+    def _answered(self, lane: Lane, images: int, seconds: float) -> Outputs:
         if not self._patience.wait(lane.answered, self._process.pid, seconds):
             failure = ModelGivenUp if self._patience.is_ending else ModelFailed
             self.close()
-            raise failure(ImageFault.MODEL_TIMED_OUT, f"no answer to {len(batch)} image(s) within {seconds:.0f} s")
+            raise failure(ImageFault.MODEL_TIMED_OUT, f"no answer to {images} image(s) within {seconds:.0f} s")
         try:
             refusal = lane.answer()
         except (EOFError, OSError):
             raise self._how_it_ended() from None
         if refusal:
             raise self._refused(refusal)
-        return lane.outputs(len(batch), self._dtypes)
+        return lane.outputs(images, self._dtypes)
 
     def _refused(self, text: str) -> ModelFailed:
         for beginning, fault in _REFUSALS.items():

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from models.artefacts import Artefact
 from models.engines.engine import Outputs, in_runs
 from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit
-from models.hosting.host_process import HostGone, HostProcess
+from models.hosting.host_process import Answer, HostGone, HostProcess
 from models.hosting.patience import Patience
 
 LEAST_SECONDS = 3.0
@@ -110,6 +111,20 @@ class HostedEngine:
         """
         return in_runs(self._part, batch, self._host.images, threads=1)
 
+    def ask(self, batch: NDArray[Any]) -> Callable[[], Outputs]:
+        """See `AnswersElsewhere.ask`."""
+        host = self._host
+        if self._given_up or len(batch) > host.images:
+            return partial(self.predict, batch)
+        with contextlib.ExitStack() as stack:
+            company = stack.enter_context(self._gate.shared())
+            try:
+                answer = host.ask(batch)
+            except HostGone:
+                return partial(self.predict, batch)
+            inside = stack.pop_all()
+        return partial(self._in_company, batch, partial(self._taken, host, answer, len(batch)), company, inside)
+
     def close(self) -> None:
         """Ends it now."""
         self._host.close()
@@ -117,34 +132,45 @@ class HostedEngine:
     def _part(self, batch: NDArray[Any]) -> Outputs:
         if self._given_up:
             raise ModelGivenUp(ImageFault.MODEL_TIMED_OUT, "the program ended while its model did not answer")
-        with self._gate.shared() as company:
+        inside = contextlib.ExitStack()
+        company = inside.enter_context(self._gate.shared())
+        return self._in_company(batch, partial(self._asked, batch), company, inside)
+
+    def _in_company(
+        self, batch: NDArray[Any], answer: Callable[[], Outputs], company: list[bool], inside: contextlib.ExitStack
+    ) -> Outputs:
+        """The answer; where others were inside and it failed, what it is once all of them are out."""
+        with inside:
             try:
-                return self._ask(batch)
+                return answer()
             except ModelUnfit:
                 raise
             except ModelFailed:
                 if self._patience.is_ending or (len(batch) > 1 and not company):
                     raise
         with self._gate.alone():
-            return self._ask(batch)
+            return self._asked(batch)
 
-    def _ask(self, batch: NDArray[Any]) -> Outputs:
+    def _asked(self, batch: NDArray[Any]) -> Outputs:
         while True:
             host = self._host
             try:
-                outputs = host.ask(batch, self._seconds(host, len(batch)))
+                return self._taken(host, host.ask(batch), len(batch))
             except HostGone:
                 self._renew(host)
-            except ModelGivenUp:
-                self._given_up = True
-                raise
-            except ModelFailed:
-                if not host.is_alive:
-                    self._renew(host)
-                raise
-            else:
-                self._largest = max(self._largest, len(batch))
-                return outputs
+
+    def _taken(self, host: HostProcess, answer: Answer, images: int) -> Outputs:
+        try:
+            outputs = answer(self._seconds(host, images))
+        except ModelGivenUp:
+            self._given_up = True
+            raise
+        except ModelFailed:
+            if not host.is_alive:
+                self._renew(host)
+            raise
+        self._largest = max(self._largest, images)
+        return outputs
 
     def _seconds(self, host: HostProcess, images: int) -> float:
         least = LEAST_SECONDS if images <= self._largest else FIRST_SECONDS

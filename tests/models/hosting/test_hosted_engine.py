@@ -6,48 +6,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
-from numpy.typing import NDArray
 
 from models.engines.loading import load_engine
-from models.errors import ImageFault, MachineFailed, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit
+from models.errors import MachineFailed, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit
 from models.hosting import hosted_engine, lane, patience
-from models.hosting.hosted_engine import HostedEngine, Hosts
+from models.hosting.hosted_engine import Hosts
 from tests.model_files import vetted_classifier
+from tests.models.hosting.hosted import BAD, GOOD, WORDS, host_of
 from tests.models.vetting.processes import HOST, children
-from tests.treacherous_models import SIDE, TREACHERIES, TRIGGER, endless, vetted_treachery
+from tests.treacherous_models import TREACHERIES, endless, vetted_treachery
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def hosts(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
-    monkeypatch.setattr(hosted_engine, "LEAST_SECONDS", 1.0)
-    monkeypatch.setattr(hosted_engine, "FIRST_SECONDS", 1.0)
-    hosts = Hosts()
-    yield hosts
-    hosts.close()
-
-
-def of_brightness(*brightness: int) -> NDArray[Any]:
-    """An image of each brightness, as treacherous models take them."""
-    return np.stack([np.full((SIDE, SIDE, 3), each, np.float32) for each in brightness])
-
-
-GOOD, BAD = of_brightness(1, 2, 3), of_brightness(1, TRIGGER)
-WORDS = {
-    "wider_row": ImageFault.WRONG_ANSWER_SHAPE,
-    "one_row_more": ImageFault.WRONG_ANSWER_SHAPE,
-    "endless": ImageFault.MODEL_TIMED_OUT,
-    "allocates": ImageFault.MODEL_OUT_OF_MEMORY,
-    "crashes": ImageFault.MODEL_CRASHED,
-}
 
 
 @pytest.mark.parametrize("images", [1, 5, 400])
@@ -69,10 +43,6 @@ def test_whatever_a_model_does_instead_of_answering_it_is_told_and_the_next_batc
     assert failed.value.fault is WORDS[treachery]
     assert not isinstance(failed.value, ModelUnfit)
     assert np.array_equal(engine.predict(GOOD)[0], expected)
-
-
-def host_of(engine: HostedEngine) -> psutil.Process:
-    return psutil.Process(engine._host._process.pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
