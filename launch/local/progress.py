@@ -17,6 +17,8 @@ from rich.table import Table
 from beam_pipeline.books import Books
 from launch.local.result_stream import Pace
 from launch.local.shared_console import SharedConsole, strays_on
+from models.reference import StatedTrial
+from models.trials.words import percent
 
 LINE_SECONDS = 2.0
 PANEL_SECONDS = 0.5
@@ -32,6 +34,7 @@ class Moment:
         model_seconds: how long it has been live.
         events: how many of each kind of model event there were.
         waiting_for: what the run waits for before it reads; "" once it reads.
+        trial: of a new model, that is under way; None while there is none.
     """
 
     books: Books
@@ -39,6 +42,7 @@ class Moment:
     model_seconds: float
     events: Counter[str]
     waiting_for: str = ""
+    trial: StatedTrial | None = None
 
     @property
     def swaps(self) -> int:
@@ -114,6 +118,8 @@ class _Lines:
         yield f"{moment.books.results} results ({rate:.0f}/s)"
         yield f"p50 {self._pace.percentile(50):.2f} s, p99 {self._pace.percentile(99):.2f} s"
         yield f"model {_short(moment.model_id)}"
+        if moment.trial is not None:
+            yield f"on trial {_trial(moment.trial)}"
         happened = {
             "dead letters": moment.books.dead_letters,
             "swaps": moment.swaps,
@@ -153,6 +159,7 @@ class _Panel:
             "live model": f"{_short(moment.model_id)}, for {moment.model_seconds:.0f} s"
             if moment.model_id
             else moment.waiting_for or "none",
+            "on trial": _trial(moment.trial) if moment.trial is not None else "none",
             "swaps": str(moment.swaps),
             "rejected": f"{moment.events['rejected']} models",
             "dead letters": str(moment.books.dead_letters),
@@ -161,6 +168,11 @@ class _Panel:
             table.add_row(f"[bold]{name}[/bold]", escape(value))
         with self._live.console:  # before the Live's own lock, as everyone who prints
             self._live.update(Panel(table, title="hotswap local", expand=False), refresh=True)
+
+
+def _trial(trial: StatedTrial) -> str:
+    """Which model is tried, and on how much, such as `birds@0123456789ab (canary 5%)`."""
+    return f"{_short(trial.new.model_id)} ({trial.mode} {percent(trial.share)})"
 
 
 def _short(model_id: str) -> str:

@@ -67,5 +67,6 @@ class Session:
             model_id=model_id,
             model_seconds=time.monotonic() - self._live_since[1],
             events=self._run.serving.events.counts(),
+            trial=self._run.serving.gathering.trial,
             waiting_for="" if reading else f"waiting for a valid model that matches {self._models}",
         )

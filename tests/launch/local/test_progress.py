@@ -18,6 +18,7 @@ from beam_pipeline.books import Books
 from launch.local.progress import Moment, progress
 from launch.local.result_stream import Pace
 from launch.local.shared_console import SharedConsole
+from models.reference import ModelReference, StatedTrial
 
 ROOT = Path(__file__).parents[3]
 EDGE = "╭"
@@ -53,9 +54,9 @@ def screen(text: str) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
-def a_moment(results: int = 0, waiting_for: str = "") -> Moment:
+def a_moment(results: int = 0, waiting_for: str = "", trial: StatedTrial | None = None) -> Moment:
     model_id = "" if waiting_for else "models/digits.h5@sha256:0123456789ab"
-    return Moment(Books(results, results), model_id, 1.0, Counter(live=1), waiting_for)
+    return Moment(Books(results, results), model_id, 1.0, Counter(live=1), waiting_for, trial)
 
 
 @pytest.fixture
@@ -105,6 +106,22 @@ def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     with progress(Pace(), console, console.takes_panel) as report:
         report(a_moment(7))
     assert "7 results" in written.getvalue() and EDGE not in written.getvalue()
+
+
+@pytest.mark.parametrize("panel", [True, False])
+@pytest.mark.usefixtures("at_once")
+def test_it_is_told_which_model_is_on_trial_and_that_none_is(panel: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("launch.local.progress.LINE_SECONDS", 0.0)
+    written = io.StringIO()
+    console = SharedConsole(force_terminal=panel, file=written, width=100, height=40, _environ={})
+    trial = StatedTrial(7, ModelReference("/models/digits-2.h5", "ab" * 32), "canary", 0.05)
+    with progress(Pace(), console, panel) as report:
+        report(a_moment(7, trial=trial))
+        told = "digits-2.h5@sha256:abababababab (canary 5%)"
+        assert told in written.getvalue()
+        before = len(written.getvalue())
+        report(a_moment(8))
+    assert told not in written.getvalue()[before:]
 
 
 def on_a_terminal(program: str) -> str:
