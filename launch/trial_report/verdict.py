@@ -105,7 +105,7 @@ def _reason(why: str, judgement: Judgement) -> str:
     numbers = why.find(judgement.why[:_BEGINNING])
     if numbers < 0:
         return _clause(why)
-    if lead := why[:numbers].rstrip(": "):
+    if lead := why[:numbers].rstrip(":; "):
         return lead
     broken = [_broken(each) for each in judgement.findings if each.decision == "worse" and each.counts]
     if broken:

@@ -16,7 +16,7 @@ from models.registry.records import Accepted
 from models.registry.registry import Registry
 from models.storage.errors import StorageUnavailable
 from models.trials.terms import NO_TRIALS, TrialTerms
-from models.trials.trial import EndedTrial, Outcome, Trial
+from models.trials.trial import LONGEST_WHY, EndedTrial, Outcome, Trial
 
 if TYPE_CHECKING:
     from models.trials.evidence import Evidence
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logger(__name__)
 
-_LONGEST_WHY = 1000
-"""Of a judgement in words, that the pointer remembers; all of it is in the figures."""
 LEAST_PROMOTED = 100
 """Images that a model must have answered to be promoted undecided: else nobody knows that it answers at all."""
 EVIDENCE_KEPT = 5
@@ -208,7 +206,7 @@ class Conduct:
         return self._write(self._registry.live.advance, event)
 
     def _end(self, trial: Trial, outcome: Outcome, why: str, figures: Mapping[str, Any], again: bool = False) -> bool:
-        why = why[:_LONGEST_WHY]
+        why = why[:LONGEST_WHY]
         event = self._event_of(EndedTrial(trial, outcome, why))
         ended = self._write(lambda: self._registry.live.end(outcome, why, figures, told=True, again=again), event)
         self._is_untidy = self._is_untidy or ended

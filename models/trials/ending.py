@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.registry.registry import Registry
-from models.trials.trial import EndedTrial, Outcome, Trial
+from models.trials.trial import LONGEST_WHY, EndedTrial, Outcome, Trial
 from models.trials.view import ended_trials, trial_now
 
 DEEDS: Mapping[Outcome, str] = {"promoted": "promoted", "rolled_back": "aborted"}
@@ -54,7 +54,7 @@ def end_by_hand(registry: Registry, outcome: Outcome, by: str, number: int | Non
     if view is None or number not in (None, view.trial.number):
         raise NoTrialError
     trial, figures = view.trial, view.judgement.to_json()
-    why = f"{DEEDS[outcome]} by {by}"
+    why = f"{DEEDS[outcome]} by {by}; {view.judgement.why}"[:LONGEST_WHY]
     for _ in range(_TRIES):
         if registry.live.end(outcome, why, figures, by=by):
             return trial

@@ -13,6 +13,8 @@ from models.trials.policy import Policy, Step, Undecided
 from models.trials.terms import USUAL_LIMITS, Limits
 
 Outcome = Literal["promoted", "rolled_back"]
+LONGEST_WHY = 1000
+"""Characters of why a trial ended, that are kept; all numbers are in its figures."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,12 +156,14 @@ def test_promote_has_the_new_model_answer_everything_and_says_who_did_it(hotswap
 
 def test_abort_leaves_the_old_model_and_the_new_one_is_not_tried_again(hotswap: Command) -> None:
     trial = begin()
+    registry().trials.write(trial.stated, "w-1", planted.shadow(200, right=0.9).encode())
     outcome = hotswap("trial", "abort", *FLAGS)
     assert (outcome.code, outcome.last_line) == (0, model_id("m/old.onnx"))
     assert now_live() == trial.old
     state, reason = states(hotswap)["new.onnx"]
     assert state == "rolled_back"
     assert "aborted by " in reason
+    assert "failures 0 of 200" in reason, "the numbers that whoever did it had before them"
     with fleet("shadow:10%/30") as serving:
         eventually(lambda: serving.watch.statement and serving.events.counts()["trial_rolled_back"] == 1, "it is told")
         assert serving.watch.statement is not None
