@@ -32,8 +32,15 @@ class Answered(NamedTuple):
     outcomes: list[Prediction | ImageError]
 
 
-def answer(models: LiveModels, images: Sequence[Raster]) -> Answered:
+def answer(
+    models: LiveModels, images: Sequence[Raster], before: Callable[[LiveModel], None] = lambda model: None
+) -> Answered:
     """Has the live model answer; one that fails on its own probe image is quarantined, and the next one answers.
+
+    Args:
+        models: of which one is live.
+        images: at least one.
+        before: is told which model will be asked, each time.
 
     Raises:
         NoModelAnswers: there is none that could.
@@ -41,6 +48,7 @@ def answer(models: LiveModels, images: Sequence[Raster]) -> Answered:
     """
     while True:
         live = models.current()
+        before(live)
         try:
             return Answered(live, answers(live, images))
         except ModelUnfit as why:

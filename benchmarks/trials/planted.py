@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -13,8 +15,10 @@ from models.reference import Mode
 from models.trials.criteria import Sureness, Times
 from models.trials.intervals import Floats
 from models.trials.latencies import BINS, FASTEST, WIDTH
+from models.trials.matching import Matching
 from models.trials.rules import Tally, Verdicts, decide
 from models.trials.scores import SCORE_BINS
+from models.trials.sides import COMPARED
 from models.trials.terms import Limits
 
 Ints = NDArray[np.int64]
@@ -25,7 +29,6 @@ SHADOW_SHARE, CANARY_SHARE = 0.1, 0.25
 LABELLED_SHARE = 0.5
 """Of images whose true label is told, where any are."""
 _LABELS = 10
-_CALLS_A_LOOK = 12
 _SECONDS, _SPREAD, _LOAD_SPREAD = 0.004, 0.3, 0.2
 _OLD_ACCURACY = 0.9
 _SAME_MISTAKE = 0.5
@@ -179,7 +182,7 @@ def stream(
     died = rng.random(images) < planted.failures
     if mode == "canary":
         # The others of the stream: the old model alone answers them, and nobody knows what the new one had said.
-        others = round(images * (1 - world.share) / world.share)
+        others = round(images * min((1 - world.share) / world.share, COMPARED))
         truth_of_old = world.draws(others, rng)
         old, _ = _answers(planted, truth_of_old, rng, world)
     else:
@@ -199,7 +202,8 @@ def stream(
         labelled, alike = np.concatenate(by_side, axis=-1), np.zeros((looks, 2))
     old_scores, new_scores = rng.beta(9.0, 1.0, old.size), rng.beta(*planted.sureness, new.size)
     at_new, at_old = np.flatnonzero(answered), np.arange(old.size)
-    load = np.repeat(rng.normal(0, _LOAD_SPREAD, looks), _CALLS_A_LOOK)
+    calls = _looks_with_calls(images)
+    load = rng.normal(0, _LOAD_SPREAD, looks)[calls]
     return Tally(
         old_images=_up_to(old.size, looks),
         new_images=_up_to(images, looks),
@@ -211,8 +215,8 @@ def stream(
         new_labels=_counts(new[answered], at_new, looks, images, _LABELS),
         old_scores=_sureness(old_scores, at_old, looks, old.size),
         new_scores=_sureness(new_scores[answered], at_new, looks, images),
-        old_times=_times(rng.normal(load, _SPREAD), looks, 1.0),
-        new_times=_times(rng.normal(load, _SPREAD), looks, planted.slowness),
+        old_times=_times(rng.normal(load, _SPREAD), calls, looks, 1.0),
+        new_times=_times(rng.normal(load, _SPREAD), calls, looks, planted.slowness),
         labelled=labelled,
         covered=np.full(looks, LABELLED_SHARE if with_labels else 0.0),
     )
@@ -250,14 +254,22 @@ def _sureness(scores: Floats, at: Ints, looks: int, images: int) -> Sureness:
     return Sureness(bins, mean, np.bincount(look, scores**2, looks).cumsum() / of - mean**2)
 
 
-def _times(noise: Floats, looks: int, slowness: float) -> Times:
+@cache
+def _looks_with_calls(images: int) -> Ints:
+    """Of each call that is timed, before which look it was: in a stream so full that there is no time for more."""
+    matching = Matching()
+    matching.took(math.inf)
+    timed = [image for image in range(images) if matching.first(1) is not None]
+    return np.array(timed, np.int64) // IMAGES_A_LOOK
+
+
+def _times(noise: Floats, look: Ints, looks: int, slowness: float) -> Times:
     """Of calls of one size, in the bins that such times can have: (looks, 1, bins)."""
     logs = np.log(_SECONDS * slowness) + noise
     first = int((np.log(_SECONDS / 10) - np.log(FASTEST)) / WIDTH)
     place = np.clip(((logs - np.log(FASTEST)) / WIDTH).astype(int), first, BINS - 1) - first
     most = min(60, BINS - first)
     place = np.minimum(place, most - 1)
-    look = np.arange(noise.size) * looks // noise.size
     calls = np.bincount(look * most + place, minlength=looks * most).reshape(looks, 1, most)
     sums = np.bincount(look * most + place, logs, looks * most).reshape(looks, 1, most)
     return Times(calls.cumsum(axis=0).astype(np.float64), sums.cumsum(axis=0))

@@ -18,6 +18,7 @@ from benchmarks.ways import Timing
 from models.records import ImageRequest, Origin
 from models.reference import Mode, ModelReference, StatedTrial, Statement, sha256_of
 from models.serving import ServingConfig
+from models.trials.matching import FIRST_BATCHES, FIRST_IMAGES
 from models.trials.sides import is_tried
 from transforms.inference import HotSwapModelHandler
 from transforms.process import JobRun, largest_input
@@ -89,6 +90,10 @@ class TrialSteps:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{way.name}: the models are not there: {self._serving.live.why_not_tried()}")
             time.sleep(0.01)
+        if trial is not None:
+            matching = self._serving.gathering.matching(trial)
+            for _ in range(FIRST_BATCHES):  # at a trial's beginning more is timed, for seconds of all its minutes
+                matching.first(FIRST_IMAGES)
         return 0 if trial is None else _tried(trial, keys)
 
     def classify(self, paths: list[str]) -> Timing:

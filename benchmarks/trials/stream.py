@@ -16,7 +16,7 @@ from benchmarks.stream_run import Result, StreamFailed, StreamRun
 from benchmarks.throughput import Tell
 from models.json_lines import whole_records
 
-POLICIES = ("canary:5%/0.5", "shadow:10%/0.5")
+POLICIES = ("canary:5%/0.75", "shadow:10%/0.75")
 _ANY_MODEL_PASSES = (
     "--trial_undecided=promote",
     "--trial_max_failures=100%",

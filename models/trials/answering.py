@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from typing import NamedTuple
 
 from models.answering import answer, answers
@@ -24,7 +26,7 @@ from models.tasks import Prediction
 from models.trials.evidence import Side
 from models.trials.gathering import Gathering
 from models.trials.gist import gist_of
-from models.trials.sides import is_tried
+from models.trials.sides import part_in
 from models.trials.tried import Tried
 
 Outcome = Prediction | ImageError
@@ -36,7 +38,7 @@ class Told(NamedTuple):
     Attributes:
         by: the model that answered it.
         outcome: its answer, or why it has none.
-        tried: what a trial has to do with it; None where there is none, and in the shadow of images beyond the share.
+        tried: what a trial has to do with it; None where nothing, see `models.trials.sides.part_in`.
     """
 
     by: LiveModel
@@ -49,10 +51,10 @@ def answer_on_trial(
 ) -> list[Told]:
     """Has each image be answered by the model whose turn it is; without a trial by the live one, all of them at once.
 
-    Each of both is asked first in half of the batches, so that neither seems the slower one by its place. A model on
-    trial that fails on its own probe image, or once takes too long, is given up here, and the live one answers its
-    share; so it does where that one cannot be asked. How long calls take is noted; what the answers are is for whoever
-    sees them through.
+    Both are asked at once, but where they are timed: there each is asked first in half of the batches, so that neither
+    seems the slower one by its place. A model on trial that fails on its own probe image, or once takes too long, is
+    given up here, and the live one answers its share; so it does where that one cannot be asked. How long calls take
+    is noted; what the answers are is for whoever sees them through.
 
     Args:
         models: the live one, and that on trial.
@@ -71,53 +73,76 @@ def answer_on_trial(
     if on_trial is None:
         by, outcomes = answer(models, images)
         return [Told(by, outcome, None) for outcome in outcomes]
-    tried = [place for place, key in enumerate(keys) if is_tried(on_trial.trial, key)]
-    batch = _Batch(models, gathering, on_trial, images)
+    parts = [part_in(on_trial.trial, key) for key in keys]
+    batch = _Batch(models, gathering, on_trial, images, parts)
     if on_trial.trial.mode == "canary":
-        batch.answer_as_canary(tried)
+        batch.answer_as_canary()
     else:
-        batch.answer_in_shadow(tried)
+        batch.answer_in_shadow()
     return batch.told
 
 
 class _Batch:
     """One batch on its way; each image is told once."""
 
-    def __init__(self, models: LiveModels, gathering: Gathering, on_trial: OnTrial, images: Sequence[Raster]) -> None:
+    def __init__(
+        self,
+        models: LiveModels,
+        gathering: Gathering,
+        on_trial: OnTrial,
+        images: Sequence[Raster],
+        parts: Sequence[Side | None],
+    ) -> None:
         self._models = models
         self._gathering = gathering
         self._new, self._trial = on_trial.model, on_trial.trial
         self._images = images
+        self._parts = parts
+        self._tried = [place for place, part in enumerate(parts) if part == "new"]
+        self._others = [place for place, part in enumerate(parts) if part != "new"]
         self._told: dict[int, Told] = {}
 
     @property
     def told(self) -> list[Told]:
         return [self._told[place] for place in range(len(self._images))]
 
-    def answer_as_canary(self, tried: Sequence[int]) -> None:
+    def answer_as_canary(self) -> None:
         """The new model alone answers those that are tried, the old one the others."""
-        others = _all_but(tried, len(self._images))
-        pair = min(len(tried), len(others)) if tried and others and self._gathering.is_matched() else 0
-        if is_new_first := self._gathering.is_new_first():
-            self._by_new_alone(tried, pair)
-        self._by_old(others[:pair])
-        self._by_old(others[pair:], is_timed=not pair)
-        if not is_new_first:
-            self._by_new_alone(tried, pair)
-
-    def answer_in_shadow(self, tried: Sequence[int]) -> None:
-        """The old model answers all, and the new one those that are tried, for comparing alone."""
-        is_matched = bool(tried) and self._gathering.is_matched()
-        is_new_first = self._gathering.is_new_first()
-        outcomes = self._by_new(tried) if is_new_first else None
-        if is_matched:
-            self._by_old(tried)
-            self._by_old(_all_but(tried, len(self._images)), is_timed=False)
+        tried, others = self._tried, self._others
+        pair = min(len(tried), len(others))
+        if not pair:
+            self._tell_new(tried, self._by_new(tried))
+            self._by_old(others)
+        elif first := self._first():
+            began = time.monotonic()
+            if first == "new":
+                self._by_new_in_pairs(pair)
+            self._by_old(others[:pair])
+            self._by_old(others[pair:], is_timed=False)
+            if first == "old":
+                self._by_new_in_pairs(pair)
+            self._took(began)
         else:
-            self._by_old(range(len(self._images)))
-        if not is_new_first:
-            outcomes = self._by_new(tried)
-        for place in range(len(self._images)):
+            self._tell_new(tried, self._by_both(others))
+
+    def answer_in_shadow(self) -> None:
+        """The old model answers all, and the new one those that are tried, for comparing alone."""
+        tried, everything = self._tried, range(len(self._images))
+        outcomes: list[Outcome] | None = None
+        if not tried:
+            self._by_old(everything)
+        elif first := self._first():
+            began = time.monotonic()
+            if first == "new":
+                outcomes = self._by_new(tried)
+            self._by_old(tried)
+            self._by_old(self._others, is_timed=False)
+            if first == "old":
+                outcomes = self._by_new(tried)
+            self._took(began)
+        else:
+            outcomes = self._by_both(everything)
+        for place in everything:
             self._told[place] = self._told[place]._replace(tried=None)
         for place, outcome in zip(tried, outcomes or (), strict=False):
             told = self._told[place]
@@ -125,38 +150,78 @@ class _Batch:
                 other = None if isinstance(outcome, ImageError) else gist_of(outcome)
                 self._told[place] = told._replace(tried=Tried(self._trial.number, "old", other))
 
-    def _by_new_alone(self, tried: Sequence[int], pair: int) -> None:
-        """The new model answers, the old one where that has no answer."""
-        by_it = Tried(self._trial.number, "new", None)
-        for places, is_timed in ((tried[:pair], True), (tried[pair:], not pair)):
-            outcomes = self._by_new(places, is_timed)
-            if outcomes is None:
-                self._by_old(places, is_timed=False)
-                continue
-            for place, outcome in zip(places, outcomes, strict=True):
-                self._told[place] = Told(self._new, outcome, by_it)
+    def _first(self) -> Side | None:
+        return self._gathering.matching(self._trial).first(len(self._tried))
 
-    def _by_old(self, places: Sequence[int], is_timed: bool = True) -> None:
+    def _took(self, began: float) -> None:
+        self._gathering.matching(self._trial).took(time.monotonic() - began)
+
+    def _by_new_in_pairs(self, pair: int) -> None:
+        """The new model answers; it is timed on as many as the old one was, or will be."""
+        for places, is_timed in ((self._tried[:pair], True), (self._tried[pair:], False)):
+            self._tell_new(places, self._by_new(places, is_timed))
+
+    def _tell_new(self, places: Sequence[int], outcomes: list[Outcome] | None) -> None:
+        """What the new model answered is the result, what the old one does where that has no answer."""
+        if outcomes is None:
+            self._by_old(places, is_timed=False)
+            return
+        by_it = Tried(self._trial.number, "new", None)
+        for place, outcome in zip(places, outcomes, strict=True):
+            self._told[place] = Told(self._new, outcome, by_it)
+
+    def _by_both(self, old_ones: Sequence[int]) -> list[Outcome] | None:
+        """Both at once: what the new model makes of those that are tried, while the old one answers others."""
+        tried = [self._images[place] for place in self._tried]
+        asked = [self._new.ask(tried)] if len(tried) <= self._new.images_at_once else []
+        by_new = cache(partial(self._by_new, self._tried, False, asked))
+
+        def before(model: LiveModel) -> None:
+            if model.engine is self._new.engine:  # which has room for some at a time, and others wait for it as well
+                by_new()
+
+        try:
+            self._by_old(old_ones, is_timed=False, before=before)
+        except BaseException:
+            with contextlib.suppress(ModelsClosed):
+                by_new()
+            raise
+        return by_new()
+
+    def _by_old(
+        self,
+        places: Sequence[int],
+        is_timed: bool = True,
+        before: Callable[[LiveModel], None] = lambda model: None,
+    ) -> None:
         """The old model answers; of two calls in a row the second finds its process awake, and is not timed."""
         if not places:
             return
         began = time.monotonic()
-        by, outcomes = answer(self._models, [self._images[place] for place in places])
+        by, outcomes = answer(self._models, [self._images[place] for place in places], before)
         # The trial may end at any moment, by going live of the model that is tried.
         side: Side = "new" if by.reference == self._new.reference else "old"
         if is_timed:
             self._note(side, outcomes, time.monotonic() - began)
         tried = Tried(self._trial.number, side, None)
         for place, outcome in zip(places, outcomes, strict=True):
-            self._told[place] = Told(by, outcome, tried)
+            self._told[place] = Told(by, outcome, tried if self._parts[place] else None)
 
-    def _by_new(self, places: Sequence[int], is_timed: bool = True) -> list[Outcome] | None:
-        """Its answers; None where it has none: it is unfit, or could not be asked."""
+    def _by_new(
+        self, places: Sequence[int], is_timed: bool = True, asked: list[Callable[[], Outputs]] | None = None
+    ) -> list[Outcome] | None:
+        """Its answers; None where it has none: it is unfit, or could not be asked.
+
+        Args:
+            places: of the images.
+            is_timed: whether it is noted how long that takes.
+            asked: what waits for all of its answers, where it was asked already; taken out.
+        """
         if not places:
             return []
         began = time.monotonic()
         try:
-            outcomes = self._asked([self._images[place] for place in places])
+            outcomes = self._answers([self._images[place] for place in places], asked)
         except MachineFailed as why:
             if why.fault is ImageFault.MODEL_TIMED_OUT:
                 self._models.quarantine(self._new, why)
@@ -170,7 +235,7 @@ class _Batch:
             self._note("new", outcomes, time.monotonic() - began)
         return outcomes
 
-    def _asked(self, images: Sequence[Raster]) -> list[Outcome]:
+    def _answers(self, images: Sequence[Raster], asked: list[Callable[[], Outputs]] | None) -> list[Outcome]:
         """What the new model answers.
 
         Raises:
@@ -179,17 +244,17 @@ class _Batch:
             ModelsClosed: the program is ending.
         """
         try:
-            return answers(self._new, images, self._predicted)
+            return answers(self._new, images, partial(self._predicted, [] if asked is None else asked))
         except (ModelsClosed, ModelUnfit):
             raise
         except Exception as error:  # no image's fault, such as another number of answers than of images
             self._new.require_fit()
             raise MachineFailed(ImageFault.PREDICTION_FAILED, typed_line(error)) from error
 
-    def _predicted(self, images: Sequence[Raster]) -> Outputs:
+    def _predicted(self, asked: list[Callable[[], Outputs]], images: Sequence[Raster]) -> Outputs:
         """As `LiveModel.predict`; only what tells of single images is looked for further, by halving."""
         try:
-            return self._new.predict(images)
+            return asked.pop()() if asked else self._new.predict(images)
         except (ModelsClosed, ModelUnfit, ModelGivenUp, ImageError):
             raise
         except ModelFailed as failure:
@@ -209,8 +274,3 @@ class _Batch:
             return
         with self._gathering.noting(self._trial) as evidence:
             evidence.called(side, len(outcomes), seconds)
-
-
-def _all_but(places: Sequence[int], length: int) -> list[int]:
-    left_out = set(places)
-    return [place for place in range(length) if place not in left_out]

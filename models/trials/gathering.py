@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import secrets
 import threading
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from models.events import worker_name
 from models.printable import logger
 from models.reference import StatedTrial
 from models.trials.evidence import Evidence, encoded
+from models.trials.matching import Matching
 from models.troubles import Troubles
 
 _LOGGER = logger(__name__)
@@ -23,7 +23,6 @@ WRITE_SECONDS = 2.0
 _LONGEST_CLOSE_SECONDS = 10.0
 _LEFT_OVER = 4
 """Steps of trials whose evidence is kept while the registry cannot be written."""
-_MATCHED_EVERY = 4
 
 
 class _Gathered:
@@ -32,6 +31,7 @@ class _Gathered:
     def __init__(self, trial: StatedTrial) -> None:
         self.trial = trial
         self.evidence = Evidence()
+        self.matching = Matching()
         self.is_new = False
 
 
@@ -70,8 +70,6 @@ class Gathering:
         self._changed = threading.Condition()
         self._trial: StatedTrial | None = None
         self._gathered: dict[tuple[int, int], _Gathered] = {}
-        self._batches = itertools.count()
-        self._orders = itertools.count()
         self._troubles = Troubles(_LOGGER.warning)
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -108,6 +106,12 @@ class Gathering:
                 self._changed.notify_all()
             yield gathered.evidence
 
+    def matching(self, trial: StatedTrial) -> Matching:
+        """In which batches both models are timed."""
+        with self._changed:
+            gathered = self._gathered.get(_key(trial))
+            return gathered.matching if gathered is not None else Matching()
+
     def unfit(self, trial: StatedTrial, why: str) -> None:
         """Notes that the new model fails on its own probe image in this process, whatever step the trial is in."""
         with self.noting(self._as_it_is_now(trial)) as evidence:
@@ -117,17 +121,6 @@ class Gathering:
         """Notes that this process cannot load the new model, whatever step the trial is in."""
         with self.noting(self._as_it_is_now(trial)) as evidence:
             evidence.not_loaded(why)
-
-    def is_matched(self) -> bool:
-        """Whether this batch is one of those in which both models are timed on as many images: 1 of 4."""
-        return next(self._batches) % _MATCHED_EVERY == 0
-
-    def is_new_first(self) -> bool:
-        """Whether the new model is asked first in this batch: in as many as not, and in as many of the matched ones.
-
-        Whoever is asked first wakes up the processors, and would seem the slower one.
-        """
-        return next(self._orders) // _MATCHED_EVERY % 2 == 1
 
     def close(self) -> None:
         """Writes once more, and gathers nothing after."""

@@ -6,8 +6,12 @@ import hashlib
 
 from models.records import REPLAY_OF, ImageRequest
 from models.reference import StatedTrial
+from models.trials.evidence import Side
 
 _SPAN = float(1 << 64)
+COMPARED = 3.0
+"""Times as many answers of the old model as of the new one are evidence in a canary. Counting all of them would cost
+time, and make nothing surer by much: how sure the difference is follows from the model with the fewer answers."""
 
 
 def trial_key(request: ImageRequest) -> str:
@@ -31,3 +35,14 @@ def position(trial: StatedTrial, key: str) -> float:
 def is_tried(trial: StatedTrial, key: str) -> bool:
     """Whether an image is one of the share; of a greater share it still is."""
     return position(trial, key) < trial.share
+
+
+def part_in(trial: StatedTrial, key: str) -> Side | None:
+    """Which model's part an image is in a trial: `new` where it is tried, `old` where it is compared with those.
+
+    None where it is neither: in the shadow all that are not tried, in a canary those beyond three times its share.
+    """
+    where = position(trial, key)
+    if where < trial.share:
+        return "new"
+    return "old" if trial.mode == "canary" and where < trial.share * (1 + COMPARED) else None

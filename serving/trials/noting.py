@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
@@ -21,6 +22,8 @@ from serving.outputs import Answers
 from serving.preparing import Job
 from serving.trials.part import Part
 
+_MATCHED_EVERY = 4
+"""Batches of the new model: after one of so many the old one answers as many images in a call of their own."""
 _LONGEST_NAME = 101
 """An id, a space and a digest, see `serving.trials.sides.key_of`."""
 
@@ -33,10 +36,6 @@ class Notes(Protocol):
 
     def noting(self, trial: StatedTrial) -> AbstractContextManager[Evidence]:
         """The evidence of a trial, for one thread alone meanwhile."""
-        ...
-
-    def is_matched(self) -> bool:
-        """Whether this batch is one of those in which both models are timed on as many images."""
         ...
 
 
@@ -57,6 +56,7 @@ class Noting:
         self._counted = counted
         self._shadowed = shadowed
         self._match = match
+        self._batches_of_new = itertools.count()
 
     def computed(self, batch: Computed) -> None:
         """Takes in what a batch came to."""
@@ -90,7 +90,7 @@ class Noting:
             for part, gist in found:
                 evidence.answered(side, gist, name_of(part))
         self._counted(trial.mode, side, sum(each.job.asked.rows for each in group))
-        if side == "new" and self._notes.is_matched():
+        if side == "new" and next(self._batches_of_new) % _MATCHED_EVERY == 0:
             self._match(batch.images)
 
 

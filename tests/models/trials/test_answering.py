@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ from models.trials.answering import Told, answer_on_trial
 from models.trials.evidence import Evidence, Side
 from models.trials.gathering import Gathering
 from models.trials.kept import KeptTrials
-from models.trials.sides import is_tried
+from models.trials.matching import FIRST_BATCHES, FIRST_IMAGES, Matching
+from models.trials.sides import is_tried, part_in
 from models.trials.tried import Tried
 from tests.models.live_bench import Shelf
 from tests.waiting import eventually
@@ -47,6 +50,7 @@ class Shared:
         self.hangs: set[str] = set()
         self.has_no_room: set[str] = set()
         self.calls: list[tuple[str, int]] = []
+        self.begun: list[tuple[str, int]] = []
 
     def load(self, artefact: Artefact, threads: int) -> Engine:
         return _Executed(artefact, self)
@@ -74,6 +78,10 @@ class _Executed:
         (scores,) = self._engine.predict(batch)
         return (scores[: -(self._name in shared.answers_too_few) or None],)
 
+    def ask(self, batch: NDArray[Any]) -> Callable[[], Outputs]:
+        self._shared.begun.append((self._name, len(batch)))
+        return partial(self.predict, batch)
+
 
 class Bench:
     """An old model that says 1 and a new one that says 2."""
@@ -100,6 +108,9 @@ class Bench:
         self.shared.calls.clear()
         return trial
 
+    def time_no_more(self, trial: StatedTrial) -> None:
+        time_no_more(self.gathering.matching(trial))
+
     def answer(self, keys: Sequence[str] = KEYS, values: Sequence[int] | None = None) -> list[Told]:
         images = [Raster(np.full((8, 8, 3), value, np.uint8)) for value in values or [128] * len(keys)]
         return answer_on_trial(self.models, self.gathering, keys, images)
@@ -115,6 +126,12 @@ class Bench:
     def close(self) -> None:
         self.models.close()
         self.gathering.close()
+
+
+def time_no_more(matching: Matching) -> None:
+    for _ in range(FIRST_BATCHES):
+        matching.first(FIRST_IMAGES)
+    matching.took(math.inf)
 
 
 @pytest.fixture
@@ -176,28 +193,56 @@ def test_a_share_of_all_and_of_none_are_answered_in_single_calls(mode: Mode, sha
     assert bench.shared.calls == (both if share == 1.0 else [("1", 64)])
 
 
-def test_one_batch_of_four_times_both_on_as_many_and_each_is_asked_first_in_half_of_them(bench: Bench) -> None:
-    trial = bench.try_new(share=0.2)
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+def test_where_both_are_timed_they_answer_as_many_one_after_the_other_and_each_is_first_in_half(
+    mode: Mode, bench: Bench
+) -> None:
+    trial = bench.try_new(mode, share=0.2)
     tried = sum(is_tried(trial, key) for key in KEYS)
-    for _ in range(16):
+    for _ in range(4):
         bench.answer()
-    matched = [("1", tried), ("1", 64 - 2 * tried)]
-    old_first = [*matched, ("2", tried), *[("1", 64 - tried), ("2", tried)] * 3]
-    new_first = [("2", tried), *matched, *[("2", tried), ("1", 64 - tried)] * 3]
-    assert bench.shared.calls == [*old_first, *new_first] * 2
+    of_old = [("1", tried), ("1", 64 - tried if mode == "shadow" else 64 - 2 * tried)]
+    assert bench.shared.calls == [*of_old, ("2", tried), ("2", tried), *of_old] * 2
+    assert bench.shared.begun == []
     evidence = bench.evidence(trial)
-    assert (evidence.new.latencies.calls, evidence.old.latencies.calls) == (16, 16)
+    assert (evidence.new.latencies.calls, evidence.old.latencies.calls) == (4, 4)
 
 
-def test_one_batch_of_four_in_the_shadow_too(bench: Bench) -> None:
-    trial = bench.try_new("shadow", share=0.2)
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+def test_otherwise_the_new_model_computes_while_the_old_one_answers_and_neither_is_timed(
+    mode: Mode, bench: Bench
+) -> None:
+    trial = bench.try_new(mode, share=0.2)
     tried = sum(is_tried(trial, key) for key in KEYS)
-    for _ in range(16):
+    bench.time_no_more(trial)
+    bench.answer()
+    old = ("1", 64 if mode == "shadow" else 64 - tried)
+    assert bench.shared.begun == [("2", tried)]
+    assert bench.shared.calls == [old, ("2", tried)]  # begun first, and waited for last
+    assert bench.evidence(trial).new.latencies.calls == 0
+
+
+def test_of_a_small_share_three_answers_of_the_old_model_are_evidence_for_one_of_the_new(bench: Bench) -> None:
+    trial = bench.try_new(share=0.05)
+    keys = [f"image {number}" for number in range(4000)]
+    sides = tags(bench.answer(keys))
+    assert sides == [part_in(trial, key) for key in keys]
+    assert sides.count("old") / sides.count("new") == pytest.approx(3, rel=0.2)
+    assert sides.count(None) / len(keys) == pytest.approx(0.8, rel=0.05)
+
+
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+def test_where_both_are_asked_at_once_no_model_that_is_left_means_no_answer_is_left_waiting(
+    mode: Mode, bench: Bench
+) -> None:
+    trial = bench.try_new(mode)
+    bench.time_no_more(trial)
+    bench.shared.is_broken = {"1"}
+    with pytest.raises(NoModelAnswers):
         bench.answer()
-    matched = [("1", tried), ("1", 64 - tried)]
-    old_first = [*matched, ("2", tried), *[("1", 64), ("2", tried)] * 3]
-    new_first = [("2", tried), *matched, *[("2", tried), ("1", 64)] * 3]
-    assert bench.shared.calls == [*old_first, *new_first] * 2
+    tried = sum(is_tried(trial, key) for key in KEYS)
+    assert bench.shared.begun == [("2", tried)]
+    assert bench.shared.calls.count(("2", tried)) == 1
 
 
 def test_an_image_that_the_new_model_chokes_on_costs_no_other_and_is_its_dead_letter(bench: Bench) -> None:
@@ -292,23 +337,28 @@ def test_where_the_old_model_is_unfit_and_there_is_no_other_images_wait_for_one(
         bench.answer()
 
 
-def test_a_model_that_is_promoted_amid_a_batch_is_nowhere_tagged_as_the_old_one(bench: Bench) -> None:
-    bench.try_new()
+@pytest.mark.parametrize("mode", ["canary", "shadow"])
+def test_a_model_that_is_promoted_amid_a_batch_is_nowhere_tagged_as_the_old_one(mode: Mode, bench: Bench) -> None:
+    trial = bench.try_new(mode)
     live = bench.models
 
     class Promoting(Gathering):
         """The verdict falls between the calls of a batch."""
 
-        def is_matched(self) -> bool:
+        def matching(self, trial: StatedTrial) -> Matching:
             bench.state(bench.new, None)
             eventually(lambda: (now := live.peek()) and now.reference == bench.new, "the new model to be live")
-            return False
+            matching = Matching()
+            time_no_more(matching)
+            return matching
 
-    gathering = Promoting(bench.kept)
-    told = answer_on_trial(live, gathering, KEYS, [Raster(np.full((8, 8, 3), 128, np.uint8))] * 64)
+    told = answer_on_trial(live, Promoting(bench.kept), KEYS, [Raster(np.full((8, 8, 3), 128, np.uint8))] * len(KEYS))
     assert said(told) == [2] * 64
     assert {each.by.reference for each in told} == {bench.new}
-    assert set(tags(told)) == {"new"}
+    assert set(tags(told)) == ({"new"} if mode == "canary" else {None})
+    tried = sum(is_tried(trial, key) for key in KEYS)
+    assert bench.shared.begun == [("2", tried)]
+    assert bench.shared.calls[0] == ("2", tried)  # its first answer is taken before it is asked again
 
 
 def require_true_tags(bench: Bench, keys: Sequence[str], new: ModelReference) -> None:

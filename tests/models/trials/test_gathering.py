@@ -195,7 +195,10 @@ def test_threads_that_note_side_by_side_lose_nothing(gathering: Gathering, kept:
     assert written(kept) == 2000
 
 
-def test_one_batch_of_four_times_both_models_alike_and_either_is_first_in_half_of_these(gathering: Gathering) -> None:
-    batches = [(gathering.is_matched(), gathering.is_new_first()) for _ in range(160)]
-    assert [batches.count((True, is_new_first)) for is_new_first in (False, True)] == [20, 20]
-    assert sum(is_new_first for _, is_new_first in batches) == 80
+def test_each_step_is_timed_anew_and_a_trial_that_is_not_under_way_disturbs_none(gathering: Gathering) -> None:
+    gathering.follow(TRIAL)
+    assert gathering.matching(TRIAL) is gathering.matching(TRIAL)
+    gathering.matching(LATER).took(3600)
+    assert gathering.matching(TRIAL).first(1) == "old"
+    gathering.follow(NEXT_STEP)
+    assert gathering.matching(NEXT_STEP) is not gathering.matching(TRIAL)

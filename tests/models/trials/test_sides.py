@@ -14,7 +14,7 @@ from launch.dead_letters import message_of
 from models.errors import ImageFault
 from models.records import DeadLetter, ImageRequest, Origin, encode
 from models.reference import Mode, ModelReference, StatedTrial
-from models.trials.sides import is_tried, position, trial_key
+from models.trials.sides import is_tried, part_in, position, trial_key
 from transforms.messages import ParseMessage
 from transforms.process import JobRun
 
@@ -56,6 +56,18 @@ def test_an_image_of_a_share_is_one_of_every_greater_share() -> None:
 
 def test_all_images_are_one_of_the_whole() -> None:
     assert all(is_tried(trial(1.0), image) for image in IMAGES)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.25, 0.5, 1.0])
+def test_a_canary_is_compared_with_three_times_its_share_or_with_all_others(share: float) -> None:
+    parts = [part_in(trial(share), image) for image in IMAGES]
+    assert [part == "new" for part in parts] == [is_tried(trial(share), image) for image in IMAGES]
+    assert abs(parts.count("old") / len(IMAGES) - min(3 * share, 1 - share)) <= 0.015
+
+
+def test_a_shadow_is_compared_with_nothing_else() -> None:
+    parts = [part_in(trial(0.1, mode="shadow"), image) for image in IMAGES]
+    assert set(parts) == {"new", None}
 
 
 def test_an_image_is_on_the_same_side_in_every_process() -> None:

@@ -1,0 +1,57 @@
+"""In which batches both models of a trial are timed: on as many images each, and one after the other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from models.trials.evidence import Side
+
+FIRST_BATCHES, FIRST_IMAGES = 40, 8
+"""Of a step: so many batches are timed one after so many images of the new model, so that a slow one is found soon."""
+MOST_IMAGES = 64
+"""That the new model is asked about between two later ones."""
+_REST = 48.0
+"""Times as long as the last one took, in which there is no other unless so many images came: three calls, each waited
+for, take a fifth longer than two at once."""
+
+
+class Matching:
+    """Of one step of a trial in one process. Threads may ask side by side.
+
+    Where both are asked at once, neither's time says anything. So they are timed in some batches, and asked at once in
+    all others: the less there is to do, the more of them are timed; where there is much, it is enough for a verdict.
+
+    Args:
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._images = 0
+        self._rests_until = -float("inf")
+        self._matched = 0
+
+    def first(self, images: int) -> Side | None:
+        """Which model is asked first in this batch, where both are timed; else None.
+
+        Whoever is asked first wakes up the processors, and would seem the slower one: each is in half of the batches.
+
+        Args:
+            images: of the batch, that the new model is asked about.
+        """
+        with self._lock:
+            self._images += images
+            most = FIRST_IMAGES if self._matched < FIRST_BATCHES else MOST_IMAGES
+            if self._images < most and self._clock() < self._rests_until:
+                return None
+            self._images = 0
+            self._matched += 1
+            return "old" if self._matched % 2 else "new"
+
+    def took(self, seconds: float) -> None:
+        """Takes in how long such a batch was asked about."""
+        with self._lock:
+            self._rests_until = self._clock() + _REST * seconds
