@@ -33,14 +33,14 @@ class Answered(NamedTuple):
 
 
 def answer(
-    models: LiveModels, images: Sequence[Raster], before: Callable[[LiveModel], None] = lambda model: None
+    models: LiveModels, images: Sequence[Raster], before: Callable[[LiveModel | None], None] = lambda model: None
 ) -> Answered:
     """Has the live model answer; one that fails on its own probe image is quarantined, and the next one answers.
 
     Args:
         models: of which one is live.
         images: at least one.
-        before: is told which model will be asked, each time.
+        before: is told which model will be asked, each time; None: another one is waited for.
 
     Raises:
         NoModelAnswers: there is none that could.
@@ -52,6 +52,7 @@ def answer(
         try:
             return Answered(live, answers(live, images))
         except ModelUnfit as why:
+            before(None)
             models.quarantine(live, why)
 
 

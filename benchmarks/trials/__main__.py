@@ -24,7 +24,7 @@ from benchmarks.trials.stream import POLICIES, TrialStream, measure_trial_stream
 from benchmarks.trials.throughput import CANARY, SHADOW, WAYS, TrialThroughput, measure_trial_throughput
 from launch.command_line import run
 
-_SUBJECTS = ((SMALL, 320), (MEDIUM, 192), (DIGITS, 3000))
+_SUBJECTS = ((SMALL, 960), (MEDIUM, 576), (DIGITS, 9000))
 """Kinds of image, and how many in a run."""
 _MOST = {CANARY: 0.02, SHADOW: 0.13}
 """Of throughput, that a trial may take."""

@@ -92,6 +92,7 @@ class TrialSteps:
             time.sleep(0.01)
         if trial is not None:
             matching = self._serving.gathering.matching(trial)
+            assert matching is not None
             for _ in range(FIRST_BATCHES):  # at a trial's beginning more is timed, for seconds of all its minutes
                 matching.first(FIRST_IMAGES)
         return 0 if trial is None else _tried(trial, keys)

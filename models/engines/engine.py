@@ -45,14 +45,15 @@ class AnswersElsewhere(Protocol):
     """An engine that computes in another process, so that the one who asks may do something else meanwhile."""
 
     def ask(self, batch: NDArray[Any]) -> Callable[[], Outputs]:
-        """Begins to answer.
+        """Begins to answer, if that can be at once.
 
         Args:
             batch: as `Engine.predict` takes it.
 
         Returns:
             What waits for the answer, and raises what `Engine.predict` does. It is to be called once, whatever happens
-            meanwhile, and before the same thread asks the same engine anything else.
+            meanwhile, and before the same thread asks the same engine anything else: until then it may hold room that
+            others wait for.
         """
 
 
@@ -96,9 +97,9 @@ def even_run(images: int, most: int, threads: int, unit: int = 1) -> int:
         threads: on how many runs are computed side by side.
         unit: a run is of a multiple of so many.
     """
-    fewest = -(-images // (most * threads))
+    fewest = max(1, -(-images // (most * threads)))
     shares = [-(-images // (rounds * threads)) for rounds in range(fewest, fewest + _MORE_ROUNDS)]
-    runs = [min(most, -(-share // unit) * unit) for share in shares]
+    runs = [min(most, max(1, -(-share // unit)) * unit) for share in shares]
 
     def cost(run: int) -> float:
         rounds = -(-images // (run * threads))

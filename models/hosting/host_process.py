@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from queue import LifoQueue
+from queue import Empty, LifoQueue
 from typing import IO, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from models.compute_threads import cores
 from models.confinement.starting import end_group, start_confined, warn_of
 from models.engines.engine import Outputs
 from models.engines.gpus import FRUGAL
+from models.engines.turns import waiting_for_turn
 from models.errors import (
     ImageFault,
     MachineFailed,
@@ -39,6 +40,7 @@ from models.hosting.patience import START_SECONDS, Patience
 from models.last_words import LastWords
 
 _LONGEST_LINE = 1 << 16
+_LOOK_SECONDS = 0.2
 _NUMBERS = "fiub"
 """Kinds of dtypes that an output may have."""
 _REFUSALS = {
@@ -112,7 +114,7 @@ class HostProcess:
             raise
 
     def ask(self, batch: NDArray[Any]) -> Answer:
-        """Has the model begin to answer.
+        """Has the model begin to answer, once there is a lane for that.
 
         Args:
             batch: as the model takes it, at most `images` of them.
@@ -122,8 +124,27 @@ class HostProcess:
 
         Raises:
             HostGone: nobody heard it.
+            ModelsClosed: the program is ending.
         """
-        lane = self._idle.get()
+        with waiting_for_turn():
+            lane = self._next_lane()
+        return self._begun(lane, batch)
+
+    def ask_at_once(self, batch: NDArray[Any]) -> Answer | None:
+        """The same where there is a lane now; else None."""
+        try:
+            lane = self._idle.get_nowait()
+        except Empty:
+            return None
+        return self._begun(lane, batch)
+
+    def _next_lane(self) -> Lane:
+        while not self._patience.is_over:
+            with contextlib.suppress(Empty):
+                return self._idle.get(timeout=_LOOK_SECONDS)
+        raise ModelsClosed
+
+    def _begun(self, lane: Lane, batch: NDArray[Any]) -> Answer:
         try:
             self._tell(lane, batch)
         except BaseException:

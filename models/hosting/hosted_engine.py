@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.artefacts import Artefact
 from models.engines.engine import Outputs, in_runs
+from models.engines.turns import waiting_for_turn
 from models.errors import ImageFault, ModelFailed, ModelGivenUp, ModelsClosed, ModelUnfit
 from models.hosting.host_process import Answer, HostGone, HostProcess
 from models.hosting.patience import Patience
@@ -117,10 +118,12 @@ class HostedEngine:
         if self._given_up or len(batch) > host.images:
             return partial(self.predict, batch)
         with contextlib.ExitStack() as stack:
-            company = stack.enter_context(self._gate.shared())
             try:
-                answer = host.ask(batch)
-            except HostGone:
+                company = stack.enter_context(self._gate.shared(waits=False))
+                answer = host.ask_at_once(batch)
+            except (_GateClosed, HostGone):
+                answer = None
+            if answer is None:
                 return partial(self.predict, batch)
             inside = stack.pop_all()
         return partial(self._in_company, batch, partial(self._taken, host, answer, len(batch)), company, inside)
@@ -196,6 +199,10 @@ class HostedEngine:
         raise AssertionError("unreachable")
 
 
+class _GateClosed(Exception):  # noqa: N818 - nothing failed
+    """Somebody is alone inside."""
+
+
 class _Gate:
     """Lets many through side by side, or one alone."""
 
@@ -205,11 +212,21 @@ class _Gate:
         self._alone = False
 
     @contextlib.contextmanager
-    def shared(self) -> Iterator[list[bool]]:
-        """Yields what is true once anybody else was inside at the same time: a list that then is not empty."""
+    def shared(self, waits: bool = True) -> Iterator[list[bool]]:
+        """Yields what is true once anybody else was inside at the same time: a list that then is not empty.
+
+        Args:
+            waits: for one who is alone inside.
+
+        Raises:
+            _GateClosed: somebody is, and that is not waited for.
+        """
         company: list[bool] = []
         with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
+            if self._alone and not waits:
+                raise _GateClosed
+            with waiting_for_turn():
+                self._changed.wait_for(lambda: not self._alone)
             for other in self._inside:
                 other.append(True)
             company += [True] * bool(self._inside)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from typing import NamedTuple
 
 from models.answering import answer, answers
 from models.engines.engine import Outputs
+from models.engines.turns import seconds_waited
 from models.errors import (
     ImageError,
     ImageFault,
@@ -82,6 +83,17 @@ def answer_on_trial(
     return batch.told
 
 
+class _Clock:
+    """Seconds since it was made, without those in which this thread waited for its turn: of that, both models would
+    have their share by how busy each is, and not by how slow."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic() - seconds_waited()
+
+    def seconds(self) -> float:
+        return time.monotonic() - seconds_waited() - self._began
+
+
 class _Batch:
     """One batch on its way; each image is told once."""
 
@@ -114,14 +126,13 @@ class _Batch:
             self._tell_new(tried, self._by_new(tried))
             self._by_old(others)
         elif first := self._first():
-            began = time.monotonic()
-            if first == "new":
-                self._by_new_in_pairs(pair)
-            self._by_old(others[:pair])
-            self._by_old(others[pair:], is_timed=False)
-            if first == "old":
-                self._by_new_in_pairs(pair)
-            self._took(began)
+            with self._timing():
+                if first == "new":
+                    self._by_new_in_pairs(pair)
+                self._by_old(others[:pair])
+                self._by_old(others[pair:], is_timed=False)
+                if first == "old":
+                    self._by_new_in_pairs(pair)
         else:
             self._tell_new(tried, self._by_both(others))
 
@@ -132,14 +143,13 @@ class _Batch:
         if not tried:
             self._by_old(everything)
         elif first := self._first():
-            began = time.monotonic()
-            if first == "new":
-                outcomes = self._by_new(tried)
-            self._by_old(tried)
-            self._by_old(self._others, is_timed=False)
-            if first == "old":
-                outcomes = self._by_new(tried)
-            self._took(began)
+            with self._timing():
+                if first == "new":
+                    outcomes = self._by_new(tried)
+                self._by_old(tried)
+                self._by_old(self._others, is_timed=False)
+                if first == "old":
+                    outcomes = self._by_new(tried)
         else:
             outcomes = self._by_both(everything)
         for place in everything:
@@ -151,20 +161,30 @@ class _Batch:
                 self._told[place] = told._replace(tried=Tried(self._trial.number, "old", other))
 
     def _first(self) -> Side | None:
-        return self._gathering.matching(self._trial).first(len(self._tried))
+        matching = self._gathering.matching(self._trial)
+        return matching.first(len(self._tried)) if matching is not None else None
 
-    def _took(self, began: float) -> None:
-        self._gathering.matching(self._trial).took(time.monotonic() - began)
+    @contextlib.contextmanager
+    def _timing(self) -> Iterator[None]:
+        began = _Clock()
+        yield
+        matching = self._gathering.matching(self._trial)
+        if matching is not None:
+            matching.took(began.seconds())
 
     def _by_new_in_pairs(self, pair: int) -> None:
         """The new model answers; it is timed on as many as the old one was, or will be."""
-        for places, is_timed in ((self._tried[:pair], True), (self._tried[pair:], False)):
-            self._tell_new(places, self._by_new(places, is_timed))
+        outcomes = self._by_new(self._tried[:pair])
+        rest = self._by_new(self._tried[pair:], is_timed=False) if outcomes is not None else None
+        self._tell_new(self._tried[:pair], outcomes)
+        self._tell_new(self._tried[pair:], rest)
 
     def _tell_new(self, places: Sequence[int], outcomes: list[Outcome] | None) -> None:
-        """What the new model answered is the result, what the old one does where that has no answer."""
+        """What the new model answered is the result, what the old one does where that has no answer: no evidence."""
         if outcomes is None:
             self._by_old(places, is_timed=False)
+            for place in places:
+                self._told[place] = self._told[place]._replace(tried=None)
             return
         by_it = Tried(self._trial.number, "new", None)
         for place, outcome in zip(places, outcomes, strict=True):
@@ -173,36 +193,39 @@ class _Batch:
     def _by_both(self, old_ones: Sequence[int]) -> list[Outcome] | None:
         """Both at once: what the new model makes of those that are tried, while the old one answers others."""
         tried = [self._images[place] for place in self._tried]
-        asked = [self._new.ask(tried)] if len(tried) <= self._new.images_at_once else []
-        by_new = cache(partial(self._by_new, self._tried, False, asked))
+        with self._gathering.ahead.of(self._trial.number) as may_begin:
+            is_begun = may_begin and len(tried) <= self._new.images_at_once
+            asked = [self._new.ask(tried)] if is_begun else []
+            by_new = cache(partial(self._by_new, self._tried, False, asked))
 
-        def before(model: LiveModel) -> None:
-            if model.engine is self._new.engine:  # which has room for some at a time, and others wait for it as well
-                by_new()
+            def before(model: LiveModel | None) -> None:
+                # It has room for few, and others wait for that: so do those who wait for another model to be loaded.
+                if model is None or model.engine is self._new.engine:
+                    by_new()
 
-        try:
-            self._by_old(old_ones, is_timed=False, before=before)
-        except BaseException:
-            with contextlib.suppress(ModelsClosed):
-                by_new()
-            raise
-        return by_new()
+            try:
+                self._by_old(old_ones, is_timed=False, before=before)
+            except BaseException:
+                with contextlib.suppress(ModelsClosed):
+                    by_new()
+                raise
+            return by_new()
 
     def _by_old(
         self,
         places: Sequence[int],
         is_timed: bool = True,
-        before: Callable[[LiveModel], None] = lambda model: None,
+        before: Callable[[LiveModel | None], None] = lambda model: None,
     ) -> None:
         """The old model answers; of two calls in a row the second finds its process awake, and is not timed."""
         if not places:
             return
-        began = time.monotonic()
+        began = _Clock()
         by, outcomes = answer(self._models, [self._images[place] for place in places], before)
         # The trial may end at any moment, by going live of the model that is tried.
         side: Side = "new" if by.reference == self._new.reference else "old"
         if is_timed:
-            self._note(side, outcomes, time.monotonic() - began)
+            self._note(side, outcomes, began.seconds())
         tried = Tried(self._trial.number, side, None)
         for place, outcome in zip(places, outcomes, strict=True):
             self._told[place] = Told(by, outcome, tried if self._parts[place] else None)
@@ -219,7 +242,7 @@ class _Batch:
         """
         if not places:
             return []
-        began = time.monotonic()
+        began = _Clock()
         try:
             outcomes = self._answers([self._images[place] for place in places], asked)
         except MachineFailed as why:
@@ -232,7 +255,7 @@ class _Batch:
             self._models.quarantine(self._new, why)
             return None
         if is_timed:
-            self._note("new", outcomes, time.monotonic() - began)
+            self._note("new", outcomes, began.seconds())
         return outcomes
 
     def _answers(self, images: Sequence[Raster], asked: list[Callable[[], Outputs]] | None) -> list[Outcome]:

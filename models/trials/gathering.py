@@ -12,6 +12,7 @@ from models.errors import one_line
 from models.events import worker_name
 from models.printable import logger
 from models.reference import StatedTrial
+from models.trials.ahead import Ahead
 from models.trials.evidence import Evidence, encoded
 from models.trials.matching import Matching
 from models.troubles import Troubles
@@ -61,9 +62,11 @@ class Gathering:
 
     Attributes:
         worker: under which name it writes; no two have the same, though process ids come back.
+        ahead: the calls of models on trial that are begun before another one is asked.
     """
 
     def __init__(self, kept: WritesTrials, write_seconds: float = WRITE_SECONDS) -> None:
+        self.ahead = Ahead()
         self._kept = kept
         self._write_seconds = write_seconds
         self.worker = f"{worker_name()}-{secrets.token_hex(4)}"
@@ -106,11 +109,11 @@ class Gathering:
                 self._changed.notify_all()
             yield gathered.evidence
 
-    def matching(self, trial: StatedTrial) -> Matching:
-        """In which batches both models are timed."""
+    def matching(self, trial: StatedTrial) -> Matching | None:
+        """In which batches both models are timed; None where nobody knows of that trial, and all evidence is lost."""
         with self._changed:
             gathered = self._gathered.get(_key(trial))
-            return gathered.matching if gathered is not None else Matching()
+            return gathered.matching if gathered is not None else None
 
     def unfit(self, trial: StatedTrial, why: str) -> None:
         """Notes that the new model fails on its own probe image in this process, whatever step the trial is in."""

@@ -15,6 +15,7 @@ MOST_IMAGES = 64
 _REST = 48.0
 """Times as long as the last one took, in which there is no other unless so many images came: three calls, each waited
 for, take a fifth longer than two at once."""
+_LONGEST_REST_SECONDS = 30.0
 
 
 class Matching:
@@ -54,4 +55,4 @@ class Matching:
     def took(self, seconds: float) -> None:
         """Takes in how long such a batch was asked about."""
         with self._lock:
-            self._rests_until = self._clock() + _REST * seconds
+            self._rests_until = self._clock() + min(_REST * seconds, _LONGEST_REST_SECONDS)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.live import LiveModel, OnTrial
-from models.trials.sides import part_in
+from models.trials.sides import is_tried
 from serving.asking import EVERYTHING, Asked, Refused
 from serving.outputs import output_names
 from serving.preparing import require_fit
@@ -60,9 +60,8 @@ def choose(asked: Asked, key: str, live: LiveModel, on_trial: OnTrial | None, ha
     if on_trial is None or asked.names_model or not fits(asked, on_trial.model, live):
         return Choice(live, None)
     trial = on_trial.trial
-    part = part_in(trial, key)
-    if part != "new":
-        return Choice(live, Part(trial, part, key) if part is not None else None)
+    if not is_tried(trial, key):
+        return Choice(live, Part(trial, "old", key) if trial.mode == "canary" else None)
     if trial.mode == "shadow":
         return Choice(live, Part(trial, "old", key, is_shadowed=True))
     return Choice(on_trial.model, Part(trial, "new", key)) if has_room else Choice(live, None)

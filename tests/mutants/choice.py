@@ -10,6 +10,7 @@ MORE_TESTS: dict[str, tuple[str, ...]] = {
     "models/answering.py": ("transforms/test_inference.py",),
     "models/bringing_in.py": ("models/test_live.py", "models/live_trials"),
     "models/compute_threads.py": ("models/engines", "models/test_live.py"),
+    "models/engines/turns.py": ("models/live_trials/test_side_by_side.py",),
     "models/errors.py": ("models/vetting", "docs"),
     "models/events.py": ("models/test_live.py", "transforms/test_metrics.py", "transforms/test_sinks.py"),
     "models/live_model.py": ("models/test_live.py", "models/test_quarantine.py"),

@@ -303,6 +303,27 @@ def test_a_model_that_once_takes_too_long_is_asked_no_more_and_is_unfit_only_whe
     assert (evidence.unfit_because.total, evidence.not_loaded_because.total) == ((1, 0) if how == "hangs" else (0, 1))
 
 
+def test_a_model_that_takes_too_long_in_a_timed_batch_is_not_asked_for_the_rest_of_it(bench: Bench) -> None:
+    trial = bench.try_new(share=0.8)
+    bench.shared.hangs = {"2"}
+    told = bench.answer()
+    assert said(told) == [1] * 64
+    others = sum(not is_tried(trial, key) for key in KEYS)
+    assert [size for name, size in bench.shared.calls if name == "2"] == [others, 1]  # and its probe image
+    assert bench.evidence(trial).new.failed == 1
+
+
+@pytest.mark.parametrize("is_timed", [True, False])
+def test_what_the_old_model_answers_in_place_of_the_new_one_is_no_evidence(is_timed: bool, bench: Bench) -> None:
+    trial = bench.try_new()
+    if not is_timed:
+        bench.time_no_more(trial)
+    bench.shared.has_no_room = {"2"}
+    told = bench.answer()
+    assert said(told) == [1] * 64
+    assert tags(told) == [None if is_tried(trial, key) else "old" for key in KEYS]
+
+
 def test_what_this_process_lacks_tells_nothing_against_a_model_and_is_borne_a_few_times(bench: Bench) -> None:
     trial = bench.try_new()
     for number in range(1, MOST_TROUBLES + 1):
