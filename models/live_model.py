@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -66,6 +67,10 @@ class LiveModel:
             return self.engine.ask(model_input(images, self.manifest))
         except Exception:  # such as too little memory, which is told to whoever waits, if it has not passed
             return partial(self.predict, images)
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Answers this thread alone until it is left, where it computes in another process."""
+        return self.engine.alone() if isinstance(self.engine, AnswersElsewhere) else contextlib.nullcontext()
 
     def warm(self, sizes: Sequence[int]) -> None:
         """Answers to black images, batches of so many each, so far as it takes such; what it says is not looked at.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -55,6 +56,9 @@ class AnswersElsewhere(Protocol):
             meanwhile, and before the same thread asks the same engine anything else: until then it may hold room that
             others wait for.
         """
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Answers this thread alone, once all calls under way are over; others wait until it is left."""
 
 
 def images_within(run_bytes: int, manifest: Manifest) -> int:

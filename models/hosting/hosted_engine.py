@@ -128,6 +128,10 @@ class HostedEngine:
             inside = stack.pop_all()
         return partial(self._in_company, batch, partial(self._taken, host, answer, len(batch)), company, inside)
 
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """See `AnswersElsewhere.alone`."""
+        return self._gate.alone()
+
     def close(self) -> None:
         """Ends it now."""
         self._host.close()
@@ -204,12 +208,12 @@ class _GateClosed(Exception):  # noqa: N818 - nothing failed
 
 
 class _Gate:
-    """Lets many through side by side, or one alone."""
+    """Lets many through side by side, or one alone, who may come through again meanwhile."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._inside: list[list[bool]] = []
-        self._alone = False
+        self._alone: int | None = None
 
     @contextlib.contextmanager
     def shared(self, waits: bool = True) -> Iterator[list[bool]]:
@@ -223,10 +227,13 @@ class _Gate:
         """
         company: list[bool] = []
         with self._changed:
-            if self._alone and not waits:
+            if self._alone == threading.get_ident():
+                yield company
+                return
+            if self._alone is not None and not waits:
                 raise _GateClosed
             with waiting_for_turn():
-                self._changed.wait_for(lambda: not self._alone)
+                self._changed.wait_for(lambda: self._alone is None)
             for other in self._inside:
                 other.append(True)
             company += [True] * bool(self._inside)
@@ -241,13 +248,18 @@ class _Gate:
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Waits until all others are out, and keeps them out."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._alone)
-            self._alone = True
-            self._changed.wait_for(lambda: not self._inside)
+        me = threading.get_ident()
+        if self._alone == me:
+            yield
+            return
+        with self._changed, waiting_for_turn():
+            self._changed.wait_for(lambda: self._alone is None)
+            self._alone = me
         try:
+            with self._changed, waiting_for_turn():
+                self._changed.wait_for(lambda: not self._inside)
             yield
         finally:
             with self._changed:
-                self._alone = False
+                self._alone = None
                 self._changed.notify_all()

@@ -27,6 +27,7 @@ from models.tasks import Prediction
 from models.trials.evidence import Side
 from models.trials.gathering import Gathering
 from models.trials.gist import gist_of
+from models.trials.matching import Matching
 from models.trials.sides import part_in
 from models.trials.tried import Tried
 
@@ -123,35 +124,29 @@ class _Batch:
         tried, others = self._tried, self._others
         pair = min(len(tried), len(others))
         if not pair:
-            self._tell_new(tried, self._by_new(tried))
-            self._by_old(others)
-        elif first := self._first():
-            with self._timing():
-                if first == "new":
-                    self._by_new_in_pairs(pair)
-                self._by_old(others[:pair])
-                self._by_old(others[pair:], is_timed=False)
-                if first == "old":
-                    self._by_new_in_pairs(pair)
-        else:
+            self._answer_by_one()
+            return
+        is_timed, outcomes = self._timed(tried[:pair], others[:pair])
+        if not is_timed:
             self._tell_new(tried, self._by_both(others))
+            return
+        rest = self._by_new(tried[pair:], is_timed=False) if outcomes is not None else None
+        self._by_old(others[pair:], is_timed=False)
+        self._tell_new(tried[:pair], outcomes)
+        self._tell_new(tried[pair:], rest)
 
     def answer_in_shadow(self) -> None:
         """The old model answers all, and the new one those that are tried, for comparing alone."""
         tried, everything = self._tried, range(len(self._images))
         outcomes: list[Outcome] | None = None
         if not tried:
-            self._by_old(everything)
-        elif first := self._first():
-            with self._timing():
-                if first == "new":
-                    outcomes = self._by_new(tried)
-                self._by_old(tried)
-                self._by_old(self._others, is_timed=False)
-                if first == "old":
-                    outcomes = self._by_new(tried)
+            self._by_old(everything, is_timed=False)
         else:
-            outcomes = self._by_both(everything)
+            is_timed, outcomes = self._timed(tried, tried)
+            if is_timed:
+                self._by_old(self._others, is_timed=False)
+            else:
+                outcomes = self._by_both(everything)
         for place in everything:
             self._told[place] = self._told[place]._replace(tried=None)
         for place, outcome in zip(tried, outcomes or (), strict=False):
@@ -160,24 +155,61 @@ class _Batch:
                 other = None if isinstance(outcome, ImageError) else gist_of(outcome)
                 self._told[place] = told._replace(tried=Tried(self._trial.number, "old", other))
 
-    def _first(self) -> Side | None:
-        matching = self._gathering.matching(self._trial)
-        return matching.first(len(self._tried)) if matching is not None else None
+    def _answer_by_one(self) -> None:
+        """Of a canary's batch that is wholly tried, or not at all; such ones are timed too, as many of each."""
+        if self._tried:
+            with self._timing() as first:
+                outcomes = self._by_new(self._tried, is_timed=first is not None)
+            if first is not None and outcomes is not None and (matching := self._matching) is not None:
+                matching.owe()
+            self._tell_new(self._tried, outcomes)
+            return
+        is_owed = self._matching is not None and self._matching.is_owed()
+        with self._undisturbed() if is_owed else contextlib.nullcontext(False) as is_timed:
+            self._by_old(self._others, is_timed=is_timed)
+
+    def _timed(self, tried: Sequence[int], others: Sequence[int]) -> tuple[bool, list[Outcome] | None]:
+        """Has each model answer as many, one after the other, if both are timed in this batch.
+
+        Returns:
+            Whether they are; and what the new one answered, see `_by_new`.
+        """
+        with self._timing() as first:
+            if first is None:
+                return False, None
+            outcomes = self._by_new(tried) if first == "new" else None
+            self._by_old(others)
+            return True, outcomes if first == "new" else self._by_new(tried)
+
+    @property
+    def _matching(self) -> Matching | None:
+        return self._gathering.matching(self._trial)
 
     @contextlib.contextmanager
-    def _timing(self) -> Iterator[None]:
-        began = _Clock()
-        yield
-        matching = self._gathering.matching(self._trial)
-        if matching is not None:
-            matching.took(began.seconds())
+    def _timing(self) -> Iterator[Side | None]:
+        """Which model is asked first, where calls of this batch are timed; else None."""
+        matching = self._matching
+        first = matching.first(len(self._tried)) if matching is not None else None
+        if matching is None or first is None:
+            yield None
+            return
+        began = time.monotonic()
+        with self._undisturbed() as is_timed:
+            yield first if is_timed else None
+        matching.took(time.monotonic() - began)
 
-    def _by_new_in_pairs(self, pair: int) -> None:
-        """The new model answers; it is timed on as many as the old one was, or will be."""
-        outcomes = self._by_new(self._tried[:pair])
-        rest = self._by_new(self._tried[pair:], is_timed=False) if outcomes is not None else None
-        self._tell_new(self._tried[:pair], outcomes)
-        self._tell_new(self._tried[pair:], rest)
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[bool]:
+        """Whether other threads ask neither model meanwhile: they ask the old one more often, whose calls would seem to
+        take longer. It is so but where another one does the same, or a trial before is not quite over."""
+        live = self._models.peek()
+        with self._gathering.ahead.timing(self._trial.number) as may_time, contextlib.ExitStack() as alone:
+            if not may_time or live is None:
+                yield False
+                return
+            alone.enter_context(self._new.alone())  # first: who has begun with it still has to ask the live one
+            alone.enter_context(live.alone())
+            yield True
 
     def _tell_new(self, places: Sequence[int], outcomes: list[Outcome] | None) -> None:
         """What the new model answered is the result, what the old one does where that has no answer: no evidence."""

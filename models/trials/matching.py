@@ -34,6 +34,7 @@ class Matching:
         self._images = 0
         self._rests_until = -float("inf")
         self._matched = 0
+        self._owed = 0
 
     def first(self, images: int) -> Side | None:
         """Which model is asked first in this batch, where both are timed; else None.
@@ -56,3 +57,15 @@ class Matching:
         """Takes in how long such a batch was asked about."""
         with self._lock:
             self._rests_until = self._clock() + min(_REST * seconds, _LONGEST_REST_SECONDS)
+
+    def owe(self) -> None:
+        """Takes in that a batch was timed which the new model answered alone: one of the old model's is to be, too."""
+        with self._lock:
+            self._owed += 1
+
+    def is_owed(self) -> bool:
+        """Whether this batch, which the old model answers alone, is timed for such a one."""
+        with self._lock:
+            is_owed = self._owed > 0
+            self._owed -= is_owed
+            return is_owed

@@ -19,6 +19,7 @@ from models.hosting.hosted_engine import Hosts
 from tests.model_files import vetted_classifier
 from tests.models.hosting.hosted import BAD, GOOD, WORDS, host_of
 from tests.treacherous_models import TREACHERIES, endless, vetted_treachery
+from tests.waiting import eventually
 
 
 def test_what_was_begun_is_answered_as_ever_however_many_are_begun_at_once(tmp_path: Path, hosts: Hosts) -> None:
@@ -109,3 +110,37 @@ def test_what_was_begun_leaves_nothing_behind(tmp_path: Path, hosts: Hosts) -> N
     for _ in range(20):
         engine.ask(GOOD)()
     assert psutil.Process().num_fds() <= before
+
+
+def test_who_has_a_model_alone_is_answered_and_others_are_once_it_is_left(tmp_path: Path, hosts: Hosts) -> None:
+    engine = hosts.load(vetted_treachery(tmp_path, TREACHERIES["crashes"]()).artefact, 1)
+    (expected,) = engine.predict(GOOD)
+    with ThreadPoolExecutor(2) as others:
+        with engine.alone(), engine.alone():  # as often as that thread likes
+            begun = others.submit(engine.ask, GOOD).result()  # waits for nobody
+            waiting = [others.submit(engine.predict, GOOD), others.submit(begun)]
+            with pytest.raises(ModelFailed):
+                engine.predict(BAD)
+            with pytest.raises(ModelFailed):
+                engine.predict(BAD[1:])
+            assert np.array_equal(engine.predict(GOOD)[0], expected)
+            assert not any(each.done() for each in waiting)
+        assert all(np.array_equal(each.result()[0], expected) for each in waiting)
+
+
+def test_a_model_is_had_alone_once_what_was_begun_is_taken(tmp_path: Path, hosts: Hosts) -> None:
+    engine = hosts.load(vetted_treachery(tmp_path, TREACHERIES["crashes"]()).artefact, 1)
+    done = threading.Event()
+
+    def alone() -> None:
+        with engine.alone():
+            done.set()
+
+    begun = engine.ask(GOOD)
+    with ThreadPoolExecutor(1) as other:
+        alone_at_last = other.submit(alone)
+        eventually(lambda: engine._gate._alone is not None, "the other to wait until all are out")
+        assert not done.is_set()
+        begun()
+        alone_at_last.result()
+    engine.ask(GOOD)()

@@ -39,3 +39,19 @@ def test_a_call_that_fails_is_over() -> None:
         raise RuntimeError
     with ahead.of(8) as after:
         assert after
+
+
+def test_one_thread_at_a_time_times_models_and_calls_of_its_trial_may_begin_meanwhile() -> None:
+    ahead = Ahead()
+    with ahead.timing(7) as one, ahead.timing(7) as other, ahead.of(7) as same:
+        assert (one, other, same) == (True, False, True)
+    with ahead.timing(7) as after:
+        assert after
+
+
+def test_nothing_is_timed_while_calls_of_another_trial_are_begun_nor_begun_while_something_is_timed() -> None:
+    ahead = Ahead()
+    with ahead.of(7), ahead.timing(8) as other:
+        assert not other
+    with ahead.timing(8) as one, ahead.of(7) as other:
+        assert (one, other) == (True, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,9 @@ class _Executed:
         self._shared.begun.append((self._name, len(batch)))
         return partial(self.predict, batch)
 
+    def alone(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
 
 class Bench:
     """An old model that says 1 and a new one that says 2."""
@@ -109,7 +113,9 @@ class Bench:
         return trial
 
     def time_no_more(self, trial: StatedTrial) -> None:
-        time_no_more(self.gathering.matching(trial))
+        matching = self.gathering.matching(trial)
+        assert matching is not None
+        time_no_more(matching)
 
     def answer(self, keys: Sequence[str] = KEYS, values: Sequence[int] | None = None) -> list[Told]:
         images = [Raster(np.full((8, 8, 3), value, np.uint8)) for value in values or [128] * len(keys)]
@@ -201,11 +207,22 @@ def test_where_both_are_timed_they_answer_as_many_one_after_the_other_and_each_i
     tried = sum(is_tried(trial, key) for key in KEYS)
     for _ in range(4):
         bench.answer()
-    of_old = [("1", tried), ("1", 64 - tried if mode == "shadow" else 64 - 2 * tried)]
-    assert bench.shared.calls == [*of_old, ("2", tried), ("2", tried), *of_old] * 2
+    of_old, of_new = ("1", tried), ("2", tried)
+    rest = ("1", 64 - tried if mode == "shadow" else 64 - 2 * tried)
+    assert bench.shared.calls == [of_old, of_new, rest, of_new, of_old, rest] * 2
     assert bench.shared.begun == []
     evidence = bench.evidence(trial)
     assert (evidence.new.latencies.calls, evidence.old.latencies.calls) == (4, 4)
+
+
+def test_where_batches_are_of_one_image_as_many_of_either_model_are_timed(bench: Bench) -> None:
+    trial = bench.try_new(share=0.2)
+    for key in KEYS:
+        bench.answer([key])
+    tried = sum(is_tried(trial, key) for key in KEYS)
+    evidence = bench.evidence(trial)
+    assert 0 < evidence.new.latencies.calls <= tried
+    assert 0 <= evidence.new.latencies.calls - evidence.old.latencies.calls <= 1
 
 
 @pytest.mark.parametrize("mode", ["canary", "shadow"])

@@ -57,3 +57,11 @@ def test_of_a_great_share_there_are_always_enough() -> None:
 def test_where_there_is_time_batches_are_timed_however_few_images_come() -> None:
     stream = Stream(1, pause_seconds=60.0)
     assert timed(stream.firsts(100)) == 100
+
+
+def test_for_each_batch_of_the_new_model_alone_one_of_the_old_is_timed() -> None:
+    matching = Matching()
+    assert not matching.is_owed()
+    matching.owe()
+    matching.owe()
+    assert [matching.is_owed() for _ in range(3)] == [True, True, False]
