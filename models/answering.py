@@ -47,12 +47,13 @@ def answer(
         ModelsClosed: the program is ending.
     """
     while True:
+        if models.peek() is None:
+            before(None)
         live = models.current()
         before(live)
         try:
             return Answered(live, answers(live, images))
         except ModelUnfit as why:
-            before(None)
             models.quarantine(live, why)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -29,6 +29,8 @@ SHADOW_SHARE, CANARY_SHARE = 0.1, 0.25
 LABELLED_SHARE = 0.5
 """Of images whose true label is told, where any are."""
 _LABELS = 10
+_IMAGES_A_BATCH = 4
+"""That the new model is asked about."""
 _SECONDS, _SPREAD, _LOAD_SPREAD = 0.004, 0.3, 0.2
 _OLD_ACCURACY = 0.9
 _SAME_MISTAKE = 0.5
@@ -257,9 +259,14 @@ def _sureness(scores: Floats, at: Ints, looks: int, images: int) -> Sureness:
 @cache
 def _looks_with_calls(images: int) -> Ints:
     """Of each call that is timed, before which look it was: in a stream so full that there is no time for more."""
-    matching = Matching()
-    matching.took(math.inf)
-    timed = [image for image in range(images) if matching.first(1) is not None]
+    clock = itertools.count(step=_SECONDS)
+    matching = Matching(lambda: next(clock))
+    timed = []
+    for image in range(images):
+        if matching.is_due(1):
+            timed.append(image)
+            matching.first()
+            matching.took(_IMAGES_A_BATCH * _SECONDS)
     return np.array(timed, np.int64) // IMAGES_A_LOOK
 
 

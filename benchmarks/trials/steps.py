@@ -18,7 +18,7 @@ from benchmarks.ways import Timing
 from models.records import ImageRequest, Origin
 from models.reference import Mode, ModelReference, StatedTrial, Statement, sha256_of
 from models.serving import ServingConfig
-from models.trials.matching import FIRST_BATCHES, FIRST_IMAGES
+from models.trials.matching import FIRST_BATCHES
 from models.trials.sides import is_tried
 from transforms.inference import HotSwapModelHandler
 from transforms.process import JobRun, largest_input
@@ -94,7 +94,7 @@ class TrialSteps:
             matching = self._serving.gathering.matching(trial)
             assert matching is not None
             for _ in range(FIRST_BATCHES):  # at a trial's beginning more is timed, for seconds of all its minutes
-                matching.first(FIRST_IMAGES)
+                matching.first()
         return 0 if trial is None else _tried(trial, keys)
 
     def classify(self, paths: list[str]) -> Timing:

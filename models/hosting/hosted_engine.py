@@ -226,10 +226,10 @@ class _Gate:
             _GateClosed: somebody is, and that is not waited for.
         """
         company: list[bool] = []
+        if self._alone == threading.get_ident():
+            yield company
+            return
         with self._changed:
-            if self._alone == threading.get_ident():
-                yield company
-                return
             if self._alone is not None and not waits:
                 raise _GateClosed
             with waiting_for_turn():

@@ -52,4 +52,5 @@ class Ahead:
                 yield is_first and may_begin
         finally:
             if is_first:
-                self._is_timing = False
+                with self._lock:
+                    self._is_timing = False

@@ -156,17 +156,30 @@ class _Batch:
                 self._told[place] = told._replace(tried=Tried(self._trial.number, "old", other))
 
     def _answer_by_one(self) -> None:
-        """Of a canary's batch that is wholly tried, or not at all; such ones are timed too, as many of each."""
+        """Of a canary's batch that is wholly tried, or not at all; such ones are timed too, as many of each.
+
+        Either model is woken up for that by one image more: the new one sleeps longer between its calls.
+        """
+        matching = self._matching
+        if self._trial.share >= 1:  # nothing to compare it with
+            self._tell_new(self._tried, self._by_new(self._tried))
+            return
         if self._tried:
             with self._timing() as first:
+                if first is not None:
+                    self._by_new(self._tried[:1], is_timed=False)
                 outcomes = self._by_new(self._tried, is_timed=first is not None)
-            if first is not None and outcomes is not None and (matching := self._matching) is not None:
+            if first is not None and matching is not None and outcomes is not None and _is_whole(outcomes):
                 matching.owe()
             self._tell_new(self._tried, outcomes)
             return
-        is_owed = self._matching is not None and self._matching.is_owed()
+        is_owed = matching is not None and matching.is_owed()
         with self._undisturbed() if is_owed else contextlib.nullcontext(False) as is_timed:
+            if is_timed:
+                self._by_old(self._others[:1], is_timed=False)
             self._by_old(self._others, is_timed=is_timed)
+        if matching is not None and is_owed and not is_timed:
+            matching.owe()
 
     def _timed(self, tried: Sequence[int], others: Sequence[int]) -> tuple[bool, list[Outcome] | None]:
         """Has each model answer as many, one after the other, if both are timed in this batch.
@@ -189,14 +202,14 @@ class _Batch:
     def _timing(self) -> Iterator[Side | None]:
         """Which model is asked first, where calls of this batch are timed; else None."""
         matching = self._matching
-        first = matching.first(len(self._tried)) if matching is not None else None
-        if matching is None or first is None:
+        if matching is None or not matching.is_due(len(self._tried)):
             yield None
             return
         began = time.monotonic()
         with self._undisturbed() as is_timed:
-            yield first if is_timed else None
-        matching.took(time.monotonic() - began)
+            yield matching.first() if is_timed else None
+        if is_timed:
+            matching.took(time.monotonic() - began)
 
     @contextlib.contextmanager
     def _undisturbed(self) -> Iterator[bool]:
@@ -209,7 +222,7 @@ class _Batch:
                 return
             alone.enter_context(self._new.alone())  # first: who has begun with it still has to ask the live one
             alone.enter_context(live.alone())
-            yield True
+            yield self._models.peek() is live
 
     def _tell_new(self, places: Sequence[int], outcomes: list[Outcome] | None) -> None:
         """What the new model answered is the result, what the old one does where that has no answer: no evidence."""
@@ -252,11 +265,11 @@ class _Batch:
         """The old model answers; of two calls in a row the second finds its process awake, and is not timed."""
         if not places:
             return
-        began = _Clock()
+        began, live = _Clock(), self._models.peek()
         by, outcomes = answer(self._models, [self._images[place] for place in places], before)
         # The trial may end at any moment, by going live of the model that is tried.
         side: Side = "new" if by.reference == self._new.reference else "old"
-        if is_timed:
+        if is_timed and by is live:  # no other had to be waited for
             self._note(side, outcomes, began.seconds())
         tried = Tried(self._trial.number, side, None)
         for place, outcome in zip(places, outcomes, strict=True):
@@ -274,6 +287,8 @@ class _Batch:
         """
         if not places:
             return []
+        if not asked and self._models.is_quarantined(self._new):  # by another thread, for which this one waited
+            return None
         began = _Clock()
         try:
             outcomes = self._answers([self._images[place] for place in places], asked)
@@ -325,7 +340,12 @@ class _Batch:
 
     def _note(self, side: Side, outcomes: Sequence[Outcome], seconds: float) -> None:
         """Notes how long a call took, unless it was several, in search of an image at fault."""
-        if any(isinstance(outcome, ImageError) for outcome in outcomes):
+        if not _is_whole(outcomes):
             return
         with self._gathering.noting(self._trial) as evidence:
             evidence.called(side, len(outcomes), seconds)
+
+
+def _is_whole(outcomes: Sequence[Outcome]) -> bool:
+    """Whether no image was at fault, in search of which the model is asked several times."""
+    return not any(isinstance(outcome, ImageError) for outcome in outcomes)

@@ -32,31 +32,37 @@ class Matching:
         self._clock = clock
         self._lock = threading.Lock()
         self._images = 0
-        self._rests_until = -float("inf")
+        self._ended = self._rest = self._least_rest = 0.0
         self._matched = 0
         self._owed = 0
 
-    def first(self, images: int) -> Side | None:
-        """Which model is asked first in this batch, where both are timed; else None.
-
-        Whoever is asked first wakes up the processors, and would seem the slower one: each is in half of the batches.
+    def is_due(self, images: int) -> bool:
+        """Whether both should be timed in this batch.
 
         Args:
             images: of the batch, that the new model is asked about.
         """
         with self._lock:
             self._images += images
-            most = FIRST_IMAGES if self._matched < FIRST_BATCHES else MOST_IMAGES
-            if self._images < most and self._clock() < self._rests_until:
-                return None
+            most, since = FIRST_IMAGES if self._matched < FIRST_BATCHES else MOST_IMAGES, self._clock() - self._ended
+            return since >= self._rest or (self._images >= most and since >= self._least_rest)
+
+    def first(self) -> Side:
+        """Which model is asked first in a batch that is timed from now on.
+
+        Whoever is asked first wakes up the processors, and would seem the slower one: each is in half of the batches.
+        """
+        with self._lock:
             self._images = 0
             self._matched += 1
             return "old" if self._matched % 2 else "new"
 
     def took(self, seconds: float) -> None:
-        """Takes in how long such a batch was asked about."""
+        """Takes in how long such a batch was asked about, until now."""
         with self._lock:
-            self._rests_until = self._clock() + min(_REST * seconds, _LONGEST_REST_SECONDS)
+            self._ended = self._clock()
+            self._least_rest = min(seconds, _LONGEST_REST_SECONDS)
+            self._rest = min(_REST * seconds, _LONGEST_REST_SECONDS)
 
     def owe(self) -> None:
         """Takes in that a batch was timed which the new model answered alone: one of the old model's is to be, too."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from models.errors import ImageFault
 from models.hosting.hosted_engine import HostedEngine
 from tests.treacherous_models import SIDE, TRIGGER
+from tests.waiting import eventually
 
 
 def of_brightness(*brightness: int) -> NDArray[Any]:
@@ -30,3 +33,17 @@ WORDS = {
 
 def host_of(engine: HostedEngine) -> psutil.Process:
     return psutil.Process(engine._host._process.pid)
+
+
+def signal_host(engine: HostedEngine, number: int) -> psutil.Process:
+    """Sends a signal to the process of a model; one that is stopped is so, to its last thread, when this returns."""
+    host = host_of(engine)
+    host.send_signal(number)
+    if number == signal.SIGSTOP:
+        tasks = Path(f"/proc/{host.pid}/task")
+        eventually(lambda: all(_state(each) == "T" for each in tasks.iterdir()), "every thread of the host to stop")
+    return host
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]

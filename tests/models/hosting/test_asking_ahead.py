@@ -17,7 +17,7 @@ from models.errors import ModelFailed, ModelsClosed
 from models.hosting import lane
 from models.hosting.hosted_engine import Hosts
 from tests.model_files import vetted_classifier
-from tests.models.hosting.hosted import BAD, GOOD, WORDS, host_of
+from tests.models.hosting.hosted import BAD, GOOD, WORDS, signal_host
 from tests.treacherous_models import TREACHERIES, endless, vetted_treachery
 from tests.waiting import eventually
 
@@ -51,8 +51,7 @@ def test_a_host_that_ends_or_stops_before_or_after_it_was_asked_costs_no_single_
 ) -> None:
     engine = hosts.load(vetted_treachery(tmp_path, TREACHERIES["crashes"]()).artefact, 1)
     (expected,) = engine.predict(GOOD[:1])
-    host = host_of(engine)
-    host.send_signal(signal.SIGSTOP)  # it cannot have answered yet
+    host = signal_host(engine, signal.SIGSTOP)  # it cannot have answered yet
     if is_before:
         host.send_signal(number)
     answer = engine.ask(GOOD[:1])
@@ -79,10 +78,9 @@ def test_an_image_that_was_begun_beside_one_that_kills_the_host_is_answered(tmp_
     engine = hosts.load(vetted_treachery(tmp_path, TREACHERIES["crashes"]()).artefact, 1)
     (expected,) = engine.predict(GOOD)
     for _ in range(5):
-        host_of(engine).send_signal(signal.SIGSTOP)
+        host = signal_host(engine, signal.SIGSTOP)
         begun = engine.ask(GOOD)
         with ThreadPoolExecutor(1) as other:
-            host = host_of(engine)
             killing = other.submit(engine.predict, BAD[1:])
             host.send_signal(signal.SIGCONT)
             assert np.array_equal(begun()[0], expected)

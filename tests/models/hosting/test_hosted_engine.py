@@ -18,7 +18,7 @@ from models.errors import MachineFailed, ModelFailed, ModelGivenUp, ModelsClosed
 from models.hosting import hosted_engine, lane, patience
 from models.hosting.hosted_engine import Hosts
 from tests.model_files import vetted_classifier
-from tests.models.hosting.hosted import BAD, GOOD, WORDS, host_of
+from tests.models.hosting.hosted import BAD, GOOD, WORDS, host_of, signal_host
 from tests.models.vetting.processes import HOST, children
 from tests.treacherous_models import TREACHERIES, endless, vetted_treachery
 from tests.waiting import eventually
@@ -52,7 +52,7 @@ def test_a_host_that_is_killed_or_stopped_from_outside_costs_no_single_image(
     engine = hosts.load(vetted_treachery(tmp_path, TREACHERIES["crashes"]()).artefact, 1)
     (expected,) = engine.predict(GOOD[:1])
     assert hosts.restarts == 0
-    host_of(engine).send_signal(number)
+    signal_host(engine, number)
     assert np.array_equal(engine.predict(GOOD[:1])[0], expected)
     assert hosts.restarts >= 1
 

@@ -25,7 +25,7 @@ from models.tasks import Ranked
 from models.trials.answering import Told, answer_on_trial
 from models.trials.gathering import Gathering
 from models.trials.kept import KeptTrials
-from models.trials.matching import FIRST_BATCHES, FIRST_IMAGES
+from models.trials.matching import FIRST_BATCHES
 from tests.models.live_bench import Shelf
 from tests.waiting import eventually
 
@@ -56,7 +56,10 @@ class World:
         self.models = AtOnce(self.shelf.obtain, EventLog(), self._hosts.load, (1,), self.gathering)
         self._epochs = itertools.count(1)
 
-    def state(self, live: ModelReference, new: ModelReference, mode: Mode = "canary") -> StatedTrial:
+    def state(
+        self, live: ModelReference, new: ModelReference, mode: Mode = "canary", is_quiet: bool = True
+    ) -> StatedTrial:
+        """Has one live and the other tried; where it is quiet, nothing is timed."""
         epoch = next(self._epochs)
         trial = StatedTrial(epoch, new, mode, 0.5)
         self.gathering.follow(trial)
@@ -64,9 +67,9 @@ class World:
         eventually(lambda: (now := self.models.on_trial()) is not None and now.trial == trial, "the trial")
         matching = self.gathering.matching(trial)
         assert matching is not None
-        for _ in range(FIRST_BATCHES):
-            matching.first(FIRST_IMAGES)
-        matching.took(PATIENCE)
+        for _ in range(FIRST_BATCHES if is_quiet else 0):
+            matching.first()
+        matching.took(PATIENCE if is_quiet else 0)
         return trial
 
     def answer(self) -> list[Told]:
@@ -105,8 +108,9 @@ def test_models_that_swap_their_parts_amid_batches_hold_up_nobody(world: World) 
             world.require_true_tags(batch.result(PATIENCE))
 
 
+@pytest.mark.parametrize("is_quiet", [True, False])
 @pytest.mark.parametrize("mode", ["canary", "shadow"])
-def test_many_threads_get_true_answers_while_models_take_turns(mode: Mode, world: World) -> None:
+def test_many_threads_get_true_answers_while_models_take_turns(mode: Mode, is_quiet: bool, world: World) -> None:
     done = threading.Event()
 
     def keep_asking() -> int:
@@ -116,12 +120,12 @@ def test_many_threads_get_true_answers_while_models_take_turns(mode: Mode, world
             world.require_true_tags(world.answer())
         raise AssertionError("unreachable")
 
-    world.state(world.one, world.two, mode)
+    world.state(world.one, world.two, mode, is_quiet)
     with ThreadPoolExecutor(12) as threads, closing(world):
         asking = [threads.submit(keep_asking) for _ in range(12)]
         try:
             for live, new in [(world.two, world.one), (world.one, world.two)] * 10:
-                world.state(live, new, mode)
+                world.state(live, new, mode, is_quiet)
         finally:
             done.set()
         assert all(each.result(PATIENCE) for each in asking)

@@ -30,7 +30,7 @@ from models.trials.answering import Told, answer_on_trial
 from models.trials.evidence import Evidence, Side
 from models.trials.gathering import Gathering
 from models.trials.kept import KeptTrials
-from models.trials.matching import FIRST_BATCHES, FIRST_IMAGES, Matching
+from models.trials.matching import FIRST_BATCHES, Matching
 from models.trials.sides import is_tried, part_in
 from models.trials.tried import Tried
 from tests.models.live_bench import Shelf
@@ -117,6 +117,11 @@ class Bench:
         assert matching is not None
         time_no_more(matching)
 
+    def rest_no_more(self, trial: StatedTrial) -> None:
+        matching = self.gathering.matching(trial)
+        assert matching is not None
+        matching.took(0)
+
     def answer(self, keys: Sequence[str] = KEYS, values: Sequence[int] | None = None) -> list[Told]:
         images = [Raster(np.full((8, 8, 3), value, np.uint8)) for value in values or [128] * len(keys)]
         return answer_on_trial(self.models, self.gathering, keys, images)
@@ -136,7 +141,7 @@ class Bench:
 
 def time_no_more(matching: Matching) -> None:
     for _ in range(FIRST_BATCHES):
-        matching.first(FIRST_IMAGES)
+        matching.first()
     matching.took(math.inf)
 
 
@@ -206,6 +211,7 @@ def test_where_both_are_timed_they_answer_as_many_one_after_the_other_and_each_i
     trial = bench.try_new(mode, share=0.2)
     tried = sum(is_tried(trial, key) for key in KEYS)
     for _ in range(4):
+        bench.rest_no_more(trial)
         bench.answer()
     of_old, of_new = ("1", tried), ("2", tried)
     rest = ("1", 64 - tried if mode == "shadow" else 64 - 2 * tried)
@@ -328,6 +334,27 @@ def test_a_model_that_takes_too_long_in_a_timed_batch_is_not_asked_for_the_rest_
     others = sum(not is_tried(trial, key) for key in KEYS)
     assert [size for name, size in bench.shared.calls if name == "2"] == [others, 1]  # and its probe image
     assert bench.evidence(trial).new.failed == 1
+
+
+def test_a_model_that_another_thread_has_given_up_is_asked_no_more(bench: Bench) -> None:
+    bench.try_new()
+    on_trial = bench.models.on_trial()
+    assert on_trial is not None
+    tried = on_trial.model
+
+    class Late(Gathering):
+        """Another thread gives the model up, once this one has chosen it."""
+
+        def matching(self, trial: StatedTrial) -> Matching | None:
+            bench.models.quarantine(tried, MachineFailed(ImageFault.MODEL_TIMED_OUT, "no answer within 3 s"))
+            return super().matching(trial)
+
+    images = [Raster(np.full((8, 8, 3), 128, np.uint8))] * len(KEYS)
+    late = Late(bench.kept)
+    late.follow(on_trial.trial)
+    assert said(answer_on_trial(bench.models, late, KEYS, images)) == [1] * 64
+    assert {name for name, _ in bench.shared.calls} == {"1"}
+    late.close()
 
 
 @pytest.mark.parametrize("is_timed", [True, False])
