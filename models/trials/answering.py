@@ -166,9 +166,8 @@ class _Batch:
             return
         if self._tried:
             with self._timing() as first:
-                if first is not None:
-                    self._by_new(self._tried[:1], is_timed=False)
-                outcomes = self._by_new(self._tried, is_timed=first is not None)
+                is_there = first is None or self._by_new(self._tried[:1], is_timed=False) is not None
+                outcomes = self._by_new(self._tried, is_timed=first is not None) if is_there else None
             if first is not None and matching is not None and outcomes is not None and _is_whole(outcomes):
                 matching.owe()
             self._tell_new(self._tried, outcomes)

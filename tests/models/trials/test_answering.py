@@ -231,6 +231,14 @@ def test_where_batches_are_of_one_image_as_many_of_either_model_are_timed(bench:
     assert 0 <= evidence.new.latencies.calls - evidence.old.latencies.calls <= 1
 
 
+def test_where_batches_are_of_one_image_a_model_that_cannot_be_asked_is_asked_once_a_batch(bench: Bench) -> None:
+    trial = bench.try_new()
+    key = next(key for key in KEYS if is_tried(trial, key))
+    bench.shared.has_no_room = {"2"}
+    assert said(bench.answer([key])) == [1]
+    assert bench.evidence(trial).not_loaded_because.total == 1
+
+
 @pytest.mark.parametrize("mode", ["canary", "shadow"])
 def test_otherwise_the_new_model_computes_while_the_old_one_answers_and_neither_is_timed(
     mode: Mode, bench: Bench
