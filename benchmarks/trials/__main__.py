@@ -51,7 +51,7 @@ def trials(
 ) -> int:
     """Compares the job without a trial, with a canary of 5 % and with a shadow of 10 %; 1 where a stream failed.
 
-    Twenty minutes on two cores; let nothing else run meanwhile.
+    Half an hour on two cores; let nothing else run meanwhile.
     """
     out = out.resolve()
     console = Console(stderr=True, highlight=False)
