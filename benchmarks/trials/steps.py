@@ -90,12 +90,13 @@ class TrialSteps:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{way.name}: the models are not there: {self._serving.live.why_not_tried()}")
             time.sleep(0.01)
-        if trial is not None:
-            matching = self._serving.gathering.matching(trial)
-            assert matching is not None
-            for _ in range(FIRST_BATCHES):  # at a trial's beginning more is timed, for seconds of all its minutes
-                matching.first()
-        return 0 if trial is None else _tried(trial, keys)
+        if trial is None:
+            return 0
+        matching = self._serving.gathering.matching(trial)
+        assert matching is not None
+        for _ in range(FIRST_BATCHES):  # at a trial's beginning more is timed, for seconds of all its minutes
+            matching.first()
+        return _tried(trial, keys)
 
     def classify(self, paths: list[str]) -> Timing:
         """One bounded run over the images at `paths`; each has a path of its own, by which it is tried or not."""

@@ -171,7 +171,7 @@ class _Panel:
 
 
 def _trial(trial: StatedTrial) -> str:
-    """Which model is tried, and on how much, such as `birds@0123456789ab (canary 5%)`."""
+    """Which model is tried, and on how much, such as `birds.h5@sha256:0123456789ab (canary 5%)`."""
     return f"{_short(trial.new.model_id)} ({trial.mode} {percent(trial.share)})"
 
 

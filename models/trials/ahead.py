@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import Counter
 from collections.abc import Iterator
 
 
@@ -18,8 +17,9 @@ class Ahead:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._begun: Counter[int] = Counter()
-        self._is_timing = False
+        self._timing = threading.Lock()
+        self._number = 0
+        self._begun = 0
 
     @contextlib.contextmanager
     def of(self, number: int) -> Iterator[bool]:
@@ -29,14 +29,18 @@ class Ahead:
             number: of the trial.
         """
         with self._lock:
-            may_begin = not (self._begun.keys() - {number})
-            self._begun[number] += may_begin
+            may_begin = self._begun == 0 or self._number == number
+            if may_begin:
+                self._number = number
+                self._begun += 1
+        if not may_begin:
+            yield False
+            return
         try:
-            yield may_begin
+            yield True
         finally:
             with self._lock:
-                self._begun[number] -= may_begin
-                self._begun += Counter()  # without those that are over
+                self._begun -= 1
 
     @contextlib.contextmanager
     def timing(self, number: int) -> Iterator[bool]:
@@ -45,12 +49,11 @@ class Ahead:
         Args:
             number: of the trial.
         """
-        with self._lock:
-            is_first, self._is_timing = not self._is_timing, True
+        if not self._timing.acquire(blocking=False):
+            yield False
+            return
         try:
             with self.of(number) as may_begin:
-                yield is_first and may_begin
+                yield may_begin
         finally:
-            if is_first:
-                with self._lock:
-                    self._is_timing = False
+            self._timing.release()

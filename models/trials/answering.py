@@ -27,7 +27,6 @@ from models.tasks import Prediction
 from models.trials.evidence import Side
 from models.trials.gathering import Gathering
 from models.trials.gist import gist_of
-from models.trials.matching import Matching
 from models.trials.sides import part_in
 from models.trials.tried import Tried
 
@@ -109,6 +108,7 @@ class _Batch:
         self._models = models
         self._gathering = gathering
         self._new, self._trial = on_trial.model, on_trial.trial
+        self._matching = gathering.matching(on_trial.trial)
         self._images = images
         self._parts = parts
         self._tried = [place for place, part in enumerate(parts) if part == "new"]
@@ -172,7 +172,7 @@ class _Batch:
                 matching.owe()
             self._tell_new(self._tried, outcomes)
             return
-        is_owed = matching is not None and matching.is_owed()
+        is_owed = matching is not None and matching.take_owed()
         with self._undisturbed() if is_owed else contextlib.nullcontext(False) as is_timed:
             if is_timed:
                 self._by_old(self._others[:1], is_timed=False)
@@ -192,10 +192,6 @@ class _Batch:
             outcomes = self._by_new(tried) if first == "new" else None
             self._by_old(others)
             return True, outcomes if first == "new" else self._by_new(tried)
-
-    @property
-    def _matching(self) -> Matching | None:
-        return self._gathering.matching(self._trial)
 
     @contextlib.contextmanager
     def _timing(self) -> Iterator[Side | None]:
@@ -313,7 +309,7 @@ class _Batch:
             ModelsClosed: the program is ending.
         """
         try:
-            return answers(self._new, images, partial(self._predicted, [] if asked is None else asked))
+            return answers(self._new, images, partial(self._predicted, asked or []))
         except (ModelsClosed, ModelUnfit):
             raise
         except Exception as error:  # no image's fault, such as another number of answers than of images

@@ -32,7 +32,7 @@ class Matching:
         self._clock = clock
         self._lock = threading.Lock()
         self._images = 0
-        self._ended = self._rest = self._least_rest = 0.0
+        self._ended = self._took = 0.0
         self._matched = 0
         self._owed = 0
 
@@ -44,8 +44,9 @@ class Matching:
         """
         with self._lock:
             self._images += images
-            most, since = FIRST_IMAGES if self._matched < FIRST_BATCHES else MOST_IMAGES, self._clock() - self._ended
-            return since >= self._rest or (self._images >= most and since >= self._least_rest)
+            most = FIRST_IMAGES if self._matched < FIRST_BATCHES else MOST_IMAGES
+            rests = 1.0 if self._images >= most else _REST
+            return self._clock() - self._ended >= min(rests * self._took, _LONGEST_REST_SECONDS)
 
     def first(self) -> Side:
         """Which model is asked first in a batch that is timed from now on.
@@ -60,17 +61,15 @@ class Matching:
     def took(self, seconds: float) -> None:
         """Takes in how long such a batch was asked about, until now."""
         with self._lock:
-            self._ended = self._clock()
-            self._least_rest = min(seconds, _LONGEST_REST_SECONDS)
-            self._rest = min(_REST * seconds, _LONGEST_REST_SECONDS)
+            self._ended, self._took = self._clock(), seconds
 
     def owe(self) -> None:
         """Takes in that a batch was timed which the new model answered alone: one of the old model's is to be, too."""
         with self._lock:
             self._owed += 1
 
-    def is_owed(self) -> bool:
-        """Whether this batch, which the old model answers alone, is timed for such a one."""
+    def take_owed(self) -> bool:
+        """Whether this batch, which the old model answers alone, is to be timed for such a one: for one each."""
         with self._lock:
             is_owed = self._owed > 0
             self._owed -= is_owed

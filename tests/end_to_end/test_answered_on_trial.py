@@ -30,7 +30,9 @@ SHARE = 0.3
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """That of the test alone, as is the cache beside it."""
+    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
     return Registry(
         LocalObjects(tmp_path / "registry"), str(tmp_path / "models/*.onnx"), Terms("auto", DEFAULT_MAX_VALUES)
     )
@@ -89,9 +91,8 @@ def answered(tmp_path: Path, registry: Registry, policy: str) -> tuple[OnnxRun, 
 
 
 def test_a_canarys_share_is_answered_by_the_new_model_and_all_else_by_the_old_one(
-    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, registry: Registry
 ) -> None:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
     run, trial, before = answered(tmp_path, registry, "canary:30%/60")
     results = run.records("results")
     for result in results:
@@ -105,9 +106,8 @@ def test_a_canarys_share_is_answered_by_the_new_model_and_all_else_by_the_old_on
 
 
 def test_in_the_shadow_every_result_is_the_old_models_and_the_new_one_answers_its_share_besides(
-    tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, registry: Registry
 ) -> None:
-    monkeypatch.setenv("HOTSWAP_CACHE", str(tmp_path / "cache"))
     run, trial, before = answered(tmp_path, registry, "shadow:30%/60")
     results = run.records("results")
     assert {result["label"] for result in results} == {"old"}

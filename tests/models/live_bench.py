@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter, defaultdict
 from dataclasses import replace
@@ -13,9 +14,17 @@ from models.engines.loading import load_engine
 from models.events import EventLog
 from models.live import LiveModels
 from models.reference import DIGEST_DIGITS, ModelReference
+from models.trials.matching import FIRST_BATCHES, Matching
 from tests.model_files import vetted_classifier
 
 CLASSES = 120
+
+
+def time_no_more(matching: Matching) -> None:
+    """Has a step be past its beginning, in which more batches are timed, and rest now."""
+    for _ in range(FIRST_BATCHES):
+        matching.first()
+    matching.took(math.inf)
 
 
 class Shelf:

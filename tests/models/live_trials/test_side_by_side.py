@@ -25,8 +25,7 @@ from models.tasks import Ranked
 from models.trials.answering import Told, answer_on_trial
 from models.trials.gathering import Gathering
 from models.trials.kept import KeptTrials
-from models.trials.matching import FIRST_BATCHES
-from tests.models.live_bench import Shelf
+from tests.models.live_bench import Shelf, time_no_more
 from tests.waiting import eventually
 
 KEYS = [f"message {number}" for number in range(16)]
@@ -67,9 +66,8 @@ class World:
         eventually(lambda: (now := self.models.on_trial()) is not None and now.trial == trial, "the trial")
         matching = self.gathering.matching(trial)
         assert matching is not None
-        for _ in range(FIRST_BATCHES if is_quiet else 0):
-            matching.first()
-        matching.took(PATIENCE if is_quiet else 0)
+        if is_quiet:
+            time_no_more(matching)
         return trial
 
     def answer(self) -> list[Told]:

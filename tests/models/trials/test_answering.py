@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -30,10 +29,10 @@ from models.trials.answering import Told, answer_on_trial
 from models.trials.evidence import Evidence, Side
 from models.trials.gathering import Gathering
 from models.trials.kept import KeptTrials
-from models.trials.matching import FIRST_BATCHES, Matching
+from models.trials.matching import Matching
 from models.trials.sides import is_tried, part_in
 from models.trials.tried import Tried
-from tests.models.live_bench import Shelf
+from tests.models.live_bench import Shelf, time_no_more
 from tests.waiting import eventually
 
 KEYS = [f"message {number}" for number in range(64)]
@@ -137,12 +136,6 @@ class Bench:
     def close(self) -> None:
         self.models.close()
         self.gathering.close()
-
-
-def time_no_more(matching: Matching) -> None:
-    for _ in range(FIRST_BATCHES):
-        matching.first()
-    matching.took(math.inf)
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_where_there_is_time_batches_are_timed_however_few_images_come() -> None
 
 def test_for_each_batch_of_the_new_model_alone_one_of_the_old_is_timed() -> None:
     matching = Matching()
-    assert not matching.is_owed()
+    assert not matching.take_owed()
     matching.owe()
     matching.owe()
-    assert [matching.is_owed() for _ in range(3)] == [True, True, False]
+    assert [matching.take_owed() for _ in range(3)] == [True, True, False]
